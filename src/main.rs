@@ -1,0 +1,3 @@
+//! kubelet-tls.
+
+fn main() {}
