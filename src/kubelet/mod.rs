@@ -1,1 +1,12 @@
-//! KubeletConfiguration.
+//! KubeletConfiguration: setting `serverTLSBootstrap` in it, and what else the program needs to know of it.
+
+pub(crate) mod config;
+mod edit;
+mod settings;
+pub(crate) mod verdict;
+
+pub use edit::{Bootstrap, Change, Edited, FileKind, edit};
+pub use settings::{Origin, Settings};
+pub use verdict::{Refusal, RefusalClass, Warning};
+
+pub use crate::yaml::Position;
