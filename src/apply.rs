@@ -72,7 +72,9 @@ impl Locks {
         for (done, edit) in changes.iter().enumerate() {
             if let Err(cause) = self.replace(edit) {
                 let undo = changes.get(..done).unwrap_or_default().iter().rev();
-                let left = undo.filter_map(|edit| self.replace(&edit.inverse()).err()).collect();
+                let left = undo
+                    .filter_map(|edit| self.replace(&edit.inverse()).err())
+                    .collect();
                 return Err(EditFailure { cause, left });
             }
         }
@@ -145,7 +147,9 @@ impl Gate {
         if !unit.is_running() {
             return Err(format!("{} is {}", self.unit, unit.describe()));
         }
-        let Some(healthz) = &self.healthz else { return Ok(()) };
+        let Some(healthz) = &self.healthz else {
+            return Ok(());
+        };
         healthz.check().or_else(|_| {
             // Once more: one lost answer must not keep an administrator from the change.
             std::thread::sleep(LOOK_AGAIN.1);
@@ -218,7 +222,10 @@ impl Vigil {
         mut notify: impl FnMut(Notice<'_>),
         enough: impl Fn(Option<&Request>) -> bool,
     ) -> Watched {
-        let mut news = News { request: known, trouble: None };
+        let mut news = News {
+            request: known,
+            trouble: None,
+        };
         let mut told = (false, false);
         loop {
             if let Err(reason) = self.look() {
@@ -231,15 +238,23 @@ impl Vigil {
                 notify(Notice::Answers(after));
             }
             let interrupted = interrupts.received().is_some();
-            if self.settled && (interrupted || Instant::now() >= end || enough(news.request.as_ref())) {
+            if self.settled
+                && (interrupted || Instant::now() >= end || enough(news.request.as_ref()))
+            {
                 return self.watched(Ok(()), news, interrupted);
             }
             if interrupted && !told.1 {
                 told.1 = true;
                 notify(Notice::Interrupted);
             }
-            let pause = if self.settled { LOOK_AGAIN.1 } else { LOOK_AGAIN.0 };
-            news.wait(sights, Instant::now() + pause, &mut notify, |request| self.settled && enough(request));
+            let pause = if self.settled {
+                LOOK_AGAIN.1
+            } else {
+                LOOK_AGAIN.0
+            };
+            news.wait(sights, Instant::now() + pause, &mut notify, |request| {
+                self.settled && enough(request)
+            });
         }
     }
 
@@ -252,7 +267,11 @@ impl Vigil {
             Err(error) => return Err(error.to_string()),
         };
         if !unit.is_running() || unit.incarnation() != self.baseline {
-            let died = if unit.is_running() { "its process was replaced".to_owned() } else { unit.describe() };
+            let died = if unit.is_running() {
+                "its process was replaced".to_owned()
+            } else {
+                unit.describe()
+            };
             return Err(format!("{} did not stay up: {died}", self.gate.unit));
         }
         let now = Instant::now();
@@ -265,7 +284,9 @@ impl Vigil {
                 Ok(())
             }
             Err(_) if self.settled && self.last_answer.elapsed() < HEALTH_PATIENCE => Ok(()),
-            Err(_) if !self.settled && self.began.elapsed() < HEALTH_DEADLINE + self.gate.settle => {
+            Err(_)
+                if !self.settled && self.began.elapsed() < HEALTH_DEADLINE + self.gate.settle =>
+            {
                 self.answering_since = None;
                 Ok(())
             }
@@ -311,14 +332,19 @@ impl News {
                 Some(Ok(Sight::Request(request))) => self.take(request, notify),
                 Some(Ok(Sight::Trouble(error))) => self.trouble = Some(error),
                 Some(Err(RecvTimeoutError::Timeout)) => return,
-                None | Some(Err(RecvTimeoutError::Disconnected)) => return std::thread::sleep(left),
+                None | Some(Err(RecvTimeoutError::Disconnected)) => {
+                    return std::thread::sleep(left);
+                }
             }
         }
     }
 
     /// A decided request is not news beside a newer one; a kubelet whose request was denied makes another.
     fn take(&mut self, request: Request, notify: &mut impl FnMut(Notice<'_>)) {
-        let outdated = self.request.as_ref().is_some_and(|known| known.name != request.name && known.created > request.created);
+        let outdated = self
+            .request
+            .as_ref()
+            .is_some_and(|known| known.name != request.name && known.created > request.created);
         if !outdated && self.request.as_ref() != Some(&request) {
             notify(Notice::Request(&request));
             self.request = Some(request);

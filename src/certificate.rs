@@ -22,7 +22,11 @@ impl Names {
         let dns = self.dns.iter().map(|name| format!("DNS {name}"));
         let ips = self.ips.iter().map(|ip| format!("IP {ip}"));
         let all: Vec<_> = dns.chain(ips).collect();
-        if all.is_empty() { "no names".to_owned() } else { all.join(", ") }
+        if all.is_empty() {
+            "no names".to_owned()
+        } else {
+            all.join(", ")
+        }
     }
 
     fn extend(&mut self, names: &[GeneralName<'_>]) {
@@ -38,11 +42,16 @@ impl Names {
 
 /// A name in a request is whatever its sender wrote; a terminal must not obey it.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
-    <[u8; 4]>::try_from(bytes).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+    <[u8; 4]>::try_from(bytes)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
 }
 
 /// A certificate, as far as this program looks at one.
@@ -85,9 +94,11 @@ impl Certificate {
     /// # Errors
     /// When it is none.
     pub fn from_der(der: &[u8]) -> Result<Self, NotOne> {
-        let (_, parsed) = X509Certificate::from_der(der).map_err(|_| NotOne("an X.509 certificate"))?;
+        let (_, parsed) =
+            X509Certificate::from_der(der).map_err(|_| NotOne("an X.509 certificate"))?;
         let time = |at: x509_parser::time::ASN1Time| {
-            Timestamp::from_second(at.timestamp()).map_err(|_| NotOne("a certificate with a valid time"))
+            Timestamp::from_second(at.timestamp())
+                .map_err(|_| NotOne("a certificate with a valid time"))
         };
         let mut names = Names::default();
         for extension in parsed.extensions() {
@@ -113,7 +124,10 @@ impl Certificate {
 
 /// The common name, as the kubelet's own authorizer reads it: the last one given.
 fn common_name(name: &X509Name<'_>) -> Option<String> {
-    name.iter_common_name().last().and_then(|attribute| attribute.as_str().ok()).map(harmless)
+    name.iter_common_name()
+        .last()
+        .and_then(|attribute| attribute.as_str().ok())
+        .map(harmless)
 }
 
 /// The names a PKCS#10 request (PEM, as in `spec.request`) asks for.
@@ -123,7 +137,8 @@ fn common_name(name: &X509Name<'_>) -> Option<String> {
 pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
     let not_one = NotOne("a PKCS#10 certificate request");
     let (_, section) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| not_one.clone())?;
-    let (_, request) = X509CertificationRequest::from_der(&section.contents).map_err(|_| not_one)?;
+    let (_, request) =
+        X509CertificationRequest::from_der(&section.contents).map_err(|_| not_one)?;
     let mut names = Names::default();
     for extension in request.requested_extensions().into_iter().flatten() {
         if let ParsedExtension::SubjectAlternativeName(san) = extension {
@@ -141,7 +156,10 @@ mod tests {
     fn a_serving_certificate_as_the_controller_manager_issued_it() {
         let pem = include_bytes!("../testdata/captured/1.36/kubelet-server-current.crt.pem");
         let certificate = Certificate::from_pem(pem).unwrap();
-        assert_eq!(certificate.common_name.as_deref(), Some("system:node:node36"));
+        assert_eq!(
+            certificate.common_name.as_deref(),
+            Some("system:node:node36")
+        );
         assert_eq!(certificate.issuer, "CN=kubernetes");
         assert!(!certificate.self_issued);
         assert_eq!(certificate.names.describe(), "DNS node36, IP 10.77.0.21");
@@ -151,7 +169,12 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate() {
-        for bytes in [&b""[..], b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\xff", b"kind: x"] {
+        for bytes in [
+            &b""[..],
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            b"\xff",
+            b"kind: x",
+        ] {
             assert!(Certificate::from_pem(bytes).is_err());
             assert!(requested_names(bytes).is_err());
         }

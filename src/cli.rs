@@ -11,7 +11,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// through systemd, proves that it came back (or puts everything back), and reports the name of the
 /// CertificateSigningRequest that the kubelet made.
 #[derive(Debug, Parser)]
-#[command(name = "kubelet-tls", version, max_term_width = 100, arg_required_else_help = false)]
+#[command(
+    name = "kubelet-tls",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = false
+)]
 #[command(after_help = "\
 Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage · 65 refused input · \
 69 systemd or API unavailable · 74 read or write failed · 75 out of time · 77 not permitted · \
@@ -188,8 +193,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if text.trim() == "0" {
         return Ok(Duration::ZERO);
     }
-    let parsed: jiff::SignedDuration =
-        text.parse().map_err(|_| "not a duration; write it as 90s, 2m or 1h30m".to_owned())?;
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "not a duration; write it as 90s, 2m or 1h30m".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
 }
 

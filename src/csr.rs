@@ -105,9 +105,17 @@ impl Listing {
     ///
     /// # Errors
     /// When it is no such list.
-    pub fn read(reader: impl std::io::Read, node: &str, after_item: &dyn Fn()) -> Result<Self, serde_json::Error> {
+    pub fn read(
+        reader: impl std::io::Read,
+        node: &str,
+        after_item: &dyn Fn(),
+    ) -> Result<Self, serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_reader(reader);
-        let listing = ListSeed { requestor: &requestor_of(node), after_item }.deserialize(&mut deserializer)?;
+        let listing = ListSeed {
+            requestor: &requestor_of(node),
+            after_item,
+        }
+        .deserialize(&mut deserializer)?;
         deserializer.end()?;
         Ok(listing)
     }
@@ -115,7 +123,11 @@ impl Listing {
     fn add(&mut self, request: Request) {
         self.known.insert(request.name.clone());
         self.pending += usize::from(request.state == State::Pending);
-        if self.newest.as_ref().is_none_or(|newest| request.is_newer_than(newest)) {
+        if self
+            .newest
+            .as_ref()
+            .is_none_or(|newest| request.is_newer_than(newest))
+        {
             self.newest = Some(request);
         }
     }
@@ -163,11 +175,20 @@ impl Wire {
         if self.spec.signer_name.as_deref() != Some(KUBELET_SERVING) {
             return None;
         }
-        let status = self.status.unwrap_or(WireStatus { conditions: None, certificate: None });
+        let status = self.status.unwrap_or(WireStatus {
+            conditions: None,
+            certificate: None,
+        });
         let conditions = status.conditions.unwrap_or_default();
         let condition = |kind: &str| conditions.iter().find(|condition| condition.kind == kind);
-        let issued = status.certificate.is_some_and(|certificate| !certificate.0.is_empty());
-        let (state, why) = match (condition("Denied"), condition("Failed"), condition("Approved")) {
+        let issued = status
+            .certificate
+            .is_some_and(|certificate| !certificate.0.is_empty());
+        let (state, why) = match (
+            condition("Denied"),
+            condition("Failed"),
+            condition("Approved"),
+        ) {
             (Some(denied), _, _) => (State::Denied, Some(denied)),
             (None, Some(failed), _) => (State::Failed, Some(failed)),
             (None, None, Some(approved)) if issued => (State::Issued, Some(approved)),
@@ -184,7 +205,11 @@ impl Wire {
             state,
             message: message.map(|text| harmless(&text)),
             names: requested_names(&pem.0).unwrap_or_default(),
-            revision: self.metadata.resource_version.and_then(|version| version.parse().ok()).unwrap_or(0),
+            revision: self
+                .metadata
+                .resource_version
+                .and_then(|version| version.parse().ok())
+                .unwrap_or(0),
         })
     }
 }
@@ -225,18 +250,27 @@ impl<'de> Visitor<'de> for ListSeed<'_> {
                     let meta = map.next_value::<Meta>()?;
                     // It was asked for whole; part of it would make an old request look new.
                     if meta.next.is_some_and(|next| !next.is_empty()) {
-                        return Err(serde::de::Error::custom("the list was cut short by the server"));
+                        return Err(serde::de::Error::custom(
+                            "the list was cut short by the server",
+                        ));
                     }
                     listing.resource_version = meta.resource_version.unwrap_or_default();
                 }
                 "items" => {
                     has_items = true;
-                    map.next_value_seed(ItemsSeed { list: &self, listing: &mut listing })?;
+                    map.next_value_seed(ItemsSeed {
+                        list: &self,
+                        listing: &mut listing,
+                    })?;
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        if has_items { Ok(listing) } else { Err(serde::de::Error::missing_field("items")) }
+        if has_items {
+            Ok(listing)
+        } else {
+            Err(serde::de::Error::missing_field("items"))
+        }
     }
 }
 
@@ -297,21 +331,41 @@ mod tests {
     #[test]
     fn the_real_lists_in_each_state() {
         let list = |text| read(text, "node36").unwrap();
-        let empty = list(include_str!("../testdata/captured/1.36/csr-list-empty.json"));
-        assert_eq!((empty.newest, empty.resource_version.as_str()), (None, "527"));
+        let empty = list(include_str!(
+            "../testdata/captured/1.36/csr-list-empty.json"
+        ));
+        assert_eq!(
+            (empty.newest, empty.resource_version.as_str()),
+            (None, "527")
+        );
 
-        let pending = list(include_str!("../testdata/captured/1.36/csr-list-pending.json"));
+        let pending = list(include_str!(
+            "../testdata/captured/1.36/csr-list-pending.json"
+        ));
         assert_eq!(pending.pending, 1);
         let newest = pending.newest.unwrap();
-        assert_eq!((newest.name.as_str(), newest.state), ("csr-mlf85", State::Pending));
+        assert_eq!(
+            (newest.name.as_str(), newest.state),
+            ("csr-mlf85", State::Pending)
+        );
         assert_eq!(newest.requestor, "system:node:node36");
-        assert_eq!(newest.created, Some("2026-11-23T07:16:49Z".parse().unwrap()));
+        assert_eq!(
+            newest.created,
+            Some("2026-11-23T07:16:49Z".parse().unwrap())
+        );
         assert_eq!(newest.names.describe(), "DNS node36, IP 10.77.0.21");
         assert_eq!(newest.message, None);
 
-        let issued = list(include_str!("../testdata/captured/1.36/csr-list-issued.json")).newest.unwrap();
+        let issued = list(include_str!(
+            "../testdata/captured/1.36/csr-list-issued.json"
+        ))
+        .newest
+        .unwrap();
         assert_eq!(issued.state, State::Issued);
-        assert_eq!(issued.message.as_deref(), Some("This CSR was approved by kubectl certificate approve."));
+        assert_eq!(
+            issued.message.as_deref(),
+            Some("This CSR was approved by kubectl certificate approve.")
+        );
     }
 
     #[test]
@@ -336,7 +390,10 @@ mod tests {
             .filter_map(|item| Request::from_json(item.clone()).unwrap())
             .map(|request| request.state)
             .collect();
-        assert!(states.contains(&State::Failed) && states.contains(&State::Issued), "{states:?}");
+        assert!(
+            states.contains(&State::Failed) && states.contains(&State::Issued),
+            "{states:?}"
+        );
     }
 
     #[test]
@@ -360,6 +417,9 @@ mod tests {
     #[test]
     fn a_bookmark_is_no_request() {
         let bookmark = r#"{"kind":"CertificateSigningRequest","metadata":{"resourceVersion":"560"},"spec":{"request":null,"signerName":""},"status":{}}"#;
-        assert!(!matches!(Request::from_json(serde_json::from_str(bookmark).unwrap()), Ok(Some(_))));
+        assert!(!matches!(
+            Request::from_json(serde_json::from_str(bookmark).unwrap()),
+            Ok(Some(_))
+        ));
     }
 }

@@ -143,7 +143,8 @@ impl Kubelet {
 
     /// The serving certificate that it keeps, whether or not it is there.
     pub fn serving_certificate(&self) -> PathBuf {
-        absolute(self.flags.get("cert-dir").unwrap_or(DEFAULT_CERT_DIR)).join("kubelet-server-current.pem")
+        absolute(self.flags.get("cert-dir").unwrap_or(DEFAULT_CERT_DIR))
+            .join("kubelet-server-current.pem")
     }
 
     /// Where it answers /healthz, as its flags and its file say; none with port 0.
@@ -152,11 +153,22 @@ impl Kubelet {
     /// What is wrong with them.
     pub fn healthz(&self) -> Result<Option<(IpAddr, u16)>, String> {
         let settings = &self.config.settings;
-        let address = self.flags.get("healthz-bind-address").or(settings.healthz_bind_address.as_deref());
+        let address = self
+            .flags
+            .get("healthz-bind-address")
+            .or(settings.healthz_bind_address.as_deref());
         // An empty string is what Go's zero value looks like, and is defaulted.
-        let address = address.filter(|address| !address.is_empty()).unwrap_or(DEFAULT_HEALTHZ.0);
-        let address = address.parse().map_err(|_| format!("healthzBindAddress {address:?} is not an IP address"))?;
-        let port = self.flags.get("healthz-port").map(|port| port.parse().map_err(|_| port.to_owned())).transpose();
+        let address = address
+            .filter(|address| !address.is_empty())
+            .unwrap_or(DEFAULT_HEALTHZ.0);
+        let address = address
+            .parse()
+            .map_err(|_| format!("healthzBindAddress {address:?} is not an IP address"))?;
+        let port = self
+            .flags
+            .get("healthz-port")
+            .map(|port| port.parse().map_err(|_| port.to_owned()))
+            .transpose();
         let port = port.map_err(|port| format!("--healthz-port {port:?} is not a port"))?;
         let port: i64 = port.or(settings.healthz_port).unwrap_or(DEFAULT_HEALTHZ.1);
         let port = u16::try_from(port).map_err(|_| format!("healthzPort {port} is not a port"))?;
@@ -187,7 +199,9 @@ impl Node {
         for (kind, address) in &self.addresses {
             match (kind.as_str(), address.parse::<IpAddr>()) {
                 ("InternalIP" | "ExternalIP", Ok(ip)) => names.0.push(ip),
-                ("Hostname" | "InternalDNS" | "ExternalDNS", Err(_)) => names.1.push(address.clone()),
+                ("Hostname" | "InternalDNS" | "ExternalDNS", Err(_)) => {
+                    names.1.push(address.clone())
+                }
                 // A host may be named by its address.
                 (_, Ok(ip)) => names.0.push(ip),
                 (_, Err(_)) => {}
@@ -203,7 +217,9 @@ impl Node {
         certificate.is_valid_at(now)
             && certificate.common_name.as_deref() == Some(requestor_of(node).as_str())
             && ips.iter().all(|ip| certificate.names.ips.contains(ip))
-            && names.iter().all(|name| certificate.names.dns.contains(name))
+            && names
+                .iter()
+                .all(|name| certificate.names.dns.contains(name))
             && !self.addresses.is_empty()
     }
 
@@ -213,13 +229,20 @@ impl Node {
         if self.serving_names().0.is_empty() {
             reasons.push("the Node has no IP address yet, and the kubelet asks for no certificate before it has one".into());
         }
-        if self.taints.iter().any(|taint| taint == "node.cloudprovider.kubernetes.io/uninitialized") {
+        if self
+            .taints
+            .iter()
+            .any(|taint| taint == "node.cloudprovider.kubernetes.io/uninitialized")
+        {
             reasons.push(
                 "the Node carries the taint node.cloudprovider.kubernetes.io/uninitialized: its cloud provider has not initialized it"
                     .into(),
             );
         }
-        if matches!(self.kubelet_version.as_str(), "v1.32.0" | "v1.32.1" | "v1.32.2") {
+        if matches!(
+            self.kubelet_version.as_str(),
+            "v1.32.0" | "v1.32.1" | "v1.32.2"
+        ) {
             reasons.push(format!(
                 "kubelet {} may never make the request after a restart; 1.32.3 mends that",
                 self.kubelet_version
@@ -242,7 +265,7 @@ mod tests {
                 path: "/var/lib/kubelet/config.yaml".into(),
                 bytes: config.into(),
                 modified: None,
-                settings: Settings::read(config.as_bytes()),
+                settings: Settings::read(config.as_bytes()).unwrap(),
             },
         }
     }
@@ -250,14 +273,29 @@ mod tests {
     #[test]
     fn healthz_is_where_flags_and_file_say() {
         let at = |flags: &[&str], config: &str| kubelet(flags, config).healthz();
-        let address = |text: &str| Ok(Some((text.parse::<std::net::SocketAddr>().unwrap().ip(), text.parse::<std::net::SocketAddr>().unwrap().port())));
-        const HEAD: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+        let address = |text: &str| {
+            Ok(Some((
+                text.parse::<std::net::SocketAddr>().unwrap().ip(),
+                text.parse::<std::net::SocketAddr>().unwrap().port(),
+            )))
+        };
+        const HEAD: &str =
+            "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
         let file = |body: &str| format!("{HEAD}{body}");
         assert_eq!(at(&[], &file("")), address("127.0.0.1:10248"));
         assert_eq!(at(&[], &file("healthzPort: 0\n")), Ok(None));
-        assert_eq!(at(&[], &file("healthzBindAddress: \"::1\"\nhealthzPort: 1\n")), address("[::1]:1"));
-        assert_eq!(at(&["--healthz-port=2"], &file("healthzPort: 1\n")), address("127.0.0.1:2"));
-        assert_eq!(at(&[], &file("healthzBindAddress: \"\"\n")), address("127.0.0.1:10248"));
+        assert_eq!(
+            at(&[], &file("healthzBindAddress: \"::1\"\nhealthzPort: 1\n")),
+            address("[::1]:1")
+        );
+        assert_eq!(
+            at(&["--healthz-port=2"], &file("healthzPort: 1\n")),
+            address("127.0.0.1:2")
+        );
+        assert_eq!(
+            at(&[], &file("healthzBindAddress: \"\"\n")),
+            address("127.0.0.1:10248")
+        );
         assert!(at(&[], &file("healthzPort: 70000\n")).is_err());
         assert!(at(&["--healthz-bind-address=localhost"], &file("")).is_err());
     }
@@ -266,9 +304,15 @@ mod tests {
     fn a_kubelet_is_older_than_a_config_written_after_its_start() {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
         let now = start + Duration::from_secs(500);
-        let mut kubelet = kubelet(&[], "");
+        let mut kubelet = kubelet(&[], "kind: KubeletConfiguration\n");
         kubelet.started = Some(start);
-        for (written, older) in [(-5.0, false), (0.05, false), (0.2, true), (400.0, true), (600.0, false)] {
+        for (written, older) in [
+            (-5.0, false),
+            (0.05, false),
+            (0.2, true),
+            (400.0, true),
+            (600.0, false),
+        ] {
             kubelet.config.modified = Some(if written < 0.0 {
                 start - Duration::from_secs_f64(-written)
             } else {
@@ -280,17 +324,26 @@ mod tests {
 
     #[test]
     fn a_certificate_that_the_kubelet_would_keep() {
-        let certificate =
-            Certificate::from_pem(include_bytes!("../testdata/captured/1.36/kubelet-server-current.crt.pem")).unwrap();
+        let certificate = Certificate::from_pem(include_bytes!(
+            "../testdata/captured/1.36/kubelet-server-current.crt.pem"
+        ))
+        .unwrap();
         let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
         let address = |kind: &str, address: &str| (kind.to_owned(), address.to_owned());
         let mut node = Node {
-            addresses: vec![address("InternalIP", "10.77.0.21"), address("Hostname", "node36")],
+            addresses: vec![
+                address("InternalIP", "10.77.0.21"),
+                address("Hostname", "node36"),
+            ],
             ..Node::default()
         };
         assert!(node.would_serve("node36", &certificate, now));
         assert!(!node.would_serve("node37", &certificate, now));
-        assert!(!node.would_serve("node36", &certificate, "2028-12-01T00:00:00Z".parse().unwrap()));
+        assert!(!node.would_serve(
+            "node36",
+            &certificate,
+            "2028-12-01T00:00:00Z".parse().unwrap()
+        ));
         node.addresses.push(address("ExternalIP", "203.0.113.9"));
         assert!(!node.would_serve("node36", &certificate, now));
         assert!(!Node::default().would_serve("node36", &certificate, now));

@@ -63,7 +63,10 @@ impl Plan {
     /// The plan that undoes this one: the edits backwards, the restart kept.
     #[must_use]
     pub fn inverse(&self) -> Self {
-        Self { edits: self.edits.iter().rev().map(Edit::inverse).collect(), restart: self.restart }
+        Self {
+            edits: self.edits.iter().rev().map(Edit::inverse).collect(),
+            restart: self.restart,
+        }
     }
 }
 
@@ -76,7 +79,11 @@ impl Edit {
     /// The edit that undoes this one.
     #[must_use]
     pub fn inverse(&self) -> Self {
-        Self { target: self.target.clone(), before: self.after.clone(), after: self.before.clone() }
+        Self {
+            target: self.target.clone(),
+            before: self.after.clone(),
+            after: self.before.clone(),
+        }
     }
 
     /// The unified diff with three lines of context, as `diff -u` prints it; empty where nothing differs.
@@ -85,7 +92,10 @@ impl Edit {
             return String::new();
         }
         // Only UTF-8 is ever edited, so nothing is lost here.
-        let (before, after) = (String::from_utf8_lossy(&self.before), String::from_utf8_lossy(&self.after));
+        let (before, after) = (
+            String::from_utf8_lossy(&self.before),
+            String::from_utf8_lossy(&self.after),
+        );
         let name = self.target.to_string();
         let name = escape_path(&name);
         similar::TextDiff::from_lines(before.as_ref(), after.as_ref())
@@ -98,7 +108,11 @@ impl Edit {
 
 /// A path may hold a line break or an escape sequence; a header that did would not be one line, or not harmless.
 fn escape_path(name: &str) -> String {
-    if name.chars().any(char::is_control) { format!("{name:?}") } else { name.to_owned() }
+    if name.chars().any(char::is_control) {
+        format!("{name:?}")
+    } else {
+        name.to_owned()
+    }
 }
 
 impl fmt::Display for Target {
@@ -115,12 +129,19 @@ mod tests {
     use super::*;
 
     fn edit(before: &str, after: &str) -> Edit {
-        Edit { target: Target::File("/etc/x.yaml".into()), before: before.into(), after: after.into() }
+        Edit {
+            target: Target::File("/etc/x.yaml".into()),
+            before: before.into(),
+            after: after.into(),
+        }
     }
 
     #[test]
     fn the_inverse_of_the_inverse_is_the_plan() {
-        let plan = Plan { edits: vec![edit("a\n", "b\n"), edit("c\n", "c\n")], restart: Restart::Yes(Reason::Changed) };
+        let plan = Plan {
+            edits: vec![edit("a\n", "b\n"), edit("c\n", "c\n")],
+            restart: Restart::Yes(Reason::Changed),
+        };
         assert_eq!(plan.inverse().inverse(), plan);
         assert_eq!(plan.inverse().edits[1].after, b"a\n");
         assert!(plan.changes());

@@ -23,7 +23,11 @@ pub struct Problem {
 impl Problem {
     /// A problem without a hint.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// The same with the next command to type.
@@ -103,7 +107,10 @@ pub const API_VERSION: &str = "kubelet-tls/v1";
 
 /// Which result document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[allow(clippy::enum_variant_names, reason = "these are the documents' own names")]
+#[allow(
+    clippy::enum_variant_names,
+    reason = "these are the documents' own names"
+)]
 pub enum Kind {
     /// of `diff`
     DiffResult,
@@ -147,7 +154,11 @@ pub struct EditReport {
 
 impl From<&Edit> for EditReport {
     fn from(edit: &Edit) -> Self {
-        Self { target: edit.target.to_string(), changed: edit.changes(), diff: edit.diff() }
+        Self {
+            target: edit.target.to_string(),
+            changed: edit.changes(),
+            diff: edit.diff(),
+        }
     }
 }
 
@@ -225,7 +236,12 @@ impl CertificateReport {
             issuer: certificate.issuer.clone(),
             not_after: certificate.not_after.to_string(),
             dns_names: certificate.names.dns.clone(),
-            ip_addresses: certificate.names.ips.iter().map(ToString::to_string).collect(),
+            ip_addresses: certificate
+                .names
+                .ips
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             verified,
         }
     }
@@ -245,6 +261,10 @@ pub struct ErrorReport {
 
 impl From<&Problem> for ErrorReport {
     fn from(problem: &Problem) -> Self {
-        Self { code: problem.code as u8, message: problem.message.clone(), hint: problem.hint.clone() }
+        Self {
+            code: problem.code as u8,
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
+        }
     }
 }

@@ -22,7 +22,11 @@ impl Console {
             Color::Never => anstream::ColorChoice::Never,
         }
         .write_global();
-        Self { format: options.output, quiet: options.quiet, verbose: options.verbose }
+        Self {
+            format: options.output,
+            quiet: options.quiet,
+            verbose: options.verbose,
+        }
     }
 
     /// Progress and explanations.
@@ -110,7 +114,9 @@ impl Console {
 
     fn to_stdout(&self, text: &str) {
         let mut stdout = anstream::stdout();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        let _ = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush());
     }
 
     fn to_stderr(&self, text: &str) {
@@ -121,14 +127,16 @@ impl Console {
 /// The document as text; none where text is wanted.
 fn written(format: Format, document: &Document) -> Option<String> {
     match format {
-        Format::Json => serde_json::to_string_pretty(document).map(|text| text + "\n").ok(),
+        Format::Json => serde_json::to_string_pretty(document)
+            .map(|text| text + "\n")
+            .ok(),
         Format::Yaml => serde_yaml::to_string(document).ok(),
         Format::Text | Format::Name => None,
     }
 }
 
 /// Prints a document that holds nothing but a problem.
-pub fn document_only(format: Format, mut document: Document, problem: &Problem) {
+pub(crate) fn document_only(format: Format, mut document: Document, problem: &Problem) {
     document.error = Some(problem.into());
     if let Some(text) = written(format, &document) {
         let _ = anstream::stdout().write_all(text.as_bytes());
@@ -149,9 +157,13 @@ fn colored(diff: &str) -> String {
                 continue;
             }
         };
-        let (body, end) = line.strip_suffix("\r\n").map(|body| (body, "\r\n")).unwrap_or_else(|| {
-            line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"))
-        });
+        let (body, end) = line
+            .strip_suffix("\r\n")
+            .map(|body| (body, "\r\n"))
+            .unwrap_or_else(|| {
+                line.strip_suffix('\n')
+                    .map_or((line, ""), |body| (body, "\n"))
+            });
         text.push_str(&format!("\u{1b}[{color}m{body}\u{1b}[0m{end}"));
     }
     text

@@ -11,7 +11,11 @@ use super::{Console, files, node};
 /// # Errors
 /// [`Code::Negative`] when there are some; else what could not be read or is refused. Of several files the others are
 /// shown all the same.
-pub fn run(arguments: &cli::Diff, console: &Console, document: &mut Document) -> Result<(), Problem> {
+pub(crate) fn run(
+    arguments: &cli::Diff,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
     let selection = &arguments.selection;
     let wanted = node::wanted(selection);
     let mut edits = Vec::new();
@@ -26,7 +30,8 @@ pub fn run(arguments: &cli::Diff, console: &Console, document: &mut Document) ->
         }
     };
     if selection.files.is_empty() {
-        let kubelet = node::locate(selection, node::Need::File, console, document).and_then(node::Located::read);
+        let kubelet = node::locate(selection, node::Need::File, console, document)
+            .and_then(node::Located::read);
         keep(kubelet.and_then(|kubelet| node::edit(&kubelet, wanted, console, document)));
         for path in &selection.kubeadm_config {
             keep(files::of_kubeadm(path, wanted, console, document));
@@ -51,7 +56,7 @@ pub fn run(arguments: &cli::Diff, console: &Console, document: &mut Document) ->
 }
 
 /// Prints one edit's diff, and its target's name where only names are wanted.
-pub fn show(edit: &Edit, console: &Console) {
+pub(crate) fn show(edit: &Edit, console: &Console) {
     if edit.changes() {
         show_text(edit, console);
         console.bare_name(&edit.target.to_string());
@@ -61,7 +66,7 @@ pub fn show(edit: &Edit, console: &Console) {
 }
 
 /// Prints one edit's diff alone.
-pub fn show_text(edit: &Edit, console: &Console) {
+pub(crate) fn show_text(edit: &Edit, console: &Console) {
     if edit.changes() {
         console.diff(&edit.diff());
     }

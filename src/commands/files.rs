@@ -11,12 +11,12 @@ use crate::yaml::MAX_BYTES;
 use super::Console;
 
 /// Standard input and output as a FILE.
-pub const STANDARD: &str = "-";
+pub(crate) const STANDARD: &str = "-";
 
 /// What to do when an edit is refused because it would have no effect or be fatal: a file by itself is an input that
 /// is refused, a node is one that is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub(crate) enum Whose {
     /// Files that were named.
     Files,
     /// This node's.
@@ -27,11 +27,19 @@ pub enum Whose {
 ///
 /// # Errors
 /// When it cannot be read, or is refused.
-pub fn of_file(path: &Path, wanted: Bootstrap, console: &Console, document: &mut Document) -> Result<Edit, Problem> {
+pub(crate) fn of_file(
+    path: &Path,
+    wanted: Bootstrap,
+    console: &Console,
+    document: &mut Document,
+) -> Result<Edit, Problem> {
     let (target, bytes) = if path.as_os_str() == STANDARD {
         (Target::Standard, environment::read_stdin(MAX_BYTES as u64))
     } else {
-        (Target::File(path.to_owned()), files::read(path, MAX_BYTES as u64))
+        (
+            Target::File(path.to_owned()),
+            files::read(path, MAX_BYTES as u64),
+        )
     };
     let bytes = bytes.map_err(|error| problem_of(&error))?;
     let kind = FileKind::detect(&bytes);
@@ -42,16 +50,29 @@ pub fn of_file(path: &Path, wanted: Bootstrap, console: &Console, document: &mut
 ///
 /// # Errors
 /// When it cannot be read, or is refused.
-pub fn of_kubeadm(path: &Path, wanted: Bootstrap, console: &Console, document: &mut Document) -> Result<Edit, Problem> {
+pub(crate) fn of_kubeadm(
+    path: &Path,
+    wanted: Bootstrap,
+    console: &Console,
+    document: &mut Document,
+) -> Result<Edit, Problem> {
     let bytes = files::read(path, MAX_BYTES as u64).map_err(|error| problem_of(&error))?;
-    of_bytes(Target::File(path.to_owned()), bytes, FileKind::Kubeadm, wanted, Whose::Files, console, document)
+    of_bytes(
+        Target::File(path.to_owned()),
+        bytes,
+        FileKind::Kubeadm,
+        wanted,
+        Whose::Files,
+        console,
+        document,
+    )
 }
 
 /// The edit of bytes already read.
 ///
 /// # Errors
 /// When it is refused.
-pub fn of_bytes(
+pub(crate) fn of_bytes(
     target: Target,
     before: Vec<u8>,
     kind: FileKind,
@@ -60,21 +81,34 @@ pub fn of_bytes(
     console: &Console,
     document: &mut Document,
 ) -> Result<Edit, Problem> {
-    let edited = kubelet::edit(&before, kind, wanted).map_err(|refusal| refused(&target, &refusal, whose))?;
+    let edited = kubelet::edit(&before, kind, wanted)
+        .map_err(|refusal| refused(&target, &refusal, whose))?;
     for warning in edited.warnings {
-        let at = warning.position.map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
+        let at = warning
+            .position
+            .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
         console.warn(document, format!("{target}{at}: {}", warning.message));
     }
-    Ok(Edit { target, before, after: edited.after })
+    Ok(Edit {
+        target,
+        before,
+        after: edited.after,
+    })
 }
 
-fn refused(target: &Target, refusal: &Refusal, whose: Whose) -> Problem {
-    let at = refusal.position.map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
+/// A refusal as a problem, with its place.
+pub(crate) fn refused(target: &Target, refusal: &Refusal, whose: Whose) -> Problem {
+    let at = refusal
+        .position
+        .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
     let code = match (refusal.class, whose) {
         (RefusalClass::Effect, Whose::Node) => Code::Refused,
         _ => Code::Input,
     };
-    let problem = Problem::new(code, format!("cannot edit {target}{at}: {}", refusal.reason));
+    let problem = Problem::new(
+        code,
+        format!("cannot edit {target}{at}: {}", refusal.reason),
+    );
     match &refusal.hint {
         Some(hint) => problem.hint(hint.clone()),
         None => problem,
@@ -82,7 +116,7 @@ fn refused(target: &Target, refusal: &Refusal, whose: Whose) -> Problem {
 }
 
 /// A file that cannot be read or written, as a problem.
-pub fn problem_of(error: &files::FileError) -> Problem {
+pub(crate) fn problem_of(error: &files::FileError) -> Problem {
     use files::FileCause as Cause;
     let path = error.path.display();
     let code = match &error.cause {
@@ -94,15 +128,25 @@ pub fn problem_of(error: &files::FileError) -> Problem {
     let problem = Problem::new(code, error.to_string());
     match &error.cause {
         cause if cause.is_permission() => problem.hint("run it as root, with sudo"),
-        Cause::Immutable(path) => problem.hint(format!("lsattr -d {0}; chattr -i {0}", path.display())),
-        Cause::AppendOnly(path) => problem.hint(format!("lsattr -d {0}; chattr -a {0}", path.display())),
-        Cause::MountPoint => problem.hint(format!("findmnt {path}; run it where the file itself lies")),
+        Cause::Immutable(path) => {
+            problem.hint(format!("lsattr -d {0}; chattr -i {0}", path.display()))
+        }
+        Cause::AppendOnly(path) => {
+            problem.hint(format!("lsattr -d {0}; chattr -a {0}", path.display()))
+        }
+        Cause::MountPoint => {
+            problem.hint(format!("findmnt {path}; run it where the file itself lies"))
+        }
         Cause::HardLinks(_) => problem.hint(format!("find / -xdev -samefile {path}")),
         Cause::NoSpace { .. } => problem.hint(format!("df -h {path}")),
         Cause::Changed => problem.hint("look at the file, then run the same command again"),
         Cause::Locked(_) => problem.hint("wait for it to end, then run the same command again"),
-        Cause::TooLarge(_) => problem.hint("a configuration of that size is none; name the right file"),
-        Cause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => problem.hint(format!("findmnt --target {path}")),
+        Cause::TooLarge(_) => {
+            problem.hint("a configuration of that size is none; name the right file")
+        }
+        Cause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+            problem.hint(format!("findmnt --target {path}"))
+        }
         _ => problem,
     }
 }

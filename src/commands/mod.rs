@@ -49,7 +49,10 @@ pub fn run(cli: &Cli) -> u8 {
 /// Reports an error of the command line itself: clap's words, this program's exit code.
 pub fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> u8 {
     use clap::error::ErrorKind;
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
         let _ = error.print();
         return 0;
     }
@@ -57,8 +60,12 @@ pub fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> u8 {
     // The options were not understood, but a script that asked for a document gets one.
     let wants = |format: &str| {
         let words: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
-        words.windows(2).any(|pair| matches!(pair, ["-o" | "--output", value] if *value == format))
-            || words.iter().any(|word| *word == format!("-o{format}") || *word == format!("--output={format}"))
+        words
+            .windows(2)
+            .any(|pair| matches!(pair, ["-o" | "--output", value] if *value == format))
+            || words
+                .iter()
+                .any(|word| *word == format!("-o{format}") || *word == format!("--output={format}"))
     };
     let format = if wants("json") {
         Format::Json
@@ -68,12 +75,21 @@ pub fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> u8 {
         return Code::Usage as u8;
     };
     let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let first = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_owned();
     let kind = match arguments.get(1).and_then(|verb| verb.to_str()) {
         Some("diff") => Kind::DiffResult,
         Some("csr") => Kind::CsrResult,
         _ => Kind::ApplyResult,
     };
-    console::document_only(format, Document::new(kind), &Problem::new(Code::Usage, first));
+    console::document_only(
+        format,
+        Document::new(kind),
+        &Problem::new(Code::Usage, first),
+    );
     Code::Usage as u8
 }

@@ -17,22 +17,36 @@ use super::{Console, files};
 const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 
 /// What the options want of the key.
-pub fn wanted(selection: &Selection) -> Bootstrap {
-    if selection.disable { Bootstrap::Disabled } else { Bootstrap::Enabled }
+pub(crate) fn wanted(selection: &Selection) -> Bootstrap {
+    if selection.disable {
+        Bootstrap::Disabled
+    } else {
+        Bootstrap::Enabled
+    }
 }
 
 /// Standard input can be read once.
 ///
 /// # Errors
 /// [`Code::Usage`] when it is named twice.
-pub fn at_most_one_standard(paths: &[PathBuf]) -> Result<(), Problem> {
-    let named = paths.iter().filter(|path| path.as_os_str() == files::STANDARD).count();
-    if named > 1 { Err(Problem::new(Code::Usage, "cannot read -: it is named twice")) } else { Ok(()) }
+pub(crate) fn at_most_one_standard(paths: &[PathBuf]) -> Result<(), Problem> {
+    let named = paths
+        .iter()
+        .filter(|path| path.as_os_str() == files::STANDARD)
+        .count();
+    if named > 1 {
+        Err(Problem::new(
+            Code::Usage,
+            "cannot read -: it is named twice",
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 /// What must be there for the verb to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// A kubelet.service that systemd knows: it will be restarted.
     Unit,
     /// The file alone.
@@ -41,36 +55,58 @@ pub enum Need {
 
 /// Where the kubelet's configuration is, and what runs.
 #[derive(Debug, Clone)]
-pub struct Located {
+pub(crate) struct Located {
     unit: Option<Unit>,
     flags: Flags,
     started: Option<std::time::SystemTime>,
     /// The file that decides.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// Asks systemd and the process table.
 ///
 /// # Errors
 /// When what is needed is not there.
-pub fn locate(selection: &Selection, need: Need, console: &Console, document: &mut Document) -> Result<Located, Problem> {
+pub(crate) fn locate(
+    selection: &Selection,
+    need: Need,
+    console: &Console,
+    document: &mut Document,
+) -> Result<Located, Problem> {
     if let Some(root) = &selection.root {
         let path = root.join(DEFAULT_CONFIG.trim_start_matches('/'));
-        return Ok(Located { unit: None, flags: Flags::default(), started: None, path });
+        return Ok(Located {
+            unit: None,
+            flags: Flags::default(),
+            started: None,
+            path,
+        });
     }
     let unit = match systemd::show(systemd::KUBELET) {
         Ok(unit) if unit.load_state == "loaded" => Some(unit),
         Ok(unit) if need == Need::Unit => return Err(no_unit(&unit)),
         Ok(_) => None,
-        Err(error) if need == Need::Unit => return Err(systemd_problem("ask systemd about", &error)),
+        Err(error) if need == Need::Unit => {
+            return Err(systemd_problem("ask systemd about", &error));
+        }
         Err(error) => {
             console.warn(document, format!("systemd was not asked: {error}; {DEFAULT_CONFIG} is assumed to be the kubelet's"));
             None
         }
     };
     let pid = unit.as_ref().map_or(0, |unit| unit.main_pid);
-    let words = if pid == 0 { None } else { process::command_line(pid).ok().filter(|words| !words.is_empty()) };
-    let started = if pid == 0 { None } else { process::started(pid).ok() };
+    let words = if pid == 0 {
+        None
+    } else {
+        process::command_line(pid)
+            .ok()
+            .filter(|words| !words.is_empty())
+    };
+    let started = if pid == 0 {
+        None
+    } else {
+        process::started(pid).ok()
+    };
     let running = words.is_some();
     let flags = Flags::parse(words.unwrap_or_default().into_iter().skip(1));
     let path = match flags.get("config") {
@@ -84,7 +120,12 @@ pub fn locate(selection: &Selection, need: Need, console: &Console, document: &m
         }
         None => PathBuf::from(DEFAULT_CONFIG),
     };
-    Ok(Located { unit, flags, started, path })
+    Ok(Located {
+        unit,
+        flags,
+        started,
+        path,
+    })
 }
 
 impl Located {
@@ -92,31 +133,44 @@ impl Located {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn read(self) -> Result<Kubelet, Problem> {
+    pub(crate) fn read(self) -> Result<Kubelet, Problem> {
         let read = host_files::read(&self.path, MAX_BYTES as u64)
             .and_then(|bytes| Ok((bytes, host_files::modified(&self.path)?)));
         let (bytes, modified) = read.map_err(|error| {
             let problem = files::problem_of(&error);
             match (error.cause.is_not_found(), &self.unit) {
-                (true, None) => problem.hint("this machine is no kubeadm node yet; name a file: kubelet-tls diff FILE"),
+                (true, None) => problem.hint(
+                    "this machine is no kubeadm node yet; name a file: kubelet-tls diff FILE",
+                ),
                 (true, Some(_)) => problem.hint("kubeadm init or kubeadm join writes it"),
                 (false, _) => problem,
             }
         })?;
-        let settings = Settings::read(&bytes);
+        let target = Target::File(self.path.clone());
+        let settings = Settings::read(&bytes)
+            .map_err(|refusal| files::refused(&target, &refusal, files::Whose::Node))?;
         Ok(Kubelet {
             unit: self.unit,
             flags: self.flags,
             started: self.started,
-            config: ConfigFile { path: self.path, bytes, modified: Some(modified), settings },
+            config: ConfigFile {
+                path: self.path,
+                bytes,
+                modified: Some(modified),
+                settings,
+            },
         })
     }
 }
 
 /// The kubeconfig of this node's kubelet, for verbs that need nothing else of it.
-pub fn kubeconfig() -> PathBuf {
+pub(crate) fn kubeconfig() -> PathBuf {
     let pid = systemd::show(systemd::KUBELET).map_or(0, |unit| unit.main_pid);
-    let words = if pid == 0 { Vec::new() } else { process::command_line(pid).unwrap_or_default() };
+    let words = if pid == 0 {
+        Vec::new()
+    } else {
+        process::command_line(pid).unwrap_or_default()
+    };
     crate::observed::kubeconfig(&Flags::parse(words.into_iter().skip(1)))
 }
 
@@ -124,7 +178,12 @@ pub fn kubeconfig() -> PathBuf {
 ///
 /// # Errors
 /// When it is refused, or would have no effect because a flag decides.
-pub fn edit(kubelet: &Kubelet, wanted: Bootstrap, console: &Console, document: &mut Document) -> Result<Edit, Problem> {
+pub(crate) fn edit(
+    kubelet: &Kubelet,
+    wanted: Bootstrap,
+    console: &Console,
+    document: &mut Document,
+) -> Result<Edit, Problem> {
     flags_allow(kubelet, wanted)?;
     let config = &kubelet.config;
     files::of_bytes(
@@ -176,7 +235,11 @@ fn flags_allow(kubelet: &Kubelet, wanted: Bootstrap) -> Result<(), Problem> {
 fn no_unit(unit: &Unit) -> Problem {
     let problem = Problem::new(
         Code::Unavailable,
-        format!("cannot restart {}: systemd says it is {}", systemd::KUBELET, unit.load_state),
+        format!(
+            "cannot restart {}: systemd says it is {}",
+            systemd::KUBELET,
+            unit.load_state
+        ),
     );
     match unit.load_state.as_str() {
         "masked" => problem.hint("systemctl unmask kubelet"),
@@ -188,10 +251,26 @@ fn no_unit(unit: &Unit) -> Problem {
 }
 
 /// systemd's refusal or silence as a problem.
-pub fn systemd_problem(doing: &str, error: &SystemdError) -> Problem {
+pub(crate) fn systemd_problem(doing: &str, error: &SystemdError) -> Problem {
     let words = error.to_string();
-    let denied = ["ccess denied", "uthentication required", "not permitted", "ermission denied"];
-    let code = if denied.iter().any(|word| words.contains(word)) { Code::Permission } else { Code::Unavailable };
-    let problem = Problem::new(code, format!("cannot {doing} {}: {words}", systemd::KUBELET));
-    if code == Code::Permission { problem.hint("run it as root, with sudo") } else { problem.hint("systemctl status kubelet") }
+    let denied = [
+        "ccess denied",
+        "uthentication required",
+        "not permitted",
+        "ermission denied",
+    ];
+    let code = if denied.iter().any(|word| words.contains(word)) {
+        Code::Permission
+    } else {
+        Code::Unavailable
+    };
+    let problem = Problem::new(
+        code,
+        format!("cannot {doing} {}: {words}", systemd::KUBELET),
+    );
+    if code == Code::Permission {
+        problem.hint("run it as root, with sudo")
+    } else {
+        problem.hint("systemctl status kubelet")
+    }
 }

@@ -12,45 +12,62 @@ use crate::report::{Code, Document, Problem};
 ///
 /// # Errors
 /// When the kubeconfig is not a kubelet's.
-pub fn open(kubeconfig: &Path, document: &mut Document) -> Result<Api, Problem> {
+pub(crate) fn open(kubeconfig: &Path, document: &mut Document) -> Result<Api, Problem> {
     let api = Api::open(kubeconfig).map_err(|error| problem("reach", &error))?;
     document.node = Some(api.node_name().to_owned());
     Ok(api)
 }
 
 /// An API error as a problem.
-pub fn problem(verb: &str, error: &ApiError) -> Problem {
+pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
     match error {
         ApiError::Kubeconfig { path, reason } => {
             let problem = Problem::new(Code::Unavailable, format!("cannot use kubeconfig {error}"));
             let permission = reason.to_lowercase().contains("permission denied");
             if permission {
-                Problem { code: Code::Permission, ..problem }.hint("run it as root, with sudo")
+                Problem {
+                    code: Code::Permission,
+                    ..problem
+                }
+                .hint("run it as root, with sudo")
             } else if reason.contains("o such file") {
                 problem.hint("name it with --kubeconfig FILE, or join the node to a cluster first")
             } else {
                 problem.hint(format!("kubectl --kubeconfig {} get csr", path.display()))
             }
         }
-        error if error.is_forbidden() => {
-            Problem::new(Code::Permission, format!("cannot {verb} certificatesigningrequests: {error}"))
-                .hint("kubectl auth can-i list certificatesigningrequests, with the kubelet's kubeconfig")
-        }
+        error if error.is_forbidden() => Problem::new(
+            Code::Permission,
+            format!("cannot {verb} certificatesigningrequests: {error}"),
+        )
+        .hint("kubectl auth can-i list certificatesigningrequests, with the kubelet's kubeconfig"),
         error => {
-            let problem = Problem::new(Code::Unavailable, format!("cannot {verb} certificatesigningrequests: {error}"));
+            let problem = Problem::new(
+                Code::Unavailable,
+                format!("cannot {verb} certificatesigningrequests: {error}"),
+            );
             problem.hint("kubectl --kubeconfig /etc/kubernetes/kubelet.conf get --raw /readyz")
         }
     }
 }
 
 /// For people: whose it is, what it asks for, how far it is.
-pub fn describe(request: &Request) -> String {
-    let said = request.message.as_ref().map_or_else(String::new, |message| format!(" ({message})"));
-    format!("{} is {}{said}: {}, {}", request.name, request.state, request.requestor, request.names.describe())
+pub(crate) fn describe(request: &Request) -> String {
+    let said = request
+        .message
+        .as_ref()
+        .map_or_else(String::new, |message| format!(" ({message})"));
+    format!(
+        "{} is {}{said}: {}, {}",
+        request.name,
+        request.state,
+        request.requestor,
+        request.names.describe()
+    )
 }
 
 /// What is to be done about a request in its state, where something is.
-pub fn next_step(request: &Request) -> Option<String> {
+pub(crate) fn next_step(request: &Request) -> Option<String> {
     match request.state {
         State::Pending => Some(format!("kubectl certificate approve {}", request.name)),
         State::Failed => Some(format!("kubectl get csr {} -o yaml", request.name)),
@@ -62,7 +79,7 @@ pub fn next_step(request: &Request) -> Option<String> {
 ///
 /// # Errors
 /// What happened instead.
-pub fn served(addresses: &[IpAddr], port: u16, roots: &[Vec<u8>]) -> Result<Served, String> {
+pub(crate) fn served(addresses: &[IpAddr], port: u16, roots: &[Vec<u8>]) -> Result<Served, String> {
     let mut failure = "the Node has no IP address".to_owned();
     for address in addresses {
         let address = SocketAddr::new(*address, port);

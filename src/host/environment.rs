@@ -1,5 +1,8 @@
 //! The standard streams.
-#![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where the environment is read"
+)]
 
 use std::io::{self, IsTerminal as _};
 
@@ -10,7 +13,11 @@ use super::files::{FileCause, FileError, read_capped};
 /// # Errors
 /// When it is larger, or cannot be read.
 pub fn read_stdin(cap: u64) -> Result<Vec<u8>, FileError> {
-    let wrong = |cause: FileCause| FileError { action: "read", path: "-".into(), cause };
+    let wrong = |cause: FileCause| FileError {
+        action: "read",
+        path: "-".into(),
+        cause,
+    };
     read_capped(io::stdin().lock(), cap).map_err(wrong)
 }
 

@@ -89,15 +89,25 @@ fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
 }
 
 fn reading(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
-    move |cause| FileError { action: "read", path: path.to_owned(), cause }
+    move |cause| FileError {
+        action: "read",
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 fn writing(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
-    move |cause| FileError { action: "write", path: path.to_owned(), cause }
+    move |cause| FileError {
+        action: "write",
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 /// Reads a regular file of at most `cap` bytes, following symlinks.
@@ -110,7 +120,10 @@ pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
 
 fn read_uncapped_type(path: &Path, cap: u64) -> Result<Vec<u8>, FileCause> {
     // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    let file = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(path)?;
     if !file.metadata()?.is_file() {
         return Err(FileCause::NotRegular);
     }
@@ -124,7 +137,11 @@ fn read_uncapped_type(path: &Path, cap: u64) -> Result<Vec<u8>, FileCause> {
 pub fn read_capped(input: impl io::Read, cap: u64) -> Result<Vec<u8>, FileCause> {
     let mut bytes = Vec::new();
     input.take(cap + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > cap { Err(FileCause::TooLarge(cap)) } else { Ok(bytes) }
+    if bytes.len() as u64 > cap {
+        Err(FileCause::TooLarge(cap))
+    } else {
+        Ok(bytes)
+    }
 }
 
 /// When the file was last written.
@@ -132,7 +149,9 @@ pub fn read_capped(input: impl io::Read, cap: u64) -> Result<Vec<u8>, FileCause>
 /// # Errors
 /// What the operating system says.
 pub fn modified(path: &Path) -> Result<SystemTime, FileError> {
-    fs::metadata(path).and_then(|metadata| metadata.modified()).map_err(|error| reading(path)(error.into()))
+    fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .map_err(|error| reading(path)(error.into()))
 }
 
 /// Whether there is such a file, directory or symlink.
@@ -182,10 +201,13 @@ impl DirectoryLock {
 
     /// Removes temporary files that a killed run left here. Under the lock nobody else can own one.
     pub fn sweep(&self) {
-        let Ok(entries) = fs::read_dir(&self.directory) else { return };
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return;
+        };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let ours = name.to_str().is_some_and(is_temporary) && entry.file_type().is_ok_and(|kind| kind.is_file());
+            let ours = name.to_str().is_some_and(is_temporary)
+                && entry.file_type().is_ok_and(|kind| kind.is_file());
             if ours {
                 // A leftover that cannot be removed harms nobody: the kubelet never reads it.
                 let _ = fs::remove_file(entry.path());
@@ -203,9 +225,15 @@ impl DirectoryLock {
 
     fn obstacle(&self, path: &Path, size: u64) -> Result<(), FileCause> {
         let real = fs::canonicalize(path)?;
-        let stat = rustix::fs::statx(rustix::fs::CWD, &real, AtFlags::empty(), StatxFlags::BASIC_STATS)
-            .map_err(io::Error::from)?;
-        let has = |flag| stat.stx_attributes_mask.contains(flag) && stat.stx_attributes.contains(flag);
+        let stat = rustix::fs::statx(
+            rustix::fs::CWD,
+            &real,
+            AtFlags::empty(),
+            StatxFlags::BASIC_STATS,
+        )
+        .map_err(io::Error::from)?;
+        let has =
+            |flag| stat.stx_attributes_mask.contains(flag) && stat.stx_attributes.contains(flag);
         if !fs::metadata(&real)?.is_file() {
             return Err(FileCause::NotRegular);
         }
@@ -221,9 +249,17 @@ impl DirectoryLock {
         if stat.stx_nlink > 1 {
             return Err(FileCause::HardLinks(stat.stx_nlink.into()));
         }
-        let directory = rustix::fs::statx(&self.handle, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
-            .map_err(io::Error::from)?;
-        if directory.stx_attributes.contains(StatxAttributes::IMMUTABLE) {
+        let directory = rustix::fs::statx(
+            &self.handle,
+            "",
+            AtFlags::EMPTY_PATH,
+            StatxFlags::BASIC_STATS,
+        )
+        .map_err(io::Error::from)?;
+        if directory
+            .stx_attributes
+            .contains(StatxAttributes::IMMUTABLE)
+        {
             return Err(FileCause::Immutable(self.directory.clone()));
         }
         if directory.stx_attributes.contains(StatxAttributes::APPEND) {
@@ -237,7 +273,10 @@ impl DirectoryLock {
         )
         .map_err(io::Error::from)?;
         let space = rustix::fs::fstatvfs(&self.handle).map_err(io::Error::from)?;
-        let (need, free) = (size + SPARE_SPACE, space.f_bavail.saturating_mul(space.f_frsize));
+        let (need, free) = (
+            size + SPARE_SPACE,
+            space.f_bavail.saturating_mul(space.f_frsize),
+        );
         // File systems that do not count their blocks say 0 of 0.
         if space.f_blocks > 0 && free < need {
             return Err(FileCause::NoSpace { need, free });
@@ -289,12 +328,17 @@ impl DirectoryLock {
 fn is_temporary(name: &str) -> bool {
     name.strip_prefix(TEMPORARY_PREFIX)
         .and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX))
-        .is_some_and(|random| random.len() == TEMPORARY_RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric()))
+        .is_some_and(|random| {
+            random.len() == TEMPORARY_RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
 }
 
 /// Opens a path that was already resolved; a symlink put in its place meanwhile is an error.
 fn open_same(real: &Path) -> io::Result<File> {
-    fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK).open(real)
+    fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(real)
 }
 
 /// Owner, then extended attributes, then mode: a change of owner clears mode bits, and an ACL changes them.
@@ -321,7 +365,11 @@ fn attribute_names(file: &File) -> io::Result<Vec<Vec<u8>>> {
         Err(error) => return Err(error.into()),
     };
     buffer.truncate(length);
-    Ok(buffer.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+    Ok(buffer
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect())
 }
 
 fn attribute(file: &File, name: &[u8]) -> io::Result<Vec<u8>> {
@@ -348,8 +396,10 @@ mod tests {
     }
 
     fn names(directory: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(directory).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -365,7 +415,10 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
         if with_attributes {
-            assert_eq!(attribute(&File::open(&path).unwrap(), b"user.note").unwrap(), b"kept");
+            assert_eq!(
+                attribute(&File::open(&path).unwrap(), b"user.note").unwrap(),
+                b"kept"
+            );
         }
         assert_eq!(names(directory.path()), ["config.yaml"]);
     }
@@ -401,14 +454,22 @@ mod tests {
         fs::hard_link(&path, directory.path().join("other")).unwrap();
         let lock = DirectoryLock::for_file(&path).unwrap();
         let error = lock.inspect(&path, 3).unwrap_err();
-        assert!(error.to_string().ends_with("it has 2 hard links, and replacing it would part them"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with("it has 2 hard links, and replacing it would part them"),
+            "{error}"
+        );
     }
 
     #[test]
     fn one_lock_at_a_time() {
         let (_directory, path) = scene("old");
         let held = DirectoryLock::for_file(&path).unwrap();
-        assert!(matches!(DirectoryLock::for_file(&path).unwrap_err().cause, FileCause::Locked(_)));
+        assert!(matches!(
+            DirectoryLock::for_file(&path).unwrap_err().cause,
+            FileCause::Locked(_)
+        ));
         drop(held);
         DirectoryLock::for_file(&path).unwrap();
     }
@@ -416,7 +477,11 @@ mod tests {
     #[test]
     fn only_our_own_leftovers_are_swept() {
         let (directory, path) = scene("old");
-        let theirs = [".kubelet-tls-notes.tmp", ".kubelet-tls-abcdefABCDE-.tmp", "x.tmp"];
+        let theirs = [
+            ".kubelet-tls-notes.tmp",
+            ".kubelet-tls-abcdefABCDE-.tmp",
+            "x.tmp",
+        ];
         for name in theirs.iter().chain(&[".kubelet-tls-abcdefABCDE1.tmp"]) {
             fs::write(directory.path().join(name), "").unwrap();
         }
@@ -424,23 +489,43 @@ mod tests {
         DirectoryLock::for_file(&path).unwrap().sweep();
         assert_eq!(
             names(directory.path()),
-            [".kubelet-tls-abcdefABCDE-.tmp", ".kubelet-tls-abcdefABCDE2.tmp", ".kubelet-tls-notes.tmp", "config.yaml", "x.tmp"]
+            [
+                ".kubelet-tls-abcdefABCDE-.tmp",
+                ".kubelet-tls-abcdefABCDE2.tmp",
+                ".kubelet-tls-notes.tmp",
+                "config.yaml",
+                "x.tmp"
+            ]
         );
     }
 
     #[test]
     fn what_is_no_regular_file_is_not_read() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(matches!(read(directory.path(), 10).unwrap_err().cause, FileCause::NotRegular));
+        assert!(matches!(
+            read(directory.path(), 10).unwrap_err().cause,
+            FileCause::NotRegular
+        ));
         let fifo = directory.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(matches!(read(&fifo, 10).unwrap_err().cause, FileCause::NotRegular));
+        assert!(matches!(
+            read(&fifo, 10).unwrap_err().cause,
+            FileCause::NotRegular
+        ));
         assert_eq!(
-            read(&directory.path().join("none"), 10).unwrap_err().to_string(),
-            format!("cannot read {}/none: no such file or directory", directory.path().display())
+            read(&directory.path().join("none"), 10)
+                .unwrap_err()
+                .to_string(),
+            format!(
+                "cannot read {}/none: no such file or directory",
+                directory.path().display()
+            )
         );
         let (_directory, path) = scene("12345");
-        assert!(matches!(read(&path, 4).unwrap_err().cause, FileCause::TooLarge(4)));
+        assert!(matches!(
+            read(&path, 4).unwrap_err().cause,
+            FileCause::TooLarge(4)
+        ));
         assert_eq!(read(&path, 5).unwrap(), b"12345");
     }
 }

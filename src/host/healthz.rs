@@ -23,7 +23,9 @@ impl Healthz {
             IpAddr::V6(v6) if v6.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
             other => other,
         };
-        (port != 0).then(|| Self { address: SocketAddr::new(reachable, port) })
+        (port != 0).then(|| Self {
+            address: SocketAddr::new(reachable, port),
+        })
     }
 
     /// Asks once.
@@ -34,19 +36,30 @@ impl Healthz {
         let end = Instant::now() + DEADLINE;
         let failed = |what: &str, error: std::io::Error| match error.kind() {
             std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
-                format!("http://{}/healthz does not answer within {DEADLINE:?}", self.address)
+                format!(
+                    "http://{}/healthz does not answer within {DEADLINE:?}",
+                    self.address
+                )
             }
             kind => format!("http://{}/healthz {what}: {kind}", self.address),
         };
-        let mut stream = TcpStream::connect_timeout(&self.address, DEADLINE).map_err(|e| failed("cannot be reached", e))?;
+        let mut stream = TcpStream::connect_timeout(&self.address, DEADLINE)
+            .map_err(|e| failed("cannot be reached", e))?;
         let _ = stream.set_write_timeout(Some(DEADLINE));
-        let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
-        stream.write_all(request.as_bytes()).map_err(|e| failed("cannot be asked", e))?;
+        let request = format!(
+            "GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        stream
+            .write_all(request.as_bytes())
+            .map_err(|e| failed("cannot be asked", e))?;
         let mut answer = Vec::new();
         let mut buffer = [0; 512];
         // The status line is all that counts, and a server that trickles must not hold us up.
         while !answer.contains(&b'\n') && answer.len() < ANSWER_CAP {
-            let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            let left = end
+                .saturating_duration_since(Instant::now())
+                .max(Duration::from_millis(1));
             let _ = stream.set_read_timeout(Some(left));
             match stream.read(&mut buffer) {
                 Ok(0) => break,
@@ -57,17 +70,23 @@ impl Healthz {
                 break;
             }
         }
-        parse_status(&answer).map_err(|said| format!("http://{}/healthz answers {said}", self.address))
+        parse_status(&answer)
+            .map_err(|said| format!("http://{}/healthz answers {said}", self.address))
     }
 }
 
 fn parse_status(answer: &[u8]) -> Result<(), String> {
-    let line = answer.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = answer
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let line = String::from_utf8_lossy(line);
     let mut words = line.trim_end().splitn(3, ' ');
     match (words.next(), words.next()) {
         (Some("HTTP/1.1" | "HTTP/1.0"), Some("200")) => Ok(()),
-        (Some("HTTP/1.1" | "HTTP/1.0"), Some(code)) if code.parse::<u16>().is_ok() => Err(code.to_owned()),
+        (Some("HTTP/1.1" | "HTTP/1.0"), Some(code)) if code.parse::<u16>().is_ok() => {
+            Err(code.to_owned())
+        }
         _ => Err("no HTTP".to_owned()),
     }
 }
@@ -80,9 +99,18 @@ mod tests {
     #[test]
     fn only_200_is_healthy() {
         assert_eq!(parse_status(b"HTTP/1.1 200 OK\r\n\r\nok"), Ok(()));
-        assert_eq!(parse_status(b"HTTP/1.1 500 Internal Server Error\r\n"), Err("500".into()));
+        assert_eq!(
+            parse_status(b"HTTP/1.1 500 Internal Server Error\r\n"),
+            Err("500".into())
+        );
         assert_eq!(parse_status(b"HTTP/1.1 2000\r\n"), Err("2000".into()));
-        for odd in [&b""[..], b"ok", b"HTTP/1.1\r\n", b"\xff\xff 200", b"HTTP/2 200"] {
+        for odd in [
+            &b""[..],
+            b"ok",
+            b"HTTP/1.1\r\n",
+            b"\xff\xff 200",
+            b"HTTP/2 200",
+        ] {
             assert_eq!(parse_status(odd), Err("no HTTP".into()));
         }
     }
@@ -101,8 +129,18 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let healthz = Healthz::new(address.ip(), address.port()).unwrap();
-        assert_eq!(healthz.check(), Err(format!("http://{address}/healthz does not answer within 1s")));
+        assert_eq!(
+            healthz.check(),
+            Err(format!(
+                "http://{address}/healthz does not answer within 1s"
+            ))
+        );
         drop(listener);
-        assert_eq!(healthz.check(), Err(format!("http://{address}/healthz cannot be reached: connection refused")));
+        assert_eq!(
+            healthz.check(),
+            Err(format!(
+                "http://{address}/healthz cannot be reached: connection refused"
+            ))
+        );
     }
 }

@@ -26,7 +26,9 @@ pub fn command_line(pid: u32) -> io::Result<Vec<String>> {
 pub fn started(pid: u32) -> io::Result<SystemTime> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let uptime = fs::read_to_string("/proc/uptime")?;
-    let age = parse_start(&stat).zip(parse_uptime(&uptime)).map(|(start, up)| (up - start).max(0.0));
+    let age = parse_start(&stat)
+        .zip(parse_uptime(&uptime))
+        .map(|(start, up)| (up - start).max(0.0));
     age.and_then(|age| Duration::try_from_secs_f64(age).ok())
         .and_then(|age| clock::now().checked_sub(age))
         .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not as expected")))
@@ -35,13 +37,22 @@ pub fn started(pid: u32) -> io::Result<SystemTime> {
 fn parse_command_line(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_suffix('\0').unwrap_or(&text);
-    if text.is_empty() { Vec::new() } else { text.split('\0').map(str::to_owned).collect() }
+    if text.is_empty() {
+        Vec::new()
+    } else {
+        text.split('\0').map(str::to_owned).collect()
+    }
 }
 
 /// Seconds from boot to the start: field 22 of proc_pid_stat(5). The command name before it may hold spaces and `)`.
 fn parse_start(stat: &str) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse::<f64>().ok().map(|ticks| ticks / TICKS_A_SECOND)
+    after_name
+        .split_whitespace()
+        .nth(19)?
+        .parse::<f64>()
+        .ok()
+        .map(|ticks| ticks / TICKS_A_SECOND)
 }
 
 fn parse_uptime(text: &str) -> Option<f64> {
@@ -54,7 +65,10 @@ mod tests {
 
     #[test]
     fn a_command_line_is_split_at_nul_and_keeps_empty_arguments() {
-        assert_eq!(parse_command_line(b"/usr/bin/kubelet\0--a=b c\0\0"), ["/usr/bin/kubelet", "--a=b c", ""]);
+        assert_eq!(
+            parse_command_line(b"/usr/bin/kubelet\0--a=b c\0\0"),
+            ["/usr/bin/kubelet", "--a=b c", ""]
+        );
         assert!(parse_command_line(b"").is_empty());
     }
 
@@ -68,7 +82,9 @@ mod tests {
 
     #[test]
     fn this_process_started_a_short_while_ago() {
-        let age = clock::now().duration_since(started(std::process::id()).unwrap()).unwrap();
+        let age = clock::now()
+            .duration_since(started(std::process::id()).unwrap())
+            .unwrap();
         assert!(age < Duration::from_secs(600), "{age:?}");
         assert!(command_line(std::process::id()).unwrap()[0].contains("kubelet"));
     }

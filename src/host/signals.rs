@@ -21,33 +21,50 @@ impl Interrupts {
     pub fn hold() -> Self {
         let mut set = SigSet::empty();
         // `nohup` and the like ignore a signal; a signalfd would see it all the same.
-        HELD.into_iter().filter(|signal| !is_ignored(*signal)).for_each(|signal| set.add(signal));
-        let held = set.thread_block().and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC));
+        HELD.into_iter()
+            .filter(|signal| !is_ignored(*signal))
+            .for_each(|signal| set.add(signal));
+        let held = set.thread_block().and_then(|()| {
+            SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        });
         if held.is_err() {
             let _ = set.thread_unblock();
         }
-        Self { descriptor: held.ok(), received: None }
+        Self {
+            descriptor: held.ok(),
+            received: None,
+        }
     }
 
     /// The first signal that came, if one did.
     pub fn received(&mut self) -> Option<Signal> {
         if self.received.is_none() {
-            let info = self.descriptor.as_ref().and_then(|descriptor| descriptor.read_signal().ok().flatten());
-            self.received = info.and_then(|info| i32::try_from(info.ssi_signo).ok()).and_then(|n| Signal::try_from(n).ok());
+            let info = self
+                .descriptor
+                .as_ref()
+                .and_then(|descriptor| descriptor.read_signal().ok().flatten());
+            self.received = info
+                .and_then(|info| i32::try_from(info.ssi_signo).ok())
+                .and_then(|n| Signal::try_from(n).ok());
         }
         self.received
     }
 }
 
 /// Whether the process was started with `signal` ignored, from `SigIgn` of proc_pid_status(5).
-#[expect(clippy::disallowed_methods, reason = "reads /proc, as signal dispositions cannot be asked for safely")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "reads /proc, as signal dispositions cannot be asked for safely"
+)]
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     parse_ignored(&status).is_some_and(|mask| mask & (1 << (signal as u64 - 1)) != 0)
 }
 
 fn parse_ignored(status: &str) -> Option<u64> {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(mask.trim(), 16).ok()
 }
 
@@ -79,7 +96,10 @@ mod tests {
 
     #[test]
     fn an_ignored_signal_is_known() {
-        assert_eq!(parse_ignored("Name:\tx\nSigIgn:\t0000000000001001\n"), Some(0x1001));
+        assert_eq!(
+            parse_ignored("Name:\tx\nSigIgn:\t0000000000001001\n"),
+            Some(0x1001)
+        );
         assert_eq!(parse_ignored(""), None);
     }
 }

@@ -1,6 +1,9 @@
 //! systemd, spoken to through `systemctl` and `journalctl`: they work for root without a D-Bus daemon and in early
 //! boot. One function calls, one pure `parse_*` reads.
-#![expect(clippy::disallowed_methods, reason = "this is where systemctl and journalctl are run")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where systemctl and journalctl are run"
+)]
 
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
@@ -54,7 +57,11 @@ pub enum SystemdError {
 pub fn show(unit: &str) -> Result<Unit, SystemdError> {
     const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,\
         ExecMainStatus,NeedDaemonReload,ExecStart,Environment,EnvironmentFiles,TimeoutStopUSec";
-    parse_show(&systemctl("show", &["show", PROPERTIES, "--", unit], SHOW_DEADLINE)?)
+    parse_show(&systemctl(
+        "show",
+        &["show", PROPERTIES, "--", unit],
+        SHOW_DEADLINE,
+    )?)
 }
 
 /// Restarts `unit` and waits for systemd's job. That it returns proves nothing about the process: it is also Ok when
@@ -63,7 +70,9 @@ pub fn show(unit: &str) -> Result<Unit, SystemdError> {
 /// # Errors
 /// When systemd refuses (masked, unknown, not permitted) or does not finish in time.
 pub fn restart(unit: &str, stop_timeout: Option<Duration>) -> Result<(), SystemdError> {
-    let deadline = stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT).saturating_add(RESTART_MARGIN);
+    let deadline = stop_timeout
+        .unwrap_or(DEFAULT_STOP_TIMEOUT)
+        .saturating_add(RESTART_MARGIN);
     systemctl("restart", &["restart", "--", unit], deadline).map(drop)
 }
 
@@ -73,11 +82,25 @@ pub fn journal(invocation_id: &str, lines: usize) -> Vec<String> {
     // The first match is what the process said, the second what systemd said of it.
     let said = format!("_SYSTEMD_INVOCATION_ID={invocation_id}");
     let said_of = format!("INVOCATION_ID={invocation_id}");
-    let arguments = ["--output=cat", "--no-pager", "--quiet", &count, &said, "+", &said_of];
-    run("journalctl", "journal", &arguments, SHOW_DEADLINE).map(|text| parse_journal(&text)).unwrap_or_default()
+    let arguments = [
+        "--output=cat",
+        "--no-pager",
+        "--quiet",
+        &count,
+        &said,
+        "+",
+        &said_of,
+    ];
+    run("journalctl", "journal", &arguments, SHOW_DEADLINE)
+        .map(|text| parse_journal(&text))
+        .unwrap_or_default()
 }
 
-fn systemctl(what: &'static str, arguments: &[&str], deadline: Duration) -> Result<String, SystemdError> {
+fn systemctl(
+    what: &'static str,
+    arguments: &[&str],
+    deadline: Duration,
+) -> Result<String, SystemdError> {
     let mut all = vec!["--no-pager", "--no-ask-password"];
     all.extend_from_slice(arguments);
     run("systemctl", what, &all, deadline)
@@ -119,15 +142,25 @@ fn run(
         }
     };
     let text = |reader: Option<thread::JoinHandle<String>>| {
-        reader.and_then(|thread| thread.join().ok()).unwrap_or_default()
+        reader
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default()
     };
     let (output, words) = (text(output), text(words));
     if status.success() {
         return Ok(output);
     }
-    let words = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
-    let words = if words.is_empty() { format!("{program} {what} failed: {status}") } else { words };
-    Err(SystemdError::Refused { code: status.code().unwrap_or(-1), words })
+    // The first line is the cause; what follows is the next layer's opinion of it.
+    let words = words
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .map(str::to_owned);
+    let words = words.unwrap_or_else(|| format!("{program} {what} failed: {status}"));
+    Err(SystemdError::Refused {
+        code: status.code().unwrap_or(-1),
+        words,
+    })
 }
 
 fn drain(pipe: impl std::io::Read + Send + 'static) -> thread::JoinHandle<String> {
@@ -142,7 +175,9 @@ fn parse_show(text: &str) -> Result<Unit, SystemdError> {
     let mut unit = Unit::default();
     let mut seen = false;
     for line in text.lines() {
-        let Some((key, value)) = line.split_once('=') else { continue };
+        let Some((key, value)) = line.split_once('=') else {
+            continue;
+        };
         let owned = || value.to_owned();
         match key {
             "LoadState" => (unit.load_state, seen) = (owned(), true),
@@ -161,7 +196,11 @@ fn parse_show(text: &str) -> Result<Unit, SystemdError> {
             _ => {}
         }
     }
-    if seen { Ok(unit) } else { Err(SystemdError::Answer("LoadState")) }
+    if seen {
+        Ok(unit)
+    } else {
+        Err(SystemdError::Answer("LoadState"))
+    }
 }
 
 fn parse_environment_file(value: &str) -> Option<(String, bool)> {
@@ -171,28 +210,42 @@ fn parse_environment_file(value: &str) -> Option<(String, bool)> {
 
 /// Reads systemd's time spans, such as `1min 30s`, `500ms`, `infinity` (none).
 fn parse_timespan(text: &str) -> Option<Duration> {
-    text.split_whitespace().try_fold(Duration::ZERO, |sum, part| {
-        let digits = part.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, unit) = part.split_at(digits);
-        let seconds = match unit {
-            "us" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "min" => 60.0,
-            "h" => 3600.0,
-            "d" => 86_400.0,
-            "w" => 604_800.0,
-            _ => return None,
-        };
-        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
-        sum.checked_add(part)
-    })
+    text.split_whitespace()
+        .try_fold(Duration::ZERO, |sum, part| {
+            let digits = part.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+            let (number, unit) = part.split_at(digits);
+            let seconds = match unit {
+                "us" => 1e-6,
+                "ms" => 1e-3,
+                "s" => 1.0,
+                "min" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                "w" => 604_800.0,
+                _ => return None,
+            };
+            let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+            sum.checked_add(part)
+        })
 }
 
 /// A journal's words may hold control sequences; a terminal must not obey them.
 fn parse_journal(text: &str) -> Vec<String> {
-    let harmless = |line: &str| line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
-    text.lines().filter(|line| !line.trim().is_empty()).map(harmless).collect()
+    let harmless = |line: &str| {
+        line.chars()
+            .map(|c| {
+                if c.is_control() && c != '\t' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect()
+    };
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(harmless)
+        .collect()
 }
 
 #[cfg(test)]
@@ -200,7 +253,8 @@ mod tests {
     use super::*;
 
     const HEALTHY: &str = include_str!("../../testdata/captured/1.36/systemctl-show-kubelet.txt");
-    const CRASH_LOOP: &str = include_str!("../../testdata/captured/1.36/systemctl-show-crash-loop.txt");
+    const CRASH_LOOP: &str =
+        include_str!("../../testdata/captured/1.36/systemctl-show-crash-loop.txt");
 
     #[test]
     fn a_healthy_kubelet_as_systemd_252_describes_it() {
@@ -211,9 +265,15 @@ mod tests {
         assert_eq!(unit.stop_timeout, Some(Duration::from_secs(90)));
         assert_eq!(
             unit.environment_files,
-            [("/var/lib/kubelet/kubeadm-flags.env".to_owned(), true), ("/etc/default/kubelet".to_owned(), true)]
+            [
+                ("/var/lib/kubelet/kubeadm-flags.env".to_owned(), true),
+                ("/etc/default/kubelet".to_owned(), true)
+            ]
         );
-        assert!(unit.environment.contains("--config=/var/lib/kubelet/config.yaml"));
+        assert!(
+            unit.environment
+                .contains("--config=/var/lib/kubelet/config.yaml")
+        );
         assert!(unit.exec_start.starts_with("{ path=/usr/bin/kubelet ;"));
         assert_eq!(unit.describe(), "active (running)");
     }
@@ -224,21 +284,32 @@ mod tests {
         let seconds: Vec<Unit> = CRASH_LOOP
             .lines()
             .filter(|line| line.starts_with("MainPID="))
-            .map(|line| parse_show(&format!("LoadState=loaded\n{}", line.replace(' ', "\n"))).unwrap())
+            .map(|line| {
+                parse_show(&format!("LoadState=loaded\n{}", line.replace(' ', "\n"))).unwrap()
+            })
             .collect();
         let baseline = seconds[0].incarnation();
-        assert!(seconds[0].is_running(), "systemd's own word right after the restart");
+        assert!(
+            seconds[0].is_running(),
+            "systemd's own word right after the restart"
+        );
         for second in &seconds[1..] {
             assert!(!second.is_running() || second.incarnation() != baseline);
         }
-        assert_eq!(seconds[1].describe(), "activating (auto-restart), exit status 1");
+        assert_eq!(
+            seconds[1].describe(),
+            "activating (auto-restart), exit status 1"
+        );
     }
 
     #[test]
     fn time_spans() {
         assert_eq!(parse_timespan("1min 30s"), Some(Duration::from_secs(90)));
         assert_eq!(parse_timespan("500ms"), Some(Duration::from_millis(500)));
-        assert_eq!(parse_timespan("1h 1us"), Some(Duration::from_secs(3600) + Duration::from_micros(1)));
+        assert_eq!(
+            parse_timespan("1h 1us"),
+            Some(Duration::from_secs(3600) + Duration::from_micros(1))
+        );
         for none in ["infinity", "5", "s", "1x", "999999999999999999999999w"] {
             assert_eq!(parse_timespan(none), None, "{none}");
         }
@@ -246,8 +317,14 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_none_is_an_error() {
-        assert!(matches!(parse_show(""), Err(SystemdError::Answer("LoadState"))));
-        assert!(matches!(parse_show("garbage\n\0"), Err(SystemdError::Answer("LoadState"))));
+        assert!(matches!(
+            parse_show(""),
+            Err(SystemdError::Answer("LoadState"))
+        ));
+        assert!(matches!(
+            parse_show("garbage\n\0"),
+            Err(SystemdError::Answer("LoadState"))
+        ));
     }
 
     #[test]
@@ -261,7 +338,10 @@ mod tests {
         let hung = run("sleep", "test", &["60"], Duration::from_millis(50));
         assert!(matches!(hung, Err(SystemdError::Deadline("test", _))));
         assert!(started.elapsed() < Duration::from_secs(10));
-        assert!(matches!(run("no-such-program", "test", &[], SHOW_DEADLINE), Err(SystemdError::Missing(_))));
+        assert!(matches!(
+            run("no-such-program", "test", &[], SHOW_DEADLINE),
+            Err(SystemdError::Missing(_))
+        ));
         let refused = run("sh", "test", &["-c", "echo why >&2; exit 5"], SHOW_DEADLINE);
         assert!(matches!(refused, Err(SystemdError::Refused { code: 5, words }) if words == "why"));
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 use crate::certificate::Certificate;
 
@@ -39,12 +41,17 @@ pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut store = RootCertStore::empty();
     for root in roots {
-        store.add(CertificateDer::from(root.as_slice())).map_err(|error| format!("the cluster's CA is unusable: {error}"))?;
+        store
+            .add(CertificateDer::from(root.as_slice()))
+            .map_err(|error| format!("the cluster's CA is unusable: {error}"))?;
     }
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
         .build()
         .map_err(|error| format!("the cluster's CA is unusable: {error}"))?;
-    let recorder = Arc::new(Recorder { inner, presented: Mutex::new(None) });
+    let recorder = Arc::new(Recorder {
+        inner,
+        presented: Mutex::new(None),
+    });
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -52,20 +59,31 @@ pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, String> {
         .with_custom_certificate_verifier(recorder.clone())
         .with_no_client_auth();
     let shaken = handshake(address, config);
-    let presented = recorder.presented.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let presented = recorder
+        .presented
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     match presented {
         Some((der, verdict)) => {
             let certificate = Certificate::from_der(&der).map_err(|error| error.to_string())?;
             // A good certificate whose key the server does not hold is not verified either.
             let verified = verdict.and_then(|()| shaken.map_err(|error| plain(&error)));
-            Ok(Served { certificate, verified })
+            Ok(Served {
+                certificate,
+                verified,
+            })
         }
-        None => Err(shaken.err().map_or_else(|| "no certificate was presented".to_owned(), |error| plain(&error))),
+        None => Err(shaken.err().map_or_else(
+            || "no certificate was presented".to_owned(),
+            |error| plain(&error),
+        )),
     }
 }
 
 fn handshake(address: SocketAddr, config: ClientConfig) -> io::Result<()> {
-    let mut connection = ClientConnection::new(Arc::new(config), ServerName::from(address.ip())).map_err(io::Error::other)?;
+    let mut connection = ClientConnection::new(Arc::new(config), ServerName::from(address.ip()))
+        .map_err(io::Error::other)?;
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.set_write_timeout(Some(DEADLINE))?;
@@ -78,7 +96,9 @@ fn handshake(address: SocketAddr, config: ClientConfig) -> io::Result<()> {
 fn plain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!("no answer within {DEADLINE:?}"),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("no answer within {DEADLINE:?}")
+        }
         _ => error.to_string(),
     }
 }
@@ -99,9 +119,18 @@ impl ServerCertVerifier for Recorder {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verdict = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verdict = self.inner.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
         let said = verdict.as_ref().map(|_| ()).map_err(ToString::to_string);
-        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some((end_entity.to_vec(), said));
+        *self
+            .presented
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some((end_entity.to_vec(), said));
         verdict
     }
 

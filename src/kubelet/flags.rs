@@ -10,7 +10,11 @@ pub struct Flags {
 
 /// Flags of a KubeletConfiguration field or the kubelet's own that stand for true when they stand alone. A flag that
 /// is not here takes the next word as its value, as pflag has it for all but booleans.
-const BOOLEANS: &[&str] = &["rotate-server-certificates", "rotate-certificates", "fail-swap-on"];
+const BOOLEANS: &[&str] = &[
+    "rotate-server-certificates",
+    "rotate-certificates",
+    "fail-swap-on",
+];
 
 impl Flags {
     /// Reads the words behind the program's name.
@@ -18,12 +22,16 @@ impl Flags {
         let mut values: BTreeMap<String, String> = BTreeMap::new();
         let mut words = words.into_iter().peekable();
         while let Some(word) = words.next() {
-            let Some(flag) = word.strip_prefix("--").filter(|flag| !flag.is_empty()) else { continue };
+            let Some(flag) = word.strip_prefix("--").filter(|flag| !flag.is_empty()) else {
+                continue;
+            };
             let (name, value) = match flag.split_once('=') {
                 Some((name, value)) => (normal(name), value.to_owned()),
                 None => {
                     let name = normal(flag);
-                    let next = words.next_if(|next| !BOOLEANS.contains(&name.as_str()) && !next.starts_with('-'));
+                    let next = words.next_if(|next| {
+                        !BOOLEANS.contains(&name.as_str()) && !next.starts_with('-')
+                    });
                     (name, next.unwrap_or_else(|| "true".to_owned()))
                 }
             };
@@ -80,19 +88,33 @@ mod tests {
 
     #[test]
     fn as_pflag_reads_them() {
-        let flags = parse("--config=/a --config /b --kube_config=/c --rotate-server-certificates --v=2 x -v 3");
+        let flags = parse(
+            "--config=/a --config /b --kube_config=/c --rotate-server-certificates --v=2 x -v 3",
+        );
         assert_eq!(flags.get("config"), Some("/b"));
         assert_eq!(flags.get("kube-config"), Some("/c"));
         assert_eq!(flags.boolean("rotate-server-certificates"), Some(true));
-        assert_eq!(parse("--rotate_server_certificates=F").boolean("rotate-server-certificates"), Some(false));
-        assert_eq!(parse("--rotate-server-certificates false").boolean("rotate-server-certificates"), Some(true));
-        assert_eq!(parse("--rotate-server-certificates=yes").boolean("rotate-server-certificates"), None);
+        assert_eq!(
+            parse("--rotate_server_certificates=F").boolean("rotate-server-certificates"),
+            Some(false)
+        );
+        assert_eq!(
+            parse("--rotate-server-certificates false").boolean("rotate-server-certificates"),
+            Some(true)
+        );
+        assert_eq!(
+            parse("--rotate-server-certificates=yes").boolean("rotate-server-certificates"),
+            None
+        );
         assert_eq!(parse("").boolean("rotate-server-certificates"), None);
     }
 
     #[test]
     fn feature_gates_add_up() {
         let gates = parse("--feature-gates=A=true,B=false --feature_gates=A=0").feature_gates();
-        assert_eq!(gates.into_iter().collect::<Vec<_>>(), [("A".into(), false), ("B".into(), false)]);
+        assert_eq!(
+            gates.into_iter().collect::<Vec<_>>(),
+            [("A".into(), false), ("B".into(), false)]
+        );
     }
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod config;
 mod edit;
+mod flags;
 mod settings;
 pub(crate) mod verdict;
 
 pub use edit::{Bootstrap, Change, Edited, FileKind, edit};
+pub use flags::Flags;
 pub use settings::{Origin, Settings};
 pub use verdict::{Refusal, RefusalClass, Warning};
 
