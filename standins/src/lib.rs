@@ -1,1 +1,27 @@
-//! Stand-ins.
+//! Stand-ins for what a kubeadm node talks to: the API server, the kubelet and systemd.
+//!
+//! They answer as the real ones do (captured answers lie in `testdata/captured`), and fail on demand in ways
+//! the real ones only do on a bad day. They know nothing of `kubelet-tls`: they are its judges.
+//!
+//! In reading order:
+//!
+//! - [`pki`] the cluster's CA, client certificates, requests and what is issued for them
+//! - [`api`] the API server, in-process, over real TLS, with faults to inject
+//! - [`client`] the little HTTPS client the stand-in kubelet speaks to it with
+//! - [`kubelet`] the kubelet: loads its config as the real one, serves `/healthz` and `:10250`, makes CSRs
+//! - [`systemd`] `systemctl`, `journalctl` and a supervisor, where no real systemd runs
+//! - [`node`] a whole node in a temporary directory, made of all of these
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a stand-in that cannot go on fails the test that uses it"
+)]
+
+pub mod api;
+mod clock;
+pub mod pki;
+
+pub use api::{ApiServer, Config, Fault, KubeconfigStyle, Matcher};
