@@ -11,6 +11,7 @@
 //! - [`kubelet`] the kubelet: loads its config as the real one, serves `/healthz` and `:10250`, makes CSRs
 //! - [`systemd`] `systemctl`, `journalctl` and a supervisor, where no real systemd runs
 //! - [`node`] a whole node in a temporary directory, made of all of these
+//! - [`multicall`] the one executable that is all of them, by the name it is called with
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,7 +22,15 @@
 )]
 
 pub mod api;
+pub mod client;
 mod clock;
+pub mod kubelet;
+mod multicall;
+pub mod node;
 pub mod pki;
+pub mod systemd;
 
 pub use api::{ApiServer, Config, Fault, KubeconfigStyle, Matcher};
+pub use kubelet::{Healthz, Knobs};
+pub use multicall::multicall;
+pub use node::{Node, Options, Output, Release};

@@ -185,7 +185,7 @@ impl ApiServer {
             minor @ ..=23 => format!("kubelet-config-1.{minor}"),
             _ => "kubelet-config".into(),
         };
-        cluster.put_configmap("kube-system", &name, &[("kubelet", KUBELET_CONFIG)]);
+        cluster.put_configmap("kube-system", &name, &[("kubelet", &kubelet_config())]);
         let accepting = {
             let cluster = Arc::clone(&cluster);
             std::thread::spawn(move || cluster.accept(&listener, &tls))
@@ -417,8 +417,13 @@ impl Csr {
     }
 }
 
-/// The kubelet's configuration as kubeadm 1.36 put it into the cluster.
-const KUBELET_CONFIG: &str = include_str!("kubelet-config.yaml");
+/// The ConfigMap that kubeadm 1.36 put into the cluster, and the kubelet's configuration in it.
+const CONFIGMAP: &str = include_str!("../../../testdata/captured/1.36/kubelet-config-as-node.json");
+
+fn kubelet_config() -> String {
+    let configmap: serde_json::Value = serde_json::from_str(CONFIGMAP).unwrap();
+    configmap["data"]["kubelet"].as_str().unwrap().to_owned()
+}
 
 pub(crate) fn to_base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
