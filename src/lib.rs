@@ -6,7 +6,7 @@
 //! - [`kubelet`]: KubeletConfiguration, the kubelet's flags, and what the edit means in its files;
 //! - [`kubeadm`]: kubeadm's multi-document file;
 //! - [`certificate`]: certificates and PKCS#10 requests;
-//! - [`csr`]: CertificateSigningRequest;
+//! - [`csr`]: requests for certificates;
 //! - [`observed`]: the node as seen once;
 //! - [`plan`]: what to edit and whether to restart, as a value;
 //! - [`report`]: the result documents;

@@ -109,10 +109,10 @@ pub(crate) fn refused(target: &Target, refusal: &Refusal, whose: Whose) -> Probl
         code,
         format!("cannot edit {target}{at}: {}", refusal.reason),
     );
-    match &refusal.hint {
-        Some(hint) => problem.hint(hint.clone()),
-        None => problem,
-    }
+    problem.hint(match &refusal.hint {
+        Some(hint) => hint.clone(),
+        None => "correct the file there, then run the same command again".to_owned(),
+    })
 }
 
 /// A file that cannot be read or written, as a problem.

@@ -66,11 +66,17 @@ pub(crate) fn describe(request: &Request) -> String {
     )
 }
 
-/// What is to be done about a request in its state, where something is.
-pub(crate) fn next_step(request: &Request) -> Option<String> {
+/// What is to be done about a request in its state, where something is: why, and the command.
+pub(crate) fn next_step(request: &Request) -> Option<(&'static str, String)> {
     match request.state {
-        State::Pending => Some(format!("kubectl certificate approve {}", request.name)),
-        State::Failed => Some(format!("kubectl get csr {} -o yaml", request.name)),
+        State::Pending => Some((
+            "to approve it",
+            format!("kubectl certificate approve {}", request.name),
+        )),
+        State::Failed => Some((
+            "to see why",
+            format!("kubectl get csr {} -o yaml", request.name),
+        )),
         State::Approved | State::Issued | State::Denied => None,
     }
 }

@@ -103,11 +103,14 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
+/// A certificate in DER, and what the verification said.
+type Presented = (Vec<u8>, Result<(), String>);
+
 /// Verifies as ever, and remembers what was presented and what came of it.
 #[derive(Debug)]
 struct Recorder {
     inner: Arc<WebPkiServerVerifier>,
-    presented: Mutex<Option<(Vec<u8>, Result<(), String>)>>,
+    presented: Mutex<Option<Presented>>,
 }
 
 impl ServerCertVerifier for Recorder {
