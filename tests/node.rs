@@ -16,29 +16,63 @@ mod node {
     pub mod debian;
     pub mod harness;
     pub mod machine;
+    pub mod snapshot;
+    pub mod worker;
+
+    pub mod files;
+    pub mod gate;
+    pub mod interruptions;
+    pub mod main_job;
     pub mod proof;
+    pub mod units;
 }
 
 use std::process::ExitCode;
 
-use node::{debian, harness, machine, proof};
+use node::{debian, files, gate, harness, interruptions, machine, main_job, proof, units, worker};
 
-const TESTS: &[harness::Test] = &[
-    (
-        "a_crash_loop_shows_in_the_unit_not_in_the_exit_code",
-        proof::a_crash_loop_shows_in_the_unit_not_in_the_exit_code,
-    ),
-    (
-        "machines_leave_nothing_behind",
-        proof::machines_leave_nothing_behind,
-    ),
-    (
-        "commands_run_as_they_would_at_a_shell",
-        proof::commands_run_as_they_would_at_a_shell,
-    ),
+/// Names a test after its module and function.
+macro_rules! tests {
+    ($($module:ident::$name:ident,)*) => {
+        &[$((concat!(stringify!($module), "::", stringify!($name)), $module::$name)),*]
+    };
+}
+
+const TESTS: &[harness::Test] = tests![
+    proof::a_crash_loop_shows_in_the_unit_not_in_the_exit_code,
+    proof::machines_leave_nothing_behind,
+    proof::commands_run_as_they_would_at_a_shell,
+    proof::a_worker_bootstraps_its_certificate_when_told_to,
+    main_job::diff_then_apply_then_nothing_left_to_do,
+    main_job::apply_waits_for_the_certificate,
+    main_job::a_kubelet_older_than_its_config_is_restarted,
+    main_job::disable_undoes_it,
+    gate::a_crash_loop_is_put_back_byte_for_byte,
+    gate::a_death_while_the_request_is_awaited_counts,
+    gate::a_slow_start_is_waited_for,
+    gate::a_kubelet_that_never_answers_well_is_put_back,
+    gate::an_unhealthy_kubelet_is_left_alone,
+    interruptions::killed_between_write_and_restart,
+    interruptions::killed_at_any_step_of_the_write,
+    interruptions::interrupted_while_the_kubelet_settles,
+    interruptions::a_closed_pipe_does_not_stop_it_halfway,
+    interruptions::two_at_once,
+    files::what_cannot_be_replaced_is_refused,
+    files::a_symlink_is_followed_and_kept,
+    files::another_user_may_look_only,
+    units::drop_ins_in_etc_decide,
+    units::a_flag_against_it_makes_the_edit_pointless,
+    units::a_slow_stop_without_a_message_bus,
 ];
 
 fn main() -> ExitCode {
+    // in the machine, where it was copied to as the kubelet
+    if std::env::args()
+        .next()
+        .is_some_and(|name| name.ends_with("/kubelet"))
+    {
+        return worker::kubelet();
+    }
     harness::run(TESTS, || {
         debian::root()?;
         machine::sweep();

@@ -30,10 +30,8 @@ pub struct Invocation {
     init: u32,
     machine: String,
     argv: Vec<String>,
-    environment: Vec<(String, String)>,
     before: Vec<String>,
     input: Vec<u8>,
-    timeout: Duration,
 }
 
 impl Invocation {
@@ -42,25 +40,13 @@ impl Invocation {
             init,
             machine: machine.to_owned(),
             argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
-            environment: Vec::new(),
             before: Vec::new(),
             input: Vec::new(),
-            timeout: TIMEOUT,
         }
-    }
-
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
     }
 
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = bytes.into();
-        self
-    }
-
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
         self
     }
 
@@ -71,8 +57,7 @@ impl Invocation {
     }
 
     pub fn run(self) -> Finished {
-        let timeout = self.timeout;
-        self.spawn().wait(timeout)
+        self.spawn().wait(TIMEOUT)
     }
 
     pub fn spawn(self) -> Background {
@@ -90,11 +75,6 @@ impl Invocation {
                 "HOME=/root",
                 "LANG=C.UTF-8",
             ])
-            .args(
-                self.environment
-                    .iter()
-                    .map(|(name, value)| format!("{name}={value}")),
-            )
             .args(&self.argv)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -127,6 +107,14 @@ pub struct Finished {
     pub stdout: String,
     pub stderr: String,
     pub took: Duration,
+}
+
+impl Finished {
+    /// Standard output as the one document that it is with `-o json`.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("not one JSON document: {error}: {self}"))
+    }
 }
 
 impl fmt::Display for Finished {
@@ -235,8 +223,8 @@ impl Background {
         Finished {
             code: status.code(),
             signal: status.signal(),
-            stdout: self.stdout.to_end(),
-            stderr: self.stderr.to_end(),
+            stdout: self.stdout.finish(),
+            stderr: self.stderr.finish(),
             took,
         }
     }
@@ -288,7 +276,7 @@ impl Reader {
     }
 
     /// A process that the command left behind may hold the pipe open: what was said by then must do.
-    fn to_end(&mut self) -> String {
+    fn finish(&mut self) -> String {
         let deadline = Instant::now() + Duration::from_secs(2);
         if let Some(thread) = self.thread.take() {
             while !thread.is_finished() && Instant::now() < deadline {

@@ -1,0 +1,174 @@
+//! The gate: a kubelet that does not come back with the change gets its old config back.
+
+use std::os::unix::fs::chown;
+use std::thread;
+use std::time::Duration;
+
+use super::command::Finished;
+use super::snapshot::{Snapshot, acl_for_user_1000, set_attribute};
+use super::worker::{CONFIG, Worker, well};
+use standins::kubelet::{Healthz, Knobs};
+
+/// What the stand-in kubelet says before it dies as it was told.
+const LAST_WORDS: &str = "Failed to start ContainerManager";
+
+/// After a refused change: as before, running, healthy, and the operator told.
+fn assert_put_back(worker: &Worker, before: &Snapshot, apply: &Finished) {
+    assert_eq!(apply.code, Some(78), "{apply}");
+    assert_eq!(worker.config().content, before.content, "{apply}");
+    worker.assert_no_leftovers();
+    worker.await_healthy();
+    let stood = worker.unit();
+    assert!(stood.is_running(), "{stood:?}: {apply}");
+    thread::sleep(Duration::from_millis(1500));
+    assert_eq!(worker.unit(), stood, "it runs for good: {apply}");
+}
+
+/// The kubelet dies of the new config at once, in a crash loop that `systemctl restart` calls a success.
+pub fn a_crash_loop_is_put_back_byte_for_byte() {
+    let worker = Worker::start("put-back");
+    let path = worker.machine.path(CONFIG);
+    chown(&path, Some(12), Some(34)).expect("chown");
+    set_attribute(&path, "user.origin", b"written by kubeadm\0\xff");
+    set_attribute(&path, "system.posix_acl_access", &acl_for_user_1000());
+    let before = worker.config();
+    assert_eq!(before.content.attributes.len(), 2, "{before:?}");
+
+    worker.behave_when_changed(Knobs {
+        die_after_ms: Some(0),
+        ..well()
+    });
+    let apply = worker.tool(&["apply", "-o", "json"]).run();
+    assert_put_back(&worker, &before, &apply);
+    let result = apply.json();
+    assert_eq!(result["rolledBack"], true, "{apply}");
+    assert_eq!(result["changed"], false, "{apply}");
+    assert_eq!(result["error"]["code"], 78, "{apply}");
+
+    let apply = worker.tool(&["apply"]).run();
+    assert_put_back(&worker, &before, &apply);
+    assert!(
+        apply.stderr.contains(LAST_WORDS),
+        "its journal is shown: {apply}"
+    );
+    assert_eq!(worker.requests(), [""; 0]);
+}
+
+/// It settles, then dies while its request is awaited.
+pub fn a_death_while_the_request_is_awaited_counts() {
+    let worker = Worker::start("late-death");
+    let before = worker.config();
+    worker.behave_when_changed(Knobs {
+        die_after_ms: Some(4000),
+        never_csr: true,
+        ..well()
+    });
+    let apply = worker
+        .tool(&["apply", "--settle", "1s", "--timeout", "60s"])
+        .run();
+    assert_put_back(&worker, &before, &apply);
+    assert!(
+        apply.took < Duration::from_secs(40),
+        "seen at once, not at the deadline: {apply}"
+    );
+}
+
+/// A kubelet of 1.19 takes ten seconds to its first `/healthz`.
+pub fn a_slow_start_is_waited_for() {
+    let worker = Worker::start("slow");
+    worker.behave_when_changed(Knobs {
+        start_delay_ms: 8000,
+        ..well()
+    });
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    assert_eq!(worker.starts(), 2);
+    assert!(apply.stdout.contains(&worker.requests()[0]), "{apply}");
+}
+
+/// It runs, but never gets well. Each takes the tool a minute of patience, so they wait together.
+pub fn a_kubelet_that_never_answers_well_is_put_back() {
+    thread::scope(|scope| {
+        for healthz in [
+            Healthz::Error,
+            Healthz::Hang,
+            Healthz::Refuse,
+            Healthz::OkThenExit,
+        ] {
+            scope.spawn(move || {
+                let worker = Worker::start(&format!("{healthz:?}").to_lowercase());
+                let before = worker.config();
+                worker.behave_when_changed(Knobs { healthz, ..well() });
+                let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+                assert_put_back(&worker, &before, &apply);
+                assert!(
+                    apply.took < Duration::from_secs(100),
+                    "{healthz:?}: {apply}"
+                );
+            });
+        }
+    });
+}
+
+/// What does not run well before the change is not blamed on the change, nor made worse by it.
+pub fn an_unhealthy_kubelet_is_left_alone() {
+    let worker = Worker::start("unhealthy");
+    let untouched = worker.config();
+    let refused = |code: i32, why: &str, words: &[&str]| {
+        let starts = worker.starts();
+        let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+        assert_eq!(apply.code, Some(code), "{why}: {apply}");
+        assert!(
+            words.iter().any(|word| apply.stderr.contains(word)),
+            "{why}: {apply}"
+        );
+        assert!(apply.stderr.contains("\nhint: "), "{why}: {apply}");
+        assert_eq!(worker.config(), untouched, "{why}: {apply}");
+        assert_eq!(worker.starts(), starts, "{why}: {apply}");
+        assert_eq!(worker.requests(), [""; 0], "{why}: {apply}");
+    };
+
+    worker.machine.must(&["systemctl", "stop", "kubelet"]);
+    refused(78, "stopped", &["inactive", "not running"]);
+    worker
+        .machine
+        .must(&["systemctl", "mask", "--runtime", "kubelet"]);
+    refused(69, "masked", &["masked"]);
+    worker
+        .machine
+        .must(&["systemctl", "unmask", "--runtime", "kubelet"]);
+
+    let unwell = Knobs {
+        healthz: Healthz::Error,
+        ..well()
+    };
+    worker.behave(unwell.clone(), unwell);
+    worker.machine.must(&["systemctl", "start", "kubelet"]);
+    thread::sleep(Duration::from_secs(1));
+    refused(
+        78,
+        "answers 500",
+        &["500", "healthz", "not healthy", "unhealthy"],
+    );
+
+    let dying = Knobs {
+        die_after_ms: Some(0),
+        ..well()
+    };
+    worker.behave(dying.clone(), dying);
+    worker.machine.must(&["systemctl", "restart", "kubelet"]);
+    thread::sleep(Duration::from_secs(1));
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(78), "crash loop: {apply}");
+    assert_eq!(worker.config(), untouched);
+    worker.machine.must(&["systemctl", "stop", "kubelet"]);
+
+    worker.machine.must(&[
+        "rm",
+        "-r",
+        "/usr/lib/systemd/system/kubelet.service",
+        "/usr/lib/systemd/system/kubelet.service.d",
+    ]);
+    worker.machine.must(&["systemctl", "daemon-reload"]);
+    refused(69, "no unit", &["kubelet.service"]);
+}

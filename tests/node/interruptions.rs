@@ -1,0 +1,160 @@
+//! Killed, interrupted, or not alone: the node has the old config or the new one, whole, and the next run finishes.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::snapshot::without_line;
+use super::worker::{CONFIG, ENABLED, Worker};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Whatever happened before, one more `apply` gets the node to where it should be, in one restart at most.
+fn assert_finishes(worker: &Worker, what: &str) {
+    let starts = worker.starts();
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(0), "{what}: {apply}");
+    assert!(
+        worker.config().content.text.contains(ENABLED),
+        "{what}: {apply}"
+    );
+    worker.assert_no_leftovers();
+    assert!(worker.starts() <= starts + 1, "{what}: {apply}");
+    assert!(
+        worker.unit().is_running() && worker.runs_what_its_config_says(),
+        "{what}: {apply}"
+    );
+    let newest = worker.requests().pop().expect("a request");
+    assert!(apply.stdout.contains(&newest), "{what}: {newest}: {apply}");
+}
+
+/// A kill between the write and the restart: the new file under the old kubelet.
+pub fn killed_between_write_and_restart() {
+    let worker = Worker::start("kill-restart");
+    worker.machine.write(
+        "/usr/local/sbin/systemctl",
+        "#!/bin/sh\ncase \"$*\" in *restart*) touch /run/asked-to-restart; exec sleep 1000;; esac\nexec /usr/bin/systemctl \"$@\"\n",
+        0o755,
+    );
+    let before = worker.unit();
+    let mut apply = worker.tool(&["apply"]).spawn();
+    apply.wait_until(SOON, |_| {
+        worker.machine.path("/run/asked-to-restart").exists()
+    });
+    apply.signal(Signal::SIGKILL);
+    let apply = apply.wait(SOON);
+    assert_eq!(apply.signal, Some(9), "{apply}");
+    assert!(
+        worker.config().content.text.contains(ENABLED),
+        "written before the restart"
+    );
+    assert_eq!(worker.unit(), before);
+
+    worker.machine.must(&["rm", "/usr/local/sbin/systemctl"]);
+    assert_finishes(&worker, "killed before the restart");
+    assert_eq!(worker.starts(), 2);
+}
+
+/// A kill at any of the steps of a write leaves a whole file, and nothing that the next run does not clear away.
+pub fn killed_at_any_step_of_the_write() {
+    let worker = Worker::start("kill-write");
+    let old = worker.config().content.text;
+    for step in ["fchmod:1", "fsync:1", "rename:1", "fsync:2"] {
+        worker.machine.write(CONFIG, &old, 0o644);
+        worker.machine.must(&["systemctl", "restart", "kubelet"]);
+        worker.await_healthy();
+
+        let (call, nth) = step.split_once(':').expect("call:nth");
+        let calls = if call == "rename" {
+            "rename,renameat,renameat2"
+        } else {
+            call
+        };
+        let inject = format!("inject={calls}:signal=SIGKILL:when={nth}");
+        let apply = worker
+            .tool(&["apply", "--settle", "1s"])
+            .under(&[
+                "strace",
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                &format!("trace={calls}"),
+                "-e",
+                &inject,
+            ])
+            .run();
+        assert_eq!(apply.signal, Some(9), "{step}: {apply}");
+        let text = worker.config().content.text;
+        let whole = text == old || without_line(&text, ENABLED) == old;
+        assert!(
+            whole,
+            "{step}: neither the old file nor the new one:\n{text}"
+        );
+        assert_finishes(&worker, step);
+    }
+}
+
+/// Ctrl-C, a lost terminal, a polite kill: no half-applied node, whichever way it decides.
+pub fn interrupted_while_the_kubelet_settles() {
+    let worker = Worker::start("interrupted");
+    let before = worker.config().content;
+    for signal in [Signal::SIGINT, Signal::SIGHUP, Signal::SIGTERM] {
+        let starts = worker.starts();
+        let mut apply = worker.tool(&["apply", "--settle", "4s"]).spawn();
+        apply.wait_until(SOON, |_| worker.starts() > starts);
+        apply.signal_all(signal);
+        let apply = apply.wait(Duration::from_secs(60));
+        let what = format!("{signal}: {apply}");
+
+        worker.assert_no_leftovers();
+        worker.await_healthy();
+        let after = worker.config().content;
+        assert!(
+            after == before || without_line(&after.text, ENABLED) == before.text,
+            "{what}"
+        );
+        assert!(worker.runs_what_its_config_says(), "{what}");
+        assert!(worker.unit().is_running(), "{what}");
+        assert_finishes(&worker, &what);
+        let disable = worker.tool(&["apply", "--disable", "--settle", "1s"]).run();
+        assert_eq!(disable.code, Some(0), "{disable}");
+        worker.machine.write(CONFIG, &before.text, 0o644);
+        worker.machine.must(&["systemctl", "restart", "kubelet"]);
+        worker.await_healthy();
+    }
+}
+
+/// Nobody reads what it says any more, as after a lost ssh session.
+pub fn a_closed_pipe_does_not_stop_it_halfway() {
+    let worker = Worker::start("closed-pipe");
+    worker
+        .machine
+        .run(&["sh", "-c", "kubelet-tls apply --settle 1s 2>&1 | head -c 1"]);
+    worker.await_healthy();
+    assert!(worker.runs_what_its_config_says());
+    assert_finishes(&worker, "a closed pipe");
+}
+
+/// One works, the other says so and touches nothing.
+pub fn two_at_once() {
+    let worker = Worker::start("two");
+    let mut first = worker.tool(&["apply", "--settle", "5s"]).spawn();
+    first.wait_until(SOON, |_| worker.starts() == 2);
+    let written = worker.config();
+    let second = worker.tool(&["apply"]).run();
+    assert_eq!(second.code, Some(75), "{second}");
+    assert!(second.took < Duration::from_secs(3), "{second}");
+    assert!(second.stderr.starts_with("error: cannot "), "{second}");
+    assert_eq!(
+        worker.tool(&["diff"]).run().code,
+        Some(0),
+        "looking needs no lock"
+    );
+
+    let first = first.wait(Duration::from_secs(30));
+    assert_eq!(first.code, Some(0), "{first}");
+    assert_eq!(worker.config(), written);
+    assert_eq!(worker.starts(), 2);
+}

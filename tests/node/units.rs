@@ -1,0 +1,102 @@
+//! Where the kubelet's flags come from: the unit and its drop-ins, wherever a distribution puts them.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use standins::kubelet::Knobs;
+
+use super::worker::{CONFIG, ENABLED, Worker, well};
+
+const ELSEWHERE: &str = "/etc/kubernetes/kubelet-config.yaml";
+
+/// As packages before 1.29 had it, and as administrators override it.
+pub fn drop_ins_in_etc_decide() {
+    let worker = Worker::boot("drop-ins");
+    let machine = &worker.machine;
+    machine.must(&["mkdir", "-p", "/etc/systemd/system"]);
+    machine.must(&[
+        "mv",
+        "/usr/lib/systemd/system/kubelet.service.d",
+        "/etc/systemd/system/kubelet.service.d",
+    ]);
+    machine.must(&["cp", CONFIG, ELSEWHERE]);
+    machine.write(
+        "/etc/systemd/system/kubelet.service.d/20-site.conf",
+        format!("[Service]\nEnvironment=\"KUBELET_CONFIG_ARGS=--config={ELSEWHERE}\"\n"),
+        0o644,
+    );
+    worker.start_kubelet();
+    let untouched = worker.config();
+
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    assert!(
+        apply.stdout.contains(&format!("--- {ELSEWHERE}")),
+        "{apply}"
+    );
+    assert_eq!(worker.config(), untouched, "not the file that decides");
+    assert!(machine.read_text(ELSEWHERE).contains(ENABLED));
+    assert!(apply.stdout.contains(&worker.requests()[0]), "{apply}");
+}
+
+/// The last word is the command line's.
+pub fn a_flag_against_it_makes_the_edit_pointless() {
+    let worker = Worker::boot("flags");
+    worker.machine.write(
+        "/etc/default/kubelet",
+        "KUBELET_EXTRA_ARGS=--rotate-server-certificates=false\n",
+        0o644,
+    );
+    worker.start_kubelet();
+    let (config, unit) = (worker.config(), worker.unit());
+    for arguments in [&["diff"][..], &["apply", "--settle", "1s"]] {
+        let refused = worker.tool(arguments).run();
+        assert_eq!(refused.code, Some(78), "{refused}");
+        assert!(
+            refused.stderr.contains("--rotate-server-certificates"),
+            "{refused}"
+        );
+        assert_eq!(
+            (worker.config(), worker.unit()),
+            (config.clone(), unit.clone()),
+            "{refused}"
+        );
+    }
+}
+
+/// systemd without a message bus, as in a rescue shell; a kubelet that must be killed; and Ctrl-C while it is.
+pub fn a_slow_stop_without_a_message_bus() {
+    let worker = Worker::boot("slow-stop");
+    let machine = &worker.machine;
+    machine.write(
+        "/etc/systemd/system/kubelet.service.d/20-site.conf",
+        "[Service]\nTimeoutStopSec=3\n",
+        0o644,
+    );
+    let deaf = Knobs {
+        ignore_sigterm: true,
+        ..well()
+    };
+    worker.behave(deaf.clone(), deaf);
+    worker.start_kubelet();
+    machine.must(&["systemctl", "stop", "dbus.socket", "dbus.service"]);
+
+    let before = worker.unit();
+    let mut apply = worker.tool(&["apply", "--settle", "1s"]).spawn();
+    apply.wait_until(Duration::from_secs(10), |_| {
+        worker.unit().active == "deactivating"
+    });
+    apply.signal_all(Signal::SIGINT);
+    let apply = apply.wait(Duration::from_secs(60));
+    worker.await_healthy();
+    assert_ne!(worker.unit().invocation, before.invocation, "{apply}");
+    assert!(worker.runs_what_its_config_says(), "{apply}");
+
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    assert!(machine.read_text(CONFIG).contains(ENABLED));
+    assert!(worker.runs_what_its_config_says(), "{apply}");
+    worker.assert_healthy();
+    let newest = worker.requests().pop().expect("a request");
+    assert!(apply.stdout.contains(&newest), "{apply}");
+}
