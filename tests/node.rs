@@ -54,6 +54,7 @@ const TESTS: &[harness::Test] = tests![
     gate::an_unhealthy_kubelet_is_left_alone,
     interruptions::killed_between_write_and_restart,
     interruptions::killed_at_any_step_of_the_write,
+    interruptions::killed_while_the_kubelet_crash_loops,
     interruptions::interrupted_while_the_kubelet_settles,
     interruptions::a_closed_pipe_does_not_stop_it_halfway,
     interruptions::two_at_once,
@@ -62,6 +63,7 @@ const TESTS: &[harness::Test] = tests![
     files::another_user_may_look_only,
     units::drop_ins_in_etc_decide,
     units::a_flag_against_it_makes_the_edit_pointless,
+    units::a_flag_that_the_next_start_brings_counts,
     units::a_slow_stop_without_a_message_bus,
 ];
 

@@ -1,11 +1,13 @@
 //! Killed, interrupted, or not alone: the node has the old config or the new one, whole, and the next run finishes.
 
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use super::snapshot::without_line;
-use super::worker::{CONFIG, ENABLED, Worker};
+use super::worker::{CONFIG, ENABLED, Worker, well};
+use standins::kubelet::Knobs;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -94,6 +96,28 @@ pub fn killed_at_any_step_of_the_write() {
         );
         assert_finishes(&worker, step);
     }
+}
+
+/// A kill while it watches the kubelet die of the change: nobody is left to put it back but the next run.
+pub fn killed_while_the_kubelet_crash_loops() {
+    let worker = Worker::start("kill-gate");
+    let before = worker.config();
+    worker.behave_when_changed(Knobs {
+        die_after_ms: Some(500),
+        ..well()
+    });
+    let mut apply = worker.tool(&["apply", "--settle", "30s"]).spawn();
+    apply.wait_until(SOON, |_| worker.starts() == 2);
+    apply.signal(Signal::SIGKILL);
+    apply.wait(SOON);
+    thread::sleep(Duration::from_secs(1));
+    assert!(worker.config().content.text.contains(ENABLED));
+
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(78), "{apply}");
+    assert_eq!(worker.config().content, before.content, "{apply}");
+    worker.await_healthy();
+    assert!(worker.unit().is_running(), "{apply}");
 }
 
 /// Ctrl-C, a lost terminal, a polite kill: no half-applied node, whichever way it decides.
