@@ -2,8 +2,10 @@
 
 pub(crate) mod config;
 mod edit;
+mod goyaml;
 mod settings;
-pub(crate) mod verdict;
+mod verdict;
+pub(crate) mod warnings;
 
 pub use edit::{Bootstrap, Change, Edited, FileKind, edit};
 pub use settings::{Origin, Settings};
