@@ -6,6 +6,8 @@
 mod files;
 #[path = "cli/help.rs"]
 mod help;
+#[path = "cli/node.rs"]
+mod node;
 
 use std::path::Path;
 

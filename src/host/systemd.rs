@@ -59,7 +59,7 @@ pub fn show(unit: &str) -> Result<Unit, SystemdError> {
         ExecMainStatus,NeedDaemonReload,ExecStart,Environment,EnvironmentFiles,TimeoutStopUSec";
     parse_show(&systemctl(
         "show",
-        &["show", PROPERTIES, "--", unit],
+        &["show", PROPERTIES, unit],
         SHOW_DEADLINE,
     )?)
 }
@@ -73,7 +73,7 @@ pub fn restart(unit: &str, stop_timeout: Option<Duration>) -> Result<(), Systemd
     let deadline = stop_timeout
         .unwrap_or(DEFAULT_STOP_TIMEOUT)
         .saturating_add(RESTART_MARGIN);
-    systemctl("restart", &["restart", "--", unit], deadline).map(drop)
+    systemctl("restart", &["restart", unit], deadline).map(drop)
 }
 
 /// The last `lines` of one start's own words, oldest first; empty where the journal cannot be read.

@@ -576,7 +576,10 @@ fn the_corpus_through_the_binary() {
             );
             assert!(error.contains("hint: "), "{name}: {error}");
             let place = error.split("config.yaml:").nth(1).unwrap_or_default();
-            assert!(place.starts_with(|digit: char| digit.is_ascii_digit()), "{name}: {error}");
+            assert!(
+                place.starts_with(|digit: char| digit.is_ascii_digit()),
+                "{name}: {error}"
+            );
             assert_eq!(run("apply").0, 65);
         } else {
             assert_eq!(run("apply").0, 0);

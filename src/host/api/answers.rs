@@ -132,6 +132,7 @@ pub(super) fn status_message(status: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::api::ApiError;
 
     #[test]
     fn every_event_of_a_real_watch() {

@@ -24,6 +24,8 @@ pub(super) const BACKOFF: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_secs(5));
 /// The largest object that etcd takes is 1.5 MiB; as JSON with base64 it stays well under this, in bytes.
 pub(super) const OBJECT_CAP: usize = 4 * 1024 * 1024;
+/// How long one that cannot be reached at all is tried: a load balancer may be turning to its next server.
+pub(super) const NO_CONNECTION: Duration = Duration::from_secs(5);
 /// What is kept of an error's body, in bytes.
 pub(super) const ERROR_CAP: usize = 16 * 1024;
 
@@ -57,6 +59,7 @@ impl Connection {
         end: Instant,
         attempt: impl Fn() -> F,
     ) -> Result<T, ApiError> {
+        let began = Instant::now();
         let mut pause = BACKOFF.0;
         loop {
             let outcome = match tokio::time::timeout_at(end.into(), attempt()).await {
@@ -65,7 +68,9 @@ impl Connection {
             };
             let Err(error) = outcome else { return outcome };
             let wait = error.retry_after().unwrap_or(pause);
-            if !error.is_passing() || Instant::now() + wait >= end {
+            let hopeless =
+                matches!(error, ApiError::Unreachable { .. }) && began.elapsed() >= NO_CONNECTION;
+            if !error.is_passing() || hopeless || Instant::now() + wait >= end {
                 return Err(error);
             }
             tokio::time::sleep(wait).await;
