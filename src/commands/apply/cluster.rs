@@ -84,10 +84,14 @@ impl Cluster {
         })
     }
 
-    /// The newest request, if the running kubelet made it and it can still be issued.
+    /// The newest request, if the running kubelet made it and it is not refused. An issued one counts: the kubelet may be
+    /// about to fetch its certificate.
     pub(super) fn open_request(&self) -> Option<&Request> {
         let newest = self.listing.newest.as_ref()?;
-        let open = matches!(newest.state, State::Pending | State::Approved);
+        let open = matches!(
+            newest.state,
+            State::Pending | State::Approved | State::Issued
+        );
         // The API's times are cut to the second.
         let since = self
             .started
