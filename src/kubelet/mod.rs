@@ -2,7 +2,7 @@
 
 pub(crate) mod config;
 mod edit;
-mod goyaml;
+pub(crate) mod goyaml;
 mod settings;
 mod verdict;
 pub(crate) mod warnings;

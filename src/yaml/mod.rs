@@ -68,26 +68,30 @@ pub struct Error {
     pub position: Option<Position>,
     /// What is wrong there.
     pub reason: String,
-    /// What to do about it, if there is something to do.
-    pub hint: Option<String>,
+    /// What to do about it.
+    pub hint: String,
 }
 
 impl Error {
-    pub(crate) fn new(position: Option<Position>, reason: impl Into<String>) -> Error {
+    pub(crate) fn new(
+        position: Option<Position>,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
         Error {
             position,
             reason: reason.into(),
-            hint: None,
+            hint: hint.into(),
         }
     }
 
-    pub(crate) fn at(source: &str, offset: usize, reason: impl Into<String>) -> Error {
-        Error::new(Some(Position::of(source, offset)), reason)
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(hint.into());
-        self
+    pub(crate) fn at(
+        source: &str,
+        offset: usize,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
+        Error::new(Some(Position::of(source, offset)), reason, hint)
     }
 }
 

@@ -32,11 +32,12 @@ pub(crate) fn confirm(
     if places.all(|place| agrees(contents.get(place))) {
         return Ok(());
     }
+    let reason = format!("two parsers disagree about the value of {key}");
     Err(Error::new(
         None,
-        format!("two parsers disagree about the value of {key}"),
-    )
-    .hint(format!("write it in one plain line, as in {key}: true")))
+        reason,
+        format!("write it in one plain line, as in {key}: true"),
+    ))
 }
 
 /// The stream after the splice, if that makes the claim true and does nothing else.
@@ -82,8 +83,12 @@ pub(crate) fn prove(
 }
 
 fn failed(what: &str) -> Error {
-    let error = Error::new(None, format!("the edit cannot be proved harmless: {what}"));
-    error.hint("make it by hand: the key belongs at the top level of the KubeletConfiguration")
+    let hint = "make it by hand: the key belongs at the top level of the KubeletConfiguration";
+    Error::new(
+        None,
+        format!("the edit cannot be proved harmless: {what}"),
+        hint,
+    )
 }
 
 /// The events before and after a splice.
@@ -191,7 +196,7 @@ fn readings_agree(
     Claim { document, word, .. }: Claim<'_>,
 ) -> bool {
     let mut expected = was;
-    if planned == Planned::Filled && !expected.pop().is_some_and(|last| last.rest == b"n") {
+    if planned == Planned::Filled && expected.pop().is_none_or(|last| last.rest != b"n") {
         return false;
     }
     if matches!(planned, Planned::Appended | Planned::Filled) {

@@ -121,8 +121,14 @@ impl<'s> Stream<'s> {
         }
     }
 
-    fn items(&self, sequence: usize) -> impl Iterator<Item = usize> {
-        let end = self.event(sequence).link as usize;
+    /// The items of a sequence; nothing for anything else.
+    pub(crate) fn items(&self, sequence: usize) -> impl Iterator<Item = usize> {
+        let event = self.event(sequence);
+        let end = if event.kind == Kind::Sequence {
+            event.link as usize
+        } else {
+            0
+        };
         std::iter::successors(Some(sequence + 1), |item| Some(self.after(*item)))
             .take_while(move |item| *item < end)
     }
