@@ -42,10 +42,10 @@ fn documents(bytes: &[u8]) -> Option<Vec<Value>> {
     let text = std::str::from_utf8(bytes)
         .ok()?
         .trim_start_matches('\u{feff}');
-    if text.trim_start().starts_with('{') {
-        if let Ok(json) = serde_json::from_str::<Value>(text) {
-            return Some(vec![json]);
-        }
+    if text.trim_start().starts_with('{')
+        && let Ok(json) = serde_json::from_str::<Value>(text)
+    {
+        return Some(vec![json]);
     }
     serde_yaml::Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).ok())
