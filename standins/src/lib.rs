@@ -1,1 +1,36 @@
-//! Stand-ins.
+//! Stand-ins for what a kubeadm node talks to: the API server, the kubelet and systemd.
+//!
+//! They answer as the real ones do (captured answers lie in `testdata/captured`), and fail on demand in ways
+//! the real ones only do on a bad day. They know nothing of `kubelet-tls`: they are its judges.
+//!
+//! In reading order:
+//!
+//! - [`pki`] the cluster's CA, client certificates, requests and what is issued for them
+//! - [`api`] the API server, in-process, over real TLS, with faults to inject
+//! - [`client`] the little HTTPS client the stand-in kubelet speaks to it with
+//! - [`kubelet`] the kubelet: loads its config as the real one, serves `/healthz` and `:10250`, makes CSRs
+//! - [`systemd`] `systemctl`, `journalctl` and a supervisor, where no real systemd runs
+//! - [`node`] a whole node in a temporary directory, made of all of these
+//! - [`multicall`] the one executable that is all of them, by the name it is called with
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a stand-in that cannot go on fails the test that uses it"
+)]
+
+pub mod api;
+pub mod client;
+mod clock;
+pub mod kubelet;
+mod multicall;
+pub mod node;
+pub mod pki;
+pub mod systemd;
+
+pub use api::{ApiServer, Config, Fault, KubeconfigStyle, Matcher};
+pub use kubelet::{Healthz, Knobs};
+pub use multicall::multicall;
+pub use node::{Node, Options, Output, Release};

@@ -1,0 +1,138 @@
+//! Who a client is, and what it may do: what RBAC and the node authorizer of a kubeadm cluster allow.
+
+use ring::digest::{SHA256, digest};
+use rustls::pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::status::{Resource, Status};
+
+/// The groups that CertificateSigningRequests are in.
+pub(crate) const CERTIFICATES: &str = "certificates.k8s.io";
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) groups: Vec<String>,
+    /// `X509SHA256=…`
+    pub(crate) credential_id: Option<String>,
+}
+
+impl User {
+    pub(crate) fn anonymous() -> Self {
+        Self {
+            name: "system:anonymous".into(),
+            groups: vec!["system:unauthenticated".into()],
+            credential_id: None,
+        }
+    }
+
+    /// The user is the CN, its groups the organisations.
+    pub(crate) fn of_certificate(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let subject = parsed.subject();
+        let name = subject.iter_common_name().next()?.as_str().ok()?.to_owned();
+        let mut groups: Vec<String> = subject
+            .iter_organization()
+            .filter_map(|o| Some(o.as_str().ok()?.to_owned()))
+            .collect();
+        groups.push("system:authenticated".into());
+        let hash = digest(&SHA256, certificate);
+        let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        Some(Self {
+            name,
+            groups,
+            credential_id: Some(format!("X509SHA256={hex}")),
+        })
+    }
+
+    pub(crate) fn is_admin(&self) -> bool {
+        self.groups.iter().any(|g| g == "system:masters")
+    }
+
+    /// The node's name, if this is a node.
+    pub(crate) fn node(&self) -> Option<&str> {
+        self.groups.iter().find(|g| *g == "system:nodes")?;
+        self.name.strip_prefix("system:node:")
+    }
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.name == "system:anonymous"
+    }
+}
+
+/// May this user do that to a CertificateSigningRequest? `plural` may carry a subresource.
+pub(crate) fn csrs(user: &User, verb: &str, plural: &str, name: &str) -> Result<(), Status> {
+    let reading = matches!(verb, "get" | "list" | "watch" | "create")
+        && plural == "certificatesigningrequests";
+    if user.is_admin() || (user.node().is_some() && reading) {
+        return Ok(());
+    }
+    let resource = Resource {
+        group: CERTIFICATES,
+        plural,
+        name,
+    };
+    Err(Status::forbidden(
+        &user.name,
+        verb,
+        resource,
+        "at the cluster scope",
+        "",
+    ))
+}
+
+/// A node may read itself, and no other.
+pub(crate) fn nodes(user: &User, verb: &str, name: &str) -> Result<(), Status> {
+    if user.is_admin() || (verb == "get" && user.node() == Some(name)) {
+        return Ok(());
+    }
+    let why = match user.node() {
+        Some(node) if name.is_empty() => {
+            format!("node '{node}' cannot read all nodes, only its own Node object")
+        }
+        Some(node) if verb == "get" => {
+            format!("node '{node}' cannot read '{name}', only its own Node object")
+        }
+        _ => String::new(),
+    };
+    let resource = Resource {
+        group: "",
+        plural: "nodes",
+        name,
+    };
+    Err(Status::forbidden(
+        &user.name,
+        verb,
+        resource,
+        "at the cluster scope",
+        &why,
+    ))
+}
+
+/// kubeadm lets nodes get the kubelet's ConfigMap by name, and nothing else.
+pub(crate) fn configmaps(
+    user: &User,
+    verb: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<(), Status> {
+    let kubelets = namespace == "kube-system" && name.starts_with("kubelet-config");
+    if user.is_admin() || (verb == "get" && kubelets && user.node().is_some()) {
+        return Ok(());
+    }
+    let why = match user.node() {
+        Some(node) if verb == "get" => {
+            format!("no relationship found between node '{node}' and this object")
+        }
+        Some(_) if name.is_empty() => "No Object name found".to_owned(),
+        _ => String::new(),
+    };
+    let resource = Resource {
+        group: "",
+        plural: "configmaps",
+        name,
+    };
+    let scope = format!("in the namespace {namespace:?}");
+    Err(Status::forbidden(&user.name, verb, resource, &scope, &why))
+}

@@ -1,0 +1,207 @@
+//! Connections: TLS, requests, faults, and where each path leads.
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+
+use super::auth::User;
+use super::fault::{Fault, Then, WatchFault};
+use super::http::{Conn, Request, Response, Socket, chunk};
+use super::status::Status;
+use super::watch::Watch;
+use super::{Cluster, Logged};
+use crate::pki::Identity;
+
+/// What a request is answered with.
+enum Answer {
+    Whole(Response),
+    Watch(Watch),
+}
+
+/// The server's side of TLS. Client certificates are optional, but must be the CA's if there is one.
+pub(crate) fn tls_config(ca_pem: &str, identity: &Identity) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
+        .unwrap();
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .allow_unauthenticated()
+            .build()
+            .unwrap();
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(identity.cert_pem.as_bytes())
+        .map(Result::unwrap)
+        .collect();
+    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(chain, key)
+        .unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+impl Cluster {
+    /// Accepts until stopped; a thread per connection.
+    pub(crate) fn accept(self: &Arc<Self>, listener: &TcpListener, tls: &Arc<ServerConfig>) {
+        for stream in listener.incoming() {
+            if self.is_stopping() {
+                return;
+            }
+            let Ok(stream) = stream else { continue };
+            let (cluster, tls) = (Arc::clone(self), Arc::clone(tls));
+            std::thread::spawn(move || {
+                // A client that goes away is its own affair.
+                let _ = cluster.serve(stream, tls);
+            });
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, tls: Arc<ServerConfig>) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        let stream = Arc::new(stream);
+        {
+            let mut sockets = self.sockets.lock().unwrap();
+            sockets.retain(|s| s.strong_count() > 0);
+            sockets.push(Arc::downgrade(&stream));
+        }
+        let connection = ServerConnection::new(tls).map_err(std::io::Error::other)?;
+        let mut tls = StreamOwned::new(connection, Socket(stream));
+        while tls.conn.is_handshaking() {
+            tls.conn.complete_io(&mut tls.sock)?;
+        }
+        let certificate = tls.conn.peer_certificates().and_then(|c| c.first());
+        let user = certificate
+            .and_then(User::of_certificate)
+            .unwrap_or_else(User::anonymous);
+        let mut conn = Conn::new(tls);
+        while let Some(request) = conn.read()? {
+            self.log(&request, &user);
+            match self.respond(&mut conn, &request, &user)? {
+                Then::Cut => return Ok(()),
+                Then::KeepAlive if request.keeps_alive() && !self.is_stopping() => {}
+                _ => break,
+            }
+        }
+        conn.close();
+        Ok(())
+    }
+
+    fn respond(&self, conn: &mut Conn, request: &Request, user: &User) -> std::io::Result<Then> {
+        let fault = self.fault_for(request, &user.name);
+        if let Some(fault) = &fault {
+            match fault.before(conn, request)? {
+                Then::Answer => {}
+                then => return Ok(then),
+            }
+        }
+        let answer = self
+            .answer(request, user)
+            .unwrap_or_else(|status| Answer::Whole(status.into()));
+        match answer {
+            Answer::Whole(response) => {
+                match &fault {
+                    Some(Fault::Trickle(pause)) => trickle(conn, &response, *pause)?,
+                    _ => conn.send(&response.bytes())?,
+                }
+                Ok(Then::KeepAlive)
+            }
+            Answer::Watch(watch) => {
+                let fault = WatchFault::of(fault.as_ref());
+                self.serve_watch(conn, &watch, &fault)?;
+                if fault.reset {
+                    // Let the last event arrive: RST throws away what the client has not read yet.
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    conn.reset_on_close();
+                }
+                Ok(if fault.ends_connection() {
+                    Then::Cut
+                } else {
+                    Then::KeepAlive
+                })
+            }
+        }
+    }
+
+    fn answer(&self, request: &Request, user: &User) -> Result<Answer, Status> {
+        const CSRS: [&str; 4] = [
+            "apis",
+            "certificates.k8s.io",
+            "v1",
+            "certificatesigningrequests",
+        ];
+        let segments: Vec<&str> = request.path.split('/').filter(|s| !s.is_empty()).collect();
+        let method = request.method.as_str();
+        let whole = match (method, segments.as_slice()) {
+            ("GET", ["version"]) => Ok(self.version()),
+            ("GET", ["healthz" | "livez" | "readyz"]) => Ok(Response::text(200, "ok")),
+            (_, path) if path.starts_with(&CSRS) => match (method, &path[CSRS.len()..]) {
+                ("GET", []) if request.is_watch() => {
+                    return Ok(Answer::Watch(Watch::parse(user, request)?));
+                }
+                ("GET", []) => self.list_csrs(user, request),
+                ("POST", []) => self.create_csr(user, request),
+                ("GET", [name]) => self.get_csr(user, name),
+                ("DELETE", [name]) => self.delete_csr(user, name),
+                ("GET", [name, "approval"]) => self.get_approval(user, name),
+                ("PUT" | "PATCH", [name, "approval"]) => self.update_approval(user, name, request),
+                _ => Err(Status::method_not_allowed()),
+            },
+            ("GET", ["api", "v1", "nodes"]) => self.list_nodes(user),
+            ("GET", ["api", "v1", "nodes", name]) => self.get_node(user, name),
+            ("GET", ["api", "v1", "namespaces", ns, "configmaps"]) => {
+                self.list_configmaps(user, ns)
+            }
+            ("GET", ["api", "v1", "namespaces", ns, "configmaps", name]) => {
+                self.get_configmap(user, ns, name)
+            }
+            ("PUT" | "PATCH", ["api", "v1", "namespaces", ns, "configmaps", name]) => {
+                self.update_configmap(user, ns, name, request)
+            }
+            _ if user.is_anonymous() => Err(Status::forbidden_path(
+                &user.name,
+                &method.to_ascii_lowercase(),
+                &request.path,
+            )),
+            _ => Err(Status::no_such_path()),
+        };
+        whole.map(Answer::Whole)
+    }
+
+    fn log(&self, request: &Request, user: &User) {
+        self.requests.lock().unwrap().push(Logged {
+            method: request.method.clone(),
+            target: request.target.clone(),
+            user: user.name.clone(),
+            at: Instant::now(),
+        });
+    }
+
+    fn fault_for(&self, request: &Request, user: &str) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        faults
+            .iter_mut()
+            .find_map(|(matcher, fault)| matcher.takes(request, user).then(|| fault.clone()))
+    }
+}
+
+fn trickle(
+    conn: &mut Conn,
+    response: &Response,
+    pause: std::time::Duration,
+) -> std::io::Result<()> {
+    conn.send(response.head("Transfer-Encoding: chunked").as_bytes())?;
+    for byte in &response.body {
+        conn.send(&chunk(&[*byte]))?;
+        std::thread::sleep(pause);
+    }
+    conn.send(&chunk(b""))
+}

@@ -1,0 +1,572 @@
+//! A whole node in a temporary directory: the files kubeadm lays down, a supervisor with the kubelet running
+//! under it, and the cluster's API server. Several may run at once; nothing is left behind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use tempfile::TempDir;
+
+use crate::api::NodeSpec;
+use crate::{ApiServer, Config, Knobs, KubeconfigStyle, client, systemd};
+
+/// The unit, as it is in the kubelet's package.
+const UNIT: &str = "[Unit]
+Description=kubelet: The Kubernetes Node Agent
+Documentation=https://kubernetes.io/docs/home/
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+ExecStart=@ROOT@/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=@RESTART_SEC@
+
+[Install]
+WantedBy=multi-user.target
+";
+
+/// kubeadm's drop-in, as it is in its package.
+const DROP_IN: &str = r#"# Note: This dropin only works with kubeadm and kubelet v1.11+
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=@ROOT@/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=@ROOT@/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=@ROOT@/var/lib/kubelet/config.yaml"
+# This is a file that "kubeadm init" and "kubeadm join" generates at runtime, populating the KUBELET_KUBEADM_ARGS variable dynamically
+EnvironmentFile=-@ROOT@/var/lib/kubelet/kubeadm-flags.env
+# This is a file that the user can use for overrides of the kubelet args as a last resort. Preferably, the user should use
+# the .NodeRegistration.KubeletExtraArgs object in the configuration files instead. KUBELET_EXTRA_ARGS should be sourced from this file.
+EnvironmentFile=-@ROOT@/etc/default/kubelet
+ExecStart=
+ExecStart=@ROOT@/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+"#;
+
+/// Which release's files a node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// 1.19: the oldest cared for.
+    V1_19,
+    /// 1.36
+    V1_36,
+}
+
+impl Release {
+    fn version(self) -> &'static str {
+        match self {
+            Self::V1_19 => "v1.19.16",
+            Self::V1_36 => "v1.36.2",
+        }
+    }
+
+    fn config(self) -> &'static str {
+        match self {
+            Self::V1_19 => include_str!("../../testdata/captured/1.19/config.yaml"),
+            Self::V1_36 => include_str!("../../testdata/captured/1.36/config.yaml"),
+        }
+    }
+
+    fn kubeadm_flags(self) -> &'static str {
+        match self {
+            Self::V1_19 => include_str!("../../testdata/captured/1.19/kubeadm-flags.env"),
+            Self::V1_36 => include_str!("../../testdata/captured/1.36/kubeadm-flags.env"),
+        }
+    }
+}
+
+/// How a node is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name.
+    pub name: String,
+    /// Whose files it has.
+    pub release: Release,
+    /// A line to add to the kubelet's config, such as `serverTLSBootstrap: true`.
+    pub config_line: Option<String>,
+    /// Flags behind all others, as in `KUBELET_EXTRA_ARGS`.
+    pub extra_args: Vec<String>,
+    /// How the kubelet behaves.
+    pub knobs: Knobs,
+    /// `RestartSec`; really 10 s.
+    pub restart_sec: Duration,
+    /// How the API server is to be.
+    pub api: Config,
+    /// Whether the kubelet is started, and waited for.
+    pub starts: bool,
+    /// The stand-ins' executable. Default: `standin` where cargo puts examples, as seen from the running test.
+    pub executable: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: "worker-1".into(),
+            release: Release::V1_36,
+            config_line: None,
+            extra_args: vec![],
+            knobs: Knobs::default(),
+            restart_sec: Duration::from_millis(300),
+            api: Config::default(),
+            starts: true,
+            executable: None,
+        }
+    }
+}
+
+/// What a command printed, and its exit code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The exit code; 128 and the signal's number if it was killed.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// The node. Everything of it ends when it is dropped.
+pub struct Node {
+    name: String,
+    kubelet_port: u16,
+    healthz_port: u16,
+    supervisor: Child,
+    api: ApiServer,
+    directory: TempDir,
+}
+
+impl Node {
+    /// Lays the node out, starts it, and waits until the kubelet is healthy.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let executable = options
+            .executable
+            .clone()
+            .unwrap_or_else(standin_executable);
+        let directory = tempfile::Builder::new().prefix("node-").tempdir().unwrap();
+        let (kubelet_port, healthz_port) = (free_port(), free_port());
+        // What the test says itself goes before what the release says.
+        let release = |asked: &str, default: String| match asked == default {
+            true => options.release.version().to_owned(),
+            false => asked.to_owned(),
+        };
+        let version = release(&options.api.version, Config::default().version);
+        let api = ApiServer::start(Config {
+            version,
+            ..options.api.clone()
+        });
+        let version = release(&options.knobs.version, Knobs::default().version);
+        api.set_node(NodeSpec {
+            kubelet_version: version.clone(),
+            kubelet_port,
+            ..NodeSpec::new(&options.name, "127.0.0.1")
+        });
+        let root = directory.path();
+        lay_out(root, &options, (kubelet_port, healthz_port), &executable);
+        let knobs = Knobs {
+            version,
+            ..options.knobs
+        };
+        let pki = root.join("var/lib/kubelet/pki");
+        let identity = api.node_identity(&options.name);
+        api.write_kubeconfig(
+            &root.join("etc/kubernetes/kubelet.conf"),
+            &pki,
+            &identity,
+            KubeconfigStyle::Kubelet,
+        );
+        fs::write(root.join("etc/kubernetes/pki/ca.crt"), api.ca_pem()).unwrap();
+        let mut supervisor = Command::new(&executable);
+        supervisor
+            .arg("systemd")
+            .arg(root)
+            .arg("--while-stdin")
+            .env_remove(systemd::DIR_VARIABLE);
+        let supervisor = supervisor
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e}", executable.display()));
+        let node = Self {
+            name: options.name,
+            kubelet_port,
+            healthz_port,
+            supervisor,
+            api,
+            directory,
+        };
+        node.wait_until(Duration::from_secs(10), |node| {
+            node.path("/run/systemd/private").exists()
+        });
+        node.set_knobs(|all| *all = knobs);
+        if options.starts {
+            let started = node.systemctl(&["start", "kubelet"]);
+            assert_eq!(started.code, 0, "{}", started.stderr);
+            assert!(
+                node.wait_healthy(Duration::from_secs(20)),
+                "the kubelet is not healthy:\n{}",
+                node.journal()
+            );
+        }
+        node
+    }
+
+    /// The directory that stands for `/`.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A path of the node's, such as `/var/lib/kubelet/config.yaml`, where it really is.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root().join(path.trim_start_matches('/'))
+    }
+
+    /// The Node's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The cluster's API server.
+    #[must_use]
+    pub fn api(&self) -> &ApiServer {
+        &self.api
+    }
+
+    /// The same, to stop it.
+    pub fn api_mut(&mut self) -> &mut ApiServer {
+        &mut self.api
+    }
+
+    /// The kubelet's TLS port; really 10250.
+    #[must_use]
+    pub fn kubelet_port(&self) -> u16 {
+        self.kubelet_port
+    }
+
+    /// The port of `/healthz`; really 10248.
+    #[must_use]
+    pub fn healthz_port(&self) -> u16 {
+        self.healthz_port
+    }
+
+    /// The kubelet's config file.
+    #[must_use]
+    pub fn config_path(&self) -> PathBuf {
+        self.path("/var/lib/kubelet/config.yaml")
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn config(&self) -> String {
+        fs::read_to_string(self.config_path()).unwrap()
+    }
+
+    /// Writes it anew.
+    pub fn edit_config(&self, edit: impl FnOnce(String) -> String) {
+        fs::write(self.config_path(), edit(self.config())).unwrap();
+    }
+
+    /// Turns the kubelet's knobs; it reads them when it starts.
+    pub fn set_knobs(&self, turn: impl FnOnce(&mut Knobs)) {
+        let path = self.path("/var/lib/kubelet").join(Knobs::FILE);
+        let mut knobs = fs::read_to_string(&path)
+            .ok()
+            .and_then(|t| serde_json::from_str(&t).ok())
+            .unwrap_or_default();
+        turn(&mut knobs);
+        fs::write(path, serde_json::to_string_pretty(&knobs).unwrap()).unwrap();
+    }
+
+    /// A command that sees this node: its `systemctl` and `journalctl`, and nothing of the host's cluster.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut path = self.path("/bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new(program);
+        command
+            .env("PATH", path)
+            .env(systemd::DIR_VARIABLE, self.root())
+            .env("HOME", self.root());
+        for name in [
+            "KUBECONFIG",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "ALL_PROXY",
+            "http_proxy",
+            "https_proxy",
+            "all_proxy",
+        ] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Runs such a command to its end.
+    pub fn run<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        program: impl AsRef<std::ffi::OsStr>,
+        args: &[S],
+    ) -> Output {
+        Output::of(self.command(program).args(args).stdin(Stdio::null()))
+    }
+
+    /// Runs `systemctl`.
+    pub fn systemctl(&self, args: &[&str]) -> Output {
+        self.run(self.path("/bin/systemctl"), args)
+    }
+
+    /// Properties of `kubelet.service`.
+    #[must_use]
+    pub fn show(&self, properties: &[&str]) -> BTreeMap<String, String> {
+        let output = self.systemctl(&["show", "-p", &properties.join(","), "kubelet.service"]);
+        let pairs = output.stdout.lines().filter_map(|l| l.split_once('='));
+        pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+    }
+
+    fn number(&self, property: &str) -> u32 {
+        self.show(&[property])
+            .get(property)
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// `systemctl restart kubelet`, waited for until it is healthy.
+    pub fn restart_kubelet(&self) {
+        assert_eq!(self.systemctl(&["restart", "kubelet"]).code, 0);
+        assert!(
+            self.wait_healthy(Duration::from_secs(20)),
+            "the kubelet is not healthy:\n{}",
+            self.journal()
+        );
+    }
+
+    /// The kubelet's process; 0: none.
+    #[must_use]
+    pub fn main_pid(&self) -> u32 {
+        self.number("MainPID")
+    }
+
+    /// `NRestarts`: automatic restarts.
+    #[must_use]
+    pub fn restarts(&self) -> u32 {
+        self.number("NRestarts")
+    }
+
+    /// How often the kubelet was started in all, by whomever.
+    #[must_use]
+    pub fn kubelet_starts(&self) -> usize {
+        let journal = fs::read_to_string(self.path("/run/systemd/journal")).unwrap_or_default();
+        journal
+            .matches("\"MESSAGE\":\"Started kubelet.service")
+            .count()
+    }
+
+    /// All that the journal has, message by message.
+    #[must_use]
+    pub fn journal(&self) -> String {
+        self.run(self.path("/bin/journalctl"), &["-o", "cat", "--no-pager"])
+            .stdout
+    }
+
+    /// Whether `/healthz` says ok.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        use std::io::{Read as _, Write as _};
+        let ask = || -> std::io::Result<String> {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.healthz_port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+            stream.write_all(
+                b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+            )?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"))
+    }
+
+    /// Waits for `/healthz`.
+    #[must_use]
+    pub fn wait_healthy(&self, timeout: Duration) -> bool {
+        self.wait_until(timeout, Self::is_healthy)
+    }
+
+    /// Waits for anything.
+    #[must_use]
+    pub fn wait_for(&self, timeout: Duration, holds: impl Fn(&Self) -> bool) -> bool {
+        self.wait_until(timeout, holds)
+    }
+
+    fn wait_until(&self, timeout: Duration, holds: impl Fn(&Self) -> bool) -> bool {
+        let until = Instant::now() + timeout;
+        while !holds(self) {
+            if Instant::now() > until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        true
+    }
+
+    /// A TLS handshake with the kubelet's port, its certificate verified against the cluster's CA and for this
+    /// name; the certificates it showed, DER, leaf first.
+    pub fn handshake(&self, name: &str) -> Result<Vec<Vec<u8>>, String> {
+        let config = client::client_config(self.api.ca_pem().as_bytes(), None)?;
+        let name = ServerName::try_from(name.to_owned()).map_err(|e| e.to_string())?;
+        let stream = client::connect(&format!("127.0.0.1:{}", self.kubelet_port), name, &config)
+            .map_err(|e| e.to_string())?;
+        Ok(stream
+            .conn
+            .peer_certificates()
+            .unwrap_or_default()
+            .iter()
+            .map(|c| c.to_vec())
+            .collect())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // The supervisor ends, and the kubelet with it, when its standard input does.
+        drop(self.supervisor.stdin.take());
+        let until = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < until && matches!(self.supervisor.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let _ = self.supervisor.kill();
+        let _ = self.supervisor.wait();
+    }
+}
+
+impl Output {
+    /// Runs it to its end.
+    pub fn of(command: &mut Command) -> Self {
+        use std::os::unix::process::ExitStatusExt as _;
+        let output = command
+            .output()
+            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let status = output.status;
+        Self {
+            code: status
+                .code()
+                .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+fn lay_out(
+    root: &Path,
+    options: &Options,
+    (kubelet_port, healthz_port): (u16, u16),
+    executable: &Path,
+) {
+    let at = |text: &str| text.replace("@ROOT@", &root.display().to_string());
+    let write = |path: &str, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let config = options.release.config();
+    let config = config
+        .replace(
+            "healthzPort: 10248",
+            &format!("healthzPort: {healthz_port}"),
+        )
+        .replace("/etc/kubernetes", &at("@ROOT@/etc/kubernetes"))
+        // Where kubeadm, which sorts keys, would have put them.
+        .replacen("apiVersion:", "address: 127.0.0.1\napiVersion:", 1)
+        .replacen(
+            "rotateCertificates:",
+            &format!("port: {kubelet_port}\nrotateCertificates:"),
+            1,
+        );
+    let line = options
+        .config_line
+        .as_ref()
+        .map(|line| format!("{line}\n"))
+        .unwrap_or_default();
+    write("var/lib/kubelet/config.yaml", &format!("{config}{line}"));
+    write(
+        "var/lib/kubelet/kubeadm-flags.env",
+        options.release.kubeadm_flags(),
+    );
+    if options.release == Release::V1_36 {
+        write(
+            "var/lib/kubelet/instance-config.yaml",
+            include_str!("../../testdata/captured/1.36/instance-config.yaml"),
+        );
+    }
+    let extra = [
+        vec![at("--cert-dir=@ROOT@/var/lib/kubelet/pki")],
+        options.extra_args.clone(),
+    ]
+    .concat()
+    .join(" ");
+    write(
+        "etc/default/kubelet",
+        &format!("KUBELET_EXTRA_ARGS={extra}\n"),
+    );
+    let unit = UNIT.replace(
+        "@RESTART_SEC@",
+        &format!("{}ms", options.restart_sec.as_millis()),
+    );
+    write("etc/systemd/system/kubelet.service", &at(&unit));
+    write(
+        "etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
+        &at(DROP_IN),
+    );
+    for directory in [
+        "bin",
+        "run/systemd",
+        "etc/kubernetes/pki",
+        "etc/systemd/system/multi-user.target.wants",
+        "var/lib/kubelet/pki",
+    ] {
+        fs::create_dir_all(root.join(directory)).unwrap();
+    }
+    let wants = root.join("etc/systemd/system/multi-user.target.wants/kubelet.service");
+    symlink(root.join("etc/systemd/system/kubelet.service"), wants).unwrap();
+    for name in ["kubelet", "systemctl", "journalctl"] {
+        symlink(executable, root.join("bin").join(name)).unwrap();
+    }
+}
+
+/// `target/debug/examples/standin` of a test in `target/debug/deps`.
+fn standin_executable() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let places: Vec<PathBuf> = test
+        .ancestors()
+        .skip(1)
+        .take(3)
+        .map(|dir| dir.join("examples/standin"))
+        .collect();
+    let found = places.iter().find(|p| p.is_file());
+    found
+        .unwrap_or_else(|| panic!("the stand-ins are not built: none of {places:?} exists"))
+        .clone()
+}
+
+/// A port that is free now, and that no other node of this process gets; below those the kernel hands out.
+fn free_port() -> u16 {
+    const RANGE: std::ops::Range<u16> = 10300..32000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Processes begin far from each other.
+    let start = u64::from(std::process::id()) * 7919 % u64::from(RANGE.end - RANGE.start);
+    loop {
+        let step = u64::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let offset = (start + step) % u64::from(RANGE.end - RANGE.start);
+        let port = RANGE.start + u16::try_from(offset).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
