@@ -25,6 +25,9 @@ pub const MAX_DOCUMENTS: usize = 1000;
 /// would take it minutes.
 pub const MAX_DIRECTIVES: usize = 32;
 
+/// What to do about a file that is not YAML at all places.
+pub(super) const CORRECT: &str = "correct the file there, then run the same command again";
+
 /// What to do about a file that is too much in some way.
 pub(super) const TOO_LARGE: &str =
     "a kubelet or kubeadm configuration is far smaller: check the path";

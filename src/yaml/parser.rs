@@ -12,7 +12,7 @@ use granit_parser::{
 };
 
 use super::events::{Document, Event, Events, Kind, Style, Tag};
-use super::limits::{MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT, TOO_LARGE};
+use super::limits::{CORRECT, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT, TOO_LARGE};
 use super::{Error, Position};
 
 /// A node that can be referred to, and what an alias of it amounts to.
@@ -336,6 +336,3 @@ fn syntax_error(error: &ScanError) -> Error {
         .collect();
     Error::new(Some(position), reason, CORRECT)
 }
-
-/// What helps against a syntax error.
-const CORRECT: &str = "correct the YAML there";

@@ -8,6 +8,7 @@ use std::ops::Range;
 use serde::de::Deserializer;
 
 use super::encode::{Aside, Encode, Scalars};
+use super::limits::CORRECT;
 use super::{Error, Position};
 
 /// What a file is read as.
@@ -61,7 +62,7 @@ fn read_yaml(source: &str, key: &str) -> Result<Vec<Content>, Error> {
         .collect::<Result<_, serde_yaml::Error>>()
         .map_err(|error| {
             let position = error.location().map(|at| (at.line(), at.column()));
-            refusal(position, &error, "YAML 1.1", "correct the YAML there")
+            refusal(position, &error, "YAML 1.1", CORRECT)
         })
 }
 
