@@ -118,6 +118,8 @@ fn a_line_comes_after_the_kind() {
         (HEAD.trim_end().replace('\n', "\r\n"), format!("{HEAD}serverTLSBootstrap: true").replace('\n', "\r\n")),
         (format!("--- # c\n  {}", HEAD.replace("\nk", "\n  k")),
          format!("--- # c\n  {}  serverTLSBootstrap: true\n", HEAD.replace("\nk", "\n  k"))),
+        (format!("{}a: b\r\n", HEAD.replace('\n', "\r\n")), format!("{}serverTLSBootstrap: true\r\na: b\r\n", HEAD.replace('\n', "\r\n"))),
+        (format!("{HEAD}a: b\r\n"), format!("{HEAD}serverTLSBootstrap: true\na: b\r\n")),
         (HEAD.replace("kind", "&k kind"), format!("{}serverTLSBootstrap: true\n", HEAD.replace("kind", "&k kind"))),
     ] {
         let edited = enable(&before).unwrap();

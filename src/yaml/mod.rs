@@ -1,10 +1,11 @@
 //! One top-level scalar set in one document of a YAML stream, every other byte kept, the result proved.
 //!
-//! In reading order: [`limits`] says what is looked at at all; [`parser`] turns bytes into [`events`] with byte spans, and is
-//! the only file that knows the parser; [`stream`] walks them; [`splice`] and [`insert`] plan a change of bytes;
-//! [`reading`] is the opinion of a second, independent parser, which [`encode`] makes comparable; [`proof`] lets a change
-//! out only when both parsers agree that it is the planned one.
+//! In reading order: `limits` says what is looked at at all; `parser` turns bytes into `events` with byte spans, and is
+//! the only file that knows the parser; `stream` walks them; `splice` and `insert` plan a change of bytes;
+//! `reading` is the opinion of a second, independent parser, which `encode` makes comparable; `proof` lets a change
+//! out only when both parsers agree that it is the planned `difference`.
 
+mod difference;
 mod encode;
 mod events;
 mod insert;

@@ -183,6 +183,30 @@ mod tests {
     }
 
     #[test]
+    fn a_block_scalar_without_end_of_line_has_none_in_its_value() {
+        for (source, value) in [
+            ("a: |\n b", "a=b"),
+            ("a: |+\n b\n\n", "a=b\n\n"),
+            ("a: >-\n b\n", "a=b"),
+        ] {
+            assert_eq!(keys(source), [value]);
+        }
+    }
+
+    #[test]
+    fn merges_are_followed_where_they_stand() {
+        let source =
+            "- &a {k: 1, l: 1}\n- &b {k: 2, m: 2}\n- {k: 0, <<: [*a, *b], '<<': 3, l: 4}\n";
+        let stream = Stream::parse(source.as_bytes()).unwrap();
+        let last = stream.items(stream.documents[0].root).last().unwrap();
+        let mut found = Vec::new();
+        stream.for_each_entry(last, &mut |key, value| {
+            found.push(format!("{}{}", stream.text(key), stream.text(value)));
+        });
+        assert_eq!(found, ["k0", "k2", "m2", "k1", "l1", "<<3", "l4"]);
+    }
+
+    #[test]
     fn a_node_starts_at_its_tag_or_anchor() {
         let source = "a: !!str &x b\nc: &y\nd:\n";
         let stream = Stream::parse(source.as_bytes()).unwrap();
