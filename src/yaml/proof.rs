@@ -199,6 +199,14 @@ mod tests {
             ("a: b\nc: d\n", 5..5, "k: true\n\n", inserted),
             ("a: b\nc: d\n", 5..5, "  k: true\n", inserted),
             ("a: b\nc: d\n", 5..5, "k: true\n---\n", inserted),
+            // as events these are planned: the second reading knows better
+            ("k: no\nc: d\n", 6..6, "k: true\n", inserted),
+            (
+                "a:\n  b: c\n",
+                10..10,
+                "  k: true\n",
+                Planned::Inserted { before: 5 },
+            ),
             ("a: |\n b\n", 8..8, "k: true\n", Planned::Appended),
             ("a: b\n", 5..5, "---\nj: true\n", Planned::Appended),
             (
