@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::kubelet::config::{self, KEY, Meta};
-use crate::kubelet::{Bootstrap, Refusal, Warning, warnings};
+use crate::kubelet::{Bootstrap, Refusal, Warning, goyaml, warnings};
 use crate::yaml::{Document, Stream};
 
 /// The API group of kubeadm's own kinds.
@@ -41,7 +41,7 @@ pub(crate) fn place(
         let meta = config::meta(stream, *root);
         if meta.kind == Some(config::KIND) {
             kubelets.push((number, *root));
-        } else if meta.kind.is_none() && stream.is_mapping(*root) {
+        } else if meta.kind.is_none() && !stream.is_absent(*root) {
             let hint =
                 "kubeadm refuses a document without apiVersion and kind: complete or remove it";
             return Err(Refusal::input(
@@ -54,6 +54,9 @@ pub(crate) fn place(
                 Some("ClusterConfiguration" | "InitConfiguration") => initialises = true,
                 Some("JoinConfiguration") => join = Some(*root),
                 _ => {}
+            }
+            if wanted == Bootstrap::Enabled {
+                warn_flag(stream, *root, warnings);
             }
             found.extend(meta.kind);
             warn_misplaced(stream, *root, meta.kind.unwrap_or_default(), warnings);
@@ -86,6 +89,33 @@ pub(crate) fn place(
             Ok(Place::Append)
         }
         [] => Err(refuse_without_effect(stream, join, &found)),
+    }
+}
+
+/// The flag beats the file (`kubeletConfigFlagPrecedence`), and kubeadm gives the kubelet of this node its flags from here:
+/// a mapping up to v1beta3, a list of names and values in v1beta4.
+fn warn_flag(stream: &Stream<'_>, root: usize, warnings: &mut Vec<Warning>) {
+    const FLAG: &str = "rotate-server-certificates";
+    let path = ["nodeRegistration", "kubeletExtraArgs"];
+    let args = path
+        .iter()
+        .try_fold(root, |mapping, key| goyaml::lookup(stream, mapping, key));
+    let Some(args) = args.map(|args| stream.target(args)) else {
+        return;
+    };
+    let listed = stream.items(args).filter(|item| {
+        goyaml::lookup(stream, *item, "name").is_some_and(|name| stream.text(name) == FLAG)
+    });
+    let listed = listed.filter_map(|item| goyaml::lookup(stream, item, "value"));
+    let value = goyaml::lookup(stream, args, FLAG).or(listed.last());
+    if let Some(value) = value.filter(|value| {
+        matches!(
+            stream.text(*value),
+            "false" | "False" | "FALSE" | "f" | "F" | "0"
+        )
+    }) {
+        let message = format!("the flag {FLAG} is false here, and on this node it beats {KEY}");
+        warnings.push(Warning::at(stream.position(value), message));
     }
 }
 

@@ -123,11 +123,12 @@ fn run_node(
     let rooted = selection.root.is_some();
     let restarts = arguments.restart != cli::Restart::Never && !rooted;
     let need = if restarts { Need::Unit } else { Need::File };
-    let path = node::locate(selection, need, console, document)?.path;
-    let paths = std::iter::once(&path)
+    let located = node::locate(selection, need, console, document)?;
+    let paths = std::iter::once(&located.path)
         .chain(&selection.kubeadm_config)
         .map(PathBuf::as_path);
-    let locks = Locks::of(paths).map_err(|error| files::problem_of(&error))?;
+    let locks =
+        Locks::of(paths).map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
     let kubelet = node::locate(selection, need, console, document)?.read()?;
