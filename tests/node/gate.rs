@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::command::Finished;
 use super::snapshot::{Snapshot, acl_for_user_1000, set_attribute};
-use super::worker::{CONFIG, Worker, well};
+use super::worker::{CONFIG, ENABLED, Worker, well};
 use standins::kubelet::{Healthz, Knobs};
 
 /// What the stand-in kubelet says before it dies as it was told.
@@ -171,4 +171,105 @@ pub fn an_unhealthy_kubelet_is_left_alone() {
     ]);
     worker.machine.must(&["systemctl", "daemon-reload"]);
     refused(69, "no unit", &["kubelet.service"]);
+}
+
+/// All files of the plan, or none: the kubeadm file that rode along comes back too.
+pub fn every_file_of_the_plan_is_put_back() {
+    const KUBEADM: &str = "/root/kubeadm.yaml";
+    const TEXT: &str = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
+    let worker = Worker::start("all-or-none");
+    let before = worker.config();
+    worker.machine.write(KUBEADM, TEXT, 0o600);
+    let both = ["apply", "--settle", "1s", "--kubeadm-config", KUBEADM];
+
+    worker.machine.must(&["chattr", "+i", KUBEADM]);
+    let apply = worker.tool(&both).run();
+    assert_eq!(apply.code, Some(74), "{apply}");
+    assert_eq!(
+        (worker.config(), worker.starts()),
+        (before.clone(), 1),
+        "{apply}"
+    );
+    worker.machine.must(&["chattr", "-i", KUBEADM]);
+
+    worker.behave_when_changed(Knobs {
+        die_after_ms: Some(0),
+        ..well()
+    });
+    let apply = worker.tool(&both).run();
+    assert_put_back(&worker, &before, &apply);
+    assert_eq!(worker.machine.read_text(KUBEADM), TEXT, "{apply}");
+
+    worker.behave_when_changed(well());
+    let apply = worker.tool(&both).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    assert!(
+        worker
+            .machine
+            .read_text(KUBEADM)
+            .ends_with(&format!("{ENABLED}\n")),
+        "{apply}"
+    );
+    assert!(
+        worker.machine.read_text(CONFIG).contains(ENABLED),
+        "{apply}"
+    );
+}
+
+/// With `healthzPort: 0` there is only the process to go by.
+pub fn a_kubelet_without_healthz_is_judged_by_its_process() {
+    let worker = Worker::boot("no-healthz");
+    let text = worker.config().content.text;
+    let off = |line: &str| line.starts_with("healthzPort:");
+    let text: String = text
+        .lines()
+        .map(|line| {
+            if off(line) {
+                "healthzPort: 0\n".to_owned()
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect();
+    worker.machine.write(CONFIG, text, 0o644);
+    worker.machine.must(&["systemctl", "start", "kubelet"]);
+    let before = worker.config();
+
+    worker.behave_when_changed(Knobs {
+        die_after_ms: Some(500),
+        ..well()
+    });
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(78), "{apply}");
+    assert_eq!(worker.config().content, before.content, "{apply}");
+    assert!(worker.unit().is_running(), "{apply}");
+
+    worker.behave_when_changed(well());
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    let newest = worker.requests().pop().expect("a request");
+    assert!(apply.stdout.contains(&newest), "{newest}: {apply}");
+}
+
+/// systemd says no: the file is put back, the kubelet never knew.
+pub fn a_refused_restart_is_put_back() {
+    let worker = Worker::start("refused");
+    let (before, unit) = (worker.config(), worker.unit());
+    worker.machine.write(
+        "/usr/local/sbin/systemctl",
+        "#!/bin/sh\ncase \"$*\" in *restart*) echo 'Job for kubelet.service canceled.' >&2; exit 1;; esac\nexec /usr/bin/systemctl \"$@\"\n",
+        0o755,
+    );
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(69), "{apply}");
+    assert!(
+        apply.stderr.contains("Job for kubelet.service canceled"),
+        "{apply}"
+    );
+    assert_eq!(
+        (worker.config().content, worker.unit()),
+        (before.content, unit),
+        "{apply}"
+    );
+    worker.assert_no_leftovers();
 }

@@ -150,6 +150,50 @@ pub fn interrupted_while_the_kubelet_settles() {
     }
 }
 
+/// Before the first write there is nothing to complete: it ends as a signal ends a program.
+pub fn interrupted_before_the_write() {
+    let worker = Worker::start("interrupted-early");
+    let (config, unit) = (worker.config(), worker.unit());
+    let slowed = "inject=flock:delay_enter=1500000:when=1";
+    let mut apply = worker
+        .tool(&["apply"])
+        .under(&[
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=flock",
+            "-e",
+            slowed,
+        ])
+        .spawn();
+    apply.pid();
+    thread::sleep(Duration::from_millis(700));
+    apply.signal(Signal::SIGINT);
+    let apply = apply.wait(SOON);
+    assert_eq!(apply.signal, Some(2), "{apply}");
+    assert_eq!((worker.config(), worker.unit()), (config, unit), "{apply}");
+}
+
+/// Ctrl-C does not keep a dying kubelet from getting its old config back.
+pub fn interrupted_while_the_kubelet_dies() {
+    let worker = Worker::start("interrupted-death");
+    let before = worker.config();
+    worker.behave_when_changed(Knobs {
+        die_after_ms: Some(1500),
+        ..well()
+    });
+    let mut apply = worker.tool(&["apply"]).spawn();
+    apply.wait_until(SOON, |_| worker.starts() == 2);
+    apply.signal_all(Signal::SIGINT);
+    let apply = apply.wait(Duration::from_secs(60));
+    assert_eq!(apply.code, Some(78), "{apply}");
+    assert_eq!(worker.config().content, before.content, "{apply}");
+    worker.assert_healthy();
+}
+
 /// Nobody reads what it says any more, as after a lost ssh session.
 pub fn a_closed_pipe_does_not_stop_it_halfway() {
     let worker = Worker::start("closed-pipe");
