@@ -55,6 +55,7 @@ const TESTS: &[harness::Test] = tests![
     gate::every_file_of_the_plan_is_put_back,
     gate::a_kubelet_without_healthz_is_judged_by_its_process,
     gate::a_refused_restart_is_put_back,
+    gate::a_hint_repeats_what_was_asked_for,
     interruptions::killed_between_write_and_restart,
     interruptions::killed_at_any_step_of_the_write,
     interruptions::killed_while_the_kubelet_crash_loops,
@@ -69,6 +70,8 @@ const TESTS: &[harness::Test] = tests![
     units::drop_ins_in_etc_decide,
     units::a_flag_against_it_makes_the_edit_pointless,
     units::a_flag_that_the_next_start_brings_counts,
+    units::another_file_that_the_next_start_reads_counts,
+    units::a_config_directory_against_it_makes_the_edit_pointless,
     units::a_slow_stop_without_a_message_bus,
 ];
 

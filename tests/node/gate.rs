@@ -273,3 +273,16 @@ pub fn a_refused_restart_is_put_back() {
     );
     worker.assert_no_leftovers();
 }
+
+/// What a refusal tells to type instead does what was asked for, not the opposite.
+pub fn a_hint_repeats_what_was_asked_for() {
+    let worker = Worker::start("hint");
+    worker.machine.must(&["systemctl", "stop", "kubelet"]);
+    let disable = worker
+        .tool(&["apply", "--disable", "--restart", "always"])
+        .run();
+    assert_eq!(disable.code, Some(78), "{disable}");
+    for command in disable.stderr.split("kubelet-tls apply").skip(1) {
+        assert!(command.contains("--disable"), "{disable}");
+    }
+}

@@ -85,6 +85,34 @@ pub fn a_flag_that_the_next_start_brings_counts() {
     worker.assert_healthy();
 }
 
+/// The unit names another file since the kubelet was started: the one it reads now is not the one that counts.
+pub fn another_file_that_the_next_start_reads_counts() {
+    let worker = Worker::start("new-config");
+    let machine = &worker.machine;
+    machine.must(&["cp", CONFIG, ELSEWHERE]);
+    machine.write(
+        "/etc/systemd/system/kubelet.service.d/20-site.conf",
+        format!("[Service]\nEnvironment=\"KUBELET_CONFIG_ARGS=--config={ELSEWHERE}\"\n"),
+        0o644,
+    );
+    machine.must(&["systemctl", "daemon-reload"]);
+    let before = worker.config().content;
+
+    let apply = worker
+        .tool(&["apply", "--settle", "1s", "--timeout", "5s"])
+        .run();
+    assert_eq!(worker.config().content, before, "{apply}");
+    match apply.code {
+        Some(0) => assert!(machine.read_text(ELSEWHERE).contains(ENABLED), "{apply}"),
+        _ => assert_eq!(
+            (apply.code, machine.read_text(ELSEWHERE)),
+            (Some(78), before.text),
+            "{apply}"
+        ),
+    }
+    worker.assert_healthy();
+}
+
 /// systemd without a message bus, as in a rescue shell; a kubelet that must be killed; and Ctrl-C while it is.
 pub fn a_slow_stop_without_a_message_bus() {
     let worker = Worker::boot("slow-stop");
@@ -120,4 +148,31 @@ pub fn a_slow_stop_without_a_message_bus() {
     worker.assert_healthy();
     let newest = worker.requests().pop().expect("a request");
     assert!(apply.stdout.contains(&newest), "{apply}");
+}
+
+/// `--config-dir` comes after the file, and wins.
+pub fn a_config_directory_against_it_makes_the_edit_pointless() {
+    let worker = Worker::boot("config-dir");
+    worker.machine.write(
+        "/etc/kubernetes/kubelet.conf.d/90-off.conf",
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nserverTLSBootstrap: false\n",
+        0o644,
+    );
+    worker.machine.write(
+        "/etc/default/kubelet",
+        "KUBELET_EXTRA_ARGS=--config-dir=/etc/kubernetes/kubelet.conf.d\n",
+        0o644,
+    );
+    worker.start_kubelet();
+    let (config, unit) = (worker.config(), worker.unit());
+    let refused = worker
+        .tool(&["apply", "--settle", "1s", "--timeout", "5s"])
+        .run();
+    assert_eq!(refused.code, Some(78), "{refused}");
+    assert!(refused.stderr.contains("90-off.conf"), "{refused}");
+    assert_eq!(
+        (worker.config(), worker.unit()),
+        (config, unit),
+        "{refused}"
+    );
 }
