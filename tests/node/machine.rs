@@ -15,11 +15,6 @@ use super::debian;
 const SUPERVISOR: &str = include_str!("machine.sh");
 const BOOT_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Where machines live while they run; each in a directory named after it.
-fn machines() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("node-machines")
-}
-
 pub struct Machine {
     name: String,
     dir: PathBuf,
@@ -31,11 +26,16 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// Where machines live while they run, each in a directory named after it.
+    pub fn directory() -> PathBuf {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("node-machines")
+    }
+
     /// Boots a machine of its own for a test; `label` shows up in process lists.
     pub fn boot(label: &str) -> Self {
         let root = debian::root().expect("checked before the first test");
         let name = format!("kubelet-tls-node-{}-{label}", std::process::id());
-        let dir = machines().join(&name);
+        let dir = Self::directory().join(&name);
         fs::create_dir_all(&dir).expect("a directory for the machine");
         let lock = File::create(dir.join("lock")).expect("a lock file");
         lock.try_lock().expect("two machines of one name");
@@ -161,7 +161,11 @@ impl Drop for Machine {
 
 /// Removes what an earlier run left behind that was killed together with its supervisors.
 pub fn sweep() {
-    for entry in fs::read_dir(machines()).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(Machine::directory())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let unowned = match File::open(entry.path().join("lock")) {
             Ok(lock) => lock.try_lock().is_ok(),
             // not even a lock: half removed, unless it is just being made

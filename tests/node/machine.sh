@@ -25,7 +25,7 @@ clear_away() {
     done
     find $cgroups -depth -type d -exec rmdir {} + 2>/dev/null
     # a test that failed may have left a file immutable
-    chattr -R -f -i -a "$dir/upper" 2>/dev/null
+    chattr -R -f -i -a "$dir/upper" "$dir/root" 2>/dev/null
     rm -rf --one-file-system "$dir"
 }
 
@@ -42,6 +42,7 @@ if [ "$verb" = boot ]; then
         unshare --mount sh -euc '
             for cgroup in $cgroups; do echo $$ >"$cgroup/cgroup.procs"; done
             mount -t tmpfs tmpfs /run
+            # where this directory is on an overlay itself, as in a container, there is no second one on top
             mount -t overlay overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work" "$dir/root" ||
                 cp -a "$root/." "$dir/root"
             exec systemd-nspawn --boot --register=no --keep-unit --link-journal=no --console=pipe --quiet \

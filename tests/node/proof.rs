@@ -63,12 +63,14 @@ pub fn machines_leave_nothing_behind() {
             .filter(|line| line.contains(name))
             .map(str::to_owned)
             .collect();
-        for hierarchy in [
-            "/sys/fs/cgroup/systemd",
-            "/sys/fs/cgroup/unified",
-            "/sys/fs/cgroup",
+        let machines = Machine::directory();
+        for place in [
+            "/sys/fs/cgroup/systemd".as_ref(),
+            "/sys/fs/cgroup/unified".as_ref(),
+            "/sys/fs/cgroup".as_ref(),
+            machines.as_path(),
         ] {
-            for entry in fs::read_dir(hierarchy).into_iter().flatten().flatten() {
+            for entry in fs::read_dir(place).into_iter().flatten().flatten() {
                 let path = entry.path().to_string_lossy().into_owned();
                 found.extend(path.contains(name).then_some(path));
             }
