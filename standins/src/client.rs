@@ -61,11 +61,16 @@ impl Kubeconfig {
     /// Reads the file and those it refers to. The stand-ins' kubeconfigs have one context.
     pub fn read(path: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(path).map_err(|e| format!("open {}: {e}", path.display()))?;
-        let file: File = serde_yaml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+        let file: File =
+            serde_yaml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
         let dir = path.parent().unwrap_or(Path::new("/"));
         let load = |file: &Option<String>, data: &Option<String>| match (file, data) {
-            (_, Some(data)) => crate::api::from_base64(data).ok_or_else(|| "illegal base64 data".to_owned()).map(Some),
-            (Some(name), None) => fs::read(dir.join(name)).map(Some).map_err(|e| format!("unable to read {name}: {e}")),
+            (_, Some(data)) => crate::api::from_base64(data)
+                .ok_or_else(|| "illegal base64 data".to_owned())
+                .map(Some),
+            (Some(name), None) => fs::read(dir.join(name))
+                .map(Some)
+                .map_err(|e| format!("unable to read {name}: {e}")),
             (None, None) => Ok(None),
         };
         let cluster = &file.clusters.first().ok_or("no clusters")?.cluster;
@@ -74,7 +79,11 @@ impl Kubeconfig {
         let key = load(&user.client_key, &user.client_key_data)?;
         Ok(Self {
             server: cluster.server.clone(),
-            ca_pem: load(&cluster.certificate_authority, &cluster.certificate_authority_data)?.unwrap_or_default(),
+            ca_pem: load(
+                &cluster.certificate_authority,
+                &cluster.certificate_authority_data,
+            )?
+            .unwrap_or_default(),
             client: cert.zip(key),
         })
     }
@@ -85,7 +94,13 @@ impl Kubeconfig {
         let (cert, _) = self.client.as_ref()?;
         let der = CertificateDer::from_pem_slice(cert).ok()?;
         let (_, parsed) = X509Certificate::from_der(&der).ok()?;
-        let name = parsed.subject().iter_common_name().next()?.as_str().ok()?.to_owned();
+        let name = parsed
+            .subject()
+            .iter_common_name()
+            .next()?
+            .as_str()
+            .ok()?
+            .to_owned();
         Some(name)
     }
 }
@@ -112,22 +127,50 @@ pub struct Answer {
 impl Client {
     /// A client with this kubeconfig's server and identity, called `agent`.
     pub fn new(kubeconfig: &Kubeconfig, agent: &str) -> Result<Self, String> {
-        let address = kubeconfig.server.trim_start_matches("https://").trim_end_matches('/').to_owned();
-        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|e| e.to_string())?;
-        let client = kubeconfig.client.as_ref().map(|(c, k)| (c.as_slice(), k.as_slice()));
+        let address = kubeconfig
+            .server
+            .trim_start_matches("https://")
+            .trim_end_matches('/')
+            .to_owned();
+        let host = address
+            .rsplit_once(':')
+            .map_or(address.as_str(), |(host, _)| host);
+        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+            .map_err(|e| e.to_string())?;
+        let client = kubeconfig
+            .client
+            .as_ref()
+            .map(|(c, k)| (c.as_slice(), k.as_slice()));
         let tls = client_config(&kubeconfig.ca_pem, client)?;
-        Ok(Self { address, name, tls, agent: agent.into() })
+        Ok(Self {
+            address,
+            name,
+            tls,
+            agent: agent.into(),
+        })
     }
 
     /// One request and its whole answer.
-    pub fn request(&self, method: &str, target: &str, body: Option<&str>) -> Result<Answer, String> {
+    pub fn request(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&str>,
+    ) -> Result<Answer, String> {
         self.typed(method, target, "application/json", body.unwrap_or(""))
     }
 
     /// The same, with a content type, for patches.
-    pub fn typed(&self, method: &str, target: &str, content_type: &str, body: &str) -> Result<Answer, String> {
-        let mut reader = self.send(method, target, content_type, body).map_err(|e| e.to_string())?;
+    pub fn typed(
+        &self,
+        method: &str,
+        target: &str,
+        content_type: &str,
+        body: &str,
+    ) -> Result<Answer, String> {
+        let mut reader = self
+            .send(method, target, content_type, body)
+            .map_err(|e| e.to_string())?;
         let (code, head) = read_head(&mut reader).map_err(|e| e.to_string())?;
         let mut bytes = Vec::new();
         if is_chunked(&head) {
@@ -140,12 +183,18 @@ impl Client {
         } else {
             reader.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
         }
-        Ok(Answer { code, head, body: String::from_utf8_lossy(&bytes).into_owned() })
+        Ok(Answer {
+            code,
+            head,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        })
     }
 
     /// A watch: `on_line` sees each event and returns whether it wants more.
     pub fn watch(&self, target: &str, mut on_line: impl FnMut(&str) -> bool) -> Result<(), String> {
-        let mut reader = self.send("GET", target, "application/json", "").map_err(|e| e.to_string())?;
+        let mut reader = self
+            .send("GET", target, "application/json", "")
+            .map_err(|e| e.to_string())?;
         let (code, head) = read_head(&mut reader).map_err(|e| e.to_string())?;
         if code != 200 || !is_chunked(&head) {
             return Err(format!("the server answered {code}"));
@@ -166,7 +215,9 @@ impl Client {
     /// Every byte the server sends to a request until the connection ends, and how it ended.
     pub fn raw(&self, method: &str, target: &str) -> (Vec<u8>, io::Result<()>) {
         let mut bytes = Vec::new();
-        let end = self.send(method, target, "application/json", "").and_then(|mut r| r.read_to_end(&mut bytes));
+        let end = self
+            .send(method, target, "application/json", "")
+            .and_then(|mut r| r.read_to_end(&mut bytes));
         (bytes, end.map(|_| ()))
     }
 
@@ -183,7 +234,10 @@ impl Client {
             self.address, self.agent
         );
         if !body.is_empty() {
-            request += &format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len());
+            request += &format!(
+                "Content-Type: {content_type}\r\nContent-Length: {}\r\n",
+                body.len()
+            );
         }
         request += "\r\n";
         request += body;
@@ -194,21 +248,31 @@ impl Client {
 }
 
 /// The client's side of TLS.
-pub fn client_config(ca_pem: &[u8], client: Option<(&[u8], &[u8])>) -> Result<Arc<ClientConfig>, String> {
+pub fn client_config(
+    ca_pem: &[u8],
+    client: Option<(&[u8], &[u8])>,
+) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem) {
-        roots.add(certificate.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+        roots
+            .add(certificate.map_err(|e| e.to_string())?)
+            .map_err(|e| e.to_string())?;
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
-        .with_root_certificates(roots);
+    let builder =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| e.to_string())?
+            .with_root_certificates(roots);
     let config = match client {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {
-            let chain = CertificateDer::pem_slice_iter(cert).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+            let chain = CertificateDer::pem_slice_iter(cert)
+                .collect::<Result<_, _>>()
+                .map_err(|e| e.to_string())?;
             let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| e.to_string())?;
-            builder.with_client_auth_cert(chain, key).map_err(|e| e.to_string())?
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|e| e.to_string())?
         }
     };
     Ok(Arc::new(config))
@@ -237,12 +301,19 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<(u16, String)> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    let code = head.split(' ').nth(1).and_then(|c| c.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    let code = head
+        .split(' ')
+        .nth(1)
+        .and_then(|c| c.parse().ok())
+        .ok_or(io::ErrorKind::InvalidData)?;
     Ok((code, head))
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let named = |line: &'a str| line.split_once(':').filter(|(n, _)| n.eq_ignore_ascii_case(name));
+    let named = |line: &'a str| {
+        line.split_once(':')
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+    };
     head.lines().find_map(named).map(|(_, value)| value.trim())
 }
 

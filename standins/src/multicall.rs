@@ -10,7 +10,12 @@ use crate::{ApiServer, Config, KubeconfigStyle, Node, Options, kubelet, systemd}
 /// Runs `args`, the first of which is the executable's own name, and returns the exit code.
 #[must_use]
 pub fn multicall(args: &[String]) -> i32 {
-    let base = args.first().map(Path::new).and_then(Path::file_name).and_then(|n| n.to_str()).unwrap_or_default();
+    let base = args
+        .first()
+        .map(Path::new)
+        .and_then(Path::file_name)
+        .and_then(|n| n.to_str())
+        .unwrap_or_default();
     let (name, rest) = match base {
         "kubelet" | "systemctl" | "journalctl" => (base, &args[1..]),
         _ => match args.get(1) {
@@ -58,14 +63,18 @@ fn values(args: &[String], name: &str) -> Vec<String> {
 }
 
 fn auto_approve(api: &ApiServer, args: &[String]) {
-    let delay = values(args, "--auto-approve").pop().and_then(|ms| ms.parse().ok());
+    let delay = values(args, "--auto-approve")
+        .pop()
+        .and_then(|ms| ms.parse().ok());
     api.auto_approve(delay.map(Duration::from_millis));
 }
 
 /// Writes `ca.crt`, `admin.conf` and a directory with a `kubelet.conf` per node, prints its URL, and serves until
 /// standard input ends or it is killed.
 fn apiserver(args: &[String]) -> i32 {
-    let Some(dir) = values(args, "--dir").pop().map(PathBuf::from) else { return usage() };
+    let Some(dir) = values(args, "--dir").pop().map(PathBuf::from) else {
+        return usage();
+    };
     let mut config = Config::default();
     if let Some(port) = values(args, "--port").pop().and_then(|p| p.parse().ok()) {
         config.port = port;
@@ -91,7 +100,10 @@ fn apiserver(args: &[String]) -> i32 {
 /// A whole node; prints the shell's assignments to use it with, and is there until standard input ends.
 fn node(args: &[String]) -> i32 {
     let executable = std::env::current_exe().unwrap();
-    let mut options = Options { executable: Some(executable), ..Options::default() };
+    let mut options = Options {
+        executable: Some(executable),
+        ..Options::default()
+    };
     if let Some(name) = values(args, "--name").pop() {
         options.name = name;
     }
@@ -102,7 +114,11 @@ fn node(args: &[String]) -> i32 {
     println!("export {}={}", systemd::DIR_VARIABLE, node.root().display());
     println!("export PATH={}:$PATH", node.path("/bin").display());
     println!("export KUBECONFIG={}", admin.display());
-    println!("export KUBELET_PORT={} HEALTHZ_PORT={}", node.kubelet_port(), node.healthz_port());
+    println!(
+        "export KUBELET_PORT={} HEALTHZ_PORT={}",
+        node.kubelet_port(),
+        node.healthz_port()
+    );
     until_stdin_ends();
     0
 }

@@ -14,7 +14,7 @@ use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 
 use crate::api::NodeSpec;
-use crate::{ApiServer, Config, KubeconfigStyle, Knobs, client, systemd};
+use crate::{ApiServer, Config, Knobs, KubeconfigStyle, client, systemd};
 
 /// The unit, as it is in the kubelet's package.
 const UNIT: &str = "[Unit]
@@ -143,7 +143,10 @@ impl Node {
     /// Lays the node out, starts it, and waits until the kubelet is healthy.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let executable = options.executable.clone().unwrap_or_else(standin_executable);
+        let executable = options
+            .executable
+            .clone()
+            .unwrap_or_else(standin_executable);
         let directory = tempfile::Builder::new().prefix("node-").tempdir().unwrap();
         let (kubelet_port, healthz_port) = (free_port(), free_port());
         // What the test says itself goes before what the release says.
@@ -152,7 +155,10 @@ impl Node {
             false => asked.to_owned(),
         };
         let version = release(&options.api.version, Config::default().version);
-        let api = ApiServer::start(Config { version, ..options.api.clone() });
+        let api = ApiServer::start(Config {
+            version,
+            ..options.api.clone()
+        });
         let version = release(&options.knobs.version, Knobs::default().version);
         api.set_node(NodeSpec {
             kubelet_version: version.clone(),
@@ -161,21 +167,49 @@ impl Node {
         });
         let root = directory.path();
         lay_out(root, &options, (kubelet_port, healthz_port), &executable);
-        let knobs = Knobs { version, ..options.knobs };
+        let knobs = Knobs {
+            version,
+            ..options.knobs
+        };
         let pki = root.join("var/lib/kubelet/pki");
         let identity = api.node_identity(&options.name);
-        api.write_kubeconfig(&root.join("etc/kubernetes/kubelet.conf"), &pki, &identity, KubeconfigStyle::Kubelet);
+        api.write_kubeconfig(
+            &root.join("etc/kubernetes/kubelet.conf"),
+            &pki,
+            &identity,
+            KubeconfigStyle::Kubelet,
+        );
         fs::write(root.join("etc/kubernetes/pki/ca.crt"), api.ca_pem()).unwrap();
         let mut supervisor = Command::new(&executable);
-        supervisor.arg("systemd").arg(root).arg("--while-stdin").env_remove(systemd::DIR_VARIABLE);
-        let supervisor = supervisor.stdin(Stdio::piped()).spawn().unwrap_or_else(|e| panic!("{}: {e}", executable.display()));
-        let node = Self { name: options.name, kubelet_port, healthz_port, supervisor, api, directory };
-        node.wait_until(Duration::from_secs(10), |node| node.path("/run/systemd/private").exists());
+        supervisor
+            .arg("systemd")
+            .arg(root)
+            .arg("--while-stdin")
+            .env_remove(systemd::DIR_VARIABLE);
+        let supervisor = supervisor
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e}", executable.display()));
+        let node = Self {
+            name: options.name,
+            kubelet_port,
+            healthz_port,
+            supervisor,
+            api,
+            directory,
+        };
+        node.wait_until(Duration::from_secs(10), |node| {
+            node.path("/run/systemd/private").exists()
+        });
         node.set_knobs(|all| *all = knobs);
         if options.starts {
             let started = node.systemctl(&["start", "kubelet"]);
             assert_eq!(started.code, 0, "{}", started.stderr);
-            assert!(node.wait_healthy(Duration::from_secs(20)), "the kubelet is not healthy:\n{}", node.journal());
+            assert!(
+                node.wait_healthy(Duration::from_secs(20)),
+                "the kubelet is not healthy:\n{}",
+                node.journal()
+            );
         }
         node
     }
@@ -241,7 +275,10 @@ impl Node {
     /// Turns the kubelet's knobs; it reads them when it starts.
     pub fn set_knobs(&self, turn: impl FnOnce(&mut Knobs)) {
         let path = self.path("/var/lib/kubelet").join(Knobs::FILE);
-        let mut knobs = fs::read_to_string(&path).ok().and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default();
+        let mut knobs = fs::read_to_string(&path)
+            .ok()
+            .and_then(|t| serde_json::from_str(&t).ok())
+            .unwrap_or_default();
         turn(&mut knobs);
         fs::write(path, serde_json::to_string_pretty(&knobs).unwrap()).unwrap();
     }
@@ -253,15 +290,30 @@ impl Node {
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         let mut command = Command::new(program);
-        command.env("PATH", path).env(systemd::DIR_VARIABLE, self.root()).env("HOME", self.root());
-        for name in ["KUBECONFIG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+        command
+            .env("PATH", path)
+            .env(systemd::DIR_VARIABLE, self.root())
+            .env("HOME", self.root());
+        for name in [
+            "KUBECONFIG",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "ALL_PROXY",
+            "http_proxy",
+            "https_proxy",
+            "all_proxy",
+        ] {
             command.env_remove(name);
         }
         command
     }
 
     /// Runs such a command to its end.
-    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, program: impl AsRef<std::ffi::OsStr>, args: &[S]) -> Output {
+    pub fn run<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        program: impl AsRef<std::ffi::OsStr>,
+        args: &[S],
+    ) -> Output {
         Output::of(self.command(program).args(args).stdin(Stdio::null()))
     }
 
@@ -279,13 +331,20 @@ impl Node {
     }
 
     fn number(&self, property: &str) -> u32 {
-        self.show(&[property]).get(property).and_then(|v| v.parse().ok()).unwrap_or(0)
+        self.show(&[property])
+            .get(property)
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(0)
     }
 
     /// `systemctl restart kubelet`, waited for until it is healthy.
     pub fn restart_kubelet(&self) {
         assert_eq!(self.systemctl(&["restart", "kubelet"]).code, 0);
-        assert!(self.wait_healthy(Duration::from_secs(20)), "the kubelet is not healthy:\n{}", self.journal());
+        assert!(
+            self.wait_healthy(Duration::from_secs(20)),
+            "the kubelet is not healthy:\n{}",
+            self.journal()
+        );
     }
 
     /// The kubelet's process; 0: none.
@@ -304,13 +363,16 @@ impl Node {
     #[must_use]
     pub fn kubelet_starts(&self) -> usize {
         let journal = fs::read_to_string(self.path("/run/systemd/journal")).unwrap_or_default();
-        journal.matches("\"MESSAGE\":\"Started kubelet.service").count()
+        journal
+            .matches("\"MESSAGE\":\"Started kubelet.service")
+            .count()
     }
 
     /// All that the journal has, message by message.
     #[must_use]
     pub fn journal(&self) -> String {
-        self.run(self.path("/bin/journalctl"), &["-o", "cat", "--no-pager"]).stdout
+        self.run(self.path("/bin/journalctl"), &["-o", "cat", "--no-pager"])
+            .stdout
     }
 
     /// Whether `/healthz` says ok.
@@ -320,7 +382,9 @@ impl Node {
         let ask = || -> std::io::Result<String> {
             let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.healthz_port))?;
             stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+            stream.write_all(
+                b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+            )?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;
             Ok(answer)
@@ -356,8 +420,15 @@ impl Node {
     pub fn handshake(&self, name: &str) -> Result<Vec<Vec<u8>>, String> {
         let config = client::client_config(self.api.ca_pem().as_bytes(), None)?;
         let name = ServerName::try_from(name.to_owned()).map_err(|e| e.to_string())?;
-        let stream = client::connect(&format!("127.0.0.1:{}", self.kubelet_port), name, &config).map_err(|e| e.to_string())?;
-        Ok(stream.conn.peer_certificates().unwrap_or_default().iter().map(|c| c.to_vec()).collect())
+        let stream = client::connect(&format!("127.0.0.1:{}", self.kubelet_port), name, &config)
+            .map_err(|e| e.to_string())?;
+        Ok(stream
+            .conn
+            .peer_certificates()
+            .unwrap_or_default()
+            .iter()
+            .map(|c| c.to_vec())
+            .collect())
     }
 }
 
@@ -378,17 +449,26 @@ impl Output {
     /// Runs it to its end.
     pub fn of(command: &mut Command) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
-        let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let output = command
+            .output()
+            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let status = output.status;
         Self {
-            code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+            code: status
+                .code()
+                .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
 }
 
-fn lay_out(root: &Path, options: &Options, (kubelet_port, healthz_port): (u16, u16), executable: &Path) {
+fn lay_out(
+    root: &Path,
+    options: &Options,
+    (kubelet_port, healthz_port): (u16, u16),
+    executable: &Path,
+) {
     let at = |text: &str| text.replace("@ROOT@", &root.display().to_string());
     let write = |path: &str, text: &str| {
         let path = root.join(path);
@@ -397,23 +477,60 @@ fn lay_out(root: &Path, options: &Options, (kubelet_port, healthz_port): (u16, u
     };
     let config = options.release.config();
     let config = config
-        .replace("healthzPort: 10248", &format!("healthzPort: {healthz_port}"))
+        .replace(
+            "healthzPort: 10248",
+            &format!("healthzPort: {healthz_port}"),
+        )
         .replace("/etc/kubernetes", &at("@ROOT@/etc/kubernetes"))
         // Where kubeadm, which sorts keys, would have put them.
         .replacen("apiVersion:", "address: 127.0.0.1\napiVersion:", 1)
-        .replacen("rotateCertificates:", &format!("port: {kubelet_port}\nrotateCertificates:"), 1);
-    let line = options.config_line.as_ref().map(|line| format!("{line}\n")).unwrap_or_default();
+        .replacen(
+            "rotateCertificates:",
+            &format!("port: {kubelet_port}\nrotateCertificates:"),
+            1,
+        );
+    let line = options
+        .config_line
+        .as_ref()
+        .map(|line| format!("{line}\n"))
+        .unwrap_or_default();
     write("var/lib/kubelet/config.yaml", &format!("{config}{line}"));
-    write("var/lib/kubelet/kubeadm-flags.env", options.release.kubeadm_flags());
+    write(
+        "var/lib/kubelet/kubeadm-flags.env",
+        options.release.kubeadm_flags(),
+    );
     if options.release == Release::V1_36 {
-        write("var/lib/kubelet/instance-config.yaml", include_str!("../../testdata/captured/1.36/instance-config.yaml"));
+        write(
+            "var/lib/kubelet/instance-config.yaml",
+            include_str!("../../testdata/captured/1.36/instance-config.yaml"),
+        );
     }
-    let extra = [vec![at("--cert-dir=@ROOT@/var/lib/kubelet/pki")], options.extra_args.clone()].concat().join(" ");
-    write("etc/default/kubelet", &format!("KUBELET_EXTRA_ARGS={extra}\n"));
-    let unit = UNIT.replace("@RESTART_SEC@", &format!("{}ms", options.restart_sec.as_millis()));
+    let extra = [
+        vec![at("--cert-dir=@ROOT@/var/lib/kubelet/pki")],
+        options.extra_args.clone(),
+    ]
+    .concat()
+    .join(" ");
+    write(
+        "etc/default/kubelet",
+        &format!("KUBELET_EXTRA_ARGS={extra}\n"),
+    );
+    let unit = UNIT.replace(
+        "@RESTART_SEC@",
+        &format!("{}ms", options.restart_sec.as_millis()),
+    );
     write("etc/systemd/system/kubelet.service", &at(&unit));
-    write("etc/systemd/system/kubelet.service.d/10-kubeadm.conf", &at(DROP_IN));
-    for directory in ["bin", "run/systemd", "etc/kubernetes/pki", "etc/systemd/system/multi-user.target.wants", "var/lib/kubelet/pki"] {
+    write(
+        "etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
+        &at(DROP_IN),
+    );
+    for directory in [
+        "bin",
+        "run/systemd",
+        "etc/kubernetes/pki",
+        "etc/systemd/system/multi-user.target.wants",
+        "var/lib/kubelet/pki",
+    ] {
         fs::create_dir_all(root.join(directory)).unwrap();
     }
     let wants = root.join("etc/systemd/system/multi-user.target.wants/kubelet.service");
@@ -426,9 +543,16 @@ fn lay_out(root: &Path, options: &Options, (kubelet_port, healthz_port): (u16, u
 /// `target/debug/examples/standin` of a test in `target/debug/deps`.
 fn standin_executable() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let places: Vec<PathBuf> = test.ancestors().skip(1).take(3).map(|dir| dir.join("examples/standin")).collect();
+    let places: Vec<PathBuf> = test
+        .ancestors()
+        .skip(1)
+        .take(3)
+        .map(|dir| dir.join("examples/standin"))
+        .collect();
     let found = places.iter().find(|p| p.is_file());
-    found.unwrap_or_else(|| panic!("the stand-ins are not built: none of {places:?} exists")).clone()
+    found
+        .unwrap_or_else(|| panic!("the stand-ins are not built: none of {places:?} exists"))
+        .clone()
 }
 
 /// A port that is free now, and that no other node of this process gets; below those the kernel hands out.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rcgen::string::PrintableString;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, SanType, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SubjectPublicKeyInfo,
 };
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509CertificationRequest};
@@ -63,7 +63,11 @@ impl Ca {
         validity(&mut params, YEAR * 10);
         let cert_pem = params.self_signed(&key).unwrap().pem();
         let key_pem = key.serialize_pem();
-        Self { issuer: Issuer::new(params, key), cert_pem, key_pem }
+        Self {
+            issuer: Issuer::new(params, key),
+            cert_pem,
+            key_pem,
+        }
     }
 
     /// The CA's certificate, `ca.crt`.
@@ -104,10 +108,20 @@ impl Ca {
     }
 
     /// The certificate for a PKCS#10 request, with the request's key, subject and names, as the controller manager makes it.
-    pub fn sign(&self, request: &Request, usages: &[String], lifetime: Duration) -> Result<String, String> {
-        let spki = SubjectPublicKeyInfo::from_der(&request.public_key_der).map_err(|e| e.to_string())?;
+    pub fn sign(
+        &self,
+        request: &Request,
+        usages: &[String],
+        lifetime: Duration,
+    ) -> Result<String, String> {
+        let spki =
+            SubjectPublicKeyInfo::from_der(&request.public_key_der).map_err(|e| e.to_string())?;
         let organizations: Vec<&str> = request.organizations.iter().map(String::as_str).collect();
-        let mut params = leaf(&organizations, &request.common_name, ExtendedKeyUsagePurpose::ServerAuth);
+        let mut params = leaf(
+            &organizations,
+            &request.common_name,
+            ExtendedKeyUsagePurpose::ServerAuth,
+        );
         params.subject_alt_names = san_types(&request.sans);
         params.key_usages.clear();
         params.extended_key_usages.clear();
@@ -115,19 +129,29 @@ impl Ca {
             match usage.as_str() {
                 "digital signature" => params.key_usages.push(KeyUsagePurpose::DigitalSignature),
                 "key encipherment" => params.key_usages.push(KeyUsagePurpose::KeyEncipherment),
-                "server auth" => params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth),
-                "client auth" => params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth),
+                "server auth" => params
+                    .extended_key_usages
+                    .push(ExtendedKeyUsagePurpose::ServerAuth),
+                "client auth" => params
+                    .extended_key_usages
+                    .push(ExtendedKeyUsagePurpose::ClientAuth),
                 other => return Err(format!("unrecognized usage values: [{other:?}]")),
             }
         }
         validity(&mut params, lifetime);
-        Ok(params.signed_by(&spki, &self.issuer).map_err(|e| e.to_string())?.pem())
+        Ok(params
+            .signed_by(&spki, &self.issuer)
+            .map_err(|e| e.to_string())?
+            .pem())
     }
 
     fn issue(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         let cert_pem = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Identity { cert_pem, key_pem: key.serialize_pem() }
+        Identity {
+            cert_pem,
+            key_pem: key.serialize_pem(),
+        }
     }
 }
 
@@ -137,7 +161,10 @@ pub fn kubelet_self_signed(node: &str, sans: &Sans) -> Identity {
     let at = OffsetDateTime::now_utc().unix_timestamp();
     let ca = Ca::new(&format!("{node}-ca@{at}"));
     let leaf = ca.server(&format!("{node}@{at}"), sans);
-    Identity { cert_pem: format!("{}{}", leaf.cert_pem, ca.pem()), ..leaf }
+    Identity {
+        cert_pem: format!("{}{}", leaf.cert_pem, ca.pem()),
+        ..leaf
+    }
 }
 
 /// A PKCS#10 request, as far as a signer looks at it.
@@ -160,20 +187,26 @@ pub struct Request {
 impl Request {
     /// Reads a PEM request.
     pub fn parse(pem: &[u8]) -> Result<Self, String> {
-        let (_, pem) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| "PEM block type must be CERTIFICATE REQUEST")?;
+        let (_, pem) = x509_parser::pem::parse_x509_pem(pem)
+            .map_err(|_| "PEM block type must be CERTIFICATE REQUEST")?;
         if pem.label != "CERTIFICATE REQUEST" {
             return Err("PEM block type must be CERTIFICATE REQUEST".into());
         }
-        let (_, csr) = X509CertificationRequest::from_der(&pem.contents).map_err(|e| e.to_string())?;
+        let (_, csr) =
+            X509CertificationRequest::from_der(&pem.contents).map_err(|e| e.to_string())?;
         let info = &csr.certification_request_info;
         let mut request = Self {
-            common_name: text(info.subject.iter_common_name()).pop().unwrap_or_default(),
+            common_name: text(info.subject.iter_common_name())
+                .pop()
+                .unwrap_or_default(),
             organizations: text(info.subject.iter_organization()),
             public_key_der: info.subject_pki.raw.to_vec(),
             ..Self::default()
         };
         for extension in csr.requested_extensions().into_iter().flatten() {
-            let ParsedExtension::SubjectAlternativeName(san) = extension else { continue };
+            let ParsedExtension::SubjectAlternativeName(san) = extension else {
+                continue;
+            };
             for name in &san.general_names {
                 match name {
                     GeneralName::DNSName(n) => request.sans.dns.push((*n).to_owned()),
@@ -194,12 +227,19 @@ impl Request {
         let mut params = CertificateParams::default();
         params.distinguished_name = dn(organizations, common_name);
         params.subject_alt_names = san_types(sans);
-        (params.serialize_request(&key).unwrap().pem().unwrap(), key.serialize_pem())
+        (
+            params.serialize_request(&key).unwrap().pem().unwrap(),
+            key.serialize_pem(),
+        )
     }
 }
 
-fn text<'a>(attributes: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>) -> Vec<String> {
-    attributes.filter_map(|a| a.as_str().ok().map(str::to_owned)).collect()
+fn text<'a>(
+    attributes: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>,
+) -> Vec<String> {
+    attributes
+        .filter_map(|a| a.as_str().ok().map(str::to_owned))
+        .collect()
 }
 
 pub(crate) fn ip(bytes: &[u8]) -> Option<IpAddr> {
@@ -210,7 +250,11 @@ pub(crate) fn ip(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-fn leaf(organizations: &[&str], common_name: &str, purpose: ExtendedKeyUsagePurpose) -> CertificateParams {
+fn leaf(
+    organizations: &[&str],
+    common_name: &str,
+    purpose: ExtendedKeyUsagePurpose,
+) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = dn(organizations, common_name);
     // The real ones say CA:FALSE in so many words, and so on in this order.
@@ -231,8 +275,14 @@ fn validity(params: &mut CertificateParams, lifetime: Duration) {
 fn dn(organizations: &[&str], common_name: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     // rcgen keeps one value per type, so a second organisation goes in by its OID
-    let types = [DnType::OrganizationName, DnType::CustomDnType(vec![2, 5, 4, 10])];
-    assert!(organizations.len() <= types.len(), "no more than two organisations");
+    let types = [
+        DnType::OrganizationName,
+        DnType::CustomDnType(vec![2, 5, 4, 10]),
+    ];
+    assert!(
+        organizations.len() <= types.len(),
+        "no more than two organisations"
+    );
     for (organization, dn_type) in organizations.iter().zip(types) {
         name.push(dn_type, string(organization));
     }
@@ -249,6 +299,10 @@ fn string(s: &str) -> DnValue {
 }
 
 fn san_types(sans: &Sans) -> Vec<SanType> {
-    let dns = sans.dns.iter().filter_map(|n| Some(SanType::DnsName(n.as_str().try_into().ok()?)));
-    dns.chain(sans.ips.iter().map(|i| SanType::IpAddress(*i))).collect()
+    let dns = sans
+        .dns
+        .iter()
+        .filter_map(|n| Some(SanType::DnsName(n.as_str().try_into().ok()?)));
+    dns.chain(sans.ips.iter().map(|i| SanType::IpAddress(*i)))
+        .collect()
 }

@@ -20,7 +20,11 @@ pub(crate) struct User {
 
 impl User {
     pub(crate) fn anonymous() -> Self {
-        Self { name: "system:anonymous".into(), groups: vec!["system:unauthenticated".into()], credential_id: None }
+        Self {
+            name: "system:anonymous".into(),
+            groups: vec!["system:unauthenticated".into()],
+            credential_id: None,
+        }
     }
 
     /// The user is the CN, its groups the organisations.
@@ -28,12 +32,18 @@ impl User {
         let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
         let subject = parsed.subject();
         let name = subject.iter_common_name().next()?.as_str().ok()?.to_owned();
-        let mut groups: Vec<String> =
-            subject.iter_organization().filter_map(|o| Some(o.as_str().ok()?.to_owned())).collect();
+        let mut groups: Vec<String> = subject
+            .iter_organization()
+            .filter_map(|o| Some(o.as_str().ok()?.to_owned()))
+            .collect();
         groups.push("system:authenticated".into());
         let hash = digest(&SHA256, certificate);
         let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        Some(Self { name, groups, credential_id: Some(format!("X509SHA256={hex}")) })
+        Some(Self {
+            name,
+            groups,
+            credential_id: Some(format!("X509SHA256={hex}")),
+        })
     }
 
     pub(crate) fn is_admin(&self) -> bool {
@@ -53,12 +63,23 @@ impl User {
 
 /// May this user do that to a CertificateSigningRequest? `plural` may carry a subresource.
 pub(crate) fn csrs(user: &User, verb: &str, plural: &str, name: &str) -> Result<(), Status> {
-    let reading = matches!(verb, "get" | "list" | "watch" | "create") && plural == "certificatesigningrequests";
+    let reading = matches!(verb, "get" | "list" | "watch" | "create")
+        && plural == "certificatesigningrequests";
     if user.is_admin() || (user.node().is_some() && reading) {
         return Ok(());
     }
-    let resource = Resource { group: CERTIFICATES, plural, name };
-    Err(Status::forbidden(&user.name, verb, resource, "at the cluster scope", ""))
+    let resource = Resource {
+        group: CERTIFICATES,
+        plural,
+        name,
+    };
+    Err(Status::forbidden(
+        &user.name,
+        verb,
+        resource,
+        "at the cluster scope",
+        "",
+    ))
 }
 
 /// A node may read itself, and no other.
@@ -67,26 +88,51 @@ pub(crate) fn nodes(user: &User, verb: &str, name: &str) -> Result<(), Status> {
         return Ok(());
     }
     let why = match user.node() {
-        Some(node) if name.is_empty() => format!("node '{node}' cannot read all nodes, only its own Node object"),
-        Some(node) if verb == "get" => format!("node '{node}' cannot read '{name}', only its own Node object"),
+        Some(node) if name.is_empty() => {
+            format!("node '{node}' cannot read all nodes, only its own Node object")
+        }
+        Some(node) if verb == "get" => {
+            format!("node '{node}' cannot read '{name}', only its own Node object")
+        }
         _ => String::new(),
     };
-    let resource = Resource { group: "", plural: "nodes", name };
-    Err(Status::forbidden(&user.name, verb, resource, "at the cluster scope", &why))
+    let resource = Resource {
+        group: "",
+        plural: "nodes",
+        name,
+    };
+    Err(Status::forbidden(
+        &user.name,
+        verb,
+        resource,
+        "at the cluster scope",
+        &why,
+    ))
 }
 
 /// kubeadm lets nodes get the kubelet's ConfigMap by name, and nothing else.
-pub(crate) fn configmaps(user: &User, verb: &str, namespace: &str, name: &str) -> Result<(), Status> {
+pub(crate) fn configmaps(
+    user: &User,
+    verb: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<(), Status> {
     let kubelets = namespace == "kube-system" && name.starts_with("kubelet-config");
     if user.is_admin() || (verb == "get" && kubelets && user.node().is_some()) {
         return Ok(());
     }
     let why = match user.node() {
-        Some(node) if verb == "get" => format!("no relationship found between node '{node}' and this object"),
+        Some(node) if verb == "get" => {
+            format!("no relationship found between node '{node}' and this object")
+        }
         Some(_) if name.is_empty() => "No Object name found".to_owned(),
         _ => String::new(),
     };
-    let resource = Resource { group: "", plural: "configmaps", name };
+    let resource = Resource {
+        group: "",
+        plural: "configmaps",
+        name,
+    };
     let scope = format!("in the namespace {namespace:?}");
     Err(Status::forbidden(&user.name, verb, resource, &scope, &why))
 }

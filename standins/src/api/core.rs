@@ -49,13 +49,22 @@ impl Cluster {
             "platform": "linux/amd64",
         });
         let body = serde_json::to_string_pretty(&version).unwrap();
-        Response { body: body.into_bytes(), ..Response::json(String::new()) }
+        Response {
+            body: body.into_bytes(),
+            ..Response::json(String::new())
+        }
     }
 
     pub(crate) fn get_node(&self, user: &User, name: &str) -> Result<Response, Status> {
         auth::nodes(user, "get", name)?;
         let store = self.store.lock().unwrap();
-        let missing = || Status::not_found(Resource { group: "", plural: "nodes", name });
+        let missing = || {
+            Status::not_found(Resource {
+                group: "",
+                plural: "nodes",
+                name,
+            })
+        };
         let (metadata, node) = store.nodes.get(name).ok_or_else(missing)?;
         Ok(Response::json(node_json(metadata, node, "Node", "v1")))
     }
@@ -63,7 +72,11 @@ impl Cluster {
     pub(crate) fn list_nodes(&self, user: &User) -> Result<Response, Status> {
         auth::nodes(user, "list", "")?;
         let store = self.store.lock().unwrap();
-        let items: Vec<String> = store.nodes.values().map(|(m, n)| node_json(m, n, "", "")).collect();
+        let items: Vec<String> = store
+            .nodes
+            .values()
+            .map(|(m, n)| node_json(m, n, "", ""))
+            .collect();
         Ok(Response::json(format!(
             r#"{{"kind":"NodeList","apiVersion":"v1","metadata":{{"resourceVersion":"{}"}},"items":[{}]}}"#,
             store.version,
@@ -76,7 +89,8 @@ impl Cluster {
         let mut store = self.store.lock().unwrap();
         let version = store.next_version();
         let old = store.nodes.remove(&node.name);
-        let mut metadata = old.map_or_else(|| new_metadata("", &node.name), |(metadata, _)| metadata);
+        let mut metadata =
+            old.map_or_else(|| new_metadata("", &node.name), |(metadata, _)| metadata);
         metadata.resource_version = version;
         metadata.labels = [
             ("kubernetes.io/arch", "amd64"),
@@ -89,19 +103,32 @@ impl Cluster {
         store.nodes.insert(node.name.clone(), (metadata, node));
     }
 
-    pub(crate) fn get_configmap(&self, user: &User, namespace: &str, name: &str) -> Result<Response, Status> {
+    pub(crate) fn get_configmap(
+        &self,
+        user: &User,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Response, Status> {
         auth::configmaps(user, "get", namespace, name)?;
         let store = self.store.lock().unwrap();
         let key = (namespace.to_owned(), name.to_owned());
-        let object = store.configmaps.get(&key).ok_or_else(|| missing_configmap(name))?;
+        let object = store
+            .configmaps
+            .get(&key)
+            .ok_or_else(|| missing_configmap(name))?;
         Ok(Response::json(configmap_json(object, "ConfigMap", "v1")))
     }
 
     pub(crate) fn list_configmaps(&self, user: &User, namespace: &str) -> Result<Response, Status> {
         auth::configmaps(user, "list", namespace, "")?;
         let store = self.store.lock().unwrap();
-        let here = store.configmaps.iter().filter(|((ns, _), _)| ns == namespace);
-        let items: Vec<String> = here.map(|(_, object)| configmap_json(object, "", "")).collect();
+        let here = store
+            .configmaps
+            .iter()
+            .filter(|((ns, _), _)| ns == namespace);
+        let items: Vec<String> = here
+            .map(|(_, object)| configmap_json(object, "", ""))
+            .collect();
         Ok(Response::json(format!(
             r#"{{"kind":"ConfigMapList","apiVersion":"v1","metadata":{{"resourceVersion":"{}"}},"items":[{}]}}"#,
             store.version,
@@ -117,12 +144,21 @@ impl Cluster {
         name: &str,
         request: &Request,
     ) -> Result<Response, Status> {
-        let verb = if request.method == "PUT" { "update" } else { "patch" };
+        let verb = if request.method == "PUT" {
+            "update"
+        } else {
+            "patch"
+        };
         auth::configmaps(user, verb, namespace, name)?;
         let mut store = self.store.lock().unwrap();
         let key = (namespace.to_owned(), name.to_owned());
-        let current = store.configmaps.get(&key).ok_or_else(|| missing_configmap(name))?.clone();
-        let change: Value = serde_json::from_slice(&request.body).map_err(|e| Status::bad_request(e.to_string()))?;
+        let current = store
+            .configmaps
+            .get(&key)
+            .ok_or_else(|| missing_configmap(name))?
+            .clone();
+        let change: Value = serde_json::from_slice(&request.body)
+            .map_err(|e| Status::bad_request(e.to_string()))?;
         let wanted = match (verb, request.header("content-type").unwrap_or("")) {
             ("update", _) => change,
             (_, "application/merge-patch+json" | "application/strategic-merge-patch+json") => {
@@ -132,11 +168,18 @@ impl Cluster {
             }
             (_, other) => return Err(Status::unsupported_media_type(other)),
         };
-        let wanted: ConfigMap = serde_json::from_value(wanted)
-            .map_err(|e| Status::bad_request(format!("ConfigMap in version \"v1\" cannot be handled as a ConfigMap: json: {e}")))?;
+        let wanted: ConfigMap = serde_json::from_value(wanted).map_err(|e| {
+            Status::bad_request(format!(
+                "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: json: {e}"
+            ))
+        })?;
         let version = &wanted.metadata.resource_version;
         if !version.is_empty() && *version != current.metadata.resource_version {
-            return Err(Status::conflict(Resource { group: "", plural: "configmaps", name }));
+            return Err(Status::conflict(Resource {
+                group: "",
+                plural: "configmaps",
+                name,
+            }));
         }
         let metadata = ObjectMeta {
             labels: wanted.metadata.labels,
@@ -144,7 +187,10 @@ impl Cluster {
             resource_version: store.next_version(),
             ..current.metadata
         };
-        let object = ConfigMap { metadata, data: wanted.data };
+        let object = ConfigMap {
+            metadata,
+            data: wanted.data,
+        };
         let body = configmap_json(&object, "ConfigMap", "v1");
         if request.param("dryRun").is_none() {
             store.configmaps.insert(key, object);
@@ -162,7 +208,10 @@ impl Cluster {
             ..ConfigMap::default()
         });
         object.metadata.resource_version = version;
-        object.data = data.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        object.data = data
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
     }
 }
 
@@ -177,17 +226,28 @@ fn new_metadata(namespace: &str, name: &str) -> ObjectMeta {
 }
 
 fn missing_configmap(name: &str) -> Status {
-    Status::not_found(Resource { group: "", plural: "configmaps", name })
+    Status::not_found(Resource {
+        group: "",
+        plural: "configmaps",
+        name,
+    })
 }
 
 fn configmap_json(object: &ConfigMap, kind: &str, api_version: &str) -> String {
     // The real server puts data behind metadata, as the struct does.
-    serde_json::to_string(&ConfigMapJson { kind, api_version, object }).unwrap()
+    serde_json::to_string(&ConfigMapJson {
+        kind,
+        api_version,
+        object,
+    })
+    .unwrap()
 }
 
 fn node_json(metadata: &ObjectMeta, node: &NodeSpec, kind: &str, api_version: &str) -> String {
     let pairs = |all: &[(String, String)], first: &str, second: &str| -> Value {
-        all.iter().map(|(a, b)| json!({ first: a, second: b })).collect()
+        all.iter()
+            .map(|(a, b)| json!({ first: a, second: b }))
+            .collect()
     };
     let mut spec = json!({"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24"]});
     if !node.taints.is_empty() {
@@ -210,5 +270,12 @@ fn node_json(metadata: &ObjectMeta, node: &NodeSpec, kind: &str, api_version: &s
             "osImage": "Debian GNU/Linux 12 (bookworm)", "systemUUID": "538f8e07d2dc4421862847135ed5e8c4",
         },
     });
-    serde_json::to_string(&NodeJson { kind, api_version, metadata, spec, status }).unwrap()
+    serde_json::to_string(&NodeJson {
+        kind,
+        api_version,
+        metadata,
+        spec,
+        status,
+    })
+    .unwrap()
 }

@@ -23,21 +23,36 @@ pub(crate) struct Selector {
 impl Selector {
     pub(crate) fn parse(request: &Request) -> Result<Self, Status> {
         let mut selector = Self::default();
-        for term in request.param("fieldSelector").unwrap_or("").split(',').filter(|t| !t.is_empty()) {
-            let (field, value) = term.split_once("==").or_else(|| term.split_once('=')).ok_or_else(|| {
-                Status::bad_request(format!("invalid selector: '{term}'; can't understand '{term}'"))
-            })?;
+        for term in request
+            .param("fieldSelector")
+            .unwrap_or("")
+            .split(',')
+            .filter(|t| !t.is_empty())
+        {
+            let (field, value) = term
+                .split_once("==")
+                .or_else(|| term.split_once('='))
+                .ok_or_else(|| {
+                    Status::bad_request(format!(
+                        "invalid selector: '{term}'; can't understand '{term}'"
+                    ))
+                })?;
             match field {
                 "metadata.name" => selector.name = Some(value.into()),
                 "spec.signerName" => selector.signer = Some(value.into()),
-                other => return Err(Status::bad_request(format!("field label not supported: {other}"))),
+                other => {
+                    return Err(Status::bad_request(format!(
+                        "field label not supported: {other}"
+                    )));
+                }
             }
         }
         Ok(selector)
     }
 
     pub(crate) fn matches(&self, name: &str, signer: &str) -> bool {
-        self.name.as_deref().is_none_or(|n| n == name) && self.signer.as_deref().is_none_or(|s| s == signer)
+        self.name.as_deref().is_none_or(|n| n == name)
+            && self.signer.as_deref().is_none_or(|s| s == signer)
     }
 
     fn is_empty(&self) -> bool {
@@ -71,28 +86,41 @@ impl Csr {
 }
 
 fn resource(name: &str) -> Resource<'_> {
-    Resource { group: CERTIFICATES, plural: "certificatesigningrequests", name }
+    Resource {
+        group: CERTIFICATES,
+        plural: "certificatesigningrequests",
+        name,
+    }
 }
 
 /// `kubelet` of `kubelet/v1.36.2 (linux/amd64) kubernetes/abcdef0`.
 fn manager(request: &Request) -> String {
     let agent = request.header("user-agent").unwrap_or("unknown");
     let named = request.param("fieldManager").filter(|m| !m.is_empty());
-    named.unwrap_or_else(|| agent.split(['/', ' ']).next().unwrap_or("unknown")).to_owned()
+    named
+        .unwrap_or_else(|| agent.split(['/', ' ']).next().unwrap_or("unknown"))
+        .to_owned()
 }
 
 impl Cluster {
     pub(crate) fn get_csr(&self, user: &User, name: &str) -> Result<Response, Status> {
         auth::csrs(user, "get", "certificatesigningrequests", name)?;
         let store = self.store.lock().unwrap();
-        let stored = store.csrs.get(name).ok_or_else(|| Status::not_found(resource(name)))?;
+        let stored = store
+            .csrs
+            .get(name)
+            .ok_or_else(|| Status::not_found(resource(name)))?;
         Ok(Response::json(stored.object()))
     }
 
     pub(crate) fn list_csrs(&self, user: &User, request: &Request) -> Result<Response, Status> {
         auth::csrs(user, "list", "certificatesigningrequests", "")?;
         let selector = Selector::parse(request)?;
-        let limit = request.param("limit").and_then(|l| l.parse().ok()).filter(|l| *l > 0).unwrap_or(usize::MAX);
+        let limit = request
+            .param("limit")
+            .and_then(|l| l.parse().ok())
+            .filter(|l| *l > 0)
+            .unwrap_or(usize::MAX);
         let store = self.store.lock().unwrap();
         let (version, start) = match request.param("continue").filter(|c| !c.is_empty()) {
             Some(token) => self.resume(token, store.oldest)?,
@@ -103,10 +131,15 @@ impl Cluster {
             .range::<String, _>(start..)
             .map(|(_, stored)| stored)
             .filter(|s| selector.matches(&s.csr.metadata.name, &s.csr.spec.signer_name));
-        let items: Vec<&str> = matching.by_ref().take(limit).map(super::store::Stored::item).collect();
+        let items: Vec<&str> = matching
+            .by_ref()
+            .take(limit)
+            .map(super::store::Stored::item)
+            .collect();
         let mut metadata = json!({ "resourceVersion": version.to_string() });
         if let Some(next) = matching.next() {
-            let token = json!({"v": "meta.k8s.io/v1", "rv": version, "start": next.csr.metadata.name});
+            let token =
+                json!({"v": "meta.k8s.io/v1", "rv": version, "start": next.csr.metadata.name});
             metadata["continue"] = to_base64(token.to_string().as_bytes()).into();
             // The real server counts only where no selector makes counting dear.
             if selector.is_empty() {
@@ -137,7 +170,11 @@ impl Cluster {
         if generated {
             if csr.metadata.generate_name.is_empty() {
                 let why = "metadata.name: Required value: name or generateName is required";
-                return Err(Status::invalid("CertificateSigningRequest", resource(""), why));
+                return Err(Status::invalid(
+                    "CertificateSigningRequest",
+                    resource(""),
+                    why,
+                ));
             }
             csr.metadata.name = format!("{}{}", csr.metadata.generate_name, random_suffix());
         }
@@ -146,14 +183,21 @@ impl Cluster {
         csr.metadata.uid = random_uid();
         csr.metadata.creation_timestamp = Some(clock::rfc3339());
         csr.metadata.managed_fields.clear();
-        let fields = if generated { json!({"f:metadata": {"f:generateName": {}}}) } else { json!({}) };
+        let fields = if generated {
+            json!({"f:metadata": {"f:generateName": {}}})
+        } else {
+            json!({})
+        };
         csr.manage(&manager, fields, "");
         csr.spec.username.clone_from(&user.name);
         csr.spec.groups.clone_from(&user.groups);
         csr.spec.uid.clear();
         csr.spec.extra.clear();
         if let Some(id) = user.credential_id.clone().filter(|_| self.minor() >= 32) {
-            csr.spec.extra.insert("authentication.kubernetes.io/credential-id".into(), vec![id]);
+            csr.spec.extra.insert(
+                "authentication.kubernetes.io/credential-id".into(),
+                vec![id],
+            );
         }
         csr.status = super::objects::CsrStatus::default();
         let mut store = self.store.lock().unwrap();
@@ -164,22 +208,30 @@ impl Cluster {
         drop(store);
         self.changed.notify_all();
         self.approve_by_itself(&name);
-        Ok(Response { code: 201, ..Response::json(body) })
+        Ok(Response {
+            code: 201,
+            ..Response::json(body)
+        })
     }
 
     /// What validation and NodeRestriction let through.
     fn admit(&self, user: &User, csr: &Csr) -> Result<(), Status> {
         let name = &csr.metadata.name;
-        let invalid = |why: String| Status::invalid("CertificateSigningRequest", resource(name), &why);
+        let invalid =
+            |why: String| Status::invalid("CertificateSigningRequest", resource(name), &why);
         let parsed = pki::Request::parse(&csr.request_pem())
             .map_err(|why| invalid(format!("spec.request: Invalid value: []byte{{…}}: {why}")))?;
         if csr.spec.usages.is_empty() {
-            return Err(invalid("spec.usages: Required value: usages is required".into()));
+            return Err(invalid(
+                "spec.usages: Required value: usages is required".into(),
+            ));
         }
         if csr.spec.signer_name.is_empty() {
             return Err(invalid("spec.signerName: Required value".into()));
         }
-        let Some(node) = user.node() else { return Ok(()) };
+        let Some(node) = user.node() else {
+            return Ok(());
+        };
         // From 1.31 NodeRestriction refuses a request for another node.
         let serving = csr.spec.signer_name == super::KUBELET_SERVING;
         if serving && self.minor() >= 31 && parsed.common_name != format!("system:node:{node}") {
@@ -192,10 +244,14 @@ impl Cluster {
     pub(crate) fn delete_csr(&self, user: &User, name: &str) -> Result<Response, Status> {
         auth::csrs(user, "delete", "certificatesigningrequests", name)?;
         let mut store = self.store.lock().unwrap();
-        let gone = store.remove(name).ok_or_else(|| Status::not_found(resource(name)))?;
+        let gone = store
+            .remove(name)
+            .ok_or_else(|| Status::not_found(resource(name)))?;
         drop(store);
         self.changed.notify_all();
-        Ok(Response::json(Status::deleted(resource(name), &gone.metadata.uid).json()))
+        Ok(Response::json(
+            Status::deleted(resource(name), &gone.metadata.uid).json(),
+        ))
     }
 
     pub(crate) fn get_approval(&self, user: &User, name: &str) -> Result<Response, Status> {
@@ -204,11 +260,25 @@ impl Cluster {
     }
 
     /// `PUT` or `PATCH` of `…/approval`: only the conditions change.
-    pub(crate) fn update_approval(&self, user: &User, name: &str, request: &Request) -> Result<Response, Status> {
-        let verb = if request.method == "PUT" { "update" } else { "patch" };
+    pub(crate) fn update_approval(
+        &self,
+        user: &User,
+        name: &str,
+        request: &Request,
+    ) -> Result<Response, Status> {
+        let verb = if request.method == "PUT" {
+            "update"
+        } else {
+            "patch"
+        };
         auth::csrs(user, verb, "certificatesigningrequests/approval", name)?;
         let mut store = self.store.lock().unwrap();
-        let current = store.csrs.get(name).ok_or_else(|| Status::not_found(resource(name)))?.csr.clone();
+        let current = store
+            .csrs
+            .get(name)
+            .ok_or_else(|| Status::not_found(resource(name)))?
+            .csr
+            .clone();
         let wanted = match request.method.as_str() {
             "PUT" => read_csr(&request.body, request.header("content-type"))?,
             _ => patched(&current, request)?,
@@ -221,7 +291,9 @@ impl Cluster {
         validate_conditions(name, &current.status.conditions, &conditions)?;
         for condition in &mut conditions {
             let now = clock::rfc3339();
-            condition.last_update_time.get_or_insert_with(|| now.clone());
+            condition
+                .last_update_time
+                .get_or_insert_with(|| now.clone());
             condition.last_transition_time.get_or_insert(now);
         }
         let mut csr = current;
@@ -237,7 +309,9 @@ impl Cluster {
     /// What `kubectl certificate approve` and `deny` do.
     pub(crate) fn decide(&self, name: &str, condition: Condition) -> bool {
         let mut store = self.store.lock().unwrap();
-        let Some(stored) = store.csrs.get(name) else { return false };
+        let Some(stored) = store.csrs.get(name) else {
+            return false;
+        };
         if stored.csr.is(&condition.kind) {
             return true;
         }
@@ -265,7 +339,9 @@ fn condition_fields(csr: &Csr) -> Value {
 
 fn list_json(metadata: &Value, items: &[&str]) -> String {
     let items = items.join(",");
-    format!(r#"{{"kind":"CertificateSigningRequestList","apiVersion":"{V1}","metadata":{metadata},"items":[{items}]}}"#)
+    format!(
+        r#"{{"kind":"CertificateSigningRequestList","apiVersion":"{V1}","metadata":{metadata},"items":[{items}]}}"#
+    )
 }
 
 fn read_csr(body: &[u8], content_type: Option<&str>) -> Result<Csr, Status> {
@@ -274,24 +350,31 @@ fn read_csr(body: &[u8], content_type: Option<&str>) -> Result<Csr, Status> {
         return Err(Status::unsupported_media_type(content_type));
     }
     let what = "CertificateSigningRequest in version \"v1\" cannot be handled as a CertificateSigningRequest";
-    let value: Value = serde_json::from_slice(body).map_err(|e| Status::bad_request(format!("{what}: {e}")))?;
+    let value: Value =
+        serde_json::from_slice(body).map_err(|e| Status::bad_request(format!("{what}: {e}")))?;
     let (version, kind) = (value["apiVersion"].as_str(), value["kind"].as_str());
     if version.is_some_and(|v| v != V1) || kind.is_some_and(|k| k != "CertificateSigningRequest") {
         let got = format!("{} {}", version.unwrap_or(""), kind.unwrap_or(""));
-        return Err(Status::bad_request(format!("the object provided is unrecognized: {got}")));
+        return Err(Status::bad_request(format!(
+            "the object provided is unrecognized: {got}"
+        )));
     }
     serde_json::from_value(value).map_err(|e| Status::bad_request(format!("{what}: json: {e}")))
 }
 
 fn patched(current: &Csr, request: &Request) -> Result<Csr, Status> {
     let mut value = serde_json::to_value(current).unwrap();
-    let change: Value = serde_json::from_slice(&request.body).map_err(|e| Status::bad_request(e.to_string()))?;
+    let change: Value =
+        serde_json::from_slice(&request.body).map_err(|e| Status::bad_request(e.to_string()))?;
     match request.header("content-type").unwrap_or("") {
         "application/merge-patch+json" => patch::merge(&mut value, &change),
         "application/strategic-merge-patch+json" => {
             // Conditions are merged by their type, everything else as in a merge patch.
             let mut change = change;
-            let mut all = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let mut all = value["status"]["conditions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
             if let Some(new) = change["status"]["conditions"].as_array() {
                 all.retain(|old| new.iter().all(|n| n["type"] != old["type"]));
                 all.extend(new.iter().cloned());
@@ -305,19 +388,31 @@ fn patched(current: &Csr, request: &Request) -> Result<Csr, Status> {
 }
 
 fn validate_conditions(name: &str, old: &[Condition], new: &[Condition]) -> Result<(), Status> {
-    let invalid = |why: &str| Err(Status::invalid("CertificateSigningRequest", resource(name), why));
+    let invalid = |why: &str| {
+        Err(Status::invalid(
+            "CertificateSigningRequest",
+            resource(name),
+            why,
+        ))
+    };
     let has = |all: &[Condition], kind: &str| all.iter().any(|c| c.kind == kind);
     if has(new, "Approved") && has(new, "Denied") {
-        return invalid("status.conditions: Invalid value: Approved and Denied conditions are mutually exclusive");
+        return invalid(
+            "status.conditions: Invalid value: Approved and Denied conditions are mutually exclusive",
+        );
     }
     for kind in ["Approved", "Denied", "Failed"] {
         if has(old, kind) && !has(new, kind) {
-            let why = format!("status.conditions: Forbidden: updates may not remove a condition of type {kind:?}");
+            let why = format!(
+                "status.conditions: Forbidden: updates may not remove a condition of type {kind:?}"
+            );
             return invalid(&why);
         }
     }
     if new.iter().any(|c| c.kind != "Failed" && c.status != "True") {
-        return invalid("status.conditions[0].status: Unsupported value: supported values: \"True\"");
+        return invalid(
+            "status.conditions[0].status: Unsupported value: supported values: \"True\"",
+        );
     }
     Ok(())
 }

@@ -92,7 +92,10 @@ impl Matcher {
 
     fn matches(&self, request: &Request, user: &str) -> bool {
         self.method.as_ref().is_none_or(|m| *m == request.method)
-            && self.path.as_ref().is_none_or(|p| request.target.contains(p))
+            && self
+                .path
+                .as_ref()
+                .is_none_or(|p| request.target.contains(p))
             && self.user.as_ref().is_none_or(|u| u == user)
             && self.watch.is_none_or(|w| w == request.is_watch())
     }
@@ -236,23 +239,41 @@ impl Fault {
             Self::WebPage => {
                 let page = "<!DOCTYPE html><html><body>Please log in</body></html>";
                 let headers = vec![("Content-Type", "text/html".to_owned())];
-                conn.send(&Response { headers, ..Response::text(200, page) }.bytes())?;
+                conn.send(
+                    &Response {
+                        headers,
+                        ..Response::text(200, page)
+                    }
+                    .bytes(),
+                )?;
                 Then::KeepAlive
             }
             Self::Status(code, retry_after) => {
                 let mut response = Response::from(Status::of_code(*code, *retry_after));
-                response.headers.extend(retry_after.map(|s| ("Retry-After", s.to_string())));
+                response
+                    .headers
+                    .extend(retry_after.map(|s| ("Retry-After", s.to_string())));
                 conn.send(&response.bytes())?;
                 Then::KeepAlive
             }
             Self::Redirect(url) => {
                 let headers = vec![("Location", url.clone())];
-                conn.send(&Response { headers, ..Response::text(307, "") }.bytes())?;
+                conn.send(
+                    &Response {
+                        headers,
+                        ..Response::text(307, "")
+                    }
+                    .bytes(),
+                )?;
                 Then::KeepAlive
             }
             Self::NestedJson => {
                 let deep = 512 << 10;
-                conn.send(&whole(Response::json(format!("{}{}", "[".repeat(deep), "]".repeat(deep)))))?;
+                conn.send(&whole(Response::json(format!(
+                    "{}{}",
+                    "[".repeat(deep),
+                    "]".repeat(deep)
+                ))))?;
                 Then::KeepAlive
             }
             Self::EndlessList => {
@@ -272,7 +293,11 @@ impl Fault {
                 Then::Close
             }
             Self::Body(body) if request.is_watch() => {
-                conn.send(Response::json(String::new()).head("Transfer-Encoding: chunked").as_bytes())?;
+                conn.send(
+                    Response::json(String::new())
+                        .head("Transfer-Encoding: chunked")
+                        .as_bytes(),
+                )?;
                 for line in body.split_inclusive(|b| *b == b'\n') {
                     conn.send(&chunk(line))?;
                 }
@@ -280,10 +305,20 @@ impl Fault {
                 Then::KeepAlive
             }
             Self::Body(body) => {
-                conn.send(&Response { body: body.clone(), ..Response::json(String::new()) }.bytes())?;
+                conn.send(
+                    &Response {
+                        body: body.clone(),
+                        ..Response::json(String::new())
+                    }
+                    .bytes(),
+                )?;
                 Then::KeepAlive
             }
-            Self::Trickle(_) | Self::ResetAfter(_) | Self::DropAfter(_) | Self::Bookmark | Self::Gone => Then::Answer,
+            Self::Trickle(_)
+            | Self::ResetAfter(_)
+            | Self::DropAfter(_)
+            | Self::Bookmark
+            | Self::Gone => Then::Answer,
         };
         Ok(then)
     }

@@ -52,11 +52,17 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+        self.query
+            .iter()
+            .find(|(k, _)| k == name)
+            .map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(k, _)| k.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn is_watch(&self) -> bool {
@@ -64,7 +70,9 @@ impl Request {
     }
 
     pub(crate) fn keeps_alive(&self) -> bool {
-        !self.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"))
+        !self
+            .header("connection")
+            .is_some_and(|v| v.eq_ignore_ascii_case("close"))
     }
 }
 
@@ -81,17 +89,29 @@ impl Response {
     pub(crate) fn json(body: String) -> Self {
         let mut body = body.into_bytes();
         body.push(b'\n');
-        Self { code: 200, headers: vec![("Content-Type", "application/json".into())], body }
+        Self {
+            code: 200,
+            headers: vec![("Content-Type", "application/json".into())],
+            body,
+        }
     }
 
     pub(crate) fn text(code: u16, body: &str) -> Self {
         let headers = vec![("Content-Type", "text/plain; charset=utf-8".into())];
-        Self { code, headers, body: body.into() }
+        Self {
+            code,
+            headers,
+            body: body.into(),
+        }
     }
 
     pub(crate) fn head(&self, framing: &str) -> String {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.code, reason(self.code));
-        let _ = write!(head, "Audit-Id: {}\r\nCache-Control: no-cache, private\r\n", super::random_uid());
+        let _ = write!(
+            head,
+            "Audit-Id: {}\r\nCache-Control: no-cache, private\r\n",
+            super::random_uid()
+        );
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
@@ -102,7 +122,9 @@ impl Response {
     /// Head and body: small ones with their length, larger ones chunked, as Go's server does.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         if self.body.len() <= 2048 {
-            let mut bytes = self.head(&format!("Content-Length: {}", self.body.len())).into_bytes();
+            let mut bytes = self
+                .head(&format!("Content-Length: {}", self.body.len()))
+                .into_bytes();
             bytes.extend(&self.body);
             return bytes;
         }
@@ -125,7 +147,10 @@ pub(crate) fn chunk(part: &[u8]) -> Vec<u8> {
 
 impl Conn {
     pub(crate) fn new(tls: StreamOwned<ServerConnection, Socket>) -> Self {
-        Self { tls, buffer: Vec::new() }
+        Self {
+            tls,
+            buffer: Vec::new(),
+        }
     }
 
     pub(crate) fn socket(&self) -> &Arc<TcpStream> {
@@ -183,7 +208,8 @@ impl Conn {
 
     /// Makes closing the connection send RST instead of FIN.
     pub(crate) fn reset_on_close(&self) {
-        let _ = rustix::net::sockopt::set_socket_linger(self.socket(), Some(std::time::Duration::ZERO));
+        let _ =
+            rustix::net::sockopt::set_socket_linger(self.socket(), Some(std::time::Duration::ZERO));
     }
 }
 
@@ -191,8 +217,12 @@ impl Conn {
 fn parse(buffer: &[u8]) -> io::Result<Option<(Request, usize, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Request::new(&mut headers);
-    let status = head.parse(buffer).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-    let httparse::Status::Complete(length) = status else { return Ok(None) };
+    let status = head
+        .parse(buffer)
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+    let httparse::Status::Complete(length) = status else {
+        return Ok(None);
+    };
     let target = head.path.unwrap_or("/").to_owned();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let request = Request {
@@ -202,12 +232,20 @@ fn parse(buffer: &[u8]) -> io::Result<Option<(Request, usize, usize)>> {
         headers: head
             .headers
             .iter()
-            .map(|h| (h.name.to_owned(), String::from_utf8_lossy(h.value).into_owned()))
+            .map(|h| {
+                (
+                    h.name.to_owned(),
+                    String::from_utf8_lossy(h.value).into_owned(),
+                )
+            })
             .collect(),
         target: target.clone(),
         body: Vec::new(),
     };
-    let body = request.header("content-length").and_then(|v| v.parse().ok()).unwrap_or(0);
+    let body = request
+        .header("content-length")
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0);
     if body > MAX_BODY {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "body too large"));
     }
@@ -219,7 +257,11 @@ fn pairs(query: &str) -> Vec<(String, String)> {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         (decode(name, true), decode(value, true))
     };
-    query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
+    query
+        .split('&')
+        .filter(|part| !part.is_empty())
+        .map(pair)
+        .collect()
 }
 
 fn decode(text: &str, plus_is_space: bool) -> String {

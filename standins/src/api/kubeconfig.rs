@@ -30,11 +30,22 @@ impl ApiServer {
     /// Writes `DIR/admin.conf` with a new certificate of the group `system:masters`.
     pub fn admin_kubeconfig(&self, dir: &Path) -> PathBuf {
         let identity = self.client_identity("kubernetes-admin", &["system:masters"]);
-        self.write_kubeconfig(&dir.join("admin.conf"), dir, &identity, KubeconfigStyle::Inline)
+        self.write_kubeconfig(
+            &dir.join("admin.conf"),
+            dir,
+            &identity,
+            KubeconfigStyle::Inline,
+        )
     }
 
     /// Writes a kubeconfig for this identity, and the files it refers to into `pki`.
-    pub fn write_kubeconfig(&self, path: &Path, pki: &Path, identity: &Identity, style: KubeconfigStyle) -> PathBuf {
+    pub fn write_kubeconfig(
+        &self,
+        path: &Path,
+        pki: &Path,
+        identity: &Identity,
+        style: KubeconfigStyle,
+    ) -> PathBuf {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::create_dir_all(pki).unwrap();
         let inline = |key: &str, pem: &str| format!("{key}-data: {}", to_base64(pem.as_bytes()));
@@ -51,7 +62,11 @@ impl ApiServer {
                 let current = write_client_pair(pki, identity);
                 let path = current.display();
                 let ca = inline("certificate-authority", self.ca_pem());
-                (ca, format!("client-certificate: {path}"), format!("client-key: {path}"))
+                (
+                    ca,
+                    format!("client-certificate: {path}"),
+                    format!("client-key: {path}"),
+                )
             }
             KubeconfigStyle::Inline => (
                 inline("certificate-authority", self.ca_pem()),
@@ -85,6 +100,12 @@ fn write_client_pair(pki: &Path, identity: &Identity) -> PathBuf {
 
 fn write_secret(path: &Path, text: &str) {
     let _ = fs::remove_file(path);
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).unwrap();
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .unwrap();
     std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
 }

@@ -26,7 +26,9 @@ mod watch;
 
 pub use fault::{Fault, Matcher};
 pub use kubeconfig::KubeconfigStyle;
-pub use objects::{Condition, ConfigMap, Csr, CsrSpec, CsrStatus, ManagedFields, NodeSpec, ObjectMeta};
+pub use objects::{
+    Condition, ConfigMap, Csr, CsrSpec, CsrStatus, ManagedFields, NodeSpec, ObjectMeta,
+};
 pub use signer::KUBELET_SERVING;
 
 use crate::pki::{Ca, Identity, Sans};
@@ -109,7 +111,12 @@ impl Cluster {
 
     /// 36 of `v1.36.2`.
     pub(crate) fn minor(&self) -> u32 {
-        self.config.version.split('.').nth(1).and_then(|m| m.parse().ok()).unwrap_or(36)
+        self.config
+            .version
+            .split('.')
+            .nth(1)
+            .and_then(|m| m.parse().ok())
+            .unwrap_or(36)
     }
 
     fn later(&self, delay: Duration, act: impl FnOnce(&Self) + Send + 'static) {
@@ -140,7 +147,11 @@ impl Cluster {
 }
 
 fn approved() -> Condition {
-    Condition::new("Approved", "KubectlApprove", "This CSR was approved by kubectl certificate approve.")
+    Condition::new(
+        "Approved",
+        "KubectlApprove",
+        "This CSR was approved by kubectl certificate approve.",
+    )
 }
 
 /// The running API server. Stops when dropped.
@@ -155,13 +166,19 @@ impl ApiServer {
     #[must_use]
     pub fn start(config: Config) -> Self {
         let ca = Ca::new("kubernetes");
-        let sans = Sans { dns: vec!["localhost".into(), "kubernetes".into()], ips: vec![Ipv4Addr::LOCALHOST.into()] };
+        let sans = Sans {
+            dns: vec!["localhost".into(), "kubernetes".into()],
+            ips: vec![Ipv4Addr::LOCALHOST.into()],
+        };
         let identity = match config.server_certificate {
             ServerCertificate::Valid => ca.server("kube-apiserver", &sans),
             ServerCertificate::OtherCa => Ca::new("kubernetes").server("kube-apiserver", &sans),
             ServerCertificate::Expired => ca.expired_server("kube-apiserver", &sans),
             ServerCertificate::OtherName => {
-                let elsewhere = Sans { dns: vec!["elsewhere.example".into()], ips: vec![] };
+                let elsewhere = Sans {
+                    dns: vec!["elsewhere.example".into()],
+                    ips: vec![],
+                };
                 ca.server("kube-apiserver", &elsewhere)
             }
         };
@@ -190,7 +207,11 @@ impl ApiServer {
             let cluster = Arc::clone(&cluster);
             std::thread::spawn(move || cluster.accept(&listener, &tls))
         };
-        Self { cluster, address, accepting: Some(accepting) }
+        Self {
+            cluster,
+            address,
+            accepting: Some(accepting),
+        }
     }
 
     /// `https://127.0.0.1:PORT`
@@ -249,13 +270,26 @@ impl ApiServer {
     #[must_use]
     pub fn configmap(&self, namespace: &str, name: &str) -> Option<ConfigMap> {
         let key = (namespace.to_owned(), name.to_owned());
-        self.cluster.store.lock().unwrap().configmaps.get(&key).cloned()
+        self.cluster
+            .store
+            .lock()
+            .unwrap()
+            .configmaps
+            .get(&key)
+            .cloned()
     }
 
     /// All requests, by name.
     #[must_use]
     pub fn csrs(&self) -> Vec<Csr> {
-        self.cluster.store.lock().unwrap().csrs.values().map(|s| s.csr.clone()).collect()
+        self.cluster
+            .store
+            .lock()
+            .unwrap()
+            .csrs
+            .values()
+            .map(|s| s.csr.clone())
+            .collect()
     }
 
     /// The requests of one node, oldest first.
@@ -263,7 +297,11 @@ impl ApiServer {
     pub fn csrs_of(&self, node: &str) -> Vec<Csr> {
         let requestor = format!("system:node:{node}");
         let store = self.cluster.store.lock().unwrap();
-        let mut mine: Vec<_> = store.csrs.values().filter(|s| s.csr.spec.username == requestor).collect();
+        let mut mine: Vec<_> = store
+            .csrs
+            .values()
+            .filter(|s| s.csr.spec.username == requestor)
+            .collect();
         mine.sort_by_key(|s| store.created.get(&s.csr.metadata.name));
         mine.into_iter().map(|s| s.csr.clone()).collect()
     }
@@ -271,7 +309,13 @@ impl ApiServer {
     /// One request.
     #[must_use]
     pub fn csr(&self, name: &str) -> Option<Csr> {
-        self.cluster.store.lock().unwrap().csrs.get(name).map(|s| s.csr.clone())
+        self.cluster
+            .store
+            .lock()
+            .unwrap()
+            .csrs
+            .get(name)
+            .map(|s| s.csr.clone())
     }
 
     /// Waits for a request of this node beyond the first `known` ones.
@@ -298,7 +342,8 @@ impl ApiServer {
     /// `kubectl certificate deny`.
     pub fn deny(&self, name: &str) -> bool {
         let message = "This CSR was denied by kubectl certificate deny.";
-        self.cluster.decide(name, Condition::new("Denied", "KubectlDeny", message))
+        self.cluster
+            .decide(name, Condition::new("Denied", "KubectlDeny", message))
     }
 
     /// Puts this request into the store as it is; what it lacks of metadata is filled in.
@@ -319,7 +364,9 @@ impl ApiServer {
             if metadata.uid.is_empty() {
                 metadata.uid = random_uid();
             }
-            metadata.creation_timestamp.get_or_insert_with(crate::clock::rfc3339);
+            metadata
+                .creation_timestamp
+                .get_or_insert_with(crate::clock::rfc3339);
             names.push(metadata.name.clone());
             store.put(csr);
         }
@@ -353,7 +400,13 @@ impl ApiServer {
     /// When this CSR was created.
     #[must_use]
     pub fn created_at(&self, name: &str) -> Option<Instant> {
-        self.cluster.store.lock().unwrap().created.get(name).copied()
+        self.cluster
+            .store
+            .lock()
+            .unwrap()
+            .created
+            .get(name)
+            .copied()
     }
 
     /// From now on requests that match go wrong like this. The first match wins.
@@ -382,7 +435,9 @@ impl ApiServer {
 
     /// Stops: no connection is left, none is accepted.
     pub fn stop(&mut self) {
-        let Some(accepting) = self.accepting.take() else { return };
+        let Some(accepting) = self.accepting.take() else {
+            return;
+        };
         self.cluster.stopping.store(true, Ordering::Relaxed);
         self.cluster.changed.notify_all();
         // Wakes the accepting thread, which then sees that it is to stop.
@@ -402,7 +457,8 @@ impl Csr {
     /// A kubelet's pending request for this node, as the kubelet makes it, for [`ApiServer::add_csr`].
     #[must_use]
     pub fn kubelet_serving(node: &str, sans: &Sans) -> Self {
-        let (request, _key) = crate::pki::Request::make(&format!("system:node:{node}"), &["system:nodes"], sans);
+        let (request, _key) =
+            crate::pki::Request::make(&format!("system:node:{node}"), &["system:nodes"], sans);
         Self {
             spec: CsrSpec {
                 request: to_base64(request.as_bytes()),
@@ -442,7 +498,10 @@ fn random<const N: usize>() -> [u8; N] {
 /// Five characters of the alphabet Kubernetes generates names from.
 pub(crate) fn random_suffix() -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    random::<5>().iter().map(|b| char::from(ALPHABET[usize::from(*b) % ALPHABET.len()])).collect()
+    random::<5>()
+        .iter()
+        .map(|b| char::from(ALPHABET[usize::from(*b) % ALPHABET.len()]))
+        .collect()
 }
 
 /// A random UUID.
@@ -451,7 +510,14 @@ pub(crate) fn random_uid() -> String {
     b[6] = b[6] & 0x0f | 0x40;
     b[8] = b[8] & 0x3f | 0x80;
     let hex: String = b.iter().map(|b| format!("{b:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 /// 32 hexadecimal digits, as an invocation id has.

@@ -53,7 +53,12 @@ pub struct ManagedFields {
 }
 
 impl ManagedFields {
-    pub(crate) fn update(manager: &str, api_version: &str, fields: Value, subresource: &str) -> Self {
+    pub(crate) fn update(
+        manager: &str,
+        api_version: &str,
+        fields: Value,
+        subresource: &str,
+    ) -> Self {
         Self {
             manager: manager.into(),
             operation: "Update".into(),
@@ -159,7 +164,12 @@ impl Csr {
     /// `Pending`, `Approved`, `Issued`, `Denied` or `Failed`.
     #[must_use]
     pub fn state(&self) -> &'static str {
-        match (&self.status.certificate, self.is("Failed"), self.is("Denied"), self.is("Approved")) {
+        match (
+            &self.status.certificate,
+            self.is("Failed"),
+            self.is("Denied"),
+            self.is("Approved"),
+        ) {
             (Some(_), ..) => "Issued",
             (_, true, ..) => "Failed",
             (_, _, true, _) => "Denied",
@@ -216,7 +226,10 @@ impl NodeSpec {
     pub fn new(name: &str, internal_ip: &str) -> Self {
         Self {
             name: name.into(),
-            addresses: vec![("InternalIP".into(), internal_ip.into()), ("Hostname".into(), name.into())],
+            addresses: vec![
+                ("InternalIP".into(), internal_ip.into()),
+                ("Hostname".into(), name.into()),
+            ],
             taints: vec![],
             kubelet_version: "v1.36.2".into(),
             kubelet_port: 10250,

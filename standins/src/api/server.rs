@@ -27,12 +27,17 @@ enum Answer {
 pub(crate) fn tls_config(ca_pem: &str, identity: &Identity) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .allow_unauthenticated()
-        .build()
+    roots
+        .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
         .unwrap();
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(identity.cert_pem.as_bytes()).map(Result::unwrap).collect();
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .allow_unauthenticated()
+            .build()
+            .unwrap();
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(identity.cert_pem.as_bytes())
+        .map(Result::unwrap)
+        .collect();
     let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).unwrap();
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -74,7 +79,9 @@ impl Cluster {
             tls.conn.complete_io(&mut tls.sock)?;
         }
         let certificate = tls.conn.peer_certificates().and_then(|c| c.first());
-        let user = certificate.and_then(User::of_certificate).unwrap_or_else(User::anonymous);
+        let user = certificate
+            .and_then(User::of_certificate)
+            .unwrap_or_else(User::anonymous);
         let mut conn = Conn::new(tls);
         while let Some(request) = conn.read()? {
             self.log(&request, &user);
@@ -96,7 +103,9 @@ impl Cluster {
                 then => return Ok(then),
             }
         }
-        let answer = self.answer(request, user).unwrap_or_else(|status| Answer::Whole(status.into()));
+        let answer = self
+            .answer(request, user)
+            .unwrap_or_else(|status| Answer::Whole(status.into()));
         match answer {
             Answer::Whole(response) => {
                 match &fault {
@@ -113,20 +122,31 @@ impl Cluster {
                     std::thread::sleep(std::time::Duration::from_millis(20));
                     conn.reset_on_close();
                 }
-                Ok(if fault.ends_connection() { Then::Cut } else { Then::KeepAlive })
+                Ok(if fault.ends_connection() {
+                    Then::Cut
+                } else {
+                    Then::KeepAlive
+                })
             }
         }
     }
 
     fn answer(&self, request: &Request, user: &User) -> Result<Answer, Status> {
-        const CSRS: [&str; 4] = ["apis", "certificates.k8s.io", "v1", "certificatesigningrequests"];
+        const CSRS: [&str; 4] = [
+            "apis",
+            "certificates.k8s.io",
+            "v1",
+            "certificatesigningrequests",
+        ];
         let segments: Vec<&str> = request.path.split('/').filter(|s| !s.is_empty()).collect();
         let method = request.method.as_str();
         let whole = match (method, segments.as_slice()) {
             ("GET", ["version"]) => Ok(self.version()),
             ("GET", ["healthz" | "livez" | "readyz"]) => Ok(Response::text(200, "ok")),
             (_, path) if path.starts_with(&CSRS) => match (method, &path[CSRS.len()..]) {
-                ("GET", []) if request.is_watch() => return Ok(Answer::Watch(Watch::parse(user, request)?)),
+                ("GET", []) if request.is_watch() => {
+                    return Ok(Answer::Watch(Watch::parse(user, request)?));
+                }
                 ("GET", []) => self.list_csrs(user, request),
                 ("POST", []) => self.create_csr(user, request),
                 ("GET", [name]) => self.get_csr(user, name),
@@ -137,14 +157,20 @@ impl Cluster {
             },
             ("GET", ["api", "v1", "nodes"]) => self.list_nodes(user),
             ("GET", ["api", "v1", "nodes", name]) => self.get_node(user, name),
-            ("GET", ["api", "v1", "namespaces", ns, "configmaps"]) => self.list_configmaps(user, ns),
-            ("GET", ["api", "v1", "namespaces", ns, "configmaps", name]) => self.get_configmap(user, ns, name),
+            ("GET", ["api", "v1", "namespaces", ns, "configmaps"]) => {
+                self.list_configmaps(user, ns)
+            }
+            ("GET", ["api", "v1", "namespaces", ns, "configmaps", name]) => {
+                self.get_configmap(user, ns, name)
+            }
             ("PUT" | "PATCH", ["api", "v1", "namespaces", ns, "configmaps", name]) => {
                 self.update_configmap(user, ns, name, request)
             }
-            _ if user.is_anonymous() => {
-                Err(Status::forbidden_path(&user.name, &method.to_ascii_lowercase(), &request.path))
-            }
+            _ if user.is_anonymous() => Err(Status::forbidden_path(
+                &user.name,
+                &method.to_ascii_lowercase(),
+                &request.path,
+            )),
             _ => Err(Status::no_such_path()),
         };
         whole.map(Answer::Whole)
@@ -161,11 +187,17 @@ impl Cluster {
 
     fn fault_for(&self, request: &Request, user: &str) -> Option<Fault> {
         let mut faults = self.faults.lock().unwrap();
-        faults.iter_mut().find_map(|(matcher, fault)| matcher.takes(request, user).then(|| fault.clone()))
+        faults
+            .iter_mut()
+            .find_map(|(matcher, fault)| matcher.takes(request, user).then(|| fault.clone()))
     }
 }
 
-fn trickle(conn: &mut Conn, response: &Response, pause: std::time::Duration) -> std::io::Result<()> {
+fn trickle(
+    conn: &mut Conn,
+    response: &Response,
+    pause: std::time::Duration,
+) -> std::io::Result<()> {
     conn.send(response.head("Transfer-Encoding: chunked").as_bytes())?;
     for byte in &response.body {
         conn.send(&chunk(&[*byte]))?;

@@ -13,7 +13,9 @@ impl Cluster {
     /// Signs this request, if it is one to sign.
     pub(crate) fn sign(&self, name: &str) {
         let mut store = self.store.lock().unwrap();
-        let Some(stored) = store.csrs.get(name) else { return };
+        let Some(stored) = store.csrs.get(name) else {
+            return;
+        };
         if stored.csr.state() != "Approved" || stored.csr.is("Denied") {
             return;
         }
@@ -24,7 +26,11 @@ impl Cluster {
                 serde_json::json!({"f:status": {"f:certificate": {}}})
             }
             Err(why) => {
-                csr.status.conditions.push(Condition::new("Failed", "SignerValidationFailure", &why));
+                csr.status.conditions.push(Condition::new(
+                    "Failed",
+                    "SignerValidationFailure",
+                    &why,
+                ));
                 serde_json::json!({"f:status": {"f:conditions": {"k:{\"type\":\"Failed\"}": {}}}})
             }
         };
@@ -39,7 +45,11 @@ impl Cluster {
         if csr.spec.signer_name == KUBELET_SERVING {
             self.validate_kubelet_serving(&request, &csr.spec.usages)?;
         }
-        let asked = csr.spec.expiration_seconds.and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs);
+        let asked = csr
+            .spec
+            .expiration_seconds
+            .and_then(|s| u64::try_from(s).ok())
+            .map(Duration::from_secs);
         let lifetime = asked.unwrap_or(YEAR).clamp(Duration::from_secs(600), YEAR);
         self.ca.sign(&request, &csr.spec.usages, lifetime)
     }
@@ -64,7 +74,9 @@ impl Cluster {
         let two = sorted == ["digital signature", "server auth"];
         // Without key encipherment, as newer kubelets ask: accepted from 1.25.
         if !three && !(two && self.minor() >= 25) {
-            return Err("usages did not match [digital signature key encipherment server auth]".into());
+            return Err(
+                "usages did not match [digital signature key encipherment server auth]".into(),
+            );
         }
         if !request.common_name.starts_with("system:node:") {
             return Err("subject common name does not begin with system:node:".into());

@@ -49,16 +49,30 @@ pub(crate) struct Resource<'a> {
 
 impl Resource<'_> {
     fn qualified(&self) -> String {
-        if self.group.is_empty() { self.plural.into() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.into()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 
     fn details(&self) -> Details {
-        Details { name: self.name.into(), group: self.group.into(), kind: self.plural.into(), ..Details::default() }
+        Details {
+            name: self.name.into(),
+            group: self.group.into(),
+            kind: self.plural.into(),
+            ..Details::default()
+        }
     }
 }
 
 impl Status {
-    fn new(code: u16, reason: &'static str, message: impl Into<String>, details: Option<Details>) -> Self {
+    fn new(
+        code: u16,
+        reason: &'static str,
+        message: impl Into<String>,
+        details: Option<Details>,
+    ) -> Self {
         Self {
             kind: "Status",
             api_version: "v1",
@@ -80,11 +94,25 @@ impl Status {
     }
 
     /// `verb` may have a subresource behind it: `update` on `certificatesigningrequests/approval`.
-    pub(crate) fn forbidden(user: &str, verb: &str, resource: Resource<'_>, scope: &str, why: &str) -> Self {
+    pub(crate) fn forbidden(
+        user: &str,
+        verb: &str,
+        resource: Resource<'_>,
+        scope: &str,
+        why: &str,
+    ) -> Self {
         let plural = resource.plural.split('/').next().unwrap_or_default();
         let named = Resource { plural, ..resource };
-        let name = if resource.name.is_empty() { String::new() } else { format!(" {:?}", resource.name) };
-        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        let name = if resource.name.is_empty() {
+            String::new()
+        } else {
+            format!(" {:?}", resource.name)
+        };
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!(": {why}")
+        };
         let message = format!(
             "{}{name} is forbidden: User {user:?} cannot {verb} resource {:?} in API group {:?} {scope}{why}",
             named.qualified(),
@@ -95,7 +123,11 @@ impl Status {
     }
 
     pub(crate) fn refused_by_admission(resource: Resource<'_>, why: &str) -> Self {
-        let message = format!("{} {:?} is forbidden: {why}", resource.qualified(), resource.name);
+        let message = format!(
+            "{} {:?} is forbidden: {why}",
+            resource.qualified(),
+            resource.name
+        );
         Self::new(403, "Forbidden", message, Some(resource.details()))
     }
 
@@ -120,7 +152,11 @@ impl Status {
     }
 
     pub(crate) fn already_exists(resource: Resource<'_>) -> Self {
-        let message = format!("{} {:?} already exists", resource.qualified(), resource.name);
+        let message = format!(
+            "{} {:?} already exists",
+            resource.qualified(),
+            resource.name
+        );
         Self::new(409, "AlreadyExists", message, Some(resource.details()))
     }
 
@@ -139,38 +175,87 @@ impl Status {
     }
 
     pub(crate) fn too_old(version: u64, oldest: u64) -> Self {
-        Self::new(410, "Expired", format!("too old resource version: {version} ({oldest})"), None)
+        Self::new(
+            410,
+            "Expired",
+            format!("too old resource version: {version} ({oldest})"),
+            None,
+        )
     }
 
     pub(crate) fn unsupported_media_type(got: &str) -> Self {
-        let message = format!("the body of the request was in an unknown format - accepted media types include: application/json, application/merge-patch+json, application/strategic-merge-patch+json (got {got:?})");
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/merge-patch+json, application/strategic-merge-patch+json (got {got:?})"
+        );
         Self::new(415, "UnsupportedMediaType", message, None)
     }
 
     pub(crate) fn invalid(kind: &str, resource: Resource<'_>, why: &str) -> Self {
-        let message = format!("{kind}.{} {:?} is invalid: {why}", resource.group, resource.name);
-        let details = Details { kind: kind.into(), ..resource.details() };
+        let message = format!(
+            "{kind}.{} {:?} is invalid: {why}",
+            resource.group, resource.name
+        );
+        let details = Details {
+            kind: kind.into(),
+            ..resource.details()
+        };
         Self::new(422, "Invalid", message, Some(details))
     }
 
     pub(crate) fn deleted(resource: Resource<'_>, uid: &str) -> Self {
-        let details = Details { uid: uid.into(), ..resource.details() };
+        let details = Details {
+            uid: uid.into(),
+            ..resource.details()
+        };
         Self::new(200, "", "", Some(details))
     }
 
     /// The error a fault asks for, as the real server words it.
     pub(crate) fn of_code(code: u16, retry_after: Option<u32>) -> Self {
-        let details = Some(Details { retry_after_seconds: retry_after, ..Details::default() });
+        let details = Some(Details {
+            retry_after_seconds: retry_after,
+            ..Details::default()
+        });
         match code {
             401 => Self::unauthorized(),
             403 => Self::new(403, "Forbidden", "forbidden by the test", details),
             404 => Self::no_such_path(),
-            409 => Self::new(409, "Conflict", "the object has been modified; please apply your changes to the latest version and try again", details),
-            410 => Self::new(410, "Expired", "The resourceVersion for the provided list is too old.", None),
-            429 => Self::new(429, "TooManyRequests", "Too many requests, please try again later.", details),
-            503 => Self::new(503, "ServiceUnavailable", "the server is currently unable to handle the request", details),
-            504 => Self::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout", details),
-            _ => Self::new(code, "InternalError", "Internal error occurred: etcdserver: request timed out", details),
+            409 => Self::new(
+                409,
+                "Conflict",
+                "the object has been modified; please apply your changes to the latest version and try again",
+                details,
+            ),
+            410 => Self::new(
+                410,
+                "Expired",
+                "The resourceVersion for the provided list is too old.",
+                None,
+            ),
+            429 => Self::new(
+                429,
+                "TooManyRequests",
+                "Too many requests, please try again later.",
+                details,
+            ),
+            503 => Self::new(
+                503,
+                "ServiceUnavailable",
+                "the server is currently unable to handle the request",
+                details,
+            ),
+            504 => Self::new(
+                504,
+                "Timeout",
+                "Timeout: request did not complete within the allotted timeout",
+                details,
+            ),
+            _ => Self::new(
+                code,
+                "InternalError",
+                "Internal error occurred: etcdserver: request timed out",
+                details,
+            ),
         }
     }
 
@@ -181,6 +266,9 @@ impl Status {
 
 impl From<Status> for Response {
     fn from(status: Status) -> Self {
-        Self { code: status.code, ..Self::json(status.json()) }
+        Self {
+            code: status.code,
+            ..Self::json(status.json())
+        }
     }
 }

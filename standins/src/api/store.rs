@@ -7,7 +7,8 @@ use std::time::Instant;
 use super::objects::{ConfigMap, Csr, NodeSpec, ObjectMeta};
 
 /// What precedes an object's own fields where it stands alone; in a list it is left out.
-const CSR_TYPE: &str = r#""kind":"CertificateSigningRequest","apiVersion":"certificates.k8s.io/v1","#;
+const CSR_TYPE: &str =
+    r#""kind":"CertificateSigningRequest","apiVersion":"certificates.k8s.io/v1","#;
 
 /// Everything the API server remembers.
 pub(crate) struct Store {
@@ -43,7 +44,11 @@ pub(crate) struct Event {
 impl Event {
     /// The line a watch sends.
     pub(crate) fn line(&self) -> String {
-        format!("{{\"type\":\"{}\",\"object\":{{{CSR_TYPE}{}}}\n", self.kind, &self.json[1..])
+        format!(
+            "{{\"type\":\"{}\",\"object\":{{{CSR_TYPE}{}}}\n",
+            self.kind,
+            &self.json[1..]
+        )
     }
 }
 
@@ -104,7 +109,10 @@ impl Store {
         }
         let stored = Stored::new(csr);
         let kind = if is_new { "ADDED" } else { "MODIFIED" };
-        self.events.push(Event { kind, ..stored.added() });
+        self.events.push(Event {
+            kind,
+            ..stored.added()
+        });
         self.csrs.insert(name.clone(), stored);
         &self.csrs[&name]
     }
@@ -113,7 +121,10 @@ impl Store {
     pub(crate) fn remove(&mut self, name: &str) -> Option<Csr> {
         let mut csr = self.csrs.remove(name)?.csr;
         csr.metadata.resource_version = self.next_version();
-        self.events.push(Event { kind: "DELETED", ..Stored::new(csr.clone()).added() });
+        self.events.push(Event {
+            kind: "DELETED",
+            ..Stored::new(csr.clone()).added()
+        });
         Some(csr)
     }
 

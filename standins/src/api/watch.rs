@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::Cluster;
 use super::auth::{self, User};
 use super::csr::Selector;
 use super::fault::WatchFault;
 use super::http::{Conn, Request, Response, chunk};
 use super::status::Status;
 use super::store::Event;
-use super::Cluster;
 
 /// How often a watch looks whether its client is still there.
 const TICK: Duration = Duration::from_millis(50);
@@ -34,10 +34,15 @@ impl Watch {
         let since = match request.param("resourceVersion").unwrap_or("") {
             "" | "0" => None,
             version => Some(version.parse().map_err(|_| {
-                Status::bad_request(format!("strconv.ParseUint: parsing {version:?}: invalid syntax"))
+                Status::bad_request(format!(
+                    "strconv.ParseUint: parsing {version:?}: invalid syntax"
+                ))
             })?),
         };
-        let seconds = request.param("timeoutSeconds").and_then(|s| s.parse().ok()).filter(|s| *s > 0);
+        let seconds = request
+            .param("timeoutSeconds")
+            .and_then(|s| s.parse().ok())
+            .filter(|s| *s > 0);
         Ok(Self {
             selector: Selector::parse(request)?,
             since,
@@ -49,8 +54,17 @@ impl Watch {
 
 impl Cluster {
     /// Serves the watch until it times out, the client goes, the server stops, or the fault ends it.
-    pub(crate) fn serve_watch(&self, conn: &mut Conn, watch: &Watch, fault: &WatchFault) -> std::io::Result<()> {
-        conn.send(Response::json(String::new()).head("Transfer-Encoding: chunked").as_bytes())?;
+    pub(crate) fn serve_watch(
+        &self,
+        conn: &mut Conn,
+        watch: &Watch,
+        fault: &WatchFault,
+    ) -> std::io::Result<()> {
+        conn.send(
+            Response::json(String::new())
+                .head("Transfer-Encoding: chunked")
+                .as_bytes(),
+        )?;
         let mut sent = 0;
         if fault.null_bookmark {
             send_line(conn, &bookmark(self.store.lock().unwrap().version), fault)?;
@@ -111,7 +125,9 @@ impl Cluster {
             Some(version) => Ok((Vec::new(), version)),
             None => {
                 let all = store.csrs.values().map(super::store::Stored::added);
-                let events = all.filter(|e| watch.selector.matches(&e.name, &e.signer)).collect();
+                let events = all
+                    .filter(|e| watch.selector.matches(&e.name, &e.signer))
+                    .collect();
                 Ok((events, store.version))
             }
         }
@@ -121,13 +137,19 @@ impl Cluster {
         let mut store = self.store.lock().unwrap();
         loop {
             let now = Instant::now();
-            if self.is_stopping() || watch.until.is_some_and(|until| now >= until) || conn.is_closed() {
+            if self.is_stopping()
+                || watch.until.is_some_and(|until| now >= until)
+                || conn.is_closed()
+            {
                 return Next::End;
             }
             let all = store.events_after(version);
             let at = all.last().map(|e| e.version);
-            let mine: Vec<Event> =
-                all.iter().filter(|e| watch.selector.matches(&e.name, &e.signer)).cloned().collect();
+            let mine: Vec<Event> = all
+                .iter()
+                .filter(|e| watch.selector.matches(&e.name, &e.signer))
+                .cloned()
+                .collect();
             if let (Some(at), false) = (at, mine.is_empty()) {
                 return Next::Events(mine, at);
             }
@@ -151,7 +173,9 @@ fn error(status: &Status) -> String {
 }
 
 fn send_line(conn: &mut Conn, line: &str, fault: &WatchFault) -> std::io::Result<()> {
-    let Some(pause) = fault.trickle else { return conn.send(&chunk(line.as_bytes())) };
+    let Some(pause) = fault.trickle else {
+        return conn.send(&chunk(line.as_bytes()));
+    };
     for byte in line.as_bytes() {
         conn.send(&chunk(&[*byte]))?;
         std::thread::sleep(pause);

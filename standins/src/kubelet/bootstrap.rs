@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use super::klog;
 use super::knobs::Knobs;
 use super::serving::{self, Serving};
-use super::klog;
 use crate::api::{from_base64, to_base64};
 use crate::client::{Client, Kubeconfig};
 use crate::pki::{Request, Sans};
@@ -53,15 +53,26 @@ impl Bootstrap {
                 // Nothing to do for most of a year.
                 return;
             }
-            klog::info("certificate_manager.go:566", "\"Rotating certificates\" logger=\"kubernetes.io/kubelet-serving\"");
+            klog::info(
+                "certificate_manager.go:566",
+                "\"Rotating certificates\" logger=\"kubernetes.io/kubelet-serving\"",
+            );
             match self.request(&sans) {
                 Ok(pair) => {
-                    klog::info("certificate_manager.go:715", "\"Certificate rotated\" logger=\"kubernetes.io/kubelet-serving\"");
+                    klog::info(
+                        "certificate_manager.go:715",
+                        "\"Certificate rotated\" logger=\"kubernetes.io/kubelet-serving\"",
+                    );
                     serving.set_issued(Arc::clone(&pair));
                     current = Some(pair);
                 }
                 Err(why) => {
-                    klog::error("certificate_manager.go:596", &format!("\"Unhandled Error\" err=\"kubernetes.io/kubelet-serving: {why}\""));
+                    klog::error(
+                        "certificate_manager.go:596",
+                        &format!(
+                            "\"Unhandled Error\" err=\"kubernetes.io/kubelet-serving: {why}\""
+                        ),
+                    );
                     std::thread::sleep(Duration::from_millis(backoff));
                     // 2, 4, 8, 16, then always 32 s.
                     backoff = (backoff * 2).min(self.knobs.csr_backoff_ms * 16);
@@ -71,7 +82,10 @@ impl Bootstrap {
     }
 
     fn client(&self) -> Result<Client, String> {
-        let agent = format!("kubelet/{} (linux/amd64) kubernetes/3f1ac0b", self.knobs.version);
+        let agent = format!(
+            "kubelet/{} (linux/amd64) kubernetes/3f1ac0b",
+            self.knobs.version
+        );
         Client::new(&Kubeconfig::read(&self.kubeconfig)?, &agent)
     }
 
@@ -79,23 +93,32 @@ impl Bootstrap {
     fn addresses(&self) -> Sans {
         loop {
             match self.read_addresses() {
-                Ok(sans) if sans.ips.is_empty() && (self.knobs.minor() >= 31 || sans.dns.is_empty()) => {}
+                Ok(sans)
+                    if sans.ips.is_empty() && (self.knobs.minor() >= 31 || sans.dns.is_empty()) => {
+                }
                 Ok(sans) => return sans,
-                Err(why) => klog::error("kubelet_node_status.go:1", &format!("\"Error getting the current node from lister\" err=\"{why}\"")),
+                Err(why) => klog::error(
+                    "kubelet_node_status.go:1",
+                    &format!("\"Error getting the current node from lister\" err=\"{why}\""),
+                ),
             }
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
     fn read_addresses(&self) -> Result<Sans, String> {
-        let answer = self.client()?.request("GET", &format!("/api/v1/nodes/{}", self.node), None)?;
+        let answer =
+            self.client()?
+                .request("GET", &format!("/api/v1/nodes/{}", self.node), None)?;
         if answer.code != 200 {
             return Err(answer.body);
         }
         let node: Value = serde_json::from_str(&answer.body).map_err(|e| e.to_string())?;
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let uninitialized = "node.cloudprovider.kubernetes.io/uninitialized";
-        let tainted = list(&node["spec"]["taints"]).iter().any(|t| t["key"] == uninitialized);
+        let tainted = list(&node["spec"]["taints"])
+            .iter()
+            .any(|t| t["key"] == uninitialized);
         let mut sans = Sans::default();
         if self.knobs.minor() >= 34 && self.cloud_provider_is_external && tainted {
             return Ok(sans);
@@ -113,10 +136,22 @@ impl Bootstrap {
     }
 
     fn satisfies(&self, pair: &CertifiedKey, wanted: &Sans) -> bool {
-        let Some(leaf) = pair.cert.first() else { return false };
-        let Ok((_, leaf)) = X509Certificate::from_der(leaf) else { return false };
-        let name = leaf.subject().iter_common_name().next().and_then(|n| n.as_str().ok().map(str::to_owned));
-        let organizations: Vec<&str> = leaf.subject().iter_organization().filter_map(|o| o.as_str().ok()).collect();
+        let Some(leaf) = pair.cert.first() else {
+            return false;
+        };
+        let Ok((_, leaf)) = X509Certificate::from_der(leaf) else {
+            return false;
+        };
+        let name = leaf
+            .subject()
+            .iter_common_name()
+            .next()
+            .and_then(|n| n.as_str().ok().map(str::to_owned));
+        let organizations: Vec<&str> = leaf
+            .subject()
+            .iter_organization()
+            .filter_map(|o| o.as_str().ok())
+            .collect();
         let mut has = Sans::default();
         if let Ok(Some(san)) = leaf.subject_alternative_name() {
             for general in &san.value.general_names {
@@ -137,9 +172,17 @@ impl Bootstrap {
     /// One request, from a new key to the installed certificate.
     fn request(&self, sans: &Sans) -> Result<Arc<CertifiedKey>, String> {
         let client = self.client()?;
-        let (request, key) = Request::make(&format!("system:node:{}", self.node), &["system:nodes"], sans);
+        let (request, key) = Request::make(
+            &format!("system:node:{}", self.node),
+            &["system:nodes"],
+            sans,
+        );
         let mut usages = vec!["digital signature", "key encipherment", "server auth"];
-        if !self.knobs.key_encipherment.unwrap_or(self.knobs.minor() <= 26) {
+        if !self
+            .knobs
+            .key_encipherment
+            .unwrap_or(self.knobs.minor() <= 26)
+        {
             usages.remove(1);
         }
         let csr = json!({
@@ -155,7 +198,10 @@ impl Bootstrap {
         });
         let answer = client.request("POST", CSRS, Some(&csr.to_string()))?;
         if answer.code != 201 {
-            return Err(format!("Failed while requesting a signed certificate from the control plane: cannot create certificate signing request: {}", answer.body));
+            return Err(format!(
+                "Failed while requesting a signed certificate from the control plane: cannot create certificate signing request: {}",
+                answer.body
+            ));
         }
         let created: Value = serde_json::from_str(&answer.body).map_err(|e| e.to_string())?;
         let name = created["metadata"]["name"].as_str().unwrap_or_default();
@@ -168,24 +214,37 @@ impl Bootstrap {
         let t = OffsetDateTime::now_utc();
         let name = format!(
             "kubelet-server-{:04}-{:02}-{:02}-{:02}-{:02}-{:02}.pem",
-            t.year(), u8::from(t.month()), t.day(), t.hour(), t.minute(), t.second()
+            t.year(),
+            u8::from(t.month()),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second()
         );
         let pair = serving::certified_key(certificate.as_bytes(), key.as_bytes())?;
-        write_secret(&self.cert_dir.join(&name), &format!("{certificate}{key}")).map_err(|e| e.to_string())?;
+        write_secret(&self.cert_dir.join(&name), &format!("{certificate}{key}"))
+            .map_err(|e| e.to_string())?;
         let current = self.cert_dir.join("kubelet-server-current.pem");
         if current.symlink_metadata().is_ok_and(|m| !m.is_symlink()) {
-            return Err(format!("the file {:?} exists and is not a symlink", current));
+            return Err(format!(
+                "the file {:?} exists and is not a symlink",
+                current
+            ));
         }
         let updated = self.cert_dir.join("kubelet-server-updated.pem");
         let _ = fs::remove_file(&updated);
-        symlink(self.cert_dir.join(&name), &updated).and_then(|()| fs::rename(&updated, &current)).map_err(|e| e.to_string())?;
+        symlink(self.cert_dir.join(&name), &updated)
+            .and_then(|()| fs::rename(&updated, &current))
+            .map_err(|e| e.to_string())?;
         Ok(pair)
     }
 }
 
 /// Watches one request until it is issued; denied, failed or deleted is an error.
 fn wait_for(client: &Client, name: &str) -> Result<String, String> {
-    let target = format!("{CSRS}?fieldSelector=metadata.name%3D{name}&watch=true&allowWatchBookmarks=true&timeoutSeconds=600");
+    let target = format!(
+        "{CSRS}?fieldSelector=metadata.name%3D{name}&watch=true&allowWatchBookmarks=true&timeoutSeconds=600"
+    );
     loop {
         let mut outcome = None;
         let ended = client.watch(&target, |line| {
@@ -197,7 +256,10 @@ fn wait_for(client: &Client, name: &str) -> Result<String, String> {
             return outcome;
         }
         if let Err(why) = ended {
-            klog::warning("reflector.go:1", &format!("watch of {name} ended with: {why}"));
+            klog::warning(
+                "reflector.go:1",
+                &format!("watch of {name} ended with: {why}"),
+            );
             std::thread::sleep(Duration::from_millis(100));
             let there = client.request("GET", &format!("{CSRS}/{name}"), None);
             if there.is_ok_and(|answer| answer.code == 404) {
@@ -209,7 +271,11 @@ fn wait_for(client: &Client, name: &str) -> Result<String, String> {
 
 fn judge(name: &str, event: &Value) -> Option<Result<String, String>> {
     match event["type"].as_str()? {
-        "DELETED" => return Some(Err(format!("certificate signing request {name} was deleted"))),
+        "DELETED" => {
+            return Some(Err(format!(
+                "certificate signing request {name} was deleted"
+            )));
+        }
         "ADDED" | "MODIFIED" => {}
         _ => return None,
     }
@@ -217,8 +283,16 @@ fn judge(name: &str, event: &Value) -> Option<Result<String, String>> {
     for condition in status["conditions"].as_array().into_iter().flatten() {
         let (reason, message) = (&condition["reason"], &condition["message"]);
         match condition["type"].as_str() {
-            Some("Denied") => return Some(Err(format!("certificate signing request {name} is denied, reason: {reason}, message: {message}"))),
-            Some("Failed") => return Some(Err(format!("certificate signing request {name} failed, reason: {reason}, message: {message}"))),
+            Some("Denied") => {
+                return Some(Err(format!(
+                    "certificate signing request {name} is denied, reason: {reason}, message: {message}"
+                )));
+            }
+            Some("Failed") => {
+                return Some(Err(format!(
+                    "certificate signing request {name} failed, reason: {reason}, message: {message}"
+                )));
+            }
             _ => {}
         }
     }
@@ -227,11 +301,18 @@ fn judge(name: &str, event: &Value) -> Option<Result<String, String>> {
 }
 
 fn holds_now(pair: &CertifiedKey) -> bool {
-    let Some(leaf) = pair.cert.first() else { return false };
+    let Some(leaf) = pair.cert.first() else {
+        return false;
+    };
     X509Certificate::from_der(leaf).is_ok_and(|(_, leaf)| leaf.validity().is_valid())
 }
 
 pub(crate) fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     std::io::Write::write_all(&mut file, text.as_bytes())
 }

@@ -50,10 +50,16 @@ pub fn load(flags: &Flags) -> Result<KubeletConfig, String> {
 fn load_file(path: &Path) -> Result<Map<String, Value>, String> {
     let shown = path.display();
     let failed = |why: String| {
-        format!("failed to load kubelet config file, path: {shown}, error: failed to load Kubelet config file {shown}, error {why}")
+        format!(
+            "failed to load kubelet config file, path: {shown}, error: failed to load Kubelet config file {shown}, error {why}"
+        )
     };
     let bytes = fs::read(path).map_err(|e| {
-        failed(format!("failed to read kubelet config file {:?}, error: open {shown}: {}", path, go_error(&e)))
+        failed(format!(
+            "failed to read kubelet config file {:?}, error: open {shown}: {}",
+            path,
+            go_error(&e)
+        ))
     })?;
     if bytes.is_empty() {
         return Err(failed(format!("kubelet config file {path:?} was empty")));
@@ -76,7 +82,12 @@ pub fn decode(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     gates(&object)?;
     if !strict.is_empty() {
         let all = strict.join(", ");
-        klog::warning("codec.go:68", &format!("lenient decoding of component config succeeded after strict decoding failed: strict decoding error: {all}"));
+        klog::warning(
+            "codec.go:68",
+            &format!(
+                "lenient decoding of component config succeeded after strict decoding failed: strict decoding error: {all}"
+            ),
+        );
     }
     Ok(object)
 }
@@ -85,9 +96,13 @@ fn to_object(bytes: &[u8]) -> Result<(Map<String, Value>, Vec<String>), String> 
     let no_kind = |e: String| format!("couldn't get version/kind; json parse error: {e}");
     let text = to_text(bytes).map_err(no_kind)?;
     let (value, warnings) = if text.trim_start().starts_with('{') {
-        (serde_json::from_str(&text).map_err(|e| no_kind(e.to_string()))?, vec![])
+        (
+            serde_json::from_str(&text).map_err(|e| no_kind(e.to_string()))?,
+            vec![],
+        )
     } else {
-        yaml::first_document(&text).map_err(|e| no_kind(format!("error converting YAML to JSON: {e}")))?
+        yaml::first_document(&text)
+            .map_err(|e| no_kind(format!("error converting YAML to JSON: {e}")))?
     };
     match value {
         Value::Object(object) => Ok((object, warnings)),
@@ -98,13 +113,17 @@ fn to_object(bytes: &[u8]) -> Result<(Map<String, Value>, Vec<String>), String> 
 
 fn to_text(bytes: &[u8]) -> Result<String, String> {
     let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        let units: Vec<u16> = rest
+            .chunks_exact(2)
+            .map(|pair| unit([pair[0], pair[1]]))
+            .collect();
         String::from_utf16(&units).map_err(|e| format!("yaml: {e}"))
     };
     match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        _ => String::from_utf8(bytes.to_vec()).map_err(|_| "yaml: invalid leading UTF-8 octet".into()),
+        _ => String::from_utf8(bytes.to_vec())
+            .map_err(|_| "yaml: invalid leading UTF-8 octet".into()),
     }
 }
 
@@ -125,9 +144,20 @@ fn check_kind(object: &Map<String, Value>) -> Result<(), String> {
 /// Files called `*.conf`, anywhere below, in lexical order; each a merge patch over what came before.
 fn merge_drop_ins(object: &mut Map<String, Value>, dir: &Path) -> Result<(), String> {
     let mut files = Vec::new();
-    find_drop_ins(dir, &mut files).map_err(|e| format!("failed to merge kubelet configs: open {}: {}", dir.display(), go_error(&e)))?;
+    find_drop_ins(dir, &mut files).map_err(|e| {
+        format!(
+            "failed to merge kubelet configs: open {}: {}",
+            dir.display(),
+            go_error(&e)
+        )
+    })?;
     for file in files {
-        let failed = |why: String| format!("failed to merge kubelet configs: failed to load kubelet dropin file, path: {}, error: {why}", file.display());
+        let failed = |why: String| {
+            format!(
+                "failed to merge kubelet configs: failed to load kubelet dropin file, path: {}, error: {why}",
+                file.display()
+            )
+        };
         let bytes = fs::read(&file).map_err(|e| failed(go_error(&e)))?;
         let (patch, duplicates) = to_object(&bytes).map_err(failed)?;
         if let Some(duplicate) = duplicates.first() {
@@ -135,7 +165,10 @@ fn merge_drop_ins(object: &mut Map<String, Value>, dir: &Path) -> Result<(), Str
         }
         check_kind(&patch).map_err(failed)?;
         for (key, value) in patch {
-            let field = fields::all().find(|f| f.eq_ignore_ascii_case(&key)).unwrap_or(&key).to_owned();
+            let field = fields::all()
+                .find(|f| f.eq_ignore_ascii_case(&key))
+                .unwrap_or(&key)
+                .to_owned();
             if let Some(kind) = fields::kind_of(&field) {
                 kind.check(&field, &value).map_err(failed)?;
             }
@@ -146,7 +179,9 @@ fn merge_drop_ins(object: &mut Map<String, Value>, dir: &Path) -> Result<(), Str
 }
 
 fn find_drop_ins(dir: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(dir)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    let mut entries: Vec<PathBuf> = fs::read_dir(dir)?
+        .map(|e| e.map(|e| e.path()))
+        .collect::<Result<_, _>>()?;
     entries.sort();
     for path in entries {
         if path.is_dir() {
@@ -159,7 +194,9 @@ fn find_drop_ins(dir: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 }
 
 fn gates(object: &Map<String, Value>) -> Result<BTreeMap<String, bool>, String> {
-    let Some(Value::Object(gates)) = object.get("featureGates") else { return Ok(BTreeMap::new()) };
+    let Some(Value::Object(gates)) = object.get("featureGates") else {
+        return Ok(BTreeMap::new());
+    };
     let gate = |(name, value): (&String, &Value)| {
         Kind::Bool.check("featureGates", value)?;
         Ok((name.clone(), value.as_bool().unwrap_or_default()))
@@ -169,22 +206,33 @@ fn gates(object: &Map<String, Value>) -> Result<BTreeMap<String, bool>, String> 
 
 fn effective(object: &Map<String, Value>, flags: &Flags) -> Result<KubeletConfig, String> {
     let text = |field: &str, flag: &str| {
-        let from_file = object.get(field).and_then(Value::as_str).filter(|s| !s.is_empty());
+        let from_file = object
+            .get(field)
+            .and_then(Value::as_str)
+            .filter(|s| !s.is_empty());
         flags.get(flag).or(from_file).map(str::to_owned)
     };
     let port = |field: &str, flag: &str| -> Result<Option<u16>, String> {
         let from_file = object.get(field).and_then(Value::as_i64);
         let number = flags.get(flag).and_then(|p| p.parse().ok()).or(from_file);
-        number.map(u16::try_from).transpose().map_err(|_| format!("invalid configuration: {field} must be between 1 and 65535, inclusive"))
+        number.map(u16::try_from).transpose().map_err(|_| {
+            format!("invalid configuration: {field} must be between 1 and 65535, inclusive")
+        })
     };
     let mut feature_gates = gates(object)?;
     feature_gates.extend(flags.feature_gates()?);
-    let from_file = object.get("serverTLSBootstrap").and_then(Value::as_bool).unwrap_or(false);
+    let from_file = object
+        .get("serverTLSBootstrap")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
     Ok(KubeletConfig {
-        server_tls_bootstrap: flags.bool("rotate-server-certificates")?.unwrap_or(from_file),
+        server_tls_bootstrap: flags
+            .bool("rotate-server-certificates")?
+            .unwrap_or(from_file),
         address: text("address", "address").unwrap_or_else(|| "0.0.0.0".into()),
         port: port("port", "port")?.filter(|p| *p > 0).unwrap_or(10250),
-        healthz_bind_address: text("healthzBindAddress", "healthz-bind-address").unwrap_or_else(|| "127.0.0.1".into()),
+        healthz_bind_address: text("healthzBindAddress", "healthz-bind-address")
+            .unwrap_or_else(|| "127.0.0.1".into()),
         healthz_port: port("healthzPort", "healthz-port")?.unwrap_or(10248),
         tls_cert_file: text("tlsCertFile", "tls-cert-file").map(PathBuf::from),
         tls_private_key_file: text("tlsPrivateKeyFile", "tls-private-key-file").map(PathBuf::from),
@@ -194,7 +242,11 @@ fn effective(object: &Map<String, Value>, flags: &Flags) -> Result<KubeletConfig
 
 fn validate(config: &KubeletConfig) -> Result<(), String> {
     let gates = &config.feature_gates;
-    let gate = gates.get("RotateKubeletServerCertificate").or(gates.get("AllBeta")).copied().unwrap_or(true);
+    let gate = gates
+        .get("RotateKubeletServerCertificate")
+        .or(gates.get("AllBeta"))
+        .copied()
+        .unwrap_or(true);
     if config.server_tls_bootstrap && !gate {
         return Err("failed to validate kubelet configuration, error: invalid configuration: serverTLSBootstrap true requires feature gate RotateKubeletServerCertificate".into());
     }

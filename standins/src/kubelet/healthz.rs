@@ -24,7 +24,11 @@ fn answer(mut stream: TcpStream, mode: Healthz, exit_code: i32) {
             _ => return,
         }
     }
-    let path = String::from_utf8_lossy(&head).split(' ').nth(1).unwrap_or("").to_owned();
+    let path = String::from_utf8_lossy(&head)
+        .split(' ')
+        .nth(1)
+        .unwrap_or("")
+        .to_owned();
     let (status, body) = match mode {
         _ if !path.starts_with("/healthz") => ("404 Not Found", "404 page not found\n"),
         Healthz::Error => (

@@ -24,7 +24,9 @@ fn line(level: char, place: &str, message: &str) {
     let (month, day) = (u8::from(t.month()), t.day());
     let (h, m, s, us) = (t.hour(), t.minute(), t.second(), t.microsecond());
     let pid = std::process::id();
-    let line = format!("{level}{month:02}{day:02} {h:02}:{m:02}:{s:02}.{us:06} {pid:7} {place}] {message}\n");
+    let line = format!(
+        "{level}{month:02}{day:02} {h:02}:{m:02}:{s:02}.{us:06} {pid:7} {place}] {message}\n"
+    );
     // One write, so that lines of several threads do not mix; a closed journal is no reason to die.
     let _ = std::io::stderr().write_all(line.as_bytes());
 }

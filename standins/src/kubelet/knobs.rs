@@ -78,11 +78,20 @@ impl Knobs {
 
     /// Reads them: from the cert-dir's parent, else from the config's directory, else the defaults.
     pub fn read(cert_dir: &Path, config: Option<&str>) -> Result<Self, String> {
-        let beside_config = config.and_then(|c| Path::new(c).parent()).map(Path::to_owned);
-        let places: Vec<PathBuf> = cert_dir.parent().map(Path::to_owned).into_iter().chain(beside_config).collect();
+        let beside_config = config
+            .and_then(|c| Path::new(c).parent())
+            .map(Path::to_owned);
+        let places: Vec<PathBuf> = cert_dir
+            .parent()
+            .map(Path::to_owned)
+            .into_iter()
+            .chain(beside_config)
+            .collect();
         for place in places {
             let path = place.join(Self::FILE);
-            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue;
+            };
             return serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()));
         }
         Ok(Self::default())
@@ -91,6 +100,10 @@ impl Knobs {
     /// 36 of `v1.36.2`.
     #[must_use]
     pub fn minor(&self) -> u32 {
-        self.version.split('.').nth(1).and_then(|m| m.parse().ok()).unwrap_or(36)
+        self.version
+            .split('.')
+            .nth(1)
+            .and_then(|m| m.parse().ok())
+            .unwrap_or(36)
     }
 }

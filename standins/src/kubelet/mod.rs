@@ -62,7 +62,10 @@ pub fn kubelet_main(args: &[String]) -> i32 {
     loop {
         let signal = signals.wait();
         if !stop.ignore_sigterm {
-            klog::info("server.go:1", &format!("\"Received signal, shutting down\" signal={signal:?}"));
+            klog::info(
+                "server.go:1",
+                &format!("\"Received signal, shutting down\" signal={signal:?}"),
+            );
             std::thread::sleep(Duration::from_millis(stop.stop_delay_ms));
             return 0;
         }
@@ -85,22 +88,34 @@ fn knobs_of(flags: &Flags) -> Result<Knobs, String> {
 /// From start to everything being served; an error ends the process.
 fn run(flags: &Flags, knobs: &Knobs) -> Result<(), String> {
     let config = config::load(flags)?;
-    klog::info("server.go:529", &format!("\"Kubelet version\" kubeletVersion={:?}", knobs.version));
+    klog::info(
+        "server.go:529",
+        &format!("\"Kubelet version\" kubeletVersion={:?}", knobs.version),
+    );
     let kubeconfig = flags.get("kubeconfig").filter(|_| !knobs.standalone);
     let node = match kubeconfig {
         Some(path) => Some(node_name(flags, Path::new(path))?),
         None => None,
     };
-    for after in [knobs.die_after_ms, knobs.die_after_ms_if_bootstrap.filter(|_| config.server_tls_bootstrap)] {
+    for after in [
+        knobs.die_after_ms,
+        knobs
+            .die_after_ms_if_bootstrap
+            .filter(|_| config.server_tls_bootstrap),
+    ] {
         die_after(after, knobs.exit_code);
     }
-    let bootstrap = node.clone().zip(kubeconfig).filter(|_| config.server_tls_bootstrap).map(|(node, kubeconfig)| Bootstrap {
-        node,
-        kubeconfig: kubeconfig.into(),
-        cert_dir: cert_dir(flags),
-        cloud_provider_is_external: flags.get("cloud-provider") == Some("external"),
-        knobs: knobs.clone(),
-    });
+    let bootstrap = node
+        .clone()
+        .zip(kubeconfig)
+        .filter(|_| config.server_tls_bootstrap)
+        .map(|(node, kubeconfig)| Bootstrap {
+            node,
+            kubeconfig: kubeconfig.into(),
+            cert_dir: cert_dir(flags),
+            cloud_provider_is_external: flags.get("cloud-provider") == Some("external"),
+            knobs: knobs.clone(),
+        });
     let fixed = fixed_certificate(flags, &config, node.as_deref(), bootstrap.is_some())?;
     let current = bootstrap.as_ref().map(Bootstrap::current).transpose()?;
     let serving = Arc::new(Serving {
@@ -111,14 +126,24 @@ fn run(flags: &Flags, knobs: &Knobs) -> Result<(), String> {
     });
     std::thread::sleep(Duration::from_millis(knobs.start_delay_ms));
     let tls = listen(&config.address, config.port, "Failed to listen and serve")?;
-    klog::info("server.go:166", &format!("\"Starting to listen\" address={:?} port={}", config.address, config.port));
+    klog::info(
+        "server.go:166",
+        &format!(
+            "\"Starting to listen\" address={:?} port={}",
+            config.address, config.port
+        ),
+    );
     let server = Arc::clone(&serving);
     std::thread::spawn(move || server.serve(&tls));
     if let (Some(bootstrap), Some(current)) = (bootstrap, current) {
         std::thread::spawn(move || bootstrap.run(&serving, current));
     }
     if config.healthz_port > 0 && knobs.healthz != Healthz::Refuse {
-        let listener = listen(&config.healthz_bind_address, config.healthz_port, "Failed to start healthz server")?;
+        let listener = listen(
+            &config.healthz_bind_address,
+            config.healthz_port,
+            "Failed to start healthz server",
+        )?;
         let knobs = knobs.clone();
         std::thread::spawn(move || healthz::serve(&listener, &knobs));
     }
@@ -131,11 +156,17 @@ fn node_name(flags: &Flags, kubeconfig: &Path) -> Result<String, String> {
     let failed = |why: String| format!("failed to run Kubelet: {why}");
     if !kubeconfig.exists() {
         let missing = flags.get("bootstrap-kubeconfig").unwrap_or_default();
-        return Err(failed(format!("unable to load bootstrap kubeconfig: stat {missing}: no such file or directory")));
+        return Err(failed(format!(
+            "unable to load bootstrap kubeconfig: stat {missing}: no such file or directory"
+        )));
     }
     let user = Kubeconfig::read(kubeconfig).map_err(failed)?.user();
     let node = user.as_deref().and_then(|u| u.strip_prefix("system:node:"));
-    node.map(str::to_owned).ok_or_else(|| failed(format!("the client certificate is of {user:?}, not of a node")))
+    node.map(str::to_owned).ok_or_else(|| {
+        failed(format!(
+            "the client certificate is of {user:?}, not of a node"
+        ))
+    })
 }
 
 /// The administrator's certificate, or one the kubelet makes for itself.
@@ -154,10 +185,22 @@ fn fixed_certificate(
     let dir = cert_dir(flags);
     let (cert, key) = (dir.join("kubelet.crt"), dir.join("kubelet.key"));
     if !cert.exists() || !key.exists() {
-        let host = nix::unistd::gethostname().ok().and_then(|h| h.into_string().ok()).unwrap_or_default();
+        let host = nix::unistd::gethostname()
+            .ok()
+            .and_then(|h| h.into_string().ok())
+            .unwrap_or_default();
         let name = flags.get("hostname-override").or(node).unwrap_or(&host);
-        let made = kubelet_self_signed(name, &Sans { dns: vec![name.to_owned()], ips: vec![] });
-        let write = |path: &Path, text: &str| bootstrap::write_secret(path, text).map_err(|e| format!("failed to initialize TLS: {e}"));
+        let made = kubelet_self_signed(
+            name,
+            &Sans {
+                dns: vec![name.to_owned()],
+                ips: vec![],
+            },
+        );
+        let write = |path: &Path, text: &str| {
+            bootstrap::write_secret(path, text)
+                .map_err(|e| format!("failed to initialize TLS: {e}"))
+        };
         std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
         write(&cert, &made.cert_pem)?;
         write(&key, &made.key_pem)?;
@@ -166,15 +209,22 @@ fn fixed_certificate(
 }
 
 fn listen(address: &str, port: u16, failure: &str) -> Result<TcpListener, String> {
-    TcpListener::bind((address, port))
-        .map_err(|e| format!("{failure}: listen tcp {address}:{port}: {}", config::go_error(&e)))
+    TcpListener::bind((address, port)).map_err(|e| {
+        format!(
+            "{failure}: listen tcp {address}:{port}: {}",
+            config::go_error(&e)
+        )
+    })
 }
 
 fn die_after(after: Option<u64>, exit_code: i32) {
     let Some(after) = after else { return };
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(after));
-        klog::error("kubelet.go:1", "\"Failed to start ContainerManager\" err=\"told to die\"");
+        klog::error(
+            "kubelet.go:1",
+            "\"Failed to start ContainerManager\" err=\"told to die\"",
+        );
         std::process::exit(exit_code);
     });
 }

@@ -34,7 +34,9 @@ pub(crate) struct Serving {
 impl Serving {
     fn certificate(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         match (&self.issued, &self.fixed) {
-            (Some(_), Some(fixed)) if self.fixed_without_sni && server_name.is_none() => Some(Arc::clone(fixed)),
+            (Some(_), Some(fixed)) if self.fixed_without_sni && server_name.is_none() => {
+                Some(Arc::clone(fixed))
+            }
             (Some(issued), _) => issued.read().unwrap().clone(),
             (None, fixed) => fixed.clone(),
         }
@@ -73,7 +75,12 @@ impl Serving {
         };
         let Some(certificate) = self.certificate(accepted.client_hello().server_name()) else {
             let peer = stream.peer_addr()?;
-            klog::info("server.go:1", &format!("http: TLS handshake error from {peer}: no serving certificate available for the kubelet"));
+            klog::info(
+                "server.go:1",
+                &format!(
+                    "http: TLS handshake error from {peer}: no serving certificate available for the kubelet"
+                ),
+            );
             return stream.write_all(&INTERNAL_ERROR);
         };
         let config = ServerConfig::builder_with_provider(provider())
@@ -119,13 +126,18 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// A certificate and its key from PEM, which may be one file; they must belong together.
 pub(crate) fn certified_key(cert_pem: &[u8], key_pem: &[u8]) -> Result<Arc<CertifiedKey>, String> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(cert_pem).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(cert_pem)
+        .collect::<Result<_, _>>()
+        .map_err(|e| e.to_string())?;
     if chain.is_empty() {
         return Err("tls: failed to find any PEM data in certificate input".into());
     }
-    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| "tls: failed to find any PEM data in key input")?;
+    let key = PrivateKeyDer::from_pem_slice(key_pem)
+        .map_err(|_| "tls: failed to find any PEM data in key input")?;
     let pair = CertifiedKey::from_der(chain, key, &provider()).map_err(|e| match e {
-        rustls::Error::InconsistentKeys(_) => "tls: private key does not match public key".to_owned(),
+        rustls::Error::InconsistentKeys(_) => {
+            "tls: private key does not match public key".to_owned()
+        }
         other => other.to_string(),
     })?;
     Ok(Arc::new(pair))
@@ -133,6 +145,9 @@ pub(crate) fn certified_key(cert_pem: &[u8], key_pem: &[u8]) -> Result<Arc<Certi
 
 /// The same from files.
 pub(crate) fn read_pair(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, String> {
-    let read = |path: &Path| fs::read(path).map_err(|e| format!("open {}: {}", path.display(), super::config::go_error(&e)));
+    let read = |path: &Path| {
+        fs::read(path)
+            .map_err(|e| format!("open {}: {}", path.display(), super::config::go_error(&e)))
+    };
     certified_key(&read(cert)?, &read(key)?)
 }

@@ -11,10 +11,22 @@ const MAX_NODES: usize = 200_000;
 /// The document, and the strict reader's complaints about it: duplicate keys.
 pub(crate) fn first_document(text: &str) -> Result<(Value, Vec<String>), String> {
     if let Some(bad) = text.chars().find(|c| !is_printable(*c)) {
-        return Err(format!("yaml: control characters are not allowed: {:#x}", u32::from(bad)));
+        return Err(format!(
+            "yaml: control characters are not allowed: {:#x}",
+            u32::from(bad)
+        ));
     }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut composer = Composer { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, duplicates: vec![] };
+    // Line breaks in YAML 1.1, which goyaml reads, and ordinary characters in 1.2, which this parser reads.
+    let text = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .replace(['\u{85}', '\u{2028}', '\u{2029}'], "\n");
+    let mut composer = Composer {
+        parser: Parser::new_from_str(&text),
+        anchors: HashMap::new(),
+        nodes: 0,
+        duplicates: vec![],
+    };
     loop {
         match composer.next()? {
             Event::DocumentStart(..) => break,
@@ -56,17 +68,24 @@ impl<'a> Composer<'a> {
         self.count(1)?;
         let (value, anchor) = match event {
             Event::Alias(id) => {
-                let (value, size) = self.anchors.get(&id).cloned().ok_or("yaml: anchor contains itself")?;
+                let (value, size) = self
+                    .anchors
+                    .get(&id)
+                    .cloned()
+                    .ok_or("yaml: anchor contains itself")?;
                 self.count(size)?;
                 (value, 0)
             }
-            Event::Scalar(text, style, anchor, tag) => (scalar(&text, style, tag.as_deref())?, anchor),
+            Event::Scalar(text, style, anchor, tag) => {
+                (scalar(&text, style, tag.as_deref())?, anchor)
+            }
             Event::SequenceStart(_, anchor, _) => (self.sequence()?, anchor),
             Event::MappingStart(_, anchor, _) => (self.mapping()?, anchor),
             other => return Err(format!("yaml: unexpected {other:?}")),
         };
         if anchor > 0 {
-            self.anchors.insert(anchor, (value.clone(), self.nodes - before));
+            self.anchors
+                .insert(anchor, (value.clone(), self.nodes - before));
         }
         Ok(value)
     }
@@ -97,7 +116,8 @@ impl<'a> Composer<'a> {
                 Key::Merge => merge(&mut map, value)?,
                 Key::Name(name) => {
                     if seen.contains(&name) {
-                        self.duplicates.push(format!("key {name:?} already set in map"));
+                        self.duplicates
+                            .push(format!("key {name:?} already set in map"));
                     }
                     seen.push(name.clone());
                     map.insert(name, value);
@@ -122,7 +142,11 @@ impl<'a> Composer<'a> {
 
     fn count(&mut self, nodes: usize) -> Result<(), String> {
         self.nodes += nodes;
-        if self.nodes > MAX_NODES { Err("yaml: document contains excessive aliasing".into()) } else { Ok(()) }
+        if self.nodes > MAX_NODES {
+            Err("yaml: document contains excessive aliasing".into())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -132,7 +156,9 @@ fn merge(map: &mut Map<String, Value>, value: Value) -> Result<(), String> {
         Value::Array(all) => {
             // The first of a list wins.
             for other in all.into_iter().rev() {
-                let Value::Object(other) = other else { return Err(NOT_A_MAP.into()) };
+                let Value::Object(other) = other else {
+                    return Err(NOT_A_MAP.into());
+                };
                 map.extend(other);
             }
         }
@@ -158,10 +184,15 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, St
                 "null" => value.is_null(),
                 _ => false,
             };
-            if fits { Ok(value) } else { Err(format!("yaml: cannot decode {text:?} as a !!{kind}")) }
+            if fits {
+                Ok(value)
+            } else {
+                Err(format!("yaml: cannot decode {text:?} as a !!{kind}"))
+            }
         }
         Some((None, tag)) if tag.suffix().ends_with("binary") => {
-            let bytes = crate::api::from_base64(text).ok_or("yaml: !!binary value contains invalid base64 data")?;
+            let bytes = crate::api::from_base64(text)
+                .ok_or("yaml: !!binary value contains invalid base64 data")?;
             Ok(String::from_utf8_lossy(&bytes).into_owned().into())
         }
         Some((None, _)) => Ok(text.into()),
@@ -172,12 +203,14 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, St
 fn resolve(text: &str) -> Result<Value, String> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => return Ok(true.into()),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => {
+            return Ok(true.into());
+        }
         "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => {
             return Ok(false.into());
         }
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf"
-        | "-.INF" => return Err(format!("json: unsupported value: {text}")),
+        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF"
+        | "-.inf" | "-.Inf" | "-.INF" => return Err(format!("json: unsupported value: {text}")),
         _ => {}
     }
     let digits = text.replace('_', "");
@@ -185,10 +218,22 @@ fn resolve(text: &str) -> Result<Value, String> {
         Some(rest) => (-1, rest),
         None => (1, digits.strip_prefix('+').unwrap_or(&digits)),
     };
-    let radix = |prefix: &str, radix| unsigned.strip_prefix(prefix).and_then(|d| i64::from_str_radix(d, radix).ok());
+    let radix = |prefix: &str, radix| {
+        unsigned
+            .strip_prefix(prefix)
+            .and_then(|d| i64::from_str_radix(d, radix).ok())
+    };
     let octal = (unsigned.len() > 1).then(|| radix("0", 8)).flatten();
-    let number = radix("0x", 16).or(radix("0b", 2)).or(radix("0o", 8)).or(octal);
-    if let Some(number) = number.or_else(|| unsigned.parse().ok().filter(|_| starts_with_digit(unsigned))) {
+    let number = radix("0x", 16)
+        .or(radix("0b", 2))
+        .or(radix("0o", 8))
+        .or(octal);
+    if let Some(number) = number.or_else(|| {
+        unsigned
+            .parse()
+            .ok()
+            .filter(|_| starts_with_digit(unsigned))
+    }) {
         return Ok((sign * number).into());
     }
     if is_float(unsigned)
@@ -197,7 +242,11 @@ fn resolve(text: &str) -> Result<Value, String> {
         // Go writes a whole float without a point, so that an integer field takes it.
         let whole = float.fract() == 0.0 && float.abs() < 1e15;
         #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
-        return Ok(if whole { (float as i64).into() } else { float.into() });
+        return Ok(if whole {
+            (float as i64).into()
+        } else {
+            float.into()
+        });
     }
     Ok(text.into())
 }
@@ -209,7 +258,10 @@ fn starts_with_digit(text: &str) -> bool {
 /// `(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
 fn is_float(text: &str) -> bool {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix(['-', '+']).unwrap_or(exponent)),
+        Some((mantissa, exponent)) => (
+            mantissa,
+            exponent.strip_prefix(['-', '+']).unwrap_or(exponent),
+        ),
         None => (text, "0"),
     };
     let is_number = |s: &str| s.bytes().all(|b| b.is_ascii_digit());

@@ -61,7 +61,9 @@ pub(crate) fn journalctl(journal: &Path, args: &[String]) -> i32 {
         }
     };
     let text = fs::read_to_string(journal).unwrap_or_default();
-    let all = text.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+    let all = text
+        .lines()
+        .filter_map(|l| serde_json::from_str::<Value>(l).ok());
     let mut entries: Vec<Value> = all.filter(|e| query.selects(e)).collect();
     if let Some(lines) = query.lines {
         entries.drain(..entries.len().saturating_sub(lines));
@@ -79,20 +81,34 @@ pub(crate) fn journalctl(journal: &Path, args: &[String]) -> i32 {
 }
 
 fn parse(args: &[String]) -> Result<Query, String> {
-    let mut query = Query { matches: vec![vec![]], ..Query::default() };
+    let mut query = Query {
+        matches: vec![vec![]],
+        ..Query::default()
+    };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let (name, inline) = match arg.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
             _ => (arg.as_str(), None),
         };
-        let short = |prefix: &str| arg.strip_prefix(prefix).filter(|v| !v.is_empty() && !arg.starts_with("--")).map(str::to_owned);
+        let short = |prefix: &str| {
+            arg.strip_prefix(prefix)
+                .filter(|v| !v.is_empty() && !arg.starts_with("--"))
+                .map(str::to_owned)
+        };
         let mut value = |short: Option<String>| {
-            inline.clone().or(short).or_else(|| args.next().cloned()).ok_or(format!("journalctl: option requires an argument -- '{arg}'"))
+            inline
+                .clone()
+                .or(short)
+                .or_else(|| args.next().cloned())
+                .ok_or(format!(
+                    "journalctl: option requires an argument -- '{arg}'"
+                ))
         };
         match name {
             "+" => query.matches.push(vec![]),
-            "--no-pager" | "-b" | "--boot" | "-a" | "--all" | "--system" | "-x" | "-e" | "--no-hostname" | "--utc" | "-m" => {}
+            "--no-pager" | "-b" | "--boot" | "-a" | "--all" | "--system" | "-x" | "-e"
+            | "--no-hostname" | "--utc" | "-m" => {}
             "-q" | "--quiet" => query.quiet = true,
             "-r" | "--reverse" => query.reverse = true,
             "--since" | "-S" | "--until" | "-U" | "-p" | "--priority" | "-t" | "--identifier" => {
@@ -104,23 +120,41 @@ fn parse(args: &[String]) -> Result<Query, String> {
             _ if name.starts_with("-n") => query.lines = value(short("-n"))?.parse().ok(),
             _ if name.starts_with("-o") => query.output = value(short("-o"))?,
             _ if name.starts_with("-u") => query.unit = Some(value(short("-u"))?),
-            _ if name.starts_with('-') => return Err(format!("journalctl: unrecognized option '{arg}'")),
+            _ if name.starts_with('-') => {
+                return Err(format!("journalctl: unrecognized option '{arg}'"));
+            }
             _ => match arg.split_once('=') {
-                Some((field, value)) => query.matches.last_mut().unwrap().push((field.into(), value.into())),
+                Some((field, value)) => query
+                    .matches
+                    .last_mut()
+                    .unwrap()
+                    .push((field.into(), value.into())),
                 None => return Err(format!("Failed to add match '{arg}': Invalid argument")),
             },
         }
     }
-    query.unit = query.unit.map(|u| if u.contains('.') { u } else { format!("{u}.service") });
+    query.unit = query.unit.map(|u| {
+        if u.contains('.') {
+            u
+        } else {
+            format!("{u}.service")
+        }
+    });
     Ok(query)
 }
 
 impl Query {
     fn selects(&self, entry: &Value) -> bool {
-        let of_unit = self.unit.as_ref().is_none_or(|u| entry["_SYSTEMD_UNIT"] == **u || entry["UNIT"] == **u);
+        let of_unit = self
+            .unit
+            .as_ref()
+            .is_none_or(|u| entry["_SYSTEMD_UNIT"] == **u || entry["UNIT"] == **u);
         // As in journald: several values of one field are alternatives, several fields are all required.
         let holds = |all: &Vec<(String, String)>| {
-            all.iter().all(|(field, _)| all.iter().any(|(f, value)| f == field && entry[field] == **value))
+            all.iter().all(|(field, _)| {
+                all.iter()
+                    .any(|(f, value)| f == field && entry[field] == **value)
+            })
         };
         of_unit && self.matches.iter().any(holds)
     }
@@ -132,11 +166,15 @@ impl Query {
             "json" => entry.to_string(),
             _ => {
                 let micros: i64 = text("__REALTIME_TIMESTAMP").parse().unwrap_or_default();
-                let t = OffsetDateTime::from_unix_timestamp(micros / 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+                let t = OffsetDateTime::from_unix_timestamp(micros / 1_000_000)
+                    .unwrap_or(OffsetDateTime::UNIX_EPOCH);
                 let month = &t.month().to_string()[..3];
                 let (d, h, m, s) = (t.day(), t.hour(), t.minute(), t.second());
                 let (who, pid) = (text("SYSLOG_IDENTIFIER"), text("_PID"));
-                format!("{month} {d:02} {h:02}:{m:02}:{s:02} node {who}[{pid}]: {}", text("MESSAGE"))
+                format!(
+                    "{month} {d:02} {h:02}:{m:02}:{s:02} node {who}[{pid}]: {}",
+                    text("MESSAGE")
+                )
             }
         }
     }

@@ -28,17 +28,25 @@ impl Layout {
     /// The variable names the root, or, for what a service starts, `run/systemd` below it.
     fn find() -> Option<Self> {
         let dir = PathBuf::from(std::env::var_os(DIR_VARIABLE)?);
-        let root = if dir.ends_with("run/systemd") { dir.parent()?.parent()?.to_owned() } else { dir };
+        let root = if dir.ends_with("run/systemd") {
+            dir.parent()?.parent()?.to_owned()
+        } else {
+            dir
+        };
         Some(Self { root })
     }
 
     fn unit_directories(&self) -> Vec<PathBuf> {
-        let mut all: Vec<PathBuf> =
-            ["etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"]
-                .iter()
-                .map(|d| self.root.join(d))
-                .filter(|d| d.is_dir())
-                .collect();
+        let mut all: Vec<PathBuf> = [
+            "etc/systemd/system",
+            "run/systemd/system",
+            "usr/lib/systemd/system",
+            "lib/systemd/system",
+        ]
+        .iter()
+        .map(|d| self.root.join(d))
+        .filter(|d| d.is_dir())
+        .collect();
         if all.is_empty() {
             all.push(self.root.clone());
         }
@@ -62,7 +70,12 @@ impl Layout {
 /// when standard input does: whoever holds the other end cannot leave it behind.
 #[must_use]
 pub fn systemd_main(dir: &Path, stays_while_stdin: bool) -> i32 {
-    supervisor::run(Layout { root: dir.to_owned() }, stays_while_stdin)
+    supervisor::run(
+        Layout {
+            root: dir.to_owned(),
+        },
+        stays_while_stdin,
+    )
 }
 
 /// `systemctl`
@@ -79,7 +92,9 @@ pub fn systemctl_main(args: &[String]) -> i32 {
             reply.code
         }
         None => {
-            eprintln!("System has not been booted with systemd as init system (PID 1). Can't operate.");
+            eprintln!(
+                "System has not been booted with systemd as init system (PID 1). Can't operate."
+            );
             eprintln!("Failed to connect to bus: Host is down");
             1
         }
@@ -88,7 +103,9 @@ pub fn systemctl_main(args: &[String]) -> i32 {
 
 fn ask(args: &[String]) -> Option<supervisor::Reply> {
     let mut stream = UnixStream::connect(Layout::find()?.socket()).ok()?;
-    stream.write_all(format!("{}\n", serde_json::to_string(args).ok()?).as_bytes()).ok()?;
+    stream
+        .write_all(format!("{}\n", serde_json::to_string(args).ok()?).as_bytes())
+        .ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()

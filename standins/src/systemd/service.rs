@@ -131,7 +131,8 @@ impl Service {
     }
 
     fn log(&self, message: &str) {
-        self.journal.systemd(&self.unit.name, &self.invocation, message);
+        self.journal
+            .systemd(&self.unit.name, &self.invocation, message);
     }
 
     fn described(&self) -> String {
@@ -143,7 +144,9 @@ impl Service {
         self.changed = Stamp::now();
         match state {
             State::Running => self.active_entered = Some(self.changed),
-            State::Dead | State::Failed | State::AutoRestart => self.inactive_entered = Some(self.changed),
+            State::Dead | State::Failed | State::AutoRestart => {
+                self.inactive_entered = Some(self.changed)
+            }
             _ => {}
         }
         self.state = state;
@@ -153,13 +156,16 @@ impl Service {
     /// Works on the job. True: it is done.
     pub(crate) fn step(&mut self, exits: &mpsc::Sender<Wake>) -> bool {
         self.fire_timer(exits);
-        let Some((_, job)) = self.job else { return false };
+        let Some((_, job)) = self.job else {
+            return false;
+        };
         match (job, self.state) {
             (_, State::StopSigterm | State::StopSigkill) => false,
             // A start waits for the restart that is under way anyway.
             (Job::Start, State::AutoRestart) => false,
             (Job::Start, State::Running) => true,
-            (Job::Start, State::Dead | State::Failed) | (Job::Restart, State::Dead | State::Failed) => {
+            (Job::Start, State::Dead | State::Failed)
+            | (Job::Restart, State::Dead | State::Failed) => {
                 self.start(exits);
                 true
             }
@@ -167,7 +173,8 @@ impl Service {
                 self.log(&format!("Stopping {}...", self.described()));
                 self.signal(Signal::SIGTERM);
                 self.enter(State::StopSigterm);
-                self.timer = Instant::now().checked_add(self.unit.duration("TimeoutStopSec", TIMEOUT_STOP));
+                self.timer =
+                    Instant::now().checked_add(self.unit.duration("TimeoutStopSec", TIMEOUT_STOP));
                 false
             }
             (Job::Stop | Job::Restart, State::AutoRestart) => {
@@ -189,7 +196,10 @@ impl Service {
             State::AutoRestart => {
                 self.n_restarts += 1;
                 let name = &self.unit.name;
-                self.log(&format!("{name}: Scheduled restart job, restart counter is at {}.", self.n_restarts));
+                self.log(&format!(
+                    "{name}: Scheduled restart job, restart counter is at {}.",
+                    self.n_restarts
+                ));
                 self.log(&format!("Stopped {}.", self.described()));
                 self.start(exits);
                 self.job = self.job.filter(|(_, job)| *job != Job::Start);
@@ -197,7 +207,10 @@ impl Service {
             State::StopSigterm => {
                 let name = &self.unit.name;
                 self.log(&format!("{name}: State 'stop-sigterm' timed out. Killing."));
-                self.log(&format!("{name}: Killing process {} (kubelet) with signal SIGKILL.", self.main_pid));
+                self.log(&format!(
+                    "{name}: Killing process {} (kubelet) with signal SIGKILL.",
+                    self.main_pid
+                ));
                 self.result = "timeout";
                 self.signal(Signal::SIGKILL);
                 self.enter(State::StopSigkill);
@@ -207,9 +220,15 @@ impl Service {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let Ok(pid) = i32::try_from(self.main_pid) else { return };
+        let Ok(pid) = i32::try_from(self.main_pid) else {
+            return;
+        };
         if pid > 0 {
-            let _ = if signal == Signal::SIGKILL { killpg(Pid::from_raw(pid), signal) } else { kill(Pid::from_raw(pid), signal) };
+            let _ = if signal == Signal::SIGKILL {
+                killpg(Pid::from_raw(pid), signal)
+            } else {
+                kill(Pid::from_raw(pid), signal)
+            };
         }
     }
 
@@ -218,12 +237,23 @@ impl Service {
             self.n_restarts = 0;
         }
         let interval = self.unit.start_limit_interval();
-        let burst = self.unit.get("StartLimitBurst").and_then(|b| b.parse().ok()).unwrap_or(START_LIMIT_BURST);
+        let burst = self
+            .unit
+            .get("StartLimitBurst")
+            .and_then(|b| b.parse().ok())
+            .unwrap_or(START_LIMIT_BURST);
         let now = Instant::now();
-        self.recent_starts.retain(|at| now.duration_since(*at) < interval);
+        self.recent_starts
+            .retain(|at| now.duration_since(*at) < interval);
         if !interval.is_zero() && self.recent_starts.len() >= burst {
-            self.log(&format!("{}: Start request repeated too quickly.", self.unit.name));
-            self.log(&format!("{}: Failed with result 'start-limit-hit'.", self.unit.name));
+            self.log(&format!(
+                "{}: Start request repeated too quickly.",
+                self.unit.name
+            ));
+            self.log(&format!(
+                "{}: Failed with result 'start-limit-hit'.",
+                self.unit.name
+            ));
             self.result = "start-limit-hit";
             return self.enter(State::Failed);
         }
@@ -241,7 +271,10 @@ impl Service {
             }
             Err(why) => {
                 self.log(&format!("Started {}.", self.described()));
-                self.log(&format!("{}: Failed at step EXEC spawning: {why}", self.unit.name));
+                self.log(&format!(
+                    "{}: Failed at step EXEC spawning: {why}",
+                    self.unit.name
+                ));
                 self.enter(State::Running);
                 // The child that could not become the program exits with this.
                 self.ended(ExitStatus::from_raw(203 << 8));
@@ -283,7 +316,11 @@ impl Service {
     }
 
     fn copy(&self, from: impl std::io::Read + Send + 'static, pid: u32, drained: mpsc::Sender<()>) {
-        let (journal, unit, invocation) = (self.journal.clone(), self.unit.name.clone(), self.invocation.clone());
+        let (journal, unit, invocation) = (
+            self.journal.clone(),
+            self.unit.name.clone(),
+            self.invocation.clone(),
+        );
         std::thread::spawn(move || {
             for line in BufReader::new(from).lines() {
                 let Ok(line) = line else { break };
@@ -315,17 +352,28 @@ impl Service {
                     _ => "n/a",
                 };
                 if code != 0 {
-                    self.log(&format!("{name}: Main process exited, code=exited, status={code}/{word}"));
+                    self.log(&format!(
+                        "{name}: Main process exited, code=exited, status={code}/{word}"
+                    ));
                 }
                 (code != 0).then_some("exit-code")
             }
             (None, signal) => {
                 let signal = signal.unwrap_or(0);
                 (self.exec_main_code, self.exec_main_status) = (2, signal);
-                let word = Signal::try_from(signal).map_or("n/a", |s| s.as_str().trim_start_matches("SIG"));
-                let clean = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM, Signal::SIGPIPE].map(|s| s as i32);
+                let word = Signal::try_from(signal)
+                    .map_or("n/a", |s| s.as_str().trim_start_matches("SIG"));
+                let clean = [
+                    Signal::SIGHUP,
+                    Signal::SIGINT,
+                    Signal::SIGTERM,
+                    Signal::SIGPIPE,
+                ]
+                .map(|s| s as i32);
                 if !clean.contains(&signal) {
-                    self.log(&format!("{name}: Main process exited, code=killed, status={signal}/{word}"));
+                    self.log(&format!(
+                        "{name}: Main process exited, code=killed, status={signal}/{word}"
+                    ));
                 }
                 (!clean.contains(&signal)).then_some("signal")
             }

@@ -45,7 +45,8 @@ impl Services {
         let is_found = self.loaded.get(name).is_some_and(|s| s.unit.is_found());
         if !is_found {
             let unit = Unit::load(&layout.unit_directories(), name);
-            self.loaded.insert(name.into(), Service::new(unit, Journal(layout.journal())));
+            self.loaded
+                .insert(name.into(), Service::new(unit, Journal(layout.journal())));
         }
         self.loaded.get_mut(name).unwrap()
     }
@@ -64,7 +65,11 @@ impl Manager {
             if services.canceled.contains(&id) {
                 return false;
             }
-            let pending = services.loaded.get(name).and_then(|s| s.job).is_some_and(|(job, _)| job == id);
+            let pending = services
+                .loaded
+                .get(name)
+                .and_then(|s| s.job)
+                .is_some_and(|(job, _)| job == id);
             if !pending {
                 break;
             }
@@ -101,7 +106,10 @@ impl Manager {
 
     fn kill_all(&self) {
         // A thread that panicked with the lock must not keep the children alive.
-        let services = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let services = self
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for service in services.loaded.values() {
             service.signal(Signal::SIGKILL);
         }
@@ -117,9 +125,15 @@ pub(crate) fn run(layout: Layout, stays_while_stdin: bool) -> i32 {
     fs::create_dir_all(layout.run_directory()).unwrap();
     let socket = layout.socket();
     let _ = fs::remove_file(&socket);
-    let listener = UnixListener::bind(&socket).unwrap_or_else(|e| panic!("{}: {e}", socket.display()));
+    let listener =
+        UnixListener::bind(&socket).unwrap_or_else(|e| panic!("{}: {e}", socket.display()));
     let (wake, woken) = mpsc::channel();
-    let manager = Arc::new(Manager { layout, state: Mutex::default(), done: Condvar::new(), wake });
+    let manager = Arc::new(Manager {
+        layout,
+        state: Mutex::default(),
+        done: Condvar::new(),
+        wake,
+    });
     let answering = Arc::clone(&manager);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -148,7 +162,9 @@ pub(crate) fn run(layout: Layout, stays_while_stdin: bool) -> i32 {
 fn supervise(manager: &Manager, woken: &mpsc::Receiver<Wake>) -> ! {
     loop {
         let next = manager.step();
-        let pause = next.map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
+        let pause = next.map_or(Duration::from_secs(3600), |at| {
+            at.saturating_duration_since(Instant::now())
+        });
         if let Ok(Wake::Exited(exit)) = woken.recv_timeout(pause)
             && let Some(service) = manager.state.lock().unwrap().loaded.get_mut(&exit.unit)
         {
@@ -159,11 +175,15 @@ fn supervise(manager: &Manager, woken: &mpsc::Receiver<Wake>) -> ! {
 
 fn answer(manager: &Manager, mut stream: UnixStream) {
     let mut line = String::new();
-    let Ok(reading) = stream.try_clone() else { return };
+    let Ok(reading) = stream.try_clone() else {
+        return;
+    };
     if BufReader::new(reading).read_line(&mut line).is_err() {
         return;
     }
-    let Ok(args) = serde_json::from_str::<Vec<String>>(&line) else { return };
+    let Ok(args) = serde_json::from_str::<Vec<String>>(&line) else {
+        return;
+    };
     let reply = super::systemctl::serve(manager, &args);
     let _ = stream.write_all(serde_json::to_string(&reply).unwrap().as_bytes());
 }

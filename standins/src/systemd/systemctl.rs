@@ -24,17 +24,26 @@ fn parse(args: &[String]) -> Result<Options, String> {
             Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
             _ => (arg.as_str(), None),
         };
-        let attached = |prefix: &str| arg.strip_prefix(prefix).filter(|v| !v.is_empty()).map(str::to_owned);
+        let attached = |prefix: &str| {
+            arg.strip_prefix(prefix)
+                .filter(|v| !v.is_empty())
+                .map(str::to_owned)
+        };
         let mut value = |attached: Option<String>| {
-            inline.clone().or(attached).or_else(|| args.next().cloned()).ok_or(format!("systemctl: option requires an argument -- '{arg}'"))
+            inline
+                .clone()
+                .or(attached)
+                .or_else(|| args.next().cloned())
+                .ok_or(format!("systemctl: option requires an argument -- '{arg}'"))
         };
         match name {
             "--value" => options.bare = true,
             "--no-block" => options.no_block = true,
             "-q" | "--quiet" => options.quiet = true,
-            "--no-ask-password" | "--no-pager" | "--system" | "--no-warn" | "--full" | "-l" | "--all" | "-a" | "--no-legend"
-            | "--wait" | "--plain" => {}
-            "--job-mode" | "-n" | "--lines" | "-o" | "--output" | "-t" | "--type" | "--kill-whom" | "--kill-who" => {
+            "--no-ask-password" | "--no-pager" | "--system" | "--no-warn" | "--full" | "-l"
+            | "--all" | "-a" | "--no-legend" | "--wait" | "--plain" => {}
+            "--job-mode" | "-n" | "--lines" | "-o" | "--output" | "-t" | "--type"
+            | "--kill-whom" | "--kill-who" => {
                 value(None)?;
             }
             "-s" | "--signal" => options.signal = Some(value(None)?),
@@ -44,7 +53,9 @@ fn parse(args: &[String]) -> Result<Options, String> {
                 options.add(&value(attached("-P"))?);
                 options.bare = true;
             }
-            _ if name.starts_with('-') => return Err(format!("systemctl: unrecognized option '{arg}'")),
+            _ if name.starts_with('-') => {
+                return Err(format!("systemctl: unrecognized option '{arg}'"));
+            }
             word => options.words.push(word.into()),
         }
     }
@@ -53,7 +64,9 @@ fn parse(args: &[String]) -> Result<Options, String> {
 
 impl Options {
     fn add(&mut self, names: &str) {
-        self.properties.get_or_insert_default().extend(names.split(',').map(str::to_owned));
+        self.properties
+            .get_or_insert_default()
+            .extend(names.split(',').map(str::to_owned));
     }
 }
 
@@ -61,28 +74,65 @@ impl Options {
 pub(crate) fn serve(manager: &Manager, args: &[String]) -> Reply {
     let options = match parse(args) {
         Ok(options) => options,
-        Err(why) => return Reply { stderr: format!("{why}\n"), code: 1, ..Reply::default() },
+        Err(why) => {
+            return Reply {
+                stderr: format!("{why}\n"),
+                code: 1,
+                ..Reply::default()
+            };
+        }
     };
     let Some((verb, units)) = options.words.split_first() else {
-        return Reply { stderr: "the stand-in wants a verb\n".into(), code: 1, ..Reply::default() };
+        return Reply {
+            stderr: "the stand-in wants a verb\n".into(),
+            code: 1,
+            ..Reply::default()
+        };
     };
-    let named = |u: &String| if u.contains('.') { u.clone() } else { format!("{u}.service") };
+    let named = |u: &String| {
+        if u.contains('.') {
+            u.clone()
+        } else {
+            format!("{u}.service")
+        }
+    };
     let units: Vec<String> = units.iter().map(named).collect();
     let mut reply = Reply::default();
     match verb.as_str() {
         "daemon-reload" => manager.reload(),
         "start" => each(manager, &units, Job::Start, "start", &options, &mut reply),
         "stop" => each(manager, &units, Job::Stop, "stop", &options, &mut reply),
-        "restart" => each(manager, &units, Job::Restart, "restart", &options, &mut reply),
+        "restart" => each(
+            manager,
+            &units,
+            Job::Restart,
+            "restart",
+            &options,
+            &mut reply,
+        ),
         "show" if units.is_empty() => reply.stdout = of_manager(&options),
         "show" => {
-            let shown: Vec<String> = units.iter().map(|unit| {
-                with(manager, unit, |s| show::properties(s, &manager.layout.unit_directories(), options.properties.as_deref(), options.bare))
-            }).collect();
+            let shown: Vec<String> = units
+                .iter()
+                .map(|unit| {
+                    with(manager, unit, |s| {
+                        show::properties(
+                            s,
+                            &manager.layout.unit_directories(),
+                            options.properties.as_deref(),
+                            options.bare,
+                        )
+                    })
+                })
+                .collect();
             reply.stdout = shown.join("\n");
         }
-        "is-active" => state_of(manager, &units, &mut reply, 3, |s| (s.state.active(), s.state == State::Running)),
-        "is-failed" => state_of(manager, &units, &mut reply, 1, |s| (s.state.active(), s.state == State::Failed)),
+        "is-active" => state_of(manager, &units, &mut reply, 3, |s| {
+            (s.state.active(), s.state == State::Running)
+        }),
+        "is-failed" => state_of(manager, &units, &mut reply, 1, |s| {
+            (s.state.active(), s.state == State::Failed)
+        }),
         "is-enabled" => {
             let directories = manager.layout.unit_directories();
             state_of(manager, &units, &mut reply, 1, |s| {
@@ -90,19 +140,29 @@ pub(crate) fn serve(manager: &Manager, args: &[String]) -> Reply {
                 (state, state == "enabled")
             });
         }
-        "status" => state_of(manager, &units, &mut reply, 3, |s| (s.state.sub(), s.state == State::Running)),
+        "status" => state_of(manager, &units, &mut reply, 3, |s| {
+            (s.state.sub(), s.state == State::Running)
+        }),
         "cat" => units.iter().for_each(|unit| cat(manager, unit, &mut reply)),
-        "reset-failed" => units.iter().for_each(|unit| with(manager, unit, |s| {
-            s.n_restarts = 0;
-            if s.state == State::Failed {
-                s.state = State::Dead;
-            }
-        })),
+        "reset-failed" => units.iter().for_each(|unit| {
+            with(manager, unit, |s| {
+                s.n_restarts = 0;
+                if s.state == State::Failed {
+                    s.state = State::Dead;
+                }
+            })
+        }),
         "kill" => {
             let signal = options.signal.as_deref().unwrap_or("SIGTERM");
-            let signal = if signal.starts_with("SIG") { signal.to_owned() } else { format!("SIG{signal}") };
+            let signal = if signal.starts_with("SIG") {
+                signal.to_owned()
+            } else {
+                format!("SIG{signal}")
+            };
             let signal = signal.parse().unwrap_or(nix::sys::signal::Signal::SIGTERM);
-            units.iter().for_each(|unit| with(manager, unit, |s| s.signal(signal)));
+            units
+                .iter()
+                .for_each(|unit| with(manager, unit, |s| s.signal(signal)));
         }
         other => {
             reply.stderr = format!("Unknown command verb {other}.\n");
@@ -119,23 +179,45 @@ fn with<T>(manager: &Manager, unit: &str, look: impl FnOnce(&mut Service) -> T) 
     look(manager.state.lock().unwrap().unit(&manager.layout, unit))
 }
 
-fn each(manager: &Manager, units: &[String], job: Job, verb: &str, options: &Options, reply: &mut Reply) {
+fn each(
+    manager: &Manager,
+    units: &[String],
+    job: Job,
+    verb: &str,
+    options: &Options,
+    reply: &mut Reply,
+) {
     for unit in units {
         let directories = manager.layout.unit_directories();
-        let (found, masked, stale) = with(manager, unit, |s| (s.unit.is_found(), s.unit.masked, s.unit.needs_reload(&directories)));
+        let (found, masked, stale) = with(manager, unit, |s| {
+            (
+                s.unit.is_found(),
+                s.unit.masked,
+                s.unit.needs_reload(&directories),
+            )
+        });
         if !found {
             let past = if verb == "stop" { "loaded" } else { "found" };
-            let _ = writeln!(reply.stderr, "Failed to {verb} {unit}: Unit {unit} not {past}.");
+            let _ = writeln!(
+                reply.stderr,
+                "Failed to {verb} {unit}: Unit {unit} not {past}."
+            );
             reply.code = 5;
             continue;
         }
         if masked && job != Job::Stop {
-            let _ = writeln!(reply.stderr, "Failed to {verb} {unit}: Unit {unit} is masked.");
+            let _ = writeln!(
+                reply.stderr,
+                "Failed to {verb} {unit}: Unit {unit} is masked."
+            );
             reply.code = 1;
             continue;
         }
         if stale && !options.quiet {
-            let _ = writeln!(reply.stderr, "Warning: The unit file, source configuration file or drop-ins of {unit} changed on disk. Run 'systemctl daemon-reload' to reload units.");
+            let _ = writeln!(
+                reply.stderr,
+                "Warning: The unit file, source configuration file or drop-ins of {unit} changed on disk. Run 'systemctl daemon-reload' to reload units."
+            );
         }
         // Done says nothing of how the process fares: with Type=simple it has merely been started.
         if !manager.run(unit, job, !options.no_block) {
@@ -145,7 +227,13 @@ fn each(manager: &Manager, units: &[String], job: Job, verb: &str, options: &Opt
     }
 }
 
-fn state_of(manager: &Manager, units: &[String], reply: &mut Reply, code: i32, look: impl Fn(&mut Service) -> (&'static str, bool)) {
+fn state_of(
+    manager: &Manager,
+    units: &[String],
+    reply: &mut Reply,
+    code: i32,
+    look: impl Fn(&mut Service) -> (&'static str, bool),
+) {
     for unit in units {
         let (state, good) = with(manager, unit, &look);
         let _ = writeln!(reply.stdout, "{state}");
@@ -156,7 +244,14 @@ fn state_of(manager: &Manager, units: &[String], reply: &mut Reply, code: i32, l
 }
 
 fn cat(manager: &Manager, unit: &str, reply: &mut Reply) {
-    let files = with(manager, unit, |s| s.unit.fragment.iter().chain(&s.unit.drop_ins).cloned().collect::<Vec<_>>());
+    let files = with(manager, unit, |s| {
+        s.unit
+            .fragment
+            .iter()
+            .chain(&s.unit.drop_ins)
+            .cloned()
+            .collect::<Vec<_>>()
+    });
     if files.is_empty() {
         let _ = writeln!(reply.stderr, "No files found for {unit}.");
         reply.code = 1;
@@ -168,8 +263,26 @@ fn cat(manager: &Manager, unit: &str, reply: &mut Reply) {
 }
 
 fn of_manager(options: &Options) -> String {
-    let all = [("Version", "252.39-1~deb12u2"), ("Architecture", "x86-64"), ("SystemState", "running")];
-    let wanted = |name: &str| options.properties.as_ref().is_none_or(|w| w.iter().any(|n| n == name));
-    let line = |(name, value): (&str, &str)| if options.bare { format!("{value}\n") } else { format!("{name}={value}\n") };
-    all.into_iter().filter(|(name, _)| wanted(name)).map(line).collect()
+    let all = [
+        ("Version", "252.39-1~deb12u2"),
+        ("Architecture", "x86-64"),
+        ("SystemState", "running"),
+    ];
+    let wanted = |name: &str| {
+        options
+            .properties
+            .as_ref()
+            .is_none_or(|w| w.iter().any(|n| n == name))
+    };
+    let line = |(name, value): (&str, &str)| {
+        if options.bare {
+            format!("{value}\n")
+        } else {
+            format!("{name}={value}\n")
+        }
+    };
+    all.into_iter()
+        .filter(|(name, _)| wanted(name))
+        .map(line)
+        .collect()
 }

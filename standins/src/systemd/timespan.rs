@@ -15,10 +15,14 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     let mut total = 0.0;
     let mut rest = text.trim();
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let number: f64 = rest[..end].parse().ok()?;
         rest = rest[end..].trim_start();
-        let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(rest.len());
         total += number
             * match &rest[..end] {
                 "" | "s" | "sec" | "second" | "seconds" => 1.0,
@@ -41,13 +45,24 @@ pub(crate) fn show(span: Duration) -> String {
     }
     let mut micros = span.as_micros();
     let mut parts = Vec::new();
-    for (unit, size) in [("d", 86_400_000_000), ("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1000), ("us", 1)] {
+    for (unit, size) in [
+        ("d", 86_400_000_000),
+        ("h", 3_600_000_000),
+        ("min", 60_000_000),
+        ("s", 1_000_000),
+        ("ms", 1000),
+        ("us", 1),
+    ] {
         if micros >= size {
             parts.push(format!("{}{unit}", micros / size));
             micros %= size;
         }
     }
-    if parts.is_empty() { "0".into() } else { parts.join(" ") }
+    if parts.is_empty() {
+        "0".into()
+    } else {
+        parts.join(" ")
+    }
 }
 
 /// A point in time, by the wall's clock and by the monotonic one.
@@ -71,7 +86,13 @@ impl Stamp {
         let t = self.wall;
         let weekday = &t.weekday().to_string()[..3];
         let (month, day) = (u8::from(t.month()), t.day());
-        format!("{weekday} {:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", t.year(), t.hour(), t.minute(), t.second())
+        format!(
+            "{weekday} {:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
+            t.year(),
+            t.hour(),
+            t.minute(),
+            t.second()
+        )
     }
 
     pub(crate) fn monotonic(self) -> String {

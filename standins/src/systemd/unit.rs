@@ -22,11 +22,19 @@ pub(crate) struct Unit {
 impl Unit {
     /// Finds and reads it, or finds nothing.
     pub(crate) fn load(directories: &[PathBuf], name: &str) -> Self {
-        let mut unit = Self { name: name.into(), ..Self::default() };
-        unit.fragment = directories.iter().map(|d| d.join(name)).find(|p| p.symlink_metadata().is_ok());
+        let mut unit = Self {
+            name: name.into(),
+            ..Self::default()
+        };
+        unit.fragment = directories
+            .iter()
+            .map(|d| d.join(name))
+            .find(|p| p.symlink_metadata().is_ok());
         unit.drop_ins = find_drop_ins(directories, name);
         unit.stamps = unit.stamps_now();
-        let Some(fragment) = &unit.fragment else { return unit };
+        let Some(fragment) = &unit.fragment else {
+            return unit;
+        };
         unit.masked = fs::read_link(fragment).is_ok_and(|to| to == Path::new("/dev/null"));
         for file in std::iter::once(fragment).chain(&unit.drop_ins) {
             let text = fs::read_to_string(file).unwrap_or_default();
@@ -41,12 +49,16 @@ impl Unit {
 
     /// Whether the files are no longer those that were read.
     pub(crate) fn needs_reload(&self, directories: &[PathBuf]) -> bool {
-        self.is_found() && (find_drop_ins(directories, &self.name) != self.drop_ins || self.stamps_now() != self.stamps)
+        self.is_found()
+            && (find_drop_ins(directories, &self.name) != self.drop_ins
+                || self.stamps_now() != self.stamps)
     }
 
     fn stamps_now(&self) -> Vec<Option<SystemTime>> {
         let files = self.fragment.iter().chain(&self.drop_ins);
-        files.map(|f| f.metadata().and_then(|m| m.modified()).ok()).collect()
+        files
+            .map(|f| f.metadata().and_then(|m| m.modified()).ok())
+            .collect()
     }
 
     /// The values of a setting that adds up; an empty one clears what came before.
@@ -83,7 +95,10 @@ impl Unit {
 
     /// `Environment=`: assignments, unquoted.
     pub(crate) fn environment(&self) -> Vec<String> {
-        self.list("Environment").iter().flat_map(|line| split(line)).collect()
+        self.list("Environment")
+            .iter()
+            .flat_map(|line| split(line))
+            .collect()
     }
 
     /// `EnvironmentFile=`: the path, and whether it may be missing.
@@ -113,11 +128,18 @@ impl Unit {
                     .filter(|l| !l.trim_start().starts_with(['#', ';']))
                     .for_each(|l| assign(&split(l).join(" "), &mut environment)),
                 Err(_) if may_be_missing => {}
-                Err(_) => return Err("Failed to load environment files: No such file or directory".into()),
+                Err(_) => {
+                    return Err(
+                        "Failed to load environment files: No such file or directory".into(),
+                    );
+                }
             }
         }
         let mut words = Vec::new();
-        for word in split(self.exec_start().trim_start_matches(['-', '@', ':', '+', '!'])) {
+        for word in split(
+            self.exec_start()
+                .trim_start_matches(['-', '@', ':', '+', '!']),
+        ) {
             expand(&word, &environment, &mut words);
         }
         Ok((words, environment))
@@ -128,8 +150,14 @@ impl Unit {
 fn find_drop_ins(directories: &[PathBuf], name: &str) -> Vec<PathBuf> {
     let mut found: BTreeMap<_, PathBuf> = BTreeMap::new();
     for directory in directories.iter().rev() {
-        let Ok(entries) = fs::read_dir(directory.join(format!("{name}.d"))) else { continue };
-        for path in entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "conf")) {
+        let Ok(entries) = fs::read_dir(directory.join(format!("{name}.d"))) else {
+            continue;
+        };
+        for path in entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|e| e == "conf"))
+        {
             found.insert(path.file_name().map(std::ffi::OsStr::to_owned), path);
         }
     }
@@ -138,8 +166,14 @@ fn find_drop_ins(directories: &[PathBuf], name: &str) -> Vec<PathBuf> {
 
 fn parse(text: &str) -> Vec<(String, String)> {
     let joined = text.replace("\\\n", " ");
-    let lines = joined.lines().map(str::trim).filter(|l| !l.starts_with(['#', ';', '[']));
-    lines.filter_map(|l| l.split_once('=')).map(|(k, v)| (k.trim().into(), v.trim().into())).collect()
+    let lines = joined
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.starts_with(['#', ';', '[']));
+    lines
+        .filter_map(|l| l.split_once('='))
+        .map(|(k, v)| (k.trim().into(), v.trim().into()))
+        .collect()
 }
 
 /// Words, with quotes and backslashes taken off.
