@@ -14,7 +14,7 @@ use super::fault::{Fault, Then, WatchFault};
 use super::http::{Conn, Request, Response, Socket, chunk};
 use super::status::Status;
 use super::watch::Watch;
-use super::{Cluster, Logged};
+use super::{Cluster, Logged, discovery};
 use crate::pki::Identity;
 
 /// What a request is answered with.
@@ -165,6 +165,18 @@ impl Cluster {
             }
             ("PUT" | "PATCH", ["api", "v1", "namespaces", ns, "configmaps", name]) => {
                 self.update_configmap(user, ns, name, request)
+            }
+            (
+                "POST",
+                [
+                    "apis",
+                    "authorization.k8s.io",
+                    "v1",
+                    "selfsubjectaccessreviews",
+                ],
+            ) if !user.is_anonymous() => discovery::may_i(user, request),
+            ("GET", path) if !user.is_anonymous() => {
+                discovery::answer(path).ok_or_else(Status::no_such_path)
             }
             _ if user.is_anonymous() => Err(Status::forbidden_path(
                 &user.name,

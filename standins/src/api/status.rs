@@ -17,7 +17,7 @@ pub(crate) struct Status {
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details>,
+    details: Option<Box<Details>>,
     pub(crate) code: u16,
 }
 
@@ -80,7 +80,7 @@ impl Status {
             status: if code < 400 { "Success" } else { "Failure" },
             message: message.into(),
             reason,
-            details,
+            details: details.map(Box::new),
             code,
         }
     }

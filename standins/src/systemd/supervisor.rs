@@ -61,7 +61,10 @@ impl Manager {
         let replaced = services.unit(&self.layout, name).job.replace((id, job));
         services.canceled.extend(replaced.map(|(id, _)| id));
         let _ = self.wake.send(Wake::Job);
-        while waits {
+        if !waits {
+            return true;
+        }
+        loop {
             if services.canceled.contains(&id) {
                 return false;
             }
@@ -71,11 +74,10 @@ impl Manager {
                 .and_then(|s| s.job)
                 .is_some_and(|(job, _)| job == id);
             if !pending {
-                break;
+                return true;
             }
             services = self.done.wait(services).unwrap();
         }
-        true
     }
 
     pub(crate) fn reload(&self) {
