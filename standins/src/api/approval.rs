@@ -37,7 +37,7 @@ impl Cluster {
             .csr
             .clone();
         let wanted = match request.method.as_str() {
-            "PUT" => read_csr(&request.body, request.header("content-type"))?,
+            "PUT" => read_csr(request)?,
             _ => patched(&current, request)?,
         };
         let version = &wanted.metadata.resource_version;

@@ -6,7 +6,7 @@ use super::auth::{self, CERTIFICATES, User};
 use super::http::{Request, Response};
 use super::objects::{Condition, Csr, ManagedFields};
 use super::status::{Resource, Status};
-use super::{Cluster, from_base64, random_suffix, random_uid, to_base64};
+use super::{Cluster, from_base64, protobuf, random_suffix, random_uid, to_base64};
 use crate::clock;
 use crate::pki;
 
@@ -164,7 +164,7 @@ impl Cluster {
 
     pub(crate) fn create_csr(&self, user: &User, request: &Request) -> Result<Response, Status> {
         auth::csrs(user, "create", "certificatesigningrequests", "")?;
-        let mut csr = read_csr(&request.body, request.header("content-type"))?;
+        let mut csr = read_csr(request)?;
         let manager = manager(request);
         let generated = csr.metadata.name.is_empty();
         if generated {
@@ -262,14 +262,8 @@ fn list_json(metadata: &Value, items: &[&str]) -> String {
     )
 }
 
-pub(crate) fn read_csr(body: &[u8], content_type: Option<&str>) -> Result<Csr, Status> {
-    let content_type = content_type.unwrap_or("application/json");
-    if !content_type.starts_with("application/json") {
-        return Err(Status::unsupported_media_type(content_type));
-    }
-    let what = "CertificateSigningRequest in version \"v1\" cannot be handled as a CertificateSigningRequest";
-    let value: Value =
-        serde_json::from_slice(body).map_err(|e| Status::bad_request(format!("{what}: {e}")))?;
+pub(crate) fn read_csr(request: &Request) -> Result<Csr, Status> {
+    let value = protobuf::body(request)?;
     let (version, kind) = (value["apiVersion"].as_str(), value["kind"].as_str());
     if version.is_some_and(|v| v != V1) || kind.is_some_and(|k| k != "CertificateSigningRequest") {
         let got = format!("{} {}", version.unwrap_or(""), kind.unwrap_or(""));
@@ -277,5 +271,6 @@ pub(crate) fn read_csr(body: &[u8], content_type: Option<&str>) -> Result<Csr, S
             "the object provided is unrecognized: {got}"
         )));
     }
+    let what = "CertificateSigningRequest in version \"v1\" cannot be handled as a CertificateSigningRequest";
     serde_json::from_value(value).map_err(|e| Status::bad_request(format!("{what}: json: {e}")))
 }

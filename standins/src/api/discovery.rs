@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::auth::{self, CERTIFICATES, User};
 use super::http::{Request, Response};
+use super::protobuf;
 use super::status::Status;
 
 /// The answer to a discovery path, if it is one.
@@ -81,8 +82,9 @@ fn resource(name: &str, kind: &str, short: &str, namespaced: bool, verbs: &[&str
 
 /// `POST …/selfsubjectaccessreviews`: what `kubectl auth can-i` asks.
 pub(crate) fn may_i(user: &User, request: &Request) -> Result<Response, Status> {
-    let mut review: Value =
-        serde_json::from_slice(&request.body).map_err(|e| Status::bad_request(e.to_string()))?;
+    let mut review = protobuf::body(request)?;
+    review["kind"] = "SelfSubjectAccessReview".into();
+    review["apiVersion"] = "authorization.k8s.io/v1".into();
     let asked = &review["spec"]["resourceAttributes"];
     let text = |field: &str| asked[field].as_str().unwrap_or_default();
     let (verb, name) = (text("verb"), text("name"));

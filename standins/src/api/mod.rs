@@ -20,6 +20,7 @@ mod http;
 mod kubeconfig;
 mod objects;
 pub(crate) mod patch;
+mod protobuf;
 mod server;
 mod signer;
 mod status;
