@@ -125,10 +125,13 @@ pub(crate) fn run(layout: Layout, stays_while_stdin: bool) -> i32 {
     signals.add(Signal::SIGINT);
     let _ = signals.thread_block();
     fs::create_dir_all(layout.run_directory()).unwrap();
+    // Under its own name only once it listens: whoever finds it can connect.
     let socket = layout.socket();
-    let _ = fs::remove_file(&socket);
+    let unready = socket.with_extension("new");
+    let _ = fs::remove_file(&unready);
     let listener =
-        UnixListener::bind(&socket).unwrap_or_else(|e| panic!("{}: {e}", socket.display()));
+        UnixListener::bind(&unready).unwrap_or_else(|e| panic!("{}: {e}", unready.display()));
+    fs::rename(&unready, &socket).unwrap();
     let (wake, woken) = mpsc::channel();
     let manager = Arc::new(Manager {
         layout,
