@@ -456,6 +456,44 @@ fn the_configmap_is_the_admins_to_change() {
 }
 
 #[test]
+fn initial_events_end_with_a_bookmark_where_the_server_knows_them() {
+    let target = format!(
+        "{CSRS}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    );
+    let cluster = cluster();
+    cluster.api.add_csr(Csr::kubelet_serving("w1", &sans()));
+    let mut lines = Vec::new();
+    cluster
+        .node
+        .watch(&target, |line| {
+            lines.push(line.to_owned());
+            lines.len() < 2
+        })
+        .unwrap();
+    assert!(
+        lines[1].contains(
+            r#""annotations":{"k8s.io/initial-events-end":"true"}},"spec":{"request":null"#
+        ),
+        "{lines:?}"
+    );
+    let old = with(Config {
+        version: "v1.30.1".into(),
+        ..Config::default()
+    });
+    assert_eq!(get(&old.node, &target).0, 422);
+    assert!(old.api.configmap("kube-system", "kubelet-config").is_some());
+    let older = ApiServer::start(Config {
+        version: "v1.22.0".into(),
+        ..Config::default()
+    });
+    assert!(
+        older
+            .configmap("kube-system", "kubelet-config-1.22")
+            .is_some()
+    );
+}
+
+#[test]
 fn every_style_of_kubeconfig_works() {
     let api = ApiServer::start(Config::default());
     for style in [

@@ -21,7 +21,7 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Starts it, with the ConfigMap `kubelet-config` of a kubeadm cluster and nothing else.
+    /// Starts it, with the ConfigMaps that kubeadm leaves in a cluster and nothing else.
     #[must_use]
     pub fn start(config: Config) -> Self {
         let ca = Ca::new("kubernetes");
@@ -56,12 +56,7 @@ impl ApiServer {
             sockets: Mutex::default(),
             me: me.clone(),
         });
-        // Called after the minor version up to 1.23.
-        let name = match cluster.minor() {
-            minor @ ..=23 => format!("kubelet-config-1.{minor}"),
-            _ => "kubelet-config".into(),
-        };
-        cluster.put_configmap("kube-system", &name, &[("kubelet", &kubelet_config())]);
+        cluster.seed_configmaps();
         let accepting = {
             let cluster = Arc::clone(&cluster);
             std::thread::spawn(move || cluster.accept(&listener, &tls))
@@ -330,12 +325,4 @@ impl Csr {
             ..Self::default()
         }
     }
-}
-
-/// The ConfigMap that kubeadm 1.36 put into the cluster, and the kubelet's configuration in it.
-const CONFIGMAP: &str = include_str!("../../../testdata/captured/1.36/kubelet-config-as-node.json");
-
-fn kubelet_config() -> String {
-    let configmap: serde_json::Value = serde_json::from_str(CONFIGMAP).unwrap();
-    configmap["data"]["kubelet"].as_str().unwrap().to_owned()
 }

@@ -145,7 +145,7 @@ impl Cluster {
             ("GET", ["healthz" | "livez" | "readyz"]) => Ok(Response::text(200, "ok")),
             (_, path) if path.starts_with(&CSRS) => match (method, &path[CSRS.len()..]) {
                 ("GET", []) if request.is_watch() => {
-                    return Ok(Answer::Watch(Watch::parse(user, request)?));
+                    return Ok(Answer::Watch(Watch::parse(user, request, self.minor())?));
                 }
                 ("GET", []) => self.list_csrs(user, request),
                 ("POST", []) => self.create_csr(user, request),

@@ -202,6 +202,16 @@ impl Status {
         Self::new(422, "Invalid", message, Some(details))
     }
 
+    pub(crate) fn invalid_options(why: &str) -> Self {
+        let details = Details {
+            group: "meta.k8s.io".into(),
+            kind: "ListOptions".into(),
+            ..Details::default()
+        };
+        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {why}");
+        Self::new(422, "Invalid", message, Some(details))
+    }
+
     pub(crate) fn deleted(resource: Resource<'_>, uid: &str) -> Self {
         let details = Details {
             uid: uid.into(),
