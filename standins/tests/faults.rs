@@ -213,6 +213,17 @@ fn matchers_count() {
 }
 
 #[test]
+fn mute_is_mute() {
+    let (api, client) = start();
+    api.mute(true);
+    let asking = std::thread::spawn(move || client.request("GET", "/version", None).unwrap().code);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!asking.is_finished() && api.requests().is_empty());
+    api.mute(false);
+    assert_eq!(asking.join().unwrap(), 200);
+}
+
+#[test]
 fn stopped_is_stopped() {
     let (mut api, client) = start();
     let watching = std::thread::spawn(move || {

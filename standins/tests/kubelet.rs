@@ -12,6 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use kubelet_tls_standins::api::NodeSpec;
 use kubelet_tls_standins::pki::{Request, Sans, YEAR};
 use kubelet_tls_standins::{Healthz, Knobs, Node, Options, Release};
 
@@ -89,6 +90,39 @@ fn a_restart_orphans_the_pending_request() {
     assert!(node.handshake("127.0.0.1").is_err());
     node.api().approve(&second);
     assert!(node.wait_for(TIMEOUT, |n| n.handshake("127.0.0.1").is_ok()));
+}
+
+#[test]
+fn it_asks_again_when_an_address_changes_or_nobody_answers() {
+    let node = bootstrapping(Knobs {
+        address_poll_ms: Some(50),
+        csr_timeout_ms: 500,
+        csr_backoff_ms: 50,
+        ..Knobs::default()
+    });
+    // Nobody answers: the first stays pending beside the second.
+    let second = node
+        .api()
+        .wait_for_csr("worker-1", 1, TIMEOUT)
+        .unwrap()
+        .metadata
+        .name;
+    assert!(
+        node.api()
+            .csrs_of("worker-1")
+            .iter()
+            .all(|csr| csr.state() == "Pending")
+    );
+    node.api().approve(&second);
+    assert!(node.wait_for(TIMEOUT, |n| n.handshake("127.0.0.1").is_ok()));
+    let known = node.api().csrs().len();
+    node.api().set_node(NodeSpec::new("worker-1", "127.0.0.2"));
+    let third = node.api().wait_for_csr("worker-1", known, TIMEOUT).unwrap();
+    assert_eq!(
+        Request::parse(&third.request_pem()).unwrap().sans.ips,
+        ["127.0.0.2".parse::<std::net::IpAddr>().unwrap()]
+    );
+    assert!(node.handshake("127.0.0.1").is_ok());
 }
 
 #[test]

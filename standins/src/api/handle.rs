@@ -53,6 +53,7 @@ impl ApiServer {
             requests: Mutex::default(),
             auto_approve: Mutex::default(),
             stopping: AtomicBool::new(false),
+            mute: AtomicBool::new(false),
             sockets: Mutex::default(),
             me: me.clone(),
         });
@@ -276,6 +277,11 @@ impl ApiServer {
     /// Compacts the history: older continue tokens and watch versions are gone.
     pub fn compact(&self) {
         self.cluster.store.lock().unwrap().compact();
+    }
+
+    /// New connections are accepted, but nothing is said on them, not even in TLS, until this is taken back.
+    pub fn mute(&self, mute: bool) {
+        self.cluster.mute.store(mute, Ordering::Relaxed);
     }
 
     /// Cuts all connections, as a restart of the API server does.

@@ -104,6 +104,7 @@ pub(crate) struct Cluster {
     requests: Mutex<Vec<Logged>>,
     auto_approve: Mutex<Option<Duration>>,
     stopping: AtomicBool,
+    mute: AtomicBool,
     sockets: Mutex<Vec<Weak<TcpStream>>>,
     me: Weak<Cluster>,
 }

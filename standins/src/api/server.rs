@@ -2,7 +2,8 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -73,6 +74,9 @@ impl Cluster {
             sockets.retain(|s| s.strong_count() > 0);
             sockets.push(Arc::downgrade(&stream));
         }
+        while self.mute.load(Ordering::Relaxed) && !self.is_stopping() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let connection = ServerConnection::new(tls).map_err(std::io::Error::other)?;
         let mut tls = StreamOwned::new(connection, Socket(stream));
         while tls.conn.is_handshaking() {
@@ -119,7 +123,7 @@ impl Cluster {
                 self.serve_watch(conn, &watch, &fault)?;
                 if fault.reset {
                     // Let the last event arrive: RST throws away what the client has not read yet.
-                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    std::thread::sleep(Duration::from_millis(20));
                     conn.reset_on_close();
                 }
                 Ok(if fault.ends_connection() {
@@ -205,11 +209,7 @@ impl Cluster {
     }
 }
 
-fn trickle(
-    conn: &mut Conn,
-    response: &Response,
-    pause: std::time::Duration,
-) -> std::io::Result<()> {
+fn trickle(conn: &mut Conn, response: &Response, pause: Duration) -> std::io::Result<()> {
     conn.send(response.head("Transfer-Encoding: chunked").as_bytes())?;
     for byte in &response.body {
         conn.send(&chunk(&[*byte]))?;

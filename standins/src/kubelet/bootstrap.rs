@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::sign::CertifiedKey;
 use serde_json::{Value, json};
@@ -49,9 +49,16 @@ impl Bootstrap {
         let mut backoff = self.knobs.csr_backoff_ms;
         loop {
             let sans = self.addresses();
-            if current.as_ref().is_some_and(|c| self.satisfies(c, &sans)) || self.knobs.never_csr {
-                // Nothing to do for most of a year.
+            if self.knobs.never_csr {
                 return;
+            }
+            if current.as_ref().is_some_and(|c| self.satisfies(c, &sans)) {
+                // Nothing to do for most of a year, unless an address changes.
+                let Some(pause) = self.knobs.address_poll_ms else {
+                    return;
+                };
+                std::thread::sleep(Duration::from_millis(pause));
+                continue;
             }
             klog::info(
                 "certificate_manager.go:566",
@@ -204,7 +211,11 @@ impl Bootstrap {
             ));
         }
         let created: Value = serde_json::from_str(&answer.body).map_err(|e| e.to_string())?;
-        let certificate = wait_for(&client, created)?;
+        let certificate = wait_for(
+            &client,
+            created,
+            Duration::from_millis(self.knobs.csr_timeout_ms),
+        )?;
         self.install(&certificate, &key)
     }
 
@@ -240,7 +251,8 @@ impl Bootstrap {
 }
 
 /// Watches a request from its creation until it is issued; denied, failed or deleted is an error.
-fn wait_for(client: &Client, created: Value) -> Result<String, String> {
+fn wait_for(client: &Client, created: Value, timeout: Duration) -> Result<String, String> {
+    let until = Instant::now() + timeout;
     let name = created["metadata"]["name"]
         .as_str()
         .unwrap_or_default()
@@ -259,6 +271,10 @@ fn wait_for(client: &Client, created: Value) -> Result<String, String> {
         let mut outcome = None;
         let ended = client.watch(&target, |line| {
             outcome = judge(&name, &serde_json::from_str(line).unwrap_or_default());
+            // Bookmarks come often enough to look at the time.
+            if outcome.is_none() && Instant::now() >= until {
+                outcome = Some(Err(format!("timed out waiting for {name} to be approved")));
+            }
             outcome.is_none()
         });
         if let Some(outcome) = outcome {
