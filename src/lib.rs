@@ -1,6 +1,33 @@
-//! `kubelet-tls`.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
+//! `kubelet-tls` gives a kubeadm node's kubelet a CA-signed serving certificate.
+//!
+//! Look once, decide purely, act once: `host` looks, [`plan`] decides, [`apply`] acts. In reading order:
+//!
+//! - [`yaml`]: one top-level scalar set in one document of a stream, every other byte kept, the result proved;
+//! - [`kubelet`]: KubeletConfiguration, the kubelet's flags, and what the edit means in its files;
+//! - [`kubeadm`]: kubeadm's multi-document file;
+//! - [`certificate`]: certificates and PKCS#10 requests;
+//! - [`csr`]: requests for certificates;
+//! - [`observed`]: the node as seen once;
+//! - [`plan`]: what to edit and whether to restart, as a value;
+//! - [`receipt`]: what a run was about to change, enough to undo it;
+//! - [`report`]: the result documents;
+//! - [`host`]: all the I/O there is;
+//! - [`apply`]: executes a plan, or puts everything back;
+//! - [`commands`]: one file per verb;
+//! - [`cli`]: the command line.
+//!
+//! The core knows no I/O and no command line: `yaml` to `report` see nothing of `host`, `apply`, `commands`, `cli`.
 
+pub mod apply;
+pub mod certificate;
+pub mod cli;
+pub mod commands;
+pub mod csr;
+pub mod host;
 pub mod kubeadm;
 pub mod kubelet;
+pub mod observed;
+pub mod plan;
+pub mod receipt;
+pub mod report;
 pub mod yaml;

@@ -1,1 +1,112 @@
-//! Documents of a YAML stream.
+//! One top-level scalar set in one document of a YAML stream, every other byte kept, the result proved.
+//!
+//! In reading order: `limits` says what is looked at at all; `parser` turns bytes into `events` with byte spans, and is
+//! the only file that knows the parser; `stream` walks them; `splice` and `insert` plan a change of bytes;
+//! `reading` is the opinion of a second, independent parser, which `encode` makes comparable; `proof` lets a change
+//! out only when both parsers agree that it is the planned `difference`.
+
+mod difference;
+mod encode;
+mod events;
+mod insert;
+mod limits;
+mod parser;
+mod proof;
+mod reading;
+mod splice;
+mod stream;
+
+pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_DIRECTIVES, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT};
+
+pub(crate) use events::{Document, Event, Kind, Style, Tag};
+pub(crate) use insert::insert;
+pub(crate) use proof::{Claim, confirm, prove};
+pub(crate) use reading::Format;
+pub(crate) use splice::{Planned, Splice, append, replace};
+pub(crate) use stream::Stream;
+
+use std::fmt;
+
+/// A place in a file, counted from 1 as editors do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1. A byte order mark is not counted.
+    pub column: usize,
+}
+
+impl Position {
+    /// The position of the byte at `offset`.
+    pub(crate) fn of(source: &str, offset: usize) -> Position {
+        let before = source.as_bytes().get(..offset).unwrap_or(source.as_bytes());
+        let line_start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |newline| newline + 1);
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let head = before.get(line_start..).unwrap_or_default();
+        let head = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head);
+        let is_first_byte = |byte: &&u8| **byte & 0xC0 != 0x80;
+        Position {
+            line,
+            column: head.iter().filter(is_first_byte).count() + 1,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// Why a stream cannot be read, or a change in it not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Error {
+    /// Where, if it is one place.
+    pub position: Option<Position>,
+    /// What is wrong there.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Error {
+    pub(crate) fn new(
+        position: Option<Position>,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
+        Error {
+            position,
+            reason: reason.into(),
+            hint: hint.into(),
+        }
+    }
+
+    pub(crate) fn at(
+        source: &str,
+        offset: usize,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
+        Error::new(Some(Position::of(source, offset)), reason, hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Position;
+
+    #[test]
+    fn a_position_counts_characters_from_one_and_not_the_byte_order_mark() {
+        assert_eq!(Position::of("ab\ncd", 4), Position { line: 2, column: 2 });
+        assert_eq!(
+            Position::of("\u{feff}ä: b", 5),
+            Position { line: 1, column: 2 }
+        );
+        assert_eq!(Position::of("", 9), Position { line: 1, column: 1 });
+    }
+}

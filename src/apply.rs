@@ -1,0 +1,399 @@
+//! Executes a plan: all edits or none, then the restart, then the proof that the kubelet came back, or everything is
+//! put back.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::csr::Request;
+use crate::host::api::{ApiError, Sight};
+use crate::host::files::{DirectoryLock, FileError};
+use crate::host::healthz::Healthz;
+use crate::host::process;
+use crate::host::signals::Interrupts;
+use crate::host::systemd::{self, SystemdError};
+use crate::kubelet::{Bootstrap, Flags};
+use crate::observed::{Incarnation, Unit};
+use crate::plan::{Edit, Plan, Target};
+
+/// How long a kubelet may take from its restart to its first healthy answer: 0.7 s on 1.36 and 10 s on 1.19 were seen
+/// on idle machines, and a node may be busy.
+pub const HEALTH_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a kubelet that has settled may fail to answer before that counts as its death.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at the kubelet: while it comes up, and once it has settled.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How much of its journal is shown when it did not come back.
+const JOURNAL_LINES: usize = 15;
+
+/// The locks of all directories in which a plan edits.
+#[derive(Debug, Default)]
+pub struct Locks(Vec<DirectoryLock>);
+
+impl Locks {
+    /// Locks the directories of `paths`, without waiting, and sweeps away what a killed run left there.
+    ///
+    /// # Errors
+    /// When another run holds one of them.
+    pub fn of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Self, FileError> {
+        let mut locks = Self::default();
+        for path in paths {
+            if locks.covering(path).is_none() {
+                locks.0.push(DirectoryLock::for_file(path)?);
+            }
+        }
+        locks.0.iter().for_each(DirectoryLock::sweep);
+        Ok(locks)
+    }
+
+    /// Looks whether the files of `plan` can be replaced, so that a refusal is precise and a dry run predicts it.
+    ///
+    /// # Errors
+    /// The first obstacle.
+    pub fn inspect(&self, plan: &Plan) -> Result<(), FileError> {
+        for edit in plan.edits.iter().filter(|edit| edit.changes()) {
+            if let Target::File(path) = &edit.target
+                && let Some(lock) = self.covering(path)
+            {
+                lock.inspect(path, edit.after.len() as u64)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn covering(&self, path: &Path) -> Option<&DirectoryLock> {
+        self.0.iter().find(|lock| lock.covers(path))
+    }
+
+    /// Makes all edits of `plan`, or none: where one fails, those before it are undone.
+    ///
+    /// # Errors
+    /// What failed, and what of the undoing failed too.
+    pub fn edit(&self, plan: &Plan) -> Result<(), EditFailure> {
+        let changes: Vec<&Edit> = plan.edits.iter().filter(|edit| edit.changes()).collect();
+        for (done, edit) in changes.iter().enumerate() {
+            if let Err(cause) = self.replace(edit) {
+                let undo = changes.get(..done).unwrap_or_default().iter().rev();
+                let left = undo
+                    .filter_map(|edit| self.replace(&edit.inverse()).err())
+                    .collect();
+                return Err(EditFailure { cause, left });
+            }
+        }
+        Ok(())
+    }
+
+    fn replace(&self, edit: &Edit) -> Result<(), FileError> {
+        match &edit.target {
+            Target::File(path) => match self.covering(path) {
+                Some(lock) => lock.replace(path, &edit.before, &edit.after),
+                // The symlink was turned elsewhere since the lock was taken; a fresh lock finds that out.
+                None => DirectoryLock::for_file(path)?.replace(path, &edit.before, &edit.after),
+            },
+            // Its result is printed by the command.
+            Target::Standard => Ok(()),
+        }
+    }
+}
+
+/// An edit failed.
+#[derive(Debug)]
+pub struct EditFailure {
+    /// Why.
+    pub cause: FileError,
+    /// Earlier edits that could not be undone.
+    pub left: Vec<FileError>,
+}
+
+/// What the kubelet's health is judged by.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// The unit.
+    pub unit: &'static str,
+    /// Where it answers /healthz; none where its configuration switches that off.
+    pub healthz: Option<Healthz>,
+    /// How long it must stay up and answer.
+    pub settle: Duration,
+    /// What its flags must not contradict; none where that does not matter.
+    pub wanted: Option<Bootstrap>,
+}
+
+/// What came of watching over a restarted kubelet.
+#[derive(Debug)]
+pub struct Watched {
+    /// Whether it is healthy, or what it died of.
+    pub health: Result<(), Death>,
+    /// From the restart to its first healthy answer.
+    pub answered_after: Option<Duration>,
+    /// The newest request of this node that was seen.
+    pub request: Option<Request>,
+    /// The last thing that went wrong with the API.
+    pub trouble: Option<ApiError>,
+    /// A signal ended the wait.
+    pub interrupted: bool,
+}
+
+/// Why a kubelet is not healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// For people.
+    pub reason: String,
+    /// The last words of its journal.
+    pub journal: Vec<String>,
+}
+
+impl Gate {
+    /// Whether the kubelet is healthy now, before anything is touched.
+    ///
+    /// # Errors
+    /// In what way it is not.
+    pub fn check(&self, unit: &Unit) -> Result<(), String> {
+        if !unit.is_running() {
+            return Err(format!("{} is {}", self.unit, unit.describe()));
+        }
+        let Some(healthz) = &self.healthz else {
+            return Ok(());
+        };
+        healthz.check().or_else(|_| {
+            // Once more: one lost answer must not keep an administrator from the change.
+            std::thread::sleep(LOOK_AGAIN.1);
+            healthz.check()
+        })
+    }
+
+    /// Restarts the kubelet and begins to watch over it.
+    ///
+    /// # Errors
+    /// When systemd refuses or does not answer.
+    pub fn restart(&self, before: Option<&Unit>) -> Result<Vigil, SystemdError> {
+        let began = Instant::now();
+        systemd::restart(self.unit, before.and_then(|unit| unit.stop_timeout))?;
+        let unit = systemd::show(self.unit)?;
+        Ok(self.vigil(&unit, began, false))
+    }
+
+    /// Watches over a kubelet that has been healthy for a while.
+    pub fn resume(&self, unit: &Unit) -> Vigil {
+        self.vigil(unit, Instant::now(), true)
+    }
+
+    /// Watches over a kubelet that somebody else has restarted, from now on.
+    pub fn begin(&self, unit: &Unit) -> Vigil {
+        self.vigil(unit, Instant::now(), false)
+    }
+
+    /// The same gate, whatever the flags say.
+    #[must_use]
+    pub fn without_flags(&self) -> Self {
+        Self {
+            wanted: None,
+            ..self.clone()
+        }
+    }
+
+    /// Restarts the kubelet and watches until it has settled.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn prove_anew(&self, before: &Unit, interrupts: &mut Interrupts) -> Result<(), String> {
+        let vigil = self
+            .restart(Some(before))
+            .map_err(|error| error.to_string())?;
+        let watched = vigil.keep(None, None, Instant::now(), interrupts, |_| {}, |_| true);
+        watched.health.map_err(|death| death.reason)
+    }
+
+    fn vigil(&self, unit: &Unit, began: Instant, settled: bool) -> Vigil {
+        Vigil {
+            gate: self.clone(),
+            baseline: unit.incarnation(),
+            began,
+            answered_after: None,
+            answering_since: None,
+            last_answer: Instant::now(),
+            settled,
+        }
+    }
+}
+
+/// What happens while a kubelet is watched.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// It answers for the first time, so long after its restart.
+    Answers(Duration),
+    /// A request of this node is new or has changed.
+    Request(&'a Request),
+    /// A signal came before the proof was complete.
+    Interrupted,
+}
+
+/// A watch over one incarnation of the kubelet.
+#[derive(Debug)]
+pub struct Vigil {
+    gate: Gate,
+    baseline: Incarnation,
+    began: Instant,
+    answered_after: Option<Duration>,
+    answering_since: Option<Instant>,
+    last_answer: Instant,
+    settled: bool,
+}
+
+impl Vigil {
+    /// Watches until the kubelet has settled and `enough` holds for the newest request, or until the kubelet dies, or,
+    /// once it has settled, until `end` or a signal. `known` is a request already seen;
+    /// `notify` is told of each new or changed one at once.
+    pub fn keep(
+        mut self,
+        sights: Option<&Receiver<Sight>>,
+        known: Option<Request>,
+        end: Instant,
+        interrupts: &mut Interrupts,
+        mut notify: impl FnMut(Notice<'_>),
+        enough: impl Fn(Option<&Request>) -> bool,
+    ) -> Watched {
+        let mut news = News {
+            request: known,
+            trouble: None,
+        };
+        let mut told = (false, false);
+        loop {
+            if let Err(reason) = self.look() {
+                // The id first: the next automatic restart changes it.
+                let journal = systemd::journal(&self.baseline.invocation_id, JOURNAL_LINES);
+                return self.watched(Err(Death { reason, journal }), news, false);
+            }
+            if let (Some(after), false) = (self.answered_after, told.0) {
+                told.0 = true;
+                notify(Notice::Answers(after));
+            }
+            let interrupted = interrupts.received().is_some();
+            if self.settled
+                && (interrupted || Instant::now() >= end || enough(news.request.as_ref()))
+            {
+                return self.watched(Ok(()), news, interrupted);
+            }
+            if interrupted && !told.1 {
+                told.1 = true;
+                notify(Notice::Interrupted);
+            }
+            let pause = if self.settled {
+                LOOK_AGAIN.1
+            } else {
+                LOOK_AGAIN.0
+            };
+            news.wait(sights, Instant::now() + pause, &mut notify, |request| {
+                self.settled && enough(request)
+            });
+        }
+    }
+
+    /// One look: is it still the same process, and does it answer?
+    fn look(&mut self) -> Result<(), String> {
+        let unit = match systemd::show(self.gate.unit) {
+            Ok(unit) => unit,
+            // systemd may be re-executing itself.
+            Err(_) if self.last_answer.elapsed() < HEALTH_PATIENCE => return Ok(()),
+            Err(error) => return Err(error.to_string()),
+        };
+        if !unit.is_running() || unit.incarnation() != self.baseline {
+            let died = if unit.is_running() {
+                "its process was replaced".to_owned()
+            } else {
+                unit.describe()
+            };
+            return Err(format!("{} did not stay up: {died}", self.gate.unit));
+        }
+        let now = Instant::now();
+        match self.gate.healthz.as_ref().map_or(Ok(()), Healthz::check) {
+            Ok(()) => {
+                self.last_answer = now;
+                if self.answered_after.is_none() {
+                    self.answered_after = Some(self.began.elapsed());
+                    self.flags_agree()?;
+                }
+                let since = *self.answering_since.get_or_insert(now);
+                self.settled |= since.elapsed() >= self.gate.settle;
+                Ok(())
+            }
+            Err(_) if self.settled && self.last_answer.elapsed() < HEALTH_PATIENCE => Ok(()),
+            Err(_)
+                if !self.settled && self.began.elapsed() < HEALTH_DEADLINE + self.gate.settle =>
+            {
+                self.answering_since = None;
+                Ok(())
+            }
+            Err(reason) => Err(format!("{} runs, but {reason}", self.gate.unit)),
+        }
+    }
+
+    /// A restart may bring a flag that was written down since the last start, and a flag beats every file.
+    fn flags_agree(&self) -> Result<(), String> {
+        let words = process::command_line(self.baseline.main_pid).unwrap_or_default();
+        let flag = Flags::parse(words.into_iter().skip(1)).boolean("rotate-server-certificates");
+        match (self.gate.wanted, flag) {
+            (Some(wanted), Some(flag)) if flag != (wanted == Bootstrap::Enabled) => Err(format!(
+                "{} now runs with --rotate-server-certificates={flag}, which is the same field and beats every file",
+                self.gate.unit
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn watched(self, health: Result<(), Death>, news: News, interrupted: bool) -> Watched {
+        Watched {
+            health,
+            answered_after: self.answered_after,
+            request: news.request,
+            trouble: news.trouble,
+            interrupted,
+        }
+    }
+}
+
+/// What was heard from the API.
+#[derive(Debug, Default)]
+pub struct News {
+    /// The newest request of this node.
+    pub request: Option<Request>,
+    /// The last thing that went wrong.
+    pub trouble: Option<ApiError>,
+}
+
+impl News {
+    /// Listens until `end`, or until `enough` holds.
+    pub fn wait(
+        &mut self,
+        sights: Option<&Receiver<Sight>>,
+        end: Instant,
+        notify: &mut impl FnMut(Notice<'_>),
+        enough: impl Fn(Option<&Request>) -> bool,
+    ) {
+        while !enough(self.request.as_ref()) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            match sights.map(|sights| sights.recv_timeout(left)) {
+                Some(Ok(Sight::Request(request))) => self.take(request, notify),
+                Some(Ok(Sight::Trouble(error))) => self.trouble = Some(error),
+                Some(Err(RecvTimeoutError::Timeout)) => return,
+                None | Some(Err(RecvTimeoutError::Disconnected)) => {
+                    return std::thread::sleep(left);
+                }
+            }
+        }
+    }
+
+    /// A decided request is not news beside a newer one; a kubelet whose request was denied makes another.
+    fn take(&mut self, request: Request, notify: &mut impl FnMut(Notice<'_>)) {
+        let outdated = self
+            .request
+            .as_ref()
+            .is_some_and(|known| known.name != request.name && known.created > request.created);
+        if !outdated && self.request.as_ref() != Some(&request) {
+            notify(Notice::Request(&request));
+            self.request = Some(request);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Certificates and PKCS#10 requests: the subject, the names, the issuer, the expiry.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
+
+/// Subject alternative names, in the order given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Names {
+    /// DNS names.
+    pub dns: Vec<String>,
+    /// IP addresses.
+    pub ips: Vec<IpAddr>,
+}
+
+impl Names {
+    /// For people: `DNS worker-1, IP 10.0.0.7`.
+    pub fn describe(&self) -> String {
+        let dns = self.dns.iter().map(|name| format!("DNS {name}"));
+        let ips = self.ips.iter().map(|ip| format!("IP {ip}"));
+        let all: Vec<_> = dns.chain(ips).collect();
+        if all.is_empty() {
+            "no names".to_owned()
+        } else {
+            all.join(", ")
+        }
+    }
+
+    fn extend(&mut self, names: &[GeneralName<'_>]) {
+        for name in names {
+            match name {
+                GeneralName::DNSName(dns) => self.dns.push(harmless(dns)),
+                GeneralName::IPAddress(bytes) => self.ips.extend(ip(bytes)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A name in a request is whatever its sender wrote; a terminal must not obey it.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(bytes)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
+}
+
+/// A certificate, as far as this program looks at one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The subject's common name; for a kubelet's, `system:node:NODE`.
+    pub common_name: Option<String>,
+    /// The issuer's distinguished name.
+    pub issuer: String,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+    /// What it is good for.
+    pub names: Names,
+    /// Issuer and subject are the same, as in the certificate a kubelet makes for itself.
+    pub self_issued: bool,
+}
+
+/// Why bytes are no certificate or request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not {0}")]
+pub struct NotOne(&'static str);
+
+impl Certificate {
+    /// Reads the first certificate of a PEM file, which may hold keys and further certificates.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, NotOne> {
+        x509_parser::pem::Pem::iter_from_buffer(pem)
+            .map_while(Result::ok)
+            .find(|section| section.label == "CERTIFICATE")
+            .ok_or(NotOne("a PEM certificate"))
+            .and_then(|section| Self::from_der(&section.contents))
+    }
+
+    /// Reads a DER certificate.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn from_der(der: &[u8]) -> Result<Self, NotOne> {
+        let (_, parsed) =
+            X509Certificate::from_der(der).map_err(|_| NotOne("an X.509 certificate"))?;
+        let time = |at: x509_parser::time::ASN1Time| {
+            Timestamp::from_second(at.timestamp())
+                .map_err(|_| NotOne("a certificate with a valid time"))
+        };
+        let mut names = Names::default();
+        for extension in parsed.extensions() {
+            if let ParsedExtension::SubjectAlternativeName(san) = extension.parsed_extension() {
+                names.extend(&san.general_names);
+            }
+        }
+        Ok(Self {
+            common_name: common_name(parsed.subject()),
+            issuer: harmless(&parsed.issuer().to_string()),
+            not_before: time(parsed.validity().not_before)?,
+            not_after: time(parsed.validity().not_after)?,
+            names,
+            self_issued: parsed.issuer() == parsed.subject(),
+        })
+    }
+
+    /// Whether it is within its validity at `now`.
+    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now < self.not_after
+    }
+}
+
+/// The common name, as the kubelet's own authorizer reads it: the last one given.
+fn common_name(name: &X509Name<'_>) -> Option<String> {
+    name.iter_common_name()
+        .last()
+        .and_then(|attribute| attribute.as_str().ok())
+        .map(harmless)
+}
+
+/// The names a PKCS#10 request (PEM, as in `spec.request`) asks for.
+///
+/// # Errors
+/// When it is no request.
+pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
+    let not_one = NotOne("a PKCS#10 certificate request");
+    let (_, section) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| not_one.clone())?;
+    let (_, request) =
+        X509CertificationRequest::from_der(&section.contents).map_err(|_| not_one)?;
+    let mut names = Names::default();
+    for extension in request.requested_extensions().into_iter().flatten() {
+        if let ParsedExtension::SubjectAlternativeName(san) = extension {
+            names.extend(&san.general_names);
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serving_certificate_as_the_controller_manager_issued_it() {
+        let pem = include_bytes!("../testdata/captured/1.36/kubelet-server-current.crt.pem");
+        let certificate = Certificate::from_pem(pem).unwrap();
+        assert_eq!(
+            certificate.common_name.as_deref(),
+            Some("system:node:node36")
+        );
+        assert_eq!(certificate.issuer, "CN=kubernetes");
+        assert!(!certificate.self_issued);
+        assert_eq!(certificate.names.describe(), "DNS node36, IP 10.77.0.21");
+        assert!(certificate.is_valid_at("2026-11-24T00:00:00Z".parse().unwrap()));
+        assert!(!certificate.is_valid_at("2028-11-24T00:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_no_certificate() {
+        for bytes in [
+            &b""[..],
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            b"\xff",
+            b"kind: x",
+        ] {
+            assert!(Certificate::from_pem(bytes).is_err());
+            assert!(requested_names(bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn addresses_of_odd_length_are_none() {
+        assert_eq!(ip(&[10, 0, 0, 7]), Some("10.0.0.7".parse().unwrap()));
+        assert_eq!(ip(&[0; 16]), Some("::".parse().unwrap()));
+        assert_eq!(ip(&[10, 0, 0]), None);
+    }
+}

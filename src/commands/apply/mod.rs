@@ -1,0 +1,308 @@
+//! `apply`: makes the change, restarts the kubelet, proves that it came back, reports the request.
+
+mod cluster;
+mod ledger;
+mod run;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::apply::{EditFailure, Gate, Locks};
+use crate::cli;
+use crate::host::healthz::Healthz;
+use crate::host::signals::Interrupts;
+use crate::host::{clock, systemd};
+use crate::kubelet::Bootstrap;
+use crate::observed::Kubelet;
+use crate::plan::{Edit, Plan, Reason, Restart, Target};
+use crate::receipt::State;
+use crate::report::{Code, Document, EditReport, Problem, RestartReport};
+
+use self::cluster::Cluster;
+use self::ledger::{CutOff, Ledger};
+use self::run::Run;
+use super::node::{self, Need};
+use super::{Console, diff, files};
+
+/// Runs the verb.
+///
+/// # Errors
+/// What kept it from its end; the document says how far it came.
+pub(crate) fn run(
+    arguments: &cli::Apply,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    document.changed = Some(false);
+    document.dry_run = Some(arguments.dry_run);
+    if arguments.selection.files.is_empty() {
+        document.restart = Some(None);
+        document.csr = Some(None);
+        document.certificate = Some(None);
+        document.rolled_back = Some(false);
+        run_node(arguments, console, document)
+    } else {
+        run_files(arguments, console, document)
+    }
+}
+
+/// Files alone: no systemd, no API, no root.
+fn run_files(
+    arguments: &cli::Apply,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let paths = &arguments.selection.files;
+    node::at_most_one_standard(paths)?;
+    let piped = paths.iter().any(|path| path.as_os_str() == files::STANDARD);
+    if piped && console.wants_document() {
+        return Err(Problem::new(
+            Code::Usage,
+            "cannot print a document: standard output holds the result of -",
+        )
+        .hint("kubelet-tls diff - -o json, or name the file"));
+    }
+    let locks = Locks::of(
+        paths
+            .iter()
+            .map(PathBuf::as_path)
+            .filter(|path| path.as_os_str() != files::STANDARD),
+    )
+    .map_err(|error| files::problem_of(&error))?;
+    let wanted = node::wanted(&arguments.selection);
+    let edits = paths
+        .iter()
+        .map(|path| files::of_file(path, wanted, console, document))
+        .collect::<Result<_, _>>()?;
+    let plan = Plan {
+        edits,
+        restart: Restart::No,
+    };
+    locks
+        .inspect(&plan)
+        .map_err(|error| files::problem_of(&error))?;
+    for edit in &plan.edits {
+        if piped {
+            console.diff_aside(&edit.diff());
+        } else {
+            diff::show(edit, console);
+        }
+    }
+    tell_unchanged(&plan, wanted, console);
+    report_edits(&plan, document);
+    if !arguments.dry_run {
+        locks
+            .edit(&plan)
+            .map_err(|failure| edit_problem(&failure, document))?;
+    }
+    for edit in plan
+        .edits
+        .iter()
+        .filter(|edit| edit.target == Target::Standard)
+    {
+        let bytes = if arguments.dry_run {
+            &edit.before
+        } else {
+            &edit.after
+        };
+        console
+            .result(bytes)
+            .map_err(|error| Problem::new(Code::Io, format!("cannot write -: {error}")))?;
+    }
+    Ok(())
+}
+
+/// This node.
+fn run_node(
+    arguments: &cli::Apply,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let mut interrupts = Interrupts::hold();
+    let selection = &arguments.selection;
+    let rooted = selection.root.is_some();
+    let restarts = arguments.restart != cli::Restart::Never && !rooted;
+    let need = if restarts { Need::Unit } else { Need::File };
+    let located = node::locate(selection, need, console, document)?;
+    let paths = std::iter::once(&located.path)
+        .chain(&selection.kubeadm_config)
+        .map(PathBuf::as_path);
+    let locks =
+        Locks::of(paths).map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
+
+    // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
+    let kubelet = node::locate(selection, need, console, document)?.read()?;
+    let wanted = node::wanted(selection);
+    let mut edits = vec![node::edit(&kubelet, wanted, console, document)?];
+    for path in &selection.kubeadm_config {
+        edits.push(files::of_kubeadm(path, wanted, console, document)?);
+    }
+    let mut ledger = Ledger::open(selection.root.as_deref(), console, document)?;
+    let made = !edits.iter().any(Edit::changes) && matches!(ledger.cut_off, CutOff::Edited(_));
+    if made && let CutOff::Edited(cut_off) = &ledger.cut_off {
+        console.say("an earlier run was cut off after it had made this change; completing it");
+        edits.clone_from(cut_off);
+    }
+    let node_changes = edits.iter().take(1).any(Edit::changes) && !made;
+    let stale = kubelet.is_older_than_config(clock::now());
+    let asks = arguments.wait != cli::Wait::None && wanted == Bootstrap::Enabled && !rooted;
+    // Without a restart a change is read at the next start, and until then no request can come.
+    let asks = asks && (restarts || (!node_changes && !stale && kubelet.started.is_some()));
+    let cluster = if asks {
+        Some(Cluster::ask(arguments, &kubelet, console, document)?)
+    } else {
+        None
+    };
+    let restart = match arguments.restart {
+        _ if rooted => Restart::No,
+        cli::Restart::Never => Restart::No,
+        cli::Restart::Always => Restart::Yes(Reason::Asked),
+        cli::Restart::Auto if node_changes => Restart::Yes(Reason::Changed),
+        cli::Restart::Auto if made && kubelet.started.is_none() => Restart::Yes(Reason::CutOff),
+        // A kubelet that has asked since it started has read the key; a restart would orphan its request.
+        cli::Restart::Auto if stale && !cluster.as_ref().is_some_and(Cluster::has_asked) => {
+            Restart::Yes(Reason::OlderThanConfig)
+        }
+        cli::Restart::Auto => Restart::No,
+    };
+    let plan = Plan { edits, restart };
+    let gate = gate(&kubelet, wanted, arguments.settle)?;
+    if restart != Restart::No && !made {
+        healthy_before(
+            &gate,
+            &kubelet,
+            &mut ledger,
+            arguments.dry_run,
+            &mut interrupts,
+            console,
+            document,
+        )?;
+    }
+    locks
+        .inspect(&plan)
+        .map_err(|error| files::problem_of(&error))?;
+
+    plan.edits
+        .iter()
+        .for_each(|edit| diff::show_text(edit, console));
+    tell_unchanged(&plan, wanted, console);
+    report_edits(&plan, document);
+    if restart != Restart::No {
+        let planned = RestartReport {
+            unit: systemd::KUBELET.into(),
+            performed: false,
+            healthy: None,
+            seconds: None,
+        };
+        document.restart = Some(Some(planned));
+    }
+    if arguments.dry_run {
+        return Ok(());
+    }
+    let run = Run {
+        arguments,
+        console,
+        gate,
+        plan,
+        made,
+        locks,
+        ledger,
+        kubelet,
+        cluster,
+    };
+    run.act(&mut interrupts, document)
+}
+
+fn gate(kubelet: &Kubelet, wanted: Bootstrap, settle: Duration) -> Result<Gate, Problem> {
+    let healthz = kubelet.healthz().map_err(|reason| {
+        Problem::new(
+            Code::Input,
+            format!("cannot read {}: {reason}", kubelet.config.path.display()),
+        )
+    })?;
+    let healthz = healthz.and_then(|(address, port)| Healthz::new(address, port));
+    Ok(Gate {
+        unit: systemd::KUBELET,
+        healthz,
+        settle,
+        wanted: Some(wanted),
+    })
+}
+
+/// A kubelet that is not healthy is not touched: nobody could tell afterwards what broke it. One that an earlier run
+/// left down while it put everything back is helped up first.
+fn healthy_before(
+    gate: &Gate,
+    kubelet: &Kubelet,
+    ledger: &mut Ledger,
+    dry_run: bool,
+    interrupts: &mut Interrupts,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let Some(unit) = &kubelet.unit else {
+        return Ok(());
+    };
+    let Err(reason) = gate.check(unit) else {
+        return Ok(());
+    };
+    let hint = match ledger.cut_off {
+        CutOff::Unedited if !dry_run => {
+            let helped = gate.without_flags().prove_anew(unit, interrupts);
+            if helped.is_ok() {
+                ledger.end(State::PutBack, console, document);
+                return Err(Problem::new(
+                    Code::Refused,
+                    "cannot change serverTLSBootstrap: an earlier run was cut off while it put everything back; that is completed, and the kubelet is healthy again",
+                )
+                .hint("journalctl -u kubelet --no-pager -n 50, for what it died of; then run the same command again"));
+            }
+            "systemctl status kubelet"
+        }
+        CutOff::Edited(_) => {
+            "an earlier run was cut off after it had edited the file; the same command as then completes or undoes it"
+        }
+        _ => {
+            "mend it first: journalctl -u kubelet -n 50; or edit alone: kubelet-tls apply --restart never"
+        }
+    };
+    Err(Problem::new(
+        Code::Refused,
+        format!(
+            "cannot restart {}: it was not healthy before: {reason}; nothing was changed",
+            systemd::KUBELET
+        ),
+    )
+    .hint(hint))
+}
+
+fn tell_unchanged(plan: &Plan, wanted: Bootstrap, console: &Console) {
+    for edit in plan.edits.iter().filter(|edit| !edit.changes()) {
+        let already = match wanted {
+            Bootstrap::Enabled => "serverTLSBootstrap is already true",
+            Bootstrap::Disabled => "serverTLSBootstrap is already off",
+        };
+        console.say(&format!("{}: unchanged: {already}", edit.target));
+    }
+    if plan.restart == Restart::Yes(Reason::OlderThanConfig) {
+        console.say(
+            "the kubelet started before its configuration was last written, so it has not read it",
+        );
+    }
+}
+
+fn report_edits(plan: &Plan, document: &mut Document) {
+    document.edits = Some(plan.edits.iter().map(EditReport::from).collect());
+    document.changed = Some(plan.changes());
+}
+
+pub(super) fn edit_problem(failure: &EditFailure, document: &mut Document) -> Problem {
+    document.changed = Some(!failure.left.is_empty());
+    let mut problem = files::problem_of(&failure.cause);
+    for left in &failure.left {
+        problem.message.push_str(&format!(
+            "; and an earlier edit could not be undone: {left}"
+        ));
+    }
+    problem
+}

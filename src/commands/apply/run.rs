@@ -1,0 +1,376 @@
+//! One run on a node: the edits, the restart, the proof, the request; or everything put back.
+
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use crate::apply::{Death, Gate, HEALTH_DEADLINE, Locks, Notice, Vigil, Watched};
+use crate::cli;
+use crate::commands::{Console, node, request};
+use crate::csr::{Request, State};
+use crate::host::api::{ApiError, Sight};
+use crate::host::signals::{self, Interrupts};
+use crate::host::systemd;
+use crate::kubelet::Bootstrap;
+use crate::observed::{Kubelet, Node};
+use crate::plan::{Plan, Restart};
+use crate::receipt;
+use crate::report::{CertificateReport, Code, CsrReport, Document, Problem, RestartReport};
+
+use super::cluster::Cluster;
+use super::edit_problem;
+use super::ledger::Ledger;
+
+/// One run of `apply` on a node, decided and not yet done.
+pub(super) struct Run<'a> {
+    pub(super) arguments: &'a cli::Apply,
+    pub(super) console: &'a Console,
+    pub(super) gate: Gate,
+    pub(super) plan: Plan,
+    /// Its edits were made by an earlier run that was cut off.
+    pub(super) made: bool,
+    pub(super) locks: Locks,
+    pub(super) ledger: Ledger,
+    pub(super) kubelet: Kubelet,
+    pub(super) cluster: Option<Cluster>,
+}
+
+impl Run<'_> {
+    pub(super) fn act(
+        mut self,
+        interrupts: &mut Interrupts,
+        document: &mut Document,
+    ) -> Result<(), Problem> {
+        self.tell_outage(document);
+        if let Some(signal) = interrupts.received() {
+            // Nothing has happened yet.
+            signals::die_of(signal);
+        }
+        if self.plan.changes() && !self.made {
+            self.ledger.start(&self.plan)?;
+            if let Err(failure) = self.locks.edit(&self.plan) {
+                if failure.left.is_empty() {
+                    self.ledger
+                        .end(receipt::State::PutBack, self.console, document);
+                }
+                return Err(edit_problem(&failure, document));
+            }
+        }
+        document.changed = Some(self.plan.changes());
+        let Some(unit) = self.kubelet.unit.clone() else {
+            self.ledger
+                .end(receipt::State::Done, self.console, document);
+            return Ok(());
+        };
+        let far = Instant::now() + HEALTH_DEADLINE + self.arguments.settle + self.arguments.timeout;
+        let restarts = self.plan.restart != Restart::No;
+        let open = self
+            .cluster
+            .as_ref()
+            .filter(|_| !restarts)
+            .and_then(Cluster::open_request)
+            .cloned();
+        let sights = self.cluster.as_ref().map(|cluster| {
+            cluster.watch(open.as_ref(), far + unit.stop_timeout.unwrap_or_default())
+        });
+        let vigil = if restarts {
+            self.console
+                .say(&format!("restarting {}", systemd::KUBELET));
+            match self.gate.restart(Some(&unit)) {
+                Ok(vigil) => vigil,
+                Err(error) => {
+                    let death = Death {
+                        reason: error.to_string(),
+                        journal: Vec::new(),
+                    };
+                    let problem = node::systemd_problem("restart", &error);
+                    return Err(Problem {
+                        code: problem.code,
+                        ..self.put_back(&death, interrupts, document)
+                    });
+                }
+            }
+        } else if self.made && unit.is_running() {
+            self.gate.begin(&unit)
+        } else if self.cluster.is_some() {
+            self.gate.resume(&unit)
+        } else {
+            self.ledger
+                .end(receipt::State::Done, self.console, document);
+            self.tell_pending_restart();
+            return Ok(());
+        };
+        let watched = self.watch(vigil, sights.as_ref(), open, interrupts);
+        if restarts {
+            document.restart = Some(Some(RestartReport {
+                unit: systemd::KUBELET.into(),
+                performed: true,
+                healthy: Some(watched.health.is_ok()),
+                seconds: watched
+                    .answered_after
+                    .map(|after| (after.as_secs_f64() * 100.0).round() / 100.0),
+            }));
+        }
+        document.csr = Some(watched.request.as_ref().map(CsrReport::from));
+        if let Err(death) = &watched.health {
+            return Err(self.put_back(death, interrupts, document));
+        }
+        self.ledger
+            .end(receipt::State::Done, self.console, document);
+        self.conclude(&watched, document)
+    }
+
+    /// Watches over the kubelet until it has settled and the request, or its certificate, is there.
+    pub(super) fn watch(
+        &mut self,
+        vigil: Vigil,
+        sights: Option<&Receiver<Sight>>,
+        open: Option<Request>,
+        interrupts: &mut Interrupts,
+    ) -> Watched {
+        let console = self.console;
+        let wait = self.arguments.wait;
+        let port = self.kubelet.port();
+        let tell = |request: &Request| {
+            if request.state == State::Pending {
+                console.name(&request.name);
+            }
+            console.say(&request::describe(request));
+            if let Some((why, command)) = request::next_step(request) {
+                console.say(&format!("{why}: {command}"));
+            }
+        };
+        if let Some(open) = &open {
+            tell(open);
+        }
+        let cluster = std::cell::RefCell::new(self.cluster.as_mut());
+        let enough = |request: Option<&Request>| {
+            let mut borrowed = cluster.borrow_mut();
+            let Some(cluster) = borrowed.as_mut() else {
+                return true;
+            };
+            match wait {
+                cli::Wait::None => true,
+                cli::Wait::Csr => {
+                    cluster.kept.is_some() || request.is_some_and(|request| !is_lost(request))
+                }
+                cli::Wait::Issued => {
+                    (cluster.kept.is_some()
+                        || request.is_some_and(|request| request.state == State::Issued))
+                        && cluster
+                            .served(request, port)
+                            .is_ok_and(|served| served.verified.is_ok())
+                }
+            }
+        };
+        let notify = |notice: Notice<'_>| match notice {
+            Notice::Answers(after) => console.say(&format!(
+                "{} answers after {:.1} s",
+                systemd::KUBELET,
+                after.as_secs_f64()
+            )),
+            Notice::Request(request) => tell(request),
+            Notice::Interrupted => {
+                console.say("interrupted: completing the restart and its proof first")
+            }
+        };
+        vigil.keep(
+            sights,
+            open,
+            Instant::now() + self.arguments.timeout,
+            interrupts,
+            notify,
+            enough,
+        )
+    }
+
+    /// The kubelet is healthy; is what was waited for there?
+    fn conclude(&mut self, watched: &Watched, document: &mut Document) -> Result<(), Problem> {
+        let port = self.kubelet.port();
+        let wait = self.arguments.wait;
+        let Some(cluster) = self.cluster.as_mut() else {
+            return Ok(());
+        };
+        let request = watched.request.as_ref();
+        let issued =
+            cluster.kept.is_some() || request.is_some_and(|request| request.state == State::Issued);
+        let served = if issued {
+            cluster.served(request, port)
+        } else {
+            Err("no certificate is issued".to_owned())
+        };
+        if let Ok(served) = &served {
+            let verified = served.verified.is_ok();
+            document.certificate =
+                Some(Some(CertificateReport::new(&served.certificate, verified)));
+        }
+        if let (Some(kept), None) = (&cluster.kept, request) {
+            self.console.say(&format!(
+                "the kubelet keeps the serving certificate that it has, valid until {}; no request is coming",
+                kept.not_after
+            ));
+        }
+        let interrupted = if watched.interrupted {
+            "interrupted"
+        } else {
+            "out of time"
+        };
+        let done = match wait {
+            cli::Wait::Csr => cluster.kept.is_some() || request.is_some(),
+            cli::Wait::Issued => {
+                issued && served.as_ref().is_ok_and(|served| served.verified.is_ok())
+            }
+            cli::Wait::None => true,
+        };
+        if done {
+            if let (cli::Wait::Issued, Ok(served)) = (wait, &served) {
+                self.console.say(&format!(
+                    "port {port} serves a certificate of {}, valid until {}, and it verifies",
+                    served.certificate.issuer, served.certificate.not_after
+                ));
+            }
+            return Ok(());
+        }
+        let code = if watched.trouble.as_ref().is_some_and(ApiError::is_forbidden) {
+            Code::Permission
+        } else {
+            Code::Temporary
+        };
+        match request {
+            Some(request) if issued => {
+                let why = served
+                    .and_then(|served| served.verified.map(|()| served.certificate))
+                    .err()
+                    .unwrap_or_default();
+                Err(Problem::new(
+                    code,
+                    format!("cannot wait for the certificate of {}: {interrupted}: it is issued, but port {port}: {why}", request.name),
+                )
+                .hint("journalctl -u kubelet | grep -i certificate"))
+            }
+            Some(request) => {
+                let problem = Problem::new(
+                    code,
+                    format!(
+                        "cannot wait for the certificate of {}: {interrupted}, and it is {}",
+                        request.name, request.state
+                    ),
+                );
+                Err(match request::next_step(request) {
+                    Some((_, command)) => problem.hint(command),
+                    None => problem.hint("kubectl get csr"),
+                })
+            }
+            None => {
+                let mut reasons = cluster.node().map(Node::why_no_request).unwrap_or_default();
+                reasons.extend(watched.trouble.as_ref().map(ToString::to_string));
+                let why = if reasons.is_empty() {
+                    "the kubelet runs and has made none".to_owned()
+                } else {
+                    reasons.join("; ")
+                };
+                Err(Problem::new(
+                    code,
+                    format!("cannot wait for the kubelet's request: {interrupted}: {why}"),
+                )
+                .hint("kubelet-tls csr, in a while; journalctl -u kubelet | grep -i csr"))
+            }
+        }
+    }
+
+    /// The kubelet is not healthy: the old bytes, a restart, the same proof.
+    fn put_back(
+        &mut self,
+        death: &Death,
+        interrupts: &mut Interrupts,
+        document: &mut Document,
+    ) -> Problem {
+        if !death.journal.is_empty() {
+            self.console.say("the kubelet's last words:");
+            death
+                .journal
+                .iter()
+                .for_each(|line| self.console.say(&format!("  {line}")));
+            document.journal.clone_from(&death.journal);
+        }
+        let verb = if node::wanted(&self.arguments.selection) == Bootstrap::Enabled {
+            "enable"
+        } else {
+            "disable"
+        };
+        let refused = |rest: &str| {
+            Problem::new(
+                Code::Refused,
+                format!("cannot {verb} serverTLSBootstrap: {}; {rest}", death.reason),
+            )
+            .hint("journalctl -u kubelet --no-pager -n 50")
+        };
+        if !self.plan.changes() {
+            return refused("no file was changed, so there is nothing to put back");
+        }
+        self.console.say("putting everything back");
+        if let Err(failure) = self.locks.edit(&self.plan.inverse()) {
+            let problem = edit_problem(&failure, document);
+            let undo = self
+                .arguments
+                .again(!self.arguments.selection.disable, "--restart never");
+            return Problem {
+                code: Code::Io,
+                ..refused(&format!("and putting back failed: {}", problem.message))
+            }
+            .hint(format!("{undo} && systemctl restart kubelet"));
+        }
+        document.changed = Some(false);
+        document.rolled_back = Some(true);
+        // A restart that systemd refused has left the old kubelet running.
+        let untouched = systemd::show(systemd::KUBELET).is_ok_and(|now| {
+            self.kubelet
+                .unit
+                .as_ref()
+                .is_some_and(|was| was.incarnation() == now.incarnation())
+        });
+        if untouched {
+            self.ledger
+                .end(receipt::State::PutBack, self.console, document);
+            return refused("the file was put back, and the kubelet was not touched");
+        }
+        let unit = self.kubelet.unit.clone().unwrap_or_default();
+        let again = self.gate.without_flags().prove_anew(&unit, interrupts);
+        self.ledger
+            .end(receipt::State::PutBack, self.console, document);
+        match again {
+            Ok(()) => refused("everything was put back, and the kubelet is healthy again"),
+            Err(reason) => refused(&format!("everything was put back, and the kubelet is not healthy with the old file either: {reason}"))
+                .hint("systemctl status kubelet"),
+        }
+    }
+
+    /// Before the restart that begins it.
+    fn tell_outage(&self, document: &mut Document) {
+        let enabling =
+            node::wanted(&self.arguments.selection) == Bootstrap::Enabled && self.plan.changes();
+        let kept = self
+            .cluster
+            .as_ref()
+            .and_then(|cluster| cluster.kept.as_ref());
+        let outage = self.plan.restart != Restart::No && enabling && kept.is_none();
+        if outage {
+            self.console.warn(
+                document,
+                format!(
+                    "from the restart until the request is approved, port {} of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready",
+                    self.kubelet.port()
+                ),
+            );
+        }
+    }
+
+    fn tell_pending_restart(&self) {
+        if self.arguments.restart == cli::Restart::Never && self.plan.changes() {
+            self.console.say("the kubelet reads it when it next starts");
+        }
+    }
+}
+
+fn is_lost(request: &Request) -> bool {
+    matches!(request.state, State::Denied | State::Failed)
+}

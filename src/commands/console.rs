@@ -1,0 +1,201 @@
+//! Where words go: the answer to standard output, the conversation to standard error.
+
+use std::io::Write as _;
+
+use crate::cli::{Color, Format, Global};
+use crate::report::{Code, Document, ErrorReport, Problem};
+
+/// Both streams, as the options have them. A stream that is closed (a lost session, `| head`) stops nothing.
+#[derive(Debug)]
+pub struct Console {
+    format: Format,
+    quiet: bool,
+    verbose: bool,
+    /// What became of the last write to standard output that failed.
+    lost: std::cell::RefCell<Option<std::io::Error>>,
+}
+
+impl Console {
+    /// As the options say.
+    pub fn new(options: &Global) -> Self {
+        match options.color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+        Self {
+            format: options.output,
+            quiet: options.quiet,
+            verbose: options.verbose,
+            lost: std::cell::RefCell::default(),
+        }
+    }
+
+    /// Progress and explanations.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            self.to_stderr(text);
+        }
+    }
+
+    /// What only `--verbose` shows.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            self.to_stderr(text);
+        }
+    }
+
+    /// What a person should know: on standard error, and in the document.
+    pub fn warn(&self, document: &mut Document, text: impl Into<String>) {
+        let text = text.into();
+        self.to_stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
+        document.warnings.push(text);
+    }
+
+    /// A unified diff, as the answer.
+    pub fn diff(&self, diff: &str) {
+        if self.format == Format::Text {
+            self.to_stdout(&colored(diff));
+        }
+    }
+
+    /// A unified diff, as part of the conversation, because standard output holds the result.
+    pub fn diff_aside(&self, diff: &str) {
+        if !self.quiet {
+            let _ = anstream::stderr().write_all(colored(diff).as_bytes());
+        }
+    }
+
+    /// A name, as the answer; at once, whatever follows.
+    pub fn name(&self, name: &str) {
+        if matches!(self.format, Format::Text | Format::Name) {
+            self.to_stdout(&format!("{name}\n"));
+        }
+    }
+
+    /// A name that only `-o name` prints.
+    pub fn bare_name(&self, name: &str) {
+        if self.format == Format::Name {
+            self.to_stdout(&format!("{name}\n"));
+        }
+    }
+
+    /// Bytes, as the answer.
+    ///
+    /// # Errors
+    /// When standard output does not take them.
+    pub fn result(&self, bytes: &[u8]) -> std::io::Result<()> {
+        // Not through anstream: the result is bytes, not words.
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush())
+    }
+
+    /// Whether the answer is one document.
+    pub fn wants_document(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Yaml)
+    }
+
+    /// The end: the error with its hint, and the document where one is wanted.
+    pub fn finish(&self, mut document: Document, problem: Option<&Problem>) {
+        document.error = problem.map(ErrorReport::from);
+        if let Some(text) = written(self.format, &document) {
+            self.to_stdout(&text);
+        }
+        if let Some(problem) = problem {
+            self.error(problem);
+        }
+    }
+
+    /// An error with its hint.
+    pub fn error(&self, problem: &Problem) {
+        self.to_stderr(&format!("\u{1b}[1;31merror:\u{1b}[0m {}", problem.message));
+        if let Some(hint) = &problem.hint {
+            self.to_stderr(&format!("\u{1b}[36mhint:\u{1b}[0m {hint}"));
+        }
+    }
+
+    /// Why the answer is not where it was to go, if it is not. A reader that went away wanted no more of it.
+    pub fn lost(&self) -> Option<Problem> {
+        let error = self.lost.borrow_mut().take()?;
+        (error.kind() != std::io::ErrorKind::BrokenPipe).then(|| {
+            Problem::new(
+                Code::Io,
+                format!("cannot write standard output: {}", error.kind()),
+            )
+        })
+    }
+
+    fn to_stdout(&self, text: &str) {
+        let mut stdout = anstream::stdout();
+        if let Err(error) = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+        {
+            *self.lost.borrow_mut() = Some(error);
+        }
+    }
+
+    fn to_stderr(&self, text: &str) {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    }
+}
+
+/// The document as text; none where text is wanted.
+fn written(format: Format, document: &Document) -> Option<String> {
+    match format {
+        Format::Json => serde_json::to_string_pretty(document)
+            .map(|text| text + "\n")
+            .ok(),
+        Format::Yaml => serde_yaml::to_string(document).ok(),
+        Format::Text | Format::Name => None,
+    }
+}
+
+/// Prints a document that holds nothing but a problem.
+pub(crate) fn document_only(format: Format, mut document: Document, problem: &Problem) {
+    document.error = Some(problem.into());
+    if let Some(text) = written(format, &document) {
+        let _ = anstream::stdout().write_all(text.as_bytes());
+    }
+}
+
+/// Colours a diff as git does; anstream takes the colours out again where they are not wanted.
+fn colored(diff: &str) -> String {
+    let mut text = String::with_capacity(diff.len() + 64);
+    for (number, line) in diff.split_inclusive('\n').enumerate() {
+        let color = match line.as_bytes().first() {
+            _ if number < 2 => "1",
+            Some(b'+') => "32",
+            Some(b'-') => "31",
+            Some(b'@') => "36",
+            _ => {
+                text.push_str(line);
+                continue;
+            }
+        };
+        let (body, end) = line
+            .strip_suffix("\r\n")
+            .map(|body| (body, "\r\n"))
+            .unwrap_or_else(|| {
+                line.strip_suffix('\n')
+                    .map_or((line, ""), |body| (body, "\n"))
+            });
+        text.push_str(&format!("\u{1b}[{color}m{body}\u{1b}[0m{end}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_go_around_lines_and_not_into_line_ends() {
+        let diff = "--- a\n+++ a\n@@ -1 +1 @@\n-x\r\n+y\n same\n";
+        assert_eq!(
+            colored(diff),
+            "\u{1b}[1m--- a\u{1b}[0m\n\u{1b}[1m+++ a\u{1b}[0m\n\u{1b}[36m@@ -1 +1 @@\u{1b}[0m\n\u{1b}[31m-x\u{1b}[0m\r\n\u{1b}[32m+y\u{1b}[0m\n same\n"
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! `diff`: what `apply` would change.
+
+use crate::cli;
+use crate::plan::Edit;
+use crate::report::{Code, Document, EditReport, Problem};
+
+use super::{Console, files, node};
+
+/// Prints the differences.
+///
+/// # Errors
+/// [`Code::Negative`] when there are some; else what could not be read or is refused. Of several files the others are
+/// shown all the same.
+pub(crate) fn run(
+    arguments: &cli::Diff,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let selection = &arguments.selection;
+    let wanted = node::wanted(selection);
+    let mut edits = Vec::new();
+    let mut worst: Option<Problem> = None;
+    let mut keep = |edit: Result<Edit, Problem>| match edit {
+        Ok(edit) => edits.push(edit),
+        Err(problem) => {
+            // The earlier of several errors is told now, the last one at the end.
+            if let Some(earlier) = worst.replace(problem) {
+                console.error(&earlier);
+            }
+        }
+    };
+    if selection.files.is_empty() {
+        let kubelet = node::locate(selection, node::Need::File, console, document)
+            .and_then(node::Located::read);
+        keep(kubelet.and_then(|kubelet| node::edit(&kubelet, wanted, console, document)));
+        for path in &selection.kubeadm_config {
+            keep(files::of_kubeadm(path, wanted, console, document));
+        }
+    } else {
+        node::at_most_one_standard(&selection.files)?;
+        for path in &selection.files {
+            keep(files::of_file(path, wanted, console, document));
+        }
+    }
+    let changed = edits.iter().any(Edit::changes);
+    for edit in &edits {
+        show(edit, console);
+    }
+    document.changed = Some(changed);
+    document.edits = Some(edits.iter().map(EditReport::from).collect());
+    match worst {
+        Some(problem) => Err(problem),
+        None if changed => Err(Problem::new(Code::Negative, "")),
+        None => Ok(()),
+    }
+}
+
+/// Prints one edit's diff, and its target's name where only names are wanted.
+pub(crate) fn show(edit: &Edit, console: &Console) {
+    if edit.changes() {
+        show_text(edit, console);
+        console.bare_name(&edit.target.to_string());
+    } else {
+        console.detail(&format!("{}: nothing to change", edit.target));
+    }
+}
+
+/// Prints one edit's diff alone.
+pub(crate) fn show_text(edit: &Edit, console: &Console) {
+    if edit.changes() {
+        console.diff(&edit.diff());
+    }
+}

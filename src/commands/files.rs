@@ -1,0 +1,152 @@
+//! The edits of `diff` and `apply`: the bytes, and what the kubelet or kubeadm would make of them.
+
+use std::path::Path;
+
+use crate::host::{environment, files};
+use crate::kubelet::{self, Bootstrap, FileKind, Refusal, RefusalClass};
+use crate::plan::{Edit, Target};
+use crate::report::{Code, Document, Problem};
+use crate::yaml::MAX_BYTES;
+
+use super::Console;
+
+/// Standard input and output as a FILE.
+pub(crate) const STANDARD: &str = "-";
+
+/// What to do when an edit is refused because it would have no effect or be fatal: a file by itself is an input that
+/// is refused, a node is one that is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Files that were named.
+    Files,
+    /// This node's.
+    Node,
+}
+
+/// The edit of FILE, kubelet's or kubeadm's as its content says.
+///
+/// # Errors
+/// When it cannot be read, or is refused.
+pub(crate) fn of_file(
+    path: &Path,
+    wanted: Bootstrap,
+    console: &Console,
+    document: &mut Document,
+) -> Result<Edit, Problem> {
+    let (target, bytes) = if path.as_os_str() == STANDARD {
+        (Target::Standard, environment::read_stdin(MAX_BYTES as u64))
+    } else {
+        (
+            Target::File(path.to_owned()),
+            files::read(path, MAX_BYTES as u64),
+        )
+    };
+    let bytes = bytes.map_err(|error| problem_of(&error))?;
+    let kind = FileKind::detect(&bytes);
+    of_bytes(target, bytes, kind, wanted, Whose::Files, console, document)
+}
+
+/// The edit of a kubeadm file.
+///
+/// # Errors
+/// When it cannot be read, or is refused.
+pub(crate) fn of_kubeadm(
+    path: &Path,
+    wanted: Bootstrap,
+    console: &Console,
+    document: &mut Document,
+) -> Result<Edit, Problem> {
+    let bytes = files::read(path, MAX_BYTES as u64).map_err(|error| problem_of(&error))?;
+    of_bytes(
+        Target::File(path.to_owned()),
+        bytes,
+        FileKind::Kubeadm,
+        wanted,
+        Whose::Files,
+        console,
+        document,
+    )
+}
+
+/// The edit of bytes already read.
+///
+/// # Errors
+/// When it is refused.
+pub(crate) fn of_bytes(
+    target: Target,
+    before: Vec<u8>,
+    kind: FileKind,
+    wanted: Bootstrap,
+    whose: Whose,
+    console: &Console,
+    document: &mut Document,
+) -> Result<Edit, Problem> {
+    let edited = kubelet::edit(&before, kind, wanted)
+        .map_err(|refusal| refused(&target, &refusal, whose))?;
+    for warning in edited.warnings {
+        let at = warning
+            .position
+            .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
+        console.warn(document, format!("{target}{at}: {}", warning.message));
+    }
+    Ok(Edit {
+        target,
+        before,
+        after: edited.after,
+    })
+}
+
+/// A refusal as a problem, with its place.
+pub(crate) fn refused(target: &Target, refusal: &Refusal, whose: Whose) -> Problem {
+    let at = refusal
+        .position
+        .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
+    let code = match (refusal.class, whose) {
+        (RefusalClass::Effect, Whose::Node) => Code::Refused,
+        _ => Code::Input,
+    };
+    let problem = Problem::new(
+        code,
+        format!("cannot edit {target}{at}: {}", refusal.reason),
+    );
+    problem.hint(match &refusal.hint {
+        Some(hint) => hint.clone(),
+        None => "correct the file there, then run the same command again".to_owned(),
+    })
+}
+
+/// A file that cannot be read or written, as a problem.
+pub(crate) fn problem_of(error: &files::FileError) -> Problem {
+    use files::FileCause as Cause;
+    let path = error.path.display();
+    let code = match &error.cause {
+        cause if cause.is_permission() => Code::Permission,
+        Cause::TooLarge(_) => Code::Input,
+        Cause::Changed | Cause::Locked(_) => Code::Temporary,
+        _ => Code::Io,
+    };
+    let problem = Problem::new(code, error.to_string());
+    match &error.cause {
+        cause if cause.is_permission() => problem.hint("run it as root, with sudo"),
+        Cause::Immutable(path) => {
+            problem.hint(format!("lsattr -d {0}; chattr -i {0}", path.display()))
+        }
+        Cause::AppendOnly(path) => {
+            problem.hint(format!("lsattr -d {0}; chattr -a {0}", path.display()))
+        }
+        Cause::MountPoint => {
+            problem.hint(format!("findmnt {path}; run it where the file itself lies"))
+        }
+        Cause::HardLinks(_) => problem.hint(format!("find / -xdev -samefile {path}")),
+        Cause::NoSpace { .. } => problem.hint(format!("df -h {path}")),
+        Cause::Changed => problem.hint("look at the file, then run the same command again"),
+        Cause::Locked(_) => problem.hint("wait for it to end, then run the same command again"),
+        Cause::TooLarge(_) => {
+            problem.hint("a configuration of that size is none; name the right file")
+        }
+        Cause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+            problem.hint(format!("findmnt --target {path}"))
+        }
+        _ => problem,
+    }
+}

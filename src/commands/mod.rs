@@ -1,0 +1,102 @@
+//! One file per verb: look, plan, then apply or print.
+
+mod apply;
+mod console;
+mod csr;
+mod diff;
+mod files;
+mod node;
+mod request;
+
+use crate::cli::{Cli, Format, Verb};
+use crate::report::{Code, Document, Kind, Problem};
+
+pub use console::Console;
+
+/// Runs the command line and returns the exit code.
+pub fn run(cli: &Cli) -> u8 {
+    let console = Console::new(&cli.global);
+    let mut document = Document::new(match &cli.verb {
+        Verb::Diff(_) => Kind::DiffResult,
+        Verb::Apply(_) => Kind::ApplyResult,
+        Verb::Csr(_) => Kind::CsrResult,
+    });
+    let outcome = match &cli.verb {
+        Verb::Diff(arguments) => diff::run(arguments, &console, &mut document),
+        Verb::Apply(arguments) => apply::run(arguments, &console, &mut document),
+        Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
+    };
+    let code = match outcome {
+        Ok(()) => {
+            console.finish(document, None);
+            0
+        }
+        // Differences, or no request: an answer, not an error.
+        Err(problem) if problem.code == Code::Negative => {
+            console.finish(document, None);
+            if !problem.message.is_empty() {
+                console.say(&problem.message);
+            }
+            problem.code as u8
+        }
+        Err(problem) => {
+            console.finish(document, Some(&problem));
+            problem.code as u8
+        }
+    };
+    match console.lost() {
+        Some(problem) if code <= Code::Negative as u8 => {
+            console.error(&problem);
+            problem.code as u8
+        }
+        _ => code,
+    }
+}
+
+/// Reports an error of the command line itself: clap's words, this program's exit code.
+pub fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> u8 {
+    use clap::error::ErrorKind;
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        let _ = error.print();
+        return 0;
+    }
+    let _ = error.print();
+    // The options were not understood, but a script that asked for a document gets one.
+    let wants = |format: &str| {
+        let words: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
+        words
+            .windows(2)
+            .any(|pair| matches!(pair, ["-o" | "--output", value] if *value == format))
+            || words
+                .iter()
+                .any(|word| *word == format!("-o{format}") || *word == format!("--output={format}"))
+    };
+    let format = if wants("json") {
+        Format::Json
+    } else if wants("yaml") {
+        Format::Yaml
+    } else {
+        return Code::Usage as u8;
+    };
+    let text = error.to_string();
+    let first = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_owned();
+    let kind = match arguments.get(1).and_then(|verb| verb.to_str()) {
+        Some("diff") => Kind::DiffResult,
+        Some("csr") => Kind::CsrResult,
+        _ => Kind::ApplyResult,
+    };
+    console::document_only(
+        format,
+        Document::new(kind),
+        &Problem::new(Code::Usage, first),
+    );
+    Code::Usage as u8
+}

@@ -1,0 +1,98 @@
+//! The kubelet's request and its certificate: asking the API, and what to say of the answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use crate::csr::{Request, State};
+use crate::host::api::{Api, ApiError};
+use crate::host::tls::{self, Served};
+use crate::report::{Code, Document, Problem};
+
+/// Opens the API with the node's credential and notes the node's name.
+///
+/// # Errors
+/// When the kubeconfig is not a kubelet's.
+pub(crate) fn open(kubeconfig: &Path, document: &mut Document) -> Result<Api, Problem> {
+    let api = Api::open(kubeconfig).map_err(|error| problem("reach", &error))?;
+    document.node = Some(api.node_name().to_owned());
+    Ok(api)
+}
+
+/// An API error as a problem.
+pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
+    match error {
+        ApiError::Kubeconfig { path, reason } => {
+            let problem = Problem::new(Code::Unavailable, format!("cannot use kubeconfig {error}"));
+            let permission = reason.to_lowercase().contains("permission denied");
+            if permission {
+                Problem {
+                    code: Code::Permission,
+                    ..problem
+                }
+                .hint("run it as root, with sudo")
+            } else if reason.contains("o such file") {
+                problem.hint("name it with --kubeconfig FILE, or join the node to a cluster first")
+            } else {
+                problem.hint(format!("kubectl --kubeconfig {} get csr", path.display()))
+            }
+        }
+        error if error.is_forbidden() => Problem::new(
+            Code::Permission,
+            format!("cannot {verb} certificatesigningrequests: {error}"),
+        )
+        .hint("kubectl auth can-i list certificatesigningrequests, with the kubelet's kubeconfig"),
+        error => {
+            let problem = Problem::new(
+                Code::Unavailable,
+                format!("cannot {verb} certificatesigningrequests: {error}"),
+            );
+            problem.hint("kubectl --kubeconfig /etc/kubernetes/kubelet.conf get --raw /readyz")
+        }
+    }
+}
+
+/// For people: whose it is, what it asks for, how far it is.
+pub(crate) fn describe(request: &Request) -> String {
+    let said = request
+        .message
+        .as_ref()
+        .map_or_else(String::new, |message| format!(" ({message})"));
+    format!(
+        "{} is {}{said}: {}, {}",
+        request.name,
+        request.state,
+        request.requestor,
+        request.names.describe()
+    )
+}
+
+/// What is to be done about a request in its state, where something is: why, and the command.
+pub(crate) fn next_step(request: &Request) -> Option<(&'static str, String)> {
+    match request.state {
+        State::Pending => Some((
+            "to approve it",
+            format!("kubectl certificate approve {}", request.name),
+        )),
+        State::Failed => Some((
+            "to see why",
+            format!("kubectl get csr {} -o yaml", request.name),
+        )),
+        State::Approved | State::Issued | State::Denied => None,
+    }
+}
+
+/// What the kubelet serves on `port`, at the first of `addresses` that answers with a certificate.
+///
+/// # Errors
+/// What happened instead.
+pub(crate) fn served(addresses: &[IpAddr], port: u16, roots: &[Vec<u8>]) -> Result<Served, String> {
+    let mut failure = "the Node has no IP address".to_owned();
+    for address in addresses {
+        let address = SocketAddr::new(*address, port);
+        match tls::probe(address, roots) {
+            Ok(served) => return Ok(served),
+            Err(error) => failure = format!("{address}: {error}"),
+        }
+    }
+    Err(failure)
+}

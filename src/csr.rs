@@ -1,0 +1,427 @@
+//! CertificateSigningRequest: its state, whose it is, what it asks for. Reads the API's own JSON.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::certificate::{Names, harmless, requested_names};
+
+/// The signer of kubelet serving certificates
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers>).
+pub const KUBELET_SERVING: &str = "kubernetes.io/kubelet-serving";
+
+/// The user name that the API server gives to the kubelet of `node`.
+pub fn requestor_of(node: &str) -> String {
+    format!("system:node:{node}")
+}
+
+/// A request for a kubelet serving certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.creationTimestamp`, to the second.
+    pub created: Option<Timestamp>,
+    /// `spec.username`, which the API server fills in from the credential used.
+    pub requestor: String,
+    /// How far it has come.
+    pub state: State,
+    /// What the API says about its state.
+    pub message: Option<String>,
+    /// The names asked for in its PKCS#10 request; empty where that cannot be read.
+    pub names: Names,
+    /// The etcd revision of its last change; orders requests of the same second.
+    revision: u64,
+}
+
+/// How far a request has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has decided.
+    Pending,
+    /// Approved and not yet issued.
+    Approved,
+    /// Its certificate is there.
+    Issued,
+    /// Denied; the kubelet makes another one in a few seconds.
+    Denied,
+    /// The signer refused it.
+    Failed,
+}
+
+impl State {
+    /// As the result document has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Approved => "Approved",
+            Self::Issued => "Issued",
+            Self::Denied => "Denied",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Request {
+    /// Reads one object of the API's; none where it is not a kubelet-serving request.
+    ///
+    /// # Errors
+    /// When it is no CertificateSigningRequest.
+    pub fn from_json(object: serde_json::Value) -> Result<Option<Self>, serde_json::Error> {
+        Wire::deserialize(object).map(Wire::into_request)
+    }
+
+    fn is_newer_than(&self, other: &Self) -> bool {
+        (self.created, self.revision) > (other.created, other.revision)
+    }
+}
+
+/// What one list of the API says about one node's requests.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Where a watch goes on from.
+    pub resource_version: String,
+    /// The names of this node's requests, decided ones too.
+    pub known: BTreeSet<String>,
+    /// The newest of them, in whatever state.
+    pub newest: Option<Request>,
+    /// How many of them are Pending. All but the newest belong to lost keys.
+    pub pending: usize,
+    /// How far the server's clock is ahead of this machine's, in seconds: `created` is the server's time.
+    pub clock_ahead: i64,
+}
+
+impl Listing {
+    /// Reads a CertificateSigningRequestList as it arrives, keeping nothing of other requestors' requests.
+    /// `after_item` is called behind each item.
+    ///
+    /// # Errors
+    /// When it is no such list.
+    pub fn read(
+        reader: impl std::io::Read,
+        node: &str,
+        after_item: &dyn Fn(),
+    ) -> Result<Self, serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_reader(reader);
+        let listing = ListSeed {
+            requestor: &requestor_of(node),
+            after_item,
+        }
+        .deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(listing)
+    }
+
+    fn add(&mut self, request: Request) {
+        self.known.insert(request.name.clone());
+        self.pending += usize::from(request.state == State::Pending);
+        if self
+            .newest
+            .as_ref()
+            .is_none_or(|newest| request.is_newer_than(newest))
+        {
+            self.newest = Some(request);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    metadata: WireMeta,
+    spec: WireSpec,
+    status: Option<WireStatus>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireMeta {
+    name: String,
+    creation_timestamp: Option<Timestamp>,
+    resource_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireSpec {
+    request: Option<ByteString>,
+    signer_name: Option<String>,
+    username: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WireStatus {
+    conditions: Option<Vec<WireCondition>>,
+    certificate: Option<ByteString>,
+}
+
+#[derive(Deserialize)]
+struct WireCondition {
+    #[serde(rename = "type")]
+    kind: String,
+    reason: Option<String>,
+    message: Option<String>,
+}
+
+impl Wire {
+    fn into_request(self) -> Option<Request> {
+        if self.spec.signer_name.as_deref() != Some(KUBELET_SERVING) {
+            return None;
+        }
+        let status = self.status.unwrap_or(WireStatus {
+            conditions: None,
+            certificate: None,
+        });
+        let conditions = status.conditions.unwrap_or_default();
+        let condition = |kind: &str| conditions.iter().find(|condition| condition.kind == kind);
+        let issued = status
+            .certificate
+            .is_some_and(|certificate| !certificate.0.is_empty());
+        let (state, why) = match (
+            condition("Denied"),
+            condition("Failed"),
+            condition("Approved"),
+        ) {
+            (Some(denied), _, _) => (State::Denied, Some(denied)),
+            (None, Some(failed), _) => (State::Failed, Some(failed)),
+            (None, None, Some(approved)) if issued => (State::Issued, Some(approved)),
+            (None, None, Some(approved)) => (State::Approved, Some(approved)),
+            (None, None, None) => (State::Pending, None),
+        };
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let message = why.and_then(|why| said(&why.message).or_else(|| said(&why.reason)));
+        let pem = self.spec.request.unwrap_or_default();
+        Some(Request {
+            name: harmless(&self.metadata.name),
+            created: self.metadata.creation_timestamp,
+            requestor: harmless(&self.spec.username.unwrap_or_default()),
+            state,
+            message: message.map(|text| harmless(&text)),
+            names: requested_names(&pem.0).unwrap_or_default(),
+            revision: self
+                .metadata
+                .resource_version
+                .and_then(|version| version.parse().ok())
+                .unwrap_or(0),
+        })
+    }
+}
+
+struct ListSeed<'a> {
+    requestor: &'a str,
+    after_item: &'a dyn Fn(),
+}
+
+impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
+    type Value = Listing;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Listing, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ListSeed<'_> {
+    type Value = Listing;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a CertificateSigningRequestList")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listing, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Meta {
+            resource_version: Option<String>,
+            #[serde(rename = "continue")]
+            next: Option<String>,
+        }
+        let mut listing = Listing::default();
+        let mut has_items = false;
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "metadata" => {
+                    let meta = map.next_value::<Meta>()?;
+                    // It was asked for whole; part of it would make an old request look new.
+                    if meta.next.is_some_and(|next| !next.is_empty()) {
+                        return Err(serde::de::Error::custom(
+                            "the list was cut short by the server",
+                        ));
+                    }
+                    listing.resource_version = meta.resource_version.unwrap_or_default();
+                }
+                "items" => {
+                    has_items = true;
+                    map.next_value_seed(ItemsSeed {
+                        list: &self,
+                        listing: &mut listing,
+                    })?;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        if has_items {
+            Ok(listing)
+        } else {
+            Err(serde::de::Error::missing_field("items"))
+        }
+    }
+}
+
+struct ItemsSeed<'a, 'b> {
+    list: &'a ListSeed<'b>,
+    listing: &'a mut Listing,
+}
+
+impl<'de> DeserializeSeed<'de> for ItemsSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of CertificateSigningRequests")
+    }
+
+    // Go writes a nil slice as null.
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element::<Wire>()? {
+            if item.spec.username.as_deref() == Some(self.list.requestor)
+                && let Some(request) = item.into_request()
+            {
+                self.listing.add(request);
+            }
+            (self.list.after_item)();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str, node: &str) -> Result<Listing, serde_json::Error> {
+        Listing::read(json.as_bytes(), node, &|| {})
+    }
+
+    #[test]
+    fn the_real_lists_in_each_state() {
+        let list = |text| read(text, "node36").unwrap();
+        let empty = list(include_str!(
+            "../testdata/captured/1.36/csr-list-empty.json"
+        ));
+        assert_eq!(
+            (empty.newest, empty.resource_version.as_str()),
+            (None, "527")
+        );
+
+        let pending = list(include_str!(
+            "../testdata/captured/1.36/csr-list-pending.json"
+        ));
+        assert_eq!(pending.pending, 1);
+        let newest = pending.newest.unwrap();
+        assert_eq!(
+            (newest.name.as_str(), newest.state),
+            ("csr-mlf85", State::Pending)
+        );
+        assert_eq!(newest.requestor, "system:node:node36");
+        assert_eq!(
+            newest.created,
+            Some("2026-11-23T07:16:49Z".parse().unwrap())
+        );
+        assert_eq!(newest.names.describe(), "DNS node36, IP 10.77.0.21");
+        assert_eq!(newest.message, None);
+
+        let issued = list(include_str!(
+            "../testdata/captured/1.36/csr-list-issued.json"
+        ))
+        .newest
+        .unwrap();
+        assert_eq!(issued.state, State::Issued);
+        assert_eq!(
+            issued.message.as_deref(),
+            Some("This CSR was approved by kubectl certificate approve.")
+        );
+    }
+
+    #[test]
+    fn of_a_denied_an_issued_and_a_new_request_the_new_one_is_the_newest() {
+        let text = include_str!("../testdata/captured/1.36/csr-list-denied-and-retried.json");
+        let listing = read(text, "node36").unwrap();
+        assert_eq!(listing.newest.unwrap().name, "csr-b7vfl");
+        assert_eq!(listing.known.len(), 3);
+        assert_eq!(listing.pending, 1);
+        assert_eq!(read(text, "node37").unwrap(), Listing::default());
+        assert_eq!(read(text, "node3").unwrap().known.len(), 0);
+    }
+
+    #[test]
+    fn a_failed_request_of_1_19() {
+        let text = include_str!("../testdata/captured/1.19/csrs-after-blind-approval.json");
+        let all: serde_json::Value = serde_json::from_str(text).unwrap();
+        let states: Vec<State> = all["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|item| Request::from_json(item.clone()).unwrap())
+            .map(|request| request.state)
+            .collect();
+        assert!(
+            states.contains(&State::Failed) && states.contains(&State::Issued),
+            "{states:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_whole_list_is_an_error() {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            r#"{"items":{}}"#,
+            r#"{"items":[{}]}"#,
+            r#"{"items":[]"#,
+            r#"{"items":[]} x"#,
+            r#"{"metadata":{"resourceVersion":"1","continue":"abc"},"items":[]}"#,
+        ] {
+            assert!(read(text, "n").is_err(), "{text}");
+        }
+        assert!(read(r#"{"items":null,"metadata":{}}"#, "n").is_ok());
+    }
+
+    #[test]
+    fn a_bookmark_is_no_request() {
+        let bookmark = r#"{"kind":"CertificateSigningRequest","metadata":{"resourceVersion":"560"},"spec":{"request":null,"signerName":""},"status":{}}"#;
+        assert!(!matches!(
+            Request::from_json(serde_json::from_str(bookmark).unwrap()),
+            Ok(Some(_))
+        ));
+    }
+}

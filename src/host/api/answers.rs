@@ -1,0 +1,239 @@
+//! The API's answers, read: pure, and tested on real ones.
+
+use serde::Deserialize;
+
+use crate::csr::Request;
+use crate::observed::Node;
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Event {
+    /// A request was added or changed.
+    Changed {
+        request: Option<Request>,
+        revision: String,
+    },
+    /// Time passed: a bookmark, or a request was deleted.
+    Passed { revision: String },
+    /// The server ends the watch.
+    Error { code: u16, message: String },
+}
+
+pub(super) fn parse_event(line: &[u8]) -> Result<Event, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Wire {
+        #[serde(rename = "type")]
+        kind: String,
+        object: serde_json::Value,
+    }
+    let wire: Wire = serde_json::from_slice(line)?;
+    if wire.kind == "ERROR" {
+        let code = wire
+            .object
+            .get("code")
+            .and_then(serde_json::Value::as_u64)
+            .unwrap_or(500);
+        let code = u16::try_from(code).unwrap_or(500);
+        return Ok(Event::Error {
+            code,
+            message: status_message(&wire.object),
+        });
+    }
+    let revision = wire
+        .object
+        .pointer("/metadata/resourceVersion")
+        .and_then(serde_json::Value::as_str);
+    let revision = revision
+        .filter(|revision| {
+            !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+        .ok_or_else(|| serde::de::Error::custom("an event without resourceVersion"))?
+        .to_owned();
+    Ok(match wire.kind.as_str() {
+        "ADDED" | "MODIFIED" => Event::Changed {
+            request: Request::from_json(wire.object)?,
+            revision,
+        },
+        _ => Event::Passed { revision },
+    })
+}
+
+pub(super) fn parse_node(bytes: &[u8]) -> Result<Node, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Wire {
+        spec: Option<Spec>,
+        status: Option<Status>,
+    }
+    #[derive(Deserialize)]
+    struct Spec {
+        taints: Option<Vec<Taint>>,
+    }
+    #[derive(Deserialize)]
+    struct Taint {
+        key: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        addresses: Option<Vec<Address>>,
+        node_info: Option<Info>,
+    }
+    #[derive(Deserialize)]
+    struct Address {
+        #[serde(rename = "type")]
+        kind: String,
+        address: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Info {
+        kubelet_version: String,
+    }
+    let wire: Wire = serde_json::from_slice(bytes)?;
+    let taints = wire.spec.and_then(|spec| spec.taints).unwrap_or_default();
+    let status = wire.status.unwrap_or(Status {
+        addresses: None,
+        node_info: None,
+    });
+    Ok(Node {
+        addresses: status
+            .addresses
+            .unwrap_or_default()
+            .into_iter()
+            .map(|a| (a.kind, a.address))
+            .collect(),
+        taints: taints.into_iter().map(|taint| taint.key).collect(),
+        kubelet_version: status
+            .node_info
+            .map(|info| info.kubelet_version)
+            .unwrap_or_default(),
+    })
+}
+
+/// The `Date` header (RFC 9110, 5.6.7), of which servers send the fixed form alone.
+pub(super) fn parse_date(text: &str) -> Option<jiff::Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text)
+        .ok()
+}
+
+/// The message of a `Status` object, or the beginning of whatever else was said.
+pub(super) fn parse_status(bytes: &[u8]) -> String {
+    let text = match serde_json::from_slice::<serde_json::Value>(bytes) {
+        Ok(status) => status_message(&status),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    crate::certificate::harmless(text.trim())
+        .chars()
+        .take(300)
+        .collect()
+}
+
+pub(super) fn status_message(status: &serde_json::Value) -> String {
+    status
+        .get("message")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::api::ApiError;
+
+    #[test]
+    fn every_event_of_a_real_watch() {
+        let lines = include_str!("../../../testdata/captured/1.36/csr-watch-restart-approve.jsonl");
+        let events: Vec<Event> = lines
+            .lines()
+            .map(|line| parse_event(line.as_bytes()).unwrap())
+            .collect();
+        let seen: Vec<String> = events
+            .iter()
+            .map(|event| match event {
+                Event::Changed {
+                    request: Some(request),
+                    revision,
+                } => {
+                    format!("{} {} {revision}", request.name, request.state)
+                }
+                Event::Changed { request: None, .. } => "not ours".into(),
+                Event::Passed { revision } => format!("passed {revision}"),
+                Event::Error { code, .. } => format!("error {code}"),
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                "csr-mlf85 Pending 542",
+                "csr-mlf85 Approved 545",
+                "csr-mlf85 Issued 546",
+                "csr-5wmhs Pending 549",
+                "csr-5wmhs Denied 559",
+                "csr-b7vfl Pending 560",
+                "passed 560",
+                "passed 560",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_expired_watch_and_other_events_that_end_one() {
+        let expired = br#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version: 1 (2)","reason":"Expired","code":410}}"#;
+        assert_eq!(
+            parse_event(expired).unwrap(),
+            Event::Error {
+                code: 410,
+                message: "too old resource version: 1 (2)".into()
+            }
+        );
+        for odd in [
+            &b"{"[..],
+            b"null",
+            b"{\"type\":\"ADDED\"}",
+            b"{\"type\":\"ADDED\",\"object\":{}}",
+            b"{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"\"}}}",
+            b"{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"1&x=y\"}}}",
+            b"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":1,\"resourceVersion\":\"1\"}}}",
+        ] {
+            assert!(parse_event(odd).is_err(), "{}", String::from_utf8_lossy(odd));
+        }
+    }
+
+    #[test]
+    fn the_real_nodes() {
+        let node = parse_node(include_bytes!("../../../testdata/captured/1.36/node.json")).unwrap();
+        assert_eq!(node.kubelet_version, "v1.36.2");
+        assert_eq!(node.taints, ["node.kubernetes.io/not-ready"]);
+        assert_eq!(
+            node.addresses[0],
+            ("InternalIP".into(), "10.77.0.21".into())
+        );
+        let node = parse_node(include_bytes!("../../../testdata/captured/1.19/node.json")).unwrap();
+        assert_eq!(node.addresses[1], ("Hostname".into(), "node1".into()));
+        assert_eq!(parse_node(b"{}").unwrap(), Node::default());
+        assert!(parse_node(b"[]").is_err());
+    }
+
+    #[test]
+    fn a_date_as_http_has_it() {
+        let time = "2026-11-23T07:16:56Z".parse().unwrap();
+        assert_eq!(parse_date("Mon, 23 Nov 2026 07:16:56 GMT"), Some(time));
+        assert_eq!(parse_date("yesterday"), None);
+    }
+
+    #[test]
+    fn an_error_says_what_the_server_said() {
+        let forbidden = br#"{"kind":"Status","status":"Failure","message":"nodes \"x\" is forbidden","code":403}"#;
+        assert_eq!(parse_status(forbidden), "nodes \"x\" is forbidden");
+        assert_eq!(parse_status(b"<html>\x1b[2J"), "<html>\u{fffd}[2J");
+        let error = ApiError::Status {
+            server: "https://a".into(),
+            code: 403,
+            message: "no".into(),
+            retry_after: None,
+        };
+        assert_eq!(error.to_string(), "https://a answers 403: no");
+        assert!(error.is_forbidden() && !error.is_passing());
+    }
+}

@@ -1,0 +1,255 @@
+//! One question, one answer, read frame by frame with a cap.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+
+use crate::csr::{KUBELET_SERVING, Listing};
+use crate::host::clock;
+use crate::observed::Node;
+
+use super::answers::{parse_date, parse_node, parse_status};
+use super::{ApiError, chain};
+
+/// No single answer or pause between two frames of one takes longer from a server that is well.
+pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// The first pause after a failed attempt, and the longest: pauses double from one to the other.
+pub(super) const BACKOFF: (Duration, Duration) =
+    (Duration::from_millis(200), Duration::from_secs(5));
+/// The largest object that etcd takes is 1.5 MiB; as JSON with base64 it stays well under this, in bytes.
+pub(super) const OBJECT_CAP: usize = 4 * 1024 * 1024;
+/// How long one that cannot be reached at all is tried: a load balancer may be turning to its next server.
+pub(super) const NO_CONNECTION: Duration = Duration::from_secs(5);
+/// What is kept of an error's body, in bytes.
+pub(super) const ERROR_CAP: usize = 16 * 1024;
+
+pub(super) const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub(super) config: kube::Config,
+    pub(super) server: String,
+    pub(super) node: String,
+}
+
+impl Connection {
+    pub(super) fn unreachable(&self, reason: impl Into<String>) -> ApiError {
+        ApiError::Unreachable {
+            server: self.server.clone(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn nonsense(&self, reason: impl Into<String>) -> ApiError {
+        ApiError::Nonsense {
+            server: self.server.clone(),
+            reason: reason.into(),
+        }
+    }
+
+    /// Repeats an attempt while its failure may pass, until `end`.
+    pub(super) async fn repeat<T, F: Future<Output = Result<T, ApiError>>>(
+        &self,
+        end: Instant,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, ApiError> {
+        let began = Instant::now();
+        let mut pause = BACKOFF.0;
+        loop {
+            let outcome = match tokio::time::timeout_at(end.into(), attempt()).await {
+                Ok(outcome) => outcome,
+                Err(_) => return Err(self.unreachable("it does not answer in time")),
+            };
+            let Err(error) = outcome else { return outcome };
+            let wait = error.retry_after().unwrap_or(pause);
+            let hopeless =
+                matches!(error, ApiError::Unreachable { .. }) && began.elapsed() >= NO_CONNECTION;
+            if !error.is_passing() || hopeless || Instant::now() + wait >= end {
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(BACKOFF.1);
+        }
+    }
+
+    pub(super) async fn list(&self, client: &kube::Client) -> Result<Listing, ApiError> {
+        let answer = self
+            .ask(client, &format!("{REQUESTS}?{}", signer_selector()))
+            .await?;
+        let date = answer
+            .headers()
+            .get(http::header::DATE)
+            .and_then(|date| date.to_str().ok());
+        let clock_ahead = date.and_then(parse_date).map_or(0, |server| {
+            server.as_second() - clock::timestamp().as_second()
+        });
+        let body = answer.into_body();
+        let (frames, received) = sync_channel(4);
+        let item_bytes = Arc::new(AtomicUsize::new(0));
+        let (node, counter) = (self.node.clone(), item_bytes.clone());
+        // serde reads from a blocking reader; the frames come to it through a channel of a few.
+        let reader = thread::spawn(move || {
+            let frames = Frames {
+                received,
+                current: Vec::new(),
+                position: 0,
+                item_bytes: counter.clone(),
+            };
+            Listing::read(std::io::BufReader::new(frames), &node, &|| {
+                counter.store(0, Ordering::Relaxed)
+            })
+        });
+        let sent = self.forward(body, frames).await;
+        let listing = reader
+            .join()
+            .map_err(|_| self.nonsense("the list cannot be read"))?;
+        // Where both failed, the connection is the cause and the broken list its consequence.
+        sent?;
+        let listing = listing.map_err(|error| self.nonsense(error.to_string()))?;
+        Ok(Listing {
+            clock_ahead,
+            ..listing
+        })
+    }
+
+    async fn forward(&self, mut body: Body, frames: SyncSender<Vec<u8>>) -> Result<(), ApiError> {
+        while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
+            // The reader gave up; it says why.
+            if frames.send(data).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn get_node(&self, client: &kube::Client) -> Result<Node, ApiError> {
+        let mut body = self
+            .get(client, &format!("/api/v1/nodes/{}", self.node))
+            .await?;
+        let mut bytes = Vec::new();
+        while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
+            bytes.extend_from_slice(&data);
+            if bytes.len() > OBJECT_CAP {
+                return Err(self.nonsense("the Node never ends"));
+            }
+        }
+        parse_node(&bytes).map_err(|error| self.nonsense(error.to_string()))
+    }
+
+    /// Sends a GET and returns the body of a 200.
+    pub(super) async fn get(&self, client: &kube::Client, path: &str) -> Result<Body, ApiError> {
+        Ok(self.ask(client, path).await?.into_body())
+    }
+
+    /// Sends a GET and returns a 200.
+    async fn ask(
+        &self,
+        client: &kube::Client,
+        path: &str,
+    ) -> Result<http::Response<Body>, ApiError> {
+        let request = http::Request::builder()
+            .method(Method::GET)
+            .uri(path)
+            .header(http::header::ACCEPT, "application/json")
+            .header(
+                http::header::USER_AGENT,
+                concat!("kubelet-tls/", env!("CARGO_PKG_VERSION")),
+            )
+            .body(Body::empty())
+            .map_err(|error| self.nonsense(error.to_string()))?;
+        let answer = tokio::time::timeout(ANSWER_DEADLINE, client.send(request))
+            .await
+            .map_err(|_| self.unreachable(format!("no answer within {ANSWER_DEADLINE:?}")))?
+            .map_err(|error| self.unreachable(chain(&error)))?;
+        if answer.status() == StatusCode::OK {
+            return Ok(answer);
+        }
+        let code = answer.status().as_u16();
+        let retry_after = answer
+            .headers()
+            .get(http::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok());
+        let retry_after = retry_after
+            .and_then(|value| value.parse().ok())
+            .map(Duration::from_secs);
+        let mut body = answer.into_body();
+        let mut bytes = Vec::new();
+        while bytes.len() < ERROR_CAP
+            && let Ok(Some(data)) = self.frame(&mut body, ANSWER_DEADLINE).await
+        {
+            bytes.extend_from_slice(&data);
+        }
+        Err(ApiError::Status {
+            server: self.server.clone(),
+            code,
+            message: parse_status(&bytes),
+            retry_after,
+        })
+    }
+
+    /// The next data of a body; none at its end.
+    pub(super) async fn frame(
+        &self,
+        body: &mut Body,
+        silence: Duration,
+    ) -> Result<Option<Vec<u8>>, ApiError> {
+        loop {
+            let frame = tokio::time::timeout(silence, body.frame())
+                .await
+                .map_err(|_| self.unreachable(format!("silent for {silence:?}")))?;
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(self.unreachable(chain(&error))),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data.to_vec()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Only `metadata.name` and `spec.signerName` can be selected on (pkg/apis/certificates/v1/conversion.go).
+pub(super) fn signer_selector() -> String {
+    format!(
+        "fieldSelector=spec.signerName%3D{}",
+        KUBELET_SERVING.replace('/', "%2F")
+    )
+}
+
+/// The frames of a body as a blocking reader that stops at an item without end.
+pub(super) struct Frames {
+    received: Receiver<Vec<u8>>,
+    current: Vec<u8>,
+    position: usize,
+    item_bytes: Arc<AtomicUsize>,
+}
+
+impl std::io::Read for Frames {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.position == self.current.len() {
+            match self.received.recv() {
+                Ok(frame) => (self.current, self.position) = (frame, 0),
+                Err(_) => return Ok(0),
+            }
+        }
+        let rest = self.current.get(self.position..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        if self.item_bytes.fetch_add(count, Ordering::Relaxed) > OBJECT_CAP {
+            return Err(std::io::Error::other("an item of the list never ends"));
+        }
+        for (to, from) in buffer.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        self.position += count;
+        Ok(count)
+    }
+}

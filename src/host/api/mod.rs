@@ -1,0 +1,274 @@
+//! The API server, spoken to with the kubelet's own credential.
+//!
+//! kube brings the kubeconfig, TLS and HTTP; answers are read frame by frame here, because a server that never ends
+//! one must cost neither memory nor time beyond the deadline.
+
+mod answers;
+mod connection;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::ByteString;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::runtime::Runtime;
+
+use crate::certificate::Certificate;
+use crate::csr::{Listing, Request};
+use crate::host::files;
+use crate::observed::Node;
+
+use connection::{ANSWER_DEADLINE, Connection};
+use watch::Watch;
+
+/// A kubeconfig with everything inline is some ten kilobytes, in bytes.
+const KUBECONFIG_CAP: u64 = 1024 * 1024;
+
+/// Why the API server gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The kubeconfig cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Kubeconfig {
+        /// The kubeconfig.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No connection, no TLS, no HTTP.
+    #[error("{server} cannot be reached: {reason}")]
+    Unreachable {
+        /// The API server's address.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// It said no.
+    #[error("{server} answers {code}{}", said(.message))]
+    Status {
+        /// The API server's address.
+        server: String,
+        /// The HTTP status.
+        code: u16,
+        /// Its words.
+        message: String,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// Its answer is not what the API answers.
+    #[error("{server} answers nonsense: {reason}")]
+    Nonsense {
+        /// The API server's address.
+        server: String,
+        /// What was wrong.
+        reason: String,
+    },
+}
+
+fn said(message: &str) -> String {
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(": {message}")
+    }
+}
+
+impl ApiError {
+    /// Whether the credential is not good enough; asking again does not help.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(
+            self,
+            Self::Status {
+                code: 401 | 403,
+                ..
+            }
+        )
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Status { code: 410, .. })
+    }
+
+    /// Whether the same question may be answered in a moment.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Nonsense { .. } => true,
+            Self::Status { code, .. } => matches!(code, 408 | 410 | 429 | 500..=599),
+            Self::Kubeconfig { .. } => false,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        if let Self::Status { retry_after, .. } = self {
+            *retry_after
+        } else {
+            None
+        }
+    }
+}
+
+/// What a watch saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// A request of this node that was not in the list, or a change of one.
+    Request(Request),
+    /// The server did not answer as it should; the watch goes on.
+    Trouble(ApiError),
+}
+
+/// The API server with one node's credential.
+pub struct Api {
+    connection: Connection,
+    runtime: Runtime,
+    client: kube::Client,
+}
+
+impl Api {
+    /// Reads `kubeconfig` and prepares a connection; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the kubeconfig is not a kubelet's: without a client certificate of a node, or with verification off.
+    pub fn open(kubeconfig: &Path) -> Result<Self, ApiError> {
+        let wrong = |reason: String| ApiError::Kubeconfig {
+            path: kubeconfig.to_owned(),
+            reason,
+        };
+        let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
+        // Read here first, for the cause in plain words and with a cap.
+        files::read(kubeconfig, KUBECONFIG_CAP).map_err(|error| wrong(error.cause.to_string()))?;
+        let file = Kubeconfig::read_from(kubeconfig).map_err(|error| wrong(chain(&error)))?;
+        let options = KubeConfigOptions::default();
+        let mut config = runtime
+            .block_on(kube::Config::from_custom_kubeconfig(file, &options))
+            .map_err(|error| wrong(chain(&error)))?;
+        if config.accept_invalid_certs {
+            return Err(wrong("insecure-skip-tls-verify is set, and what an unverified server says is not believed".into()));
+        }
+        if config.cluster_url.scheme_str() != Some("https") {
+            return Err(wrong("the server's address is not https".into()));
+        }
+        config.connect_timeout = Some(ANSWER_DEADLINE);
+        // Attempts are counted and timed here.
+        config.default_retry = false;
+        config.read_timeout = None;
+        let node = node_of(&config.auth_info).map_err(wrong)?;
+        let server = config
+            .cluster_url
+            .to_string()
+            .trim_end_matches('/')
+            .to_owned();
+        let client = client(&runtime, config.clone()).map_err(|error| wrong(chain(&error)))?;
+        Ok(Self {
+            connection: Connection {
+                config,
+                server,
+                node,
+            },
+            runtime,
+            client,
+        })
+    }
+
+    /// The node's name, from the common name of the client certificate.
+    pub fn node_name(&self) -> &str {
+        &self.connection.node
+    }
+
+    /// The cluster's CA certificates in DER, from the kubeconfig.
+    pub fn roots(&self) -> &[Vec<u8>] {
+        self.connection
+            .config
+            .root_cert
+            .as_deref()
+            .unwrap_or_default()
+    }
+
+    /// The kubelet-serving requests in the cluster, as one list; failed attempts are repeated until `end`.
+    ///
+    /// # Errors
+    /// The last attempt's, or the first that asking again does not mend.
+    pub fn requests(&self, end: Instant) -> Result<Listing, ApiError> {
+        self.runtime.block_on(
+            self.connection
+                .repeat(end, || self.connection.list(&self.client)),
+        )
+    }
+
+    /// This node's Node object; failed attempts are repeated until `end`.
+    ///
+    /// # Errors
+    /// As [`Self::requests`].
+    pub fn node(&self, end: Instant) -> Result<Node, ApiError> {
+        self.runtime.block_on(
+            self.connection
+                .repeat(end, || self.connection.get_node(&self.client)),
+        )
+    }
+
+    /// Watches for this node's requests that are not `known`, from where `listing` ends, on a thread of its own, until
+    /// `end` or until nobody listens. A dropped watch is taken up again, and an expired one begins with a new list.
+    pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<Sight> {
+        let (sights, receiver) = channel();
+        let watch = Watch {
+            connection: self.connection.clone(),
+            from: listing.resource_version.clone(),
+            known: listing.known.clone(),
+            end,
+            sights,
+        };
+        thread::spawn(move || watch.run());
+        receiver
+    }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+fn client(runtime: &Runtime, config: kube::Config) -> Result<kube::Client, kube::Error> {
+    let _entered = runtime.enter();
+    kube::Client::try_from(config)
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}
+
+/// The API server authenticates a kubelet by the common name of its client certificate, not by the host's name.
+fn node_of(user: &kube::config::AuthInfo) -> Result<String, String> {
+    let pem = match (&user.client_certificate_data, &user.client_certificate) {
+        (Some(data), _) => {
+            serde_json::from_value::<ByteString>(data.as_str().into())
+                .map_err(|error| format!("client-certificate-data: {error}"))?
+                .0
+        }
+        (None, Some(path)) => {
+            files::read(Path::new(path), KUBECONFIG_CAP).map_err(|error| error.to_string())?
+        }
+        (None, None) => {
+            return Err("it has no client certificate, so it is not a kubelet's".to_owned());
+        }
+    };
+    let certificate = Certificate::from_pem(&pem)
+        .map_err(|error| format!("its client certificate is {error}"))?;
+    let name = certificate.common_name.unwrap_or_default();
+    name.strip_prefix("system:node:")
+        .filter(|node| !node.is_empty())
+        .map(str::to_owned)
+        .ok_or_else(|| format!("its client certificate is for {name:?}, not for a node"))
+}

@@ -1,0 +1,532 @@
+//! Files: read with a cap, replaced whole or not at all.
+#![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::{AtFlags, FlockOperation, StatxAttributes, StatxFlags, XattrFlags};
+use rustix::io::Errno;
+
+/// Temporary files of ours are named `.kubelet-tls-XXXXXXXXXXXX.tmp`: hidden, and never `*.conf`, which a kubelet's
+/// `--config-dir` would read.
+const TEMPORARY_PREFIX: &str = ".kubelet-tls-";
+const TEMPORARY_SUFFIX: &str = ".tmp";
+const TEMPORARY_RANDOM: usize = 12;
+
+/// What a file system needs beyond the bytes themselves: an inode and a directory entry, in bytes.
+const SPARE_SPACE: u64 = 64 * 1024;
+
+/// Why a file could not be read or replaced.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {cause}", path.display())]
+pub struct FileError {
+    /// `read` or `write`.
+    pub action: &'static str,
+    /// The file, as its user named it.
+    pub path: PathBuf,
+    /// What stood in the way.
+    pub cause: FileCause,
+}
+
+/// What stands in the way of reading or replacing a file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileCause {
+    /// The operating system said so.
+    #[error("{}", plain(.0))]
+    Io(#[from] io::Error),
+    /// A directory, a device, a socket.
+    #[error("not a regular file")]
+    NotRegular,
+    /// More than the cap given to [`read`], in bytes.
+    #[error("larger than {0} bytes")]
+    TooLarge(u64),
+    /// `chattr +i`, on the file or its directory.
+    #[error("{} is immutable", .0.display())]
+    Immutable(PathBuf),
+    /// `chattr +a`, on the file or its directory.
+    #[error("{} is append-only", .0.display())]
+    AppendOnly(PathBuf),
+    /// Something is mounted on it, so that nothing can be renamed over it.
+    #[error("it is a mount point (a bind mount), which cannot be replaced")]
+    MountPoint,
+    /// Other names share the inode; replacing one would part them.
+    #[error("it has {0} hard links, and replacing it would part them")]
+    HardLinks(u64),
+    /// Too little space, in bytes.
+    #[error("no space: {need} bytes needed, {free} free")]
+    NoSpace {
+        /// Bytes needed.
+        need: u64,
+        /// Bytes free to this user.
+        free: u64,
+    },
+    /// It no longer reads what the plan was made for.
+    #[error("it changed while this run was at work")]
+    Changed,
+    /// Another run holds the lock on its directory.
+    #[error("another kubelet-tls is at work in {}", .0.display())]
+    Locked(PathBuf),
+}
+
+impl FileCause {
+    /// Whether the operating system refused permission.
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied)
+    }
+
+    /// Whether there is no such file.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// Rust adds `(os error 13)`, which tells a user nothing.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
+}
+
+fn reading(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
+    move |cause| FileError {
+        action: "read",
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+fn writing(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
+    move |cause| FileError {
+        action: "write",
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+/// Reads a regular file of at most `cap` bytes, following symlinks.
+///
+/// # Errors
+/// [`FileCause::NotRegular`], [`FileCause::TooLarge`], or what the operating system says.
+pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
+    read_uncapped_type(path, cap).map_err(reading(path))
+}
+
+fn read_uncapped_type(path: &Path, cap: u64) -> Result<Vec<u8>, FileCause> {
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer.
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(FileCause::NotRegular);
+    }
+    read_capped(file, cap)
+}
+
+/// Reads everything from `input`, at most `cap` bytes.
+///
+/// # Errors
+/// [`FileCause::TooLarge`], or what the operating system says.
+pub fn read_capped(input: impl io::Read, cap: u64) -> Result<Vec<u8>, FileCause> {
+    let mut bytes = Vec::new();
+    input.take(cap + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > cap {
+        Err(FileCause::TooLarge(cap))
+    } else {
+        Ok(bytes)
+    }
+}
+
+/// When the file was last written.
+///
+/// # Errors
+/// What the operating system says.
+pub fn modified(path: &Path) -> Result<SystemTime, FileError> {
+    fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .map_err(|error| reading(path)(error.into()))
+}
+
+/// Whether there is such a file, directory or symlink.
+pub fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// The right to replace files in one directory: an advisory lock on the directory itself, which leaves nothing behind
+/// and ends with the process, however it ends.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    directory: PathBuf,
+    handle: File,
+}
+
+impl DirectoryLock {
+    /// Locks the directory in which `path` (its target, where it is a symlink) lies, without waiting.
+    ///
+    /// # Errors
+    /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
+    pub fn for_file(path: &Path) -> Result<Self, FileError> {
+        // A file that is not there was to be read first.
+        let real = fs::canonicalize(path).map_err(|error| reading(path)(error.into()))?;
+        Self::acquire(&real).map_err(writing(path))
+    }
+
+    fn acquire(real: &Path) -> Result<Self, FileCause> {
+        let directory = real.parent().ok_or(FileCause::NotRegular)?.to_owned();
+        let handle = File::open(&directory)?;
+        match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { directory, handle }),
+            Err(Errno::WOULDBLOCK) => Err(FileCause::Locked(directory)),
+            // NFS cannot lock a directory. The compare-and-swap still holds there; two runs at once merely both try.
+            Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP) => Ok(Self { directory, handle }),
+            Err(error) => Err(io::Error::from(error).into()),
+        }
+    }
+
+    /// The directory that is locked.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether `path` (its target, where it is a symlink) lies in the locked directory.
+    pub fn covers(&self, path: &Path) -> bool {
+        fs::canonicalize(path).is_ok_and(|real| real.parent() == Some(self.directory.as_path()))
+    }
+
+    /// Removes temporary files that a killed run left here. Under the lock nobody else can own one.
+    pub fn sweep(&self) {
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let ours = name.to_str().is_some_and(is_temporary)
+                && entry.file_type().is_ok_and(|kind| kind.is_file());
+            if ours {
+                // A leftover that cannot be removed harms nobody: the kubelet never reads it.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Says whether [`Self::replace`] could replace `path`, as far as can be seen without trying.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn inspect(&self, path: &Path, size: u64) -> Result<(), FileError> {
+        self.obstacle(path, size).map_err(writing(path))
+    }
+
+    fn obstacle(&self, path: &Path, size: u64) -> Result<(), FileCause> {
+        let real = fs::canonicalize(path)?;
+        let stat = rustix::fs::statx(
+            rustix::fs::CWD,
+            &real,
+            AtFlags::empty(),
+            StatxFlags::BASIC_STATS,
+        )
+        .map_err(io::Error::from)?;
+        let has =
+            |flag| stat.stx_attributes_mask.contains(flag) && stat.stx_attributes.contains(flag);
+        if !fs::metadata(&real)?.is_file() {
+            return Err(FileCause::NotRegular);
+        }
+        if has(StatxAttributes::MOUNT_ROOT) {
+            return Err(FileCause::MountPoint);
+        }
+        if has(StatxAttributes::IMMUTABLE) {
+            return Err(FileCause::Immutable(real));
+        }
+        if has(StatxAttributes::APPEND) {
+            return Err(FileCause::AppendOnly(real));
+        }
+        if stat.stx_nlink > 1 {
+            return Err(FileCause::HardLinks(stat.stx_nlink.into()));
+        }
+        let directory = rustix::fs::statx(
+            &self.handle,
+            "",
+            AtFlags::EMPTY_PATH,
+            StatxFlags::BASIC_STATS,
+        )
+        .map_err(io::Error::from)?;
+        if directory
+            .stx_attributes
+            .contains(StatxAttributes::IMMUTABLE)
+        {
+            return Err(FileCause::Immutable(self.directory.clone()));
+        }
+        if directory.stx_attributes.contains(StatxAttributes::APPEND) {
+            return Err(FileCause::AppendOnly(self.directory.clone()));
+        }
+        rustix::fs::accessat(
+            rustix::fs::CWD,
+            &self.directory,
+            rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+            AtFlags::EACCESS,
+        )
+        .map_err(io::Error::from)?;
+        let space = rustix::fs::fstatvfs(&self.handle).map_err(io::Error::from)?;
+        let (need, free) = (
+            size + SPARE_SPACE,
+            space.f_bavail.saturating_mul(space.f_frsize),
+        );
+        // File systems that do not count their blocks say 0 of 0.
+        if space.f_blocks > 0 && free < need {
+            return Err(FileCause::NoSpace { need, free });
+        }
+        Ok(())
+    }
+
+    /// Replaces the content of `path` by `after`, if it still reads `before`: a symlink is followed and kept; owner,
+    /// mode and extended attributes (SELinux label, ACLs) are kept; the directory entry changes in one step, and both
+    /// file and directory are on the disk when this returns.
+    ///
+    /// # Errors
+    /// What stood in the way. The file is then as it was, unless the last step, the directory's fsync, failed: then it
+    /// reads `after`, and a power failure may still undo that.
+    pub fn replace(&self, path: &Path, before: &[u8], after: &[u8]) -> Result<(), FileError> {
+        self.swap(path, before, after).map_err(writing(path))
+    }
+
+    fn swap(&self, path: &Path, before: &[u8], after: &[u8]) -> Result<(), FileCause> {
+        let real = fs::canonicalize(path)?;
+        if real.parent() != Some(self.directory.as_path()) {
+            // The symlink was turned to another directory, on which nobody holds a lock.
+            return Err(FileCause::Changed);
+        }
+        self.obstacle(path, after.len() as u64)?;
+        let original = open_same(&real)?;
+        let mut temporary = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .suffix(TEMPORARY_SUFFIX)
+            .rand_bytes(TEMPORARY_RANDOM)
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(&self.directory)?;
+        temporary.write_all(after)?;
+        copy_metadata(&original, temporary.as_file())?;
+        temporary.as_file().sync_all()?;
+
+        let now = open_same(&real)?;
+        let (was, is) = (original.metadata()?, now.metadata()?);
+        let same_file = (was.dev(), was.ino()) == (is.dev(), is.ino());
+        if !same_file || read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
+            return Err(FileCause::Changed);
+        }
+        temporary.persist(&real).map_err(|failed| failed.error)?;
+        self.handle.sync_all()?;
+        Ok(())
+    }
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.strip_prefix(TEMPORARY_PREFIX)
+        .and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX))
+        .is_some_and(|random| {
+            random.len() == TEMPORARY_RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
+}
+
+/// Opens a path that was already resolved; a symlink put in its place meanwhile is an error.
+fn open_same(real: &Path) -> io::Result<File> {
+    fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(real)
+}
+
+/// Owner, then extended attributes, then mode: a change of owner clears mode bits, and an ACL changes them.
+fn copy_metadata(from: &File, to: &File) -> io::Result<()> {
+    let (wanted, present) = (from.metadata()?, to.metadata()?);
+    if (wanted.uid(), wanted.gid()) != (present.uid(), present.gid()) {
+        fchown(to.as_fd(), Some(wanted.uid()), Some(wanted.gid()))?;
+    }
+    for name in attribute_names(from)? {
+        let value = attribute(from, &name)?;
+        if attribute(to, &name).ok().as_ref() != Some(&value) {
+            rustix::fs::fsetxattr(to, name.as_slice(), &value, XattrFlags::empty())?;
+        }
+    }
+    to.set_permissions(fs::Permissions::from_mode(wanted.mode() & 0o7777))
+}
+
+fn attribute_names(file: &File) -> io::Result<Vec<Vec<u8>>> {
+    let mut buffer = vec![0; XATTR_LIST_MAX];
+    let length = match rustix::fs::flistxattr(file, &mut buffer[..]) {
+        Ok(length) => length,
+        // A file system without extended attributes has none to keep.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    buffer.truncate(length);
+    Ok(buffer
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect())
+}
+
+fn attribute(file: &File, name: &[u8]) -> io::Result<Vec<u8>> {
+    let mut value = vec![0; XATTR_SIZE_MAX];
+    let length = rustix::fs::fgetxattr(file, name, &mut value[..])?;
+    value.truncate(length);
+    Ok(value)
+}
+
+/// The kernel's own limits for one list of names and for one value (linux/limits.h), in bytes.
+const XATTR_LIST_MAX: usize = 65_536;
+const XATTR_SIZE_MAX: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn scene(content: &str) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.yaml");
+        fs::write(&path, content).unwrap();
+        (directory, path)
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_mode_and_attributes_and_leaves_nothing_beside_it() {
+        let (directory, path) = scene("old");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let with_attributes =
+            rustix::fs::setxattr(&path, "user.note", b"kept", XattrFlags::empty()).is_ok();
+        let lock = DirectoryLock::for_file(&path).unwrap();
+        lock.replace(&path, b"old", b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
+        if with_attributes {
+            assert_eq!(
+                attribute(&File::open(&path).unwrap(), b"user.note").unwrap(),
+                b"kept"
+            );
+        }
+        assert_eq!(names(directory.path()), ["config.yaml"]);
+    }
+
+    #[test]
+    fn a_file_that_reads_otherwise_is_left_alone() {
+        for now in ["older", "ol", "", "OLD"] {
+            let (directory, path) = scene(now);
+            let lock = DirectoryLock::for_file(&path).unwrap();
+            let error = lock.replace(&path, b"old", b"new").unwrap_err();
+            assert!(matches!(error.cause, FileCause::Changed), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), now);
+            assert_eq!(names(directory.path()), ["config.yaml"]);
+        }
+    }
+
+    #[test]
+    fn a_symlink_is_followed_and_kept() {
+        let (directory, path) = scene("old");
+        let elsewhere = tempfile::tempdir().unwrap();
+        let link = elsewhere.path().join("link.yaml");
+        symlink(&path, &link).unwrap();
+        let lock = DirectoryLock::for_file(&link).unwrap();
+        assert_eq!(lock.directory(), directory.path().canonicalize().unwrap());
+        lock.replace(&link, b"old", b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn hard_links_are_not_parted() {
+        let (directory, path) = scene("old");
+        fs::hard_link(&path, directory.path().join("other")).unwrap();
+        let lock = DirectoryLock::for_file(&path).unwrap();
+        let error = lock.inspect(&path, 3).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("it has 2 hard links, and replacing it would part them"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn one_lock_at_a_time() {
+        let (_directory, path) = scene("old");
+        let held = DirectoryLock::for_file(&path).unwrap();
+        assert!(matches!(
+            DirectoryLock::for_file(&path).unwrap_err().cause,
+            FileCause::Locked(_)
+        ));
+        drop(held);
+        DirectoryLock::for_file(&path).unwrap();
+    }
+
+    #[test]
+    fn only_our_own_leftovers_are_swept() {
+        let (directory, path) = scene("old");
+        let theirs = [
+            ".kubelet-tls-notes.tmp",
+            ".kubelet-tls-abcdefABCDE-.tmp",
+            "x.tmp",
+        ];
+        for name in theirs.iter().chain(&[".kubelet-tls-abcdefABCDE1.tmp"]) {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        fs::create_dir(directory.path().join(".kubelet-tls-abcdefABCDE2.tmp")).unwrap();
+        DirectoryLock::for_file(&path).unwrap().sweep();
+        assert_eq!(
+            names(directory.path()),
+            [
+                ".kubelet-tls-abcdefABCDE-.tmp",
+                ".kubelet-tls-abcdefABCDE2.tmp",
+                ".kubelet-tls-notes.tmp",
+                "config.yaml",
+                "x.tmp"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            read(directory.path(), 10).unwrap_err().cause,
+            FileCause::NotRegular
+        ));
+        let fifo = directory.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(
+            read(&fifo, 10).unwrap_err().cause,
+            FileCause::NotRegular
+        ));
+        assert_eq!(
+            read(&directory.path().join("none"), 10)
+                .unwrap_err()
+                .to_string(),
+            format!(
+                "cannot read {}/none: no such file or directory",
+                directory.path().display()
+            )
+        );
+        let (_directory, path) = scene("12345");
+        assert!(matches!(
+            read(&path, 4).unwrap_err().cause,
+            FileCause::TooLarge(4)
+        ));
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+    }
+}

@@ -1,0 +1,146 @@
+//! The kubelet's own word on its health: `http://127.0.0.1:10248/healthz`, plain HTTP on loopback.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A healthy kubelet answers in a few milliseconds; one that needs longer than this is not healthy.
+const DEADLINE: Duration = Duration::from_secs(1);
+/// The status line and headers are a few hundred bytes.
+const ANSWER_CAP: usize = 4096;
+
+/// Where a kubelet answers /healthz; none with `healthzPort: 0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Healthz {
+    address: SocketAddr,
+}
+
+impl Healthz {
+    /// Of a kubelet that binds `address` and `port`. An unspecified address is reached through loopback.
+    pub fn new(address: IpAddr, port: u16) -> Option<Self> {
+        let reachable = match address {
+            IpAddr::V4(v4) if v4.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(v6) if v6.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+            other => other,
+        };
+        (port != 0).then(|| Self {
+            address: SocketAddr::new(reachable, port),
+        })
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// What it said instead of 200, for people.
+    pub fn check(&self) -> Result<(), String> {
+        let end = Instant::now() + DEADLINE;
+        let failed = |what: &str, error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
+                format!(
+                    "http://{}/healthz does not answer within {DEADLINE:?}",
+                    self.address
+                )
+            }
+            kind => format!("http://{}/healthz {what}: {kind}", self.address),
+        };
+        let mut stream = TcpStream::connect_timeout(&self.address, DEADLINE)
+            .map_err(|e| failed("cannot be reached", e))?;
+        let _ = stream.set_write_timeout(Some(DEADLINE));
+        let request = format!(
+            "GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        stream
+            .write_all(request.as_bytes())
+            .map_err(|e| failed("cannot be asked", e))?;
+        let mut answer = Vec::new();
+        let mut buffer = [0; 512];
+        // The status line is all that counts, and a server that trickles must not hold us up.
+        while !answer.contains(&b'\n') && answer.len() < ANSWER_CAP {
+            let left = end
+                .saturating_duration_since(Instant::now())
+                .max(Duration::from_millis(1));
+            let _ = stream.set_read_timeout(Some(left));
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) => return Err(failed("does not answer", error)),
+            }
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        parse_status(&answer)
+            .map_err(|said| format!("http://{}/healthz answers {said}", self.address))
+    }
+}
+
+fn parse_status(answer: &[u8]) -> Result<(), String> {
+    let line = answer
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.trim_end().splitn(3, ' ');
+    match (words.next(), words.next()) {
+        (Some("HTTP/1.1" | "HTTP/1.0"), Some("200")) => Ok(()),
+        (Some("HTTP/1.1" | "HTTP/1.0"), Some(code)) if code.parse::<u16>().is_ok() => {
+            Err(code.to_owned())
+        }
+        _ => Err("no HTTP".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    #[test]
+    fn only_200_is_healthy() {
+        assert_eq!(parse_status(b"HTTP/1.1 200 OK\r\n\r\nok"), Ok(()));
+        assert_eq!(
+            parse_status(b"HTTP/1.1 500 Internal Server Error\r\n"),
+            Err("500".into())
+        );
+        assert_eq!(parse_status(b"HTTP/1.1 2000\r\n"), Err("2000".into()));
+        for odd in [
+            &b""[..],
+            b"ok",
+            b"HTTP/1.1\r\n",
+            b"\xff\xff 200",
+            b"HTTP/2 200",
+        ] {
+            assert_eq!(parse_status(odd), Err("no HTTP".into()));
+        }
+    }
+
+    #[test]
+    fn port_0_means_without_it_and_unspecified_means_loopback() {
+        assert_eq!(Healthz::new(Ipv4Addr::LOCALHOST.into(), 0), None);
+        let any = Healthz::new(Ipv4Addr::UNSPECIFIED.into(), 10248).unwrap();
+        assert_eq!(any.address, "127.0.0.1:10248".parse().unwrap());
+        let any = Healthz::new(std::net::Ipv6Addr::UNSPECIFIED.into(), 10248).unwrap();
+        assert_eq!(any.address, "[::1]:10248".parse().unwrap());
+    }
+
+    #[test]
+    fn a_port_that_is_closed_or_silent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let healthz = Healthz::new(address.ip(), address.port()).unwrap();
+        assert_eq!(
+            healthz.check(),
+            Err(format!(
+                "http://{address}/healthz does not answer within 1s"
+            ))
+        );
+        drop(listener);
+        assert_eq!(
+            healthz.check(),
+            Err(format!(
+                "http://{address}/healthz cannot be reached: connection refused"
+            ))
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! The process table: what a running kubelet was started with, and when.
+#![expect(clippy::disallowed_methods, reason = "this is where /proc is read")]
+
+use std::fs;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use super::clock;
+
+/// Kernel clock ticks a second in /proc/PID/stat. USER_HZ is 100 on every architecture that Kubernetes supports
+/// (include/asm-generic/param.h).
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// The command line of process `pid`, the program first.
+///
+/// # Errors
+/// When there is no such process.
+pub fn command_line(pid: u32) -> io::Result<Vec<String>> {
+    fs::read(format!("/proc/{pid}/cmdline")).map(|bytes| parse_command_line(&bytes))
+}
+
+/// When process `pid` started. `monotonic` is systemd's word for it, exact to the microsecond; the process table's is
+/// exact to about 20 ms, and decides where the machine was suspended since, which CLOCK_MONOTONIC does not count.
+///
+/// # Errors
+/// When there is no such process, or /proc is not what it should be.
+pub fn started(pid: u32, monotonic: Option<Duration>) -> io::Result<SystemTime> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let uptime = fs::read_to_string("/proc/uptime")?;
+    let age = parse_start(&stat)
+        .zip(parse_uptime(&uptime))
+        .map(|(start, up)| (up - start).max(0.0));
+    let age = age
+        .and_then(|age| Duration::try_from_secs_f64(age).ok())
+        .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not as expected")))?;
+    let exact = monotonic.and_then(|start| clock::monotonic().checked_sub(start));
+    let age = exact
+        .filter(|exact| exact.abs_diff(age) < SUSPENDED)
+        .unwrap_or(age);
+    clock::now()
+        .checked_sub(age)
+        .ok_or_else(|| io::Error::other("the clock stands before 1970"))
+}
+
+/// Two ages that differ by less tell of the same start.
+const SUSPENDED: Duration = Duration::from_millis(500);
+
+fn parse_command_line(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.strip_suffix('\0').unwrap_or(&text);
+    if text.is_empty() {
+        Vec::new()
+    } else {
+        text.split('\0').map(str::to_owned).collect()
+    }
+}
+
+/// Seconds from boot to the start: field 22 of proc_pid_stat(5). The command name before it may hold spaces and `)`.
+fn parse_start(stat: &str) -> Option<f64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name
+        .split_whitespace()
+        .nth(19)?
+        .parse::<f64>()
+        .ok()
+        .map(|ticks| ticks / TICKS_A_SECOND)
+}
+
+fn parse_uptime(text: &str) -> Option<f64> {
+    text.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_split_at_nul_and_keeps_empty_arguments() {
+        assert_eq!(
+            parse_command_line(b"/usr/bin/kubelet\0--a=b c\0\0"),
+            ["/usr/bin/kubelet", "--a=b c", ""]
+        );
+        assert!(parse_command_line(b"").is_empty());
+    }
+
+    #[test]
+    fn a_start_time_is_found_behind_any_command_name() {
+        let stat = "12 (a) b (c) S 1 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123450 1 2";
+        assert_eq!(parse_start(stat), Some(1234.5));
+        assert_eq!(parse_start("12 (kubelet"), None);
+        assert_eq!(parse_start("12 (kubelet) S 1"), None);
+    }
+
+    #[test]
+    fn this_process_started_a_short_while_ago() {
+        let age = clock::now()
+            .duration_since(started(std::process::id(), None).unwrap())
+            .unwrap();
+        assert!(age < Duration::from_secs(600), "{age:?}");
+        assert!(command_line(std::process::id()).unwrap()[0].contains("kubelet"));
+    }
+}

@@ -1,0 +1,359 @@
+//! systemd, spoken to through `systemctl` and `journalctl`: they work for root without a D-Bus daemon and in early
+//! boot. One function calls, one pure `parse_*` reads.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where systemctl and journalctl are run"
+)]
+
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::observed::Unit;
+
+/// The kubelet's unit, as every kubeadm package names it.
+pub const KUBELET: &str = "kubelet.service";
+
+/// `systemctl show` takes 12 to 17 ms; this much means that systemd does not answer.
+const SHOW_DEADLINE: Duration = Duration::from_secs(15);
+/// What a restart may take beyond the unit's TimeoutStopSec, which it waits for when the process ignores SIGTERM.
+const RESTART_MARGIN: Duration = Duration::from_secs(30);
+/// TimeoutStopSec where the unit does not say, as systemd has it.
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(90);
+/// Output beyond this is cut: no answer of systemctl's is near it.
+const OUTPUT_CAP: u64 = 1024 * 1024;
+
+/// Why systemd gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemdError {
+    /// `systemctl` is not there.
+    #[error("there is no {0} on this machine")]
+    Missing(&'static str),
+    /// It could not be run.
+    #[error("cannot run {0}: {1}")]
+    Run(&'static str, std::io::Error),
+    /// It did not come back.
+    #[error("systemctl {0} did not answer within {1:?}")]
+    Deadline(&'static str, Duration),
+    /// It said no; its exit code and its words.
+    #[error("{words}")]
+    Refused {
+        /// The exit code.
+        code: i32,
+        /// What it said on standard error.
+        words: String,
+    },
+    /// Its answer lacks a property.
+    #[error("systemctl show gave no {0}")]
+    Answer(&'static str),
+}
+
+/// Asks systemd about `unit`. A unit that does not exist is an answer too: `load_state` says so.
+///
+/// # Errors
+/// When there is no systemd, or it does not answer.
+pub fn show(unit: &str) -> Result<Unit, SystemdError> {
+    const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,\
+        ExecMainStatus,ExecMainStartTimestampMonotonic,NeedDaemonReload,ExecStart,Environment,EnvironmentFiles,TimeoutStopUSec";
+    parse_show(&systemctl(
+        "show",
+        &["show", PROPERTIES, unit],
+        SHOW_DEADLINE,
+    )?)
+}
+
+/// Restarts `unit` and waits for systemd's job. That it returns proves nothing about the process: it is also Ok when
+/// the process dies at once, its binary is missing, or a Condition is false.
+///
+/// # Errors
+/// When systemd refuses (masked, unknown, not permitted) or does not finish in time.
+pub fn restart(unit: &str, stop_timeout: Option<Duration>) -> Result<(), SystemdError> {
+    let deadline = stop_timeout
+        .unwrap_or(DEFAULT_STOP_TIMEOUT)
+        .saturating_add(RESTART_MARGIN);
+    systemctl("restart", &["restart", unit], deadline).map(drop)
+}
+
+/// The last `lines` of one start's own words, oldest first; empty where the journal cannot be read.
+pub fn journal(invocation_id: &str, lines: usize) -> Vec<String> {
+    let count = format!("--lines={lines}");
+    // The first match is what the process said, the second what systemd said of it.
+    let said = format!("_SYSTEMD_INVOCATION_ID={invocation_id}");
+    let said_of = format!("INVOCATION_ID={invocation_id}");
+    let arguments = [
+        "--output=cat",
+        "--no-pager",
+        "--quiet",
+        &count,
+        &said,
+        "+",
+        &said_of,
+    ];
+    run("journalctl", "journal", &arguments, SHOW_DEADLINE)
+        .map(|text| parse_journal(&text))
+        .unwrap_or_default()
+}
+
+fn systemctl(
+    what: &'static str,
+    arguments: &[&str],
+    deadline: Duration,
+) -> Result<String, SystemdError> {
+    let mut all = vec!["--no-pager", "--no-ask-password"];
+    all.extend_from_slice(arguments);
+    run("systemctl", what, &all, deadline)
+}
+
+fn run(
+    program: &'static str,
+    what: &'static str,
+    arguments: &[&str],
+    deadline: Duration,
+) -> Result<String, SystemdError> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .env("SYSTEMD_COLORS", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A process group of its own: Ctrl-C on our terminal must not stop a restart half-way.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => SystemdError::Missing(program),
+            _ => SystemdError::Run(program, error),
+        })?;
+    let output = child.stdout.take().map(drain);
+    let words = child.stderr.take().map(drain);
+    let end = Instant::now() + deadline;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(2)),
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(SystemdError::Deadline(what, deadline));
+            }
+            Err(error) => return Err(SystemdError::Run(program, error)),
+        }
+    };
+    let text = |reader: Option<thread::JoinHandle<String>>| {
+        reader
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default()
+    };
+    let (output, words) = (text(output), text(words));
+    if status.success() {
+        return Ok(output);
+    }
+    // The first line is the cause; what follows is the next layer's opinion of it.
+    let words = words
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .map(str::to_owned);
+    let words = words.unwrap_or_else(|| format!("{program} {what} failed: {status}"));
+    Err(SystemdError::Refused {
+        code: status.code().unwrap_or(-1),
+        words,
+    })
+}
+
+fn drain(pipe: impl std::io::Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.take(OUTPUT_CAP).read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn parse_show(text: &str) -> Result<Unit, SystemdError> {
+    let mut unit = Unit::default();
+    let mut seen = false;
+    for line in text.lines() {
+        let Some((key, value)) = line.split_once('=') else {
+            continue;
+        };
+        let owned = || value.to_owned();
+        match key {
+            "LoadState" => (unit.load_state, seen) = (owned(), true),
+            "ActiveState" => unit.active_state = owned(),
+            "SubState" => unit.sub_state = owned(),
+            "Result" => unit.result = owned(),
+            "InvocationID" => unit.invocation_id = owned(),
+            "ExecStart" => unit.exec_start = owned(),
+            "Environment" => unit.environment = owned(),
+            "EnvironmentFiles" => unit.environment_files.extend(parse_environment_file(value)),
+            "MainPID" => unit.main_pid = value.parse().unwrap_or(0),
+            "NRestarts" => unit.n_restarts = value.parse().unwrap_or(0),
+            "ExecMainStatus" => unit.exit_status = value.parse().unwrap_or(0),
+            "ExecMainStartTimestampMonotonic" => {
+                unit.started_monotonic = value
+                    .parse()
+                    .ok()
+                    .filter(|us| *us > 0)
+                    .map(Duration::from_micros);
+            }
+            "NeedDaemonReload" => unit.need_daemon_reload = value == "yes",
+            "TimeoutStopUSec" => unit.stop_timeout = parse_timespan(value),
+            _ => {}
+        }
+    }
+    if seen {
+        Ok(unit)
+    } else {
+        Err(SystemdError::Answer("LoadState"))
+    }
+}
+
+fn parse_environment_file(value: &str) -> Option<(String, bool)> {
+    let (path, flags) = value.rsplit_once(" (ignore_errors=")?;
+    Some((path.to_owned(), flags.starts_with("yes")))
+}
+
+/// Reads systemd's time spans, such as `1min 30s`, `500ms`, `infinity` (none).
+fn parse_timespan(text: &str) -> Option<Duration> {
+    text.split_whitespace()
+        .try_fold(Duration::ZERO, |sum, part| {
+            let digits = part.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+            let (number, unit) = part.split_at(digits);
+            let seconds = match unit {
+                "us" => 1e-6,
+                "ms" => 1e-3,
+                "s" => 1.0,
+                "min" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                "w" => 604_800.0,
+                _ => return None,
+            };
+            let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+            sum.checked_add(part)
+        })
+}
+
+/// A journal's words may hold control sequences; a terminal must not obey them.
+fn parse_journal(text: &str) -> Vec<String> {
+    let harmless = |line: &str| {
+        line.chars()
+            .map(|c| {
+                if c.is_control() && c != '\t' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect()
+    };
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(harmless)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEALTHY: &str = include_str!("../../testdata/captured/1.36/systemctl-show-kubelet.txt");
+    const CRASH_LOOP: &str =
+        include_str!("../../testdata/captured/1.36/systemctl-show-crash-loop.txt");
+
+    #[test]
+    fn a_healthy_kubelet_as_systemd_252_describes_it() {
+        let unit = parse_show(HEALTHY).unwrap();
+        assert!(unit.is_running());
+        assert_eq!(unit.main_pid, 314);
+        assert_eq!(
+            unit.started_monotonic,
+            Some(Duration::from_micros(4_575_352_278))
+        );
+        assert_eq!(unit.invocation_id, "7602d058211f41eb848ff87c08456fc9");
+        assert_eq!(unit.stop_timeout, Some(Duration::from_secs(90)));
+        assert_eq!(
+            unit.environment_files,
+            [
+                ("/var/lib/kubelet/kubeadm-flags.env".to_owned(), true),
+                ("/etc/default/kubelet".to_owned(), true)
+            ]
+        );
+        assert!(
+            unit.environment
+                .contains("--config=/var/lib/kubelet/config.yaml")
+        );
+        assert!(unit.exec_start.starts_with("{ path=/usr/bin/kubelet ;"));
+        assert_eq!(unit.describe(), "active (running)");
+    }
+
+    #[test]
+    fn a_crash_loop_is_seen_in_every_second_of_it() {
+        // One line a second, properties separated by spaces; the first is the moment after `restart` returned 0.
+        let seconds: Vec<Unit> = CRASH_LOOP
+            .lines()
+            .filter(|line| line.starts_with("MainPID="))
+            .map(|line| {
+                parse_show(&format!("LoadState=loaded\n{}", line.replace(' ', "\n"))).unwrap()
+            })
+            .collect();
+        let baseline = seconds[0].incarnation();
+        assert!(
+            seconds[0].is_running(),
+            "systemd's own word right after the restart"
+        );
+        for second in &seconds[1..] {
+            assert!(!second.is_running() || second.incarnation() != baseline);
+        }
+        assert_eq!(
+            seconds[1].describe(),
+            "activating (auto-restart), exit status 1"
+        );
+    }
+
+    #[test]
+    fn time_spans() {
+        assert_eq!(parse_timespan("1min 30s"), Some(Duration::from_secs(90)));
+        assert_eq!(parse_timespan("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(
+            parse_timespan("1h 1us"),
+            Some(Duration::from_secs(3600) + Duration::from_micros(1))
+        );
+        for none in ["infinity", "5", "s", "1x", "999999999999999999999999w"] {
+            assert_eq!(parse_timespan(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_none_is_an_error() {
+        assert!(matches!(
+            parse_show(""),
+            Err(SystemdError::Answer("LoadState"))
+        ));
+        assert!(matches!(
+            parse_show("garbage\n\0"),
+            Err(SystemdError::Answer("LoadState"))
+        ));
+    }
+
+    #[test]
+    fn a_journal_cannot_write_to_the_terminal() {
+        assert_eq!(parse_journal("a\n\n\u{1b}[2Jb\n"), ["a", "\u{fffd}[2Jb"]);
+    }
+
+    #[test]
+    fn a_program_that_hangs_or_is_missing() {
+        let started = Instant::now();
+        let hung = run("sleep", "test", &["60"], Duration::from_millis(50));
+        assert!(matches!(hung, Err(SystemdError::Deadline("test", _))));
+        assert!(started.elapsed() < Duration::from_secs(10));
+        assert!(matches!(
+            run("no-such-program", "test", &[], SHOW_DEADLINE),
+            Err(SystemdError::Missing(_))
+        ));
+        let refused = run("sh", "test", &["-c", "echo why >&2; exit 5"], SHOW_DEADLINE);
+        assert!(matches!(refused, Err(SystemdError::Refused { code: 5, words }) if words == "why"));
+    }
+}

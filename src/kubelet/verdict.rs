@@ -1,0 +1,83 @@
+//! What an edit says besides its result: refusals and warnings.
+
+use crate::yaml::{self, Position};
+
+/// Something that is no obstacle, but that the user should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where, if it is one place.
+    pub position: Option<Position>,
+    /// What is so there, and what follows from it.
+    pub message: String,
+}
+
+/// Why a file is not edited. It displays as the reason alone; the caller knows the path.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refusal {
+    /// Where, if it is one place.
+    pub position: Option<Position>,
+    /// The cause.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// What kind of refusal it is.
+    pub class: RefusalClass,
+}
+
+/// What stands against an edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalClass {
+    /// The file: not YAML, ambiguous, not what it should be.
+    Input,
+    /// The change: it would have no effect, or keep the kubelet from starting.
+    Effect,
+}
+
+impl Refusal {
+    pub(crate) fn input(
+        position: Option<Position>,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Refusal {
+        Refusal {
+            position,
+            reason: reason.into(),
+            hint: Some(hint.into()),
+            class: RefusalClass::Input,
+        }
+    }
+
+    pub(crate) fn effect(
+        position: Option<Position>,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Refusal {
+        Refusal {
+            position,
+            reason: reason.into(),
+            hint: Some(hint.into()),
+            class: RefusalClass::Effect,
+        }
+    }
+}
+
+impl From<yaml::Error> for Refusal {
+    fn from(error: yaml::Error) -> Refusal {
+        let yaml::Error {
+            position,
+            reason,
+            hint,
+        } = error;
+        Refusal::input(position, reason, hint)
+    }
+}
+
+impl Warning {
+    pub(crate) fn at(position: Position, message: impl Into<String>) -> Warning {
+        Warning {
+            position: Some(position),
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The node as seen once: what systemd, the process table, the files and the API said, as values.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+use crate::certificate::Certificate;
+use crate::csr::requestor_of;
+use crate::kubelet::{Flags, Settings};
+
+/// A unit as `systemctl show` describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unit {
+    /// `loaded`, `not-found`, `masked`, …
+    pub load_state: String,
+    /// `active`, `activating`, `inactive`, `failed`, …
+    pub active_state: String,
+    /// `running`, `auto-restart`, `dead`, …
+    pub sub_state: String,
+    /// `success`, `exit-code`, …
+    pub result: String,
+    /// 0 where no process runs.
+    pub main_pid: u32,
+    /// Automatic restarts. A manual restart does not always reset it, so only a rise above a baseline means anything.
+    pub n_restarts: u64,
+    /// Changes with each start.
+    pub invocation_id: String,
+    /// The main process' last exit status.
+    pub exit_status: i32,
+    /// When the main process started, on the kernel's CLOCK_MONOTONIC.
+    pub started_monotonic: Option<Duration>,
+    /// The unit file changed on disk since systemd read it.
+    pub need_daemon_reload: bool,
+    /// `ExecStart` as systemd prints it.
+    pub exec_start: String,
+    /// `Environment` as systemd prints it.
+    pub environment: String,
+    /// `EnvironmentFiles` in order, and whether each may be missing.
+    pub environment_files: Vec<(String, bool)>,
+    /// `TimeoutStopUSec`.
+    pub stop_timeout: Option<Duration>,
+}
+
+/// What identifies one incarnation of a unit's process. Any change means that it died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incarnation {
+    /// The main process.
+    pub main_pid: u32,
+    /// systemd's id of this start.
+    pub invocation_id: String,
+    /// Automatic restarts so far.
+    pub n_restarts: u64,
+}
+
+impl Unit {
+    /// Whether its process runs, as far as systemd can see.
+    pub fn is_running(&self) -> bool {
+        self.active_state == "active" && self.sub_state == "running" && self.main_pid != 0
+    }
+
+    /// The present incarnation.
+    pub fn incarnation(&self) -> Incarnation {
+        Incarnation {
+            main_pid: self.main_pid,
+            invocation_id: self.invocation_id.clone(),
+            n_restarts: self.n_restarts,
+        }
+    }
+
+    /// Its state in systemd's own words, such as `activating (auto-restart), result exit-code`.
+    pub fn describe(&self) -> String {
+        let state = format!("{} ({})", self.active_state, self.sub_state);
+        match self.result.as_str() {
+            "success" | "" => state,
+            "exit-code" => format!("{state}, exit status {}", self.exit_status),
+            result => format!("{state}, result {result}"),
+        }
+    }
+}
+
+/// A Node, as far as this program looks at one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Node {
+    /// `status.addresses`: type and address.
+    pub addresses: Vec<(String, String)>,
+    /// The keys of `spec.taints`.
+    pub taints: Vec<String>,
+    /// `status.nodeInfo.kubeletVersion`, such as `v1.36.2`.
+    pub kubelet_version: String,
+}
+
+/// This node's kubelet.
+#[derive(Debug, Clone)]
+pub struct Kubelet {
+    /// Its unit; none where systemd was left alone or is not there.
+    pub unit: Option<Unit>,
+    /// The flags it runs with.
+    pub flags: Flags,
+    /// When it started; none where it does not run.
+    pub started: Option<SystemTime>,
+    /// The file that decides its configuration.
+    pub config: ConfigFile,
+}
+
+/// The kubelet's configuration file.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it reads.
+    pub bytes: Vec<u8>,
+    /// When it was last written.
+    pub modified: Option<SystemTime>,
+    /// What the kubelet makes of it.
+    pub settings: Settings,
+}
+
+/// Where a kubeadm package puts what the kubelet was not told by a flag.
+const DEFAULT_KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
+/// The kubelet's `--cert-dir` default (cmd/kubelet/app/options/options.go).
+const DEFAULT_CERT_DIR: &str = "/var/lib/kubelet/pki";
+/// The kubelet's defaults (pkg/kubelet/apis/config/v1beta1/defaults.go).
+const DEFAULT_HEALTHZ: (&str, i64) = ("127.0.0.1", 10248);
+const DEFAULT_PORT: i64 = 10250;
+
+impl Kubelet {
+    /// Whether it has been running since before its file was last written, so that it cannot have read it: the kubelet
+    /// never watches its file. A file from the future says nothing.
+    pub fn is_older_than_config(&self, now: SystemTime) -> bool {
+        match (self.started, self.config.modified) {
+            (Some(started), Some(modified)) => modified > started && modified <= now,
+            _ => false,
+        }
+    }
+
+    /// The kubeconfig that it speaks to the API with.
+    pub fn kubeconfig(&self) -> PathBuf {
+        kubeconfig(&self.flags)
+    }
+
+    /// The serving certificate that it keeps, whether or not it is there.
+    pub fn serving_certificate(&self) -> PathBuf {
+        absolute(self.flags.get("cert-dir").unwrap_or(DEFAULT_CERT_DIR))
+            .join("kubelet-server-current.pem")
+    }
+
+    /// Where it answers /healthz, as its flags and its file say; none with port 0.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn healthz(&self) -> Result<Option<(IpAddr, u16)>, String> {
+        let settings = &self.config.settings;
+        let address = self
+            .flags
+            .get("healthz-bind-address")
+            .or(settings.healthz_bind_address.as_deref());
+        // An empty string is what Go's zero value looks like, and is defaulted.
+        let address = address
+            .filter(|address| !address.is_empty())
+            .unwrap_or(DEFAULT_HEALTHZ.0);
+        let address = address
+            .parse()
+            .map_err(|_| format!("healthzBindAddress {address:?} is not an IP address"))?;
+        let port = self
+            .flags
+            .get("healthz-port")
+            .map(|port| port.parse().map_err(|_| port.to_owned()))
+            .transpose();
+        let port = port.map_err(|port| format!("--healthz-port {port:?} is not a port"))?;
+        let port: i64 = port.or(settings.healthz_port).unwrap_or(DEFAULT_HEALTHZ.1);
+        let port = u16::try_from(port).map_err(|_| format!("healthzPort {port} is not a port"))?;
+        Ok((port != 0).then_some((address, port)))
+    }
+
+    /// The port on which it serves its API over TLS.
+    pub fn port(&self) -> u16 {
+        let flag = self.flags.get("port").and_then(|port| port.parse().ok());
+        u16::try_from(flag.or(self.config.settings.port).unwrap_or(DEFAULT_PORT)).unwrap_or(0)
+    }
+}
+
+/// The kubeconfig of a kubelet with these flags.
+pub fn kubeconfig(flags: &Flags) -> PathBuf {
+    absolute(flags.get("kubeconfig").unwrap_or(DEFAULT_KUBECONFIG))
+}
+
+/// A kubelet's working directory is / unless its unit says otherwise, which kubeadm's does not.
+fn absolute(path: &str) -> PathBuf {
+    Path::new("/").join(path)
+}
+
+impl Node {
+    /// The addresses of a serving certificate: IP addresses and names.
+    pub fn serving_names(&self) -> (Vec<IpAddr>, Vec<String>) {
+        let mut names = (Vec::new(), Vec::new());
+        for (kind, address) in &self.addresses {
+            match (kind.as_str(), address.parse::<IpAddr>()) {
+                ("InternalIP" | "ExternalIP", Ok(ip)) => names.0.push(ip),
+                ("Hostname" | "InternalDNS" | "ExternalDNS", Err(_)) => {
+                    names.1.push(address.clone())
+                }
+                // A host may be named by its address.
+                (_, Ok(ip)) => names.0.push(ip),
+                (_, Err(_)) => {}
+            }
+        }
+        names
+    }
+
+    /// Whether a kubelet of `node` that starts now would serve `certificate` and ask for no other: it is unexpired,
+    /// has the right subject and covers all of the Node's addresses (pkg/kubelet/certificate/kubelet.go).
+    pub fn would_serve(&self, node: &str, certificate: &Certificate, now: Timestamp) -> bool {
+        let (ips, names) = self.serving_names();
+        certificate.is_valid_at(now)
+            && certificate.common_name.as_deref() == Some(requestor_of(node).as_str())
+            && ips.iter().all(|ip| certificate.names.ips.contains(ip))
+            && names
+                .iter()
+                .all(|name| certificate.names.dns.contains(name))
+            && !self.addresses.is_empty()
+    }
+
+    /// Why the kubelet may make no request, as far as its Node tells (kubelet-facts: addresses, cloud taint, 1.32.0-2).
+    pub fn why_no_request(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.serving_names().0.is_empty() {
+            reasons.push("the Node has no IP address yet, and the kubelet asks for no certificate before it has one".into());
+        }
+        if self
+            .taints
+            .iter()
+            .any(|taint| taint == "node.cloudprovider.kubernetes.io/uninitialized")
+        {
+            reasons.push(
+                "the Node carries the taint node.cloudprovider.kubernetes.io/uninitialized: its cloud provider has not initialized it"
+                    .into(),
+            );
+        }
+        if matches!(
+            self.kubelet_version.as_str(),
+            "v1.32.0" | "v1.32.1" | "v1.32.2"
+        ) {
+            reasons.push(format!(
+                "kubelet {} may never make the request after a restart; 1.32.3 mends that",
+                self.kubelet_version
+            ));
+        }
+        reasons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kubelet(flags: &[&str], config: &str) -> Kubelet {
+        Kubelet {
+            unit: None,
+            flags: Flags::parse(flags.iter().map(|flag| (*flag).to_owned())),
+            started: None,
+            config: ConfigFile {
+                path: "/var/lib/kubelet/config.yaml".into(),
+                bytes: config.into(),
+                modified: None,
+                settings: Settings::read(config.as_bytes()).unwrap(),
+            },
+        }
+    }
+
+    #[test]
+    fn healthz_is_where_flags_and_file_say() {
+        let at = |flags: &[&str], config: &str| kubelet(flags, config).healthz();
+        let address = |text: &str| {
+            Ok(Some((
+                text.parse::<std::net::SocketAddr>().unwrap().ip(),
+                text.parse::<std::net::SocketAddr>().unwrap().port(),
+            )))
+        };
+        const HEAD: &str =
+            "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+        let file = |body: &str| format!("{HEAD}{body}");
+        assert_eq!(at(&[], &file("")), address("127.0.0.1:10248"));
+        assert_eq!(at(&[], &file("healthzPort: 0\n")), Ok(None));
+        assert_eq!(
+            at(&[], &file("healthzBindAddress: \"::1\"\nhealthzPort: 1\n")),
+            address("[::1]:1")
+        );
+        assert_eq!(
+            at(&["--healthz-port=2"], &file("healthzPort: 1\n")),
+            address("127.0.0.1:2")
+        );
+        assert_eq!(
+            at(&[], &file("healthzBindAddress: \"\"\n")),
+            address("127.0.0.1:10248")
+        );
+        assert!(at(&[], &file("healthzPort: 70000\n")).is_err());
+        assert!(at(&["--healthz-bind-address=localhost"], &file("")).is_err());
+    }
+
+    #[test]
+    fn a_kubelet_is_older_than_a_config_written_after_its_start() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let now = start + Duration::from_secs(500);
+        let mut kubelet = kubelet(&[], "kind: KubeletConfiguration\n");
+        kubelet.started = Some(start);
+        for (written, older) in [
+            (-5.0, false),
+            (0.0, false),
+            (0.01, true),
+            (0.2, true),
+            (400.0, true),
+            (600.0, false),
+        ] {
+            kubelet.config.modified = Some(if written < 0.0 {
+                start - Duration::from_secs_f64(-written)
+            } else {
+                start + Duration::from_secs_f64(written)
+            });
+            assert_eq!(kubelet.is_older_than_config(now), older, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_the_kubelet_would_keep() {
+        let certificate = Certificate::from_pem(include_bytes!(
+            "../testdata/captured/1.36/kubelet-server-current.crt.pem"
+        ))
+        .unwrap();
+        let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+        let address = |kind: &str, address: &str| (kind.to_owned(), address.to_owned());
+        let mut node = Node {
+            addresses: vec![
+                address("InternalIP", "10.77.0.21"),
+                address("Hostname", "node36"),
+            ],
+            ..Node::default()
+        };
+        assert!(node.would_serve("node36", &certificate, now));
+        assert!(!node.would_serve("node37", &certificate, now));
+        assert!(!node.would_serve(
+            "node36",
+            &certificate,
+            "2028-12-01T00:00:00Z".parse().unwrap()
+        ));
+        node.addresses.push(address("ExternalIP", "203.0.113.9"));
+        assert!(!node.would_serve("node36", &certificate, now));
+        assert!(!Node::default().would_serve("node36", &certificate, now));
+    }
+
+    #[test]
+    fn why_a_request_may_never_come() {
+        let node = Node {
+            taints: vec!["node.cloudprovider.kubernetes.io/uninitialized".into()],
+            kubelet_version: "v1.32.1".into(),
+            ..Node::default()
+        };
+        assert_eq!(node.why_no_request().len(), 3);
+    }
+}

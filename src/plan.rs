@@ -1,0 +1,172 @@
+//! The plan: what to edit and whether to restart. A value, so that what is shown is what is done.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// What is to be done: all edits, then at most one restart.
+///
+/// Edits come before the restart by type, so that no plan, nor its inverse, can restart the old bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The edits, in the order in which they are made. Those that change nothing are kept for the report.
+    pub edits: Vec<Edit>,
+    /// Whether the kubelet is restarted after them.
+    pub restart: Restart,
+}
+
+/// A compare-and-swap: `before` becomes `after`, and only if the target still reads `before`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// What is edited.
+    pub target: Target,
+    /// What it must read now.
+    pub before: Vec<u8>,
+    /// What it will read.
+    pub after: Vec<u8>,
+}
+
+/// What an edit is made to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A file, by the path its user knows it by (a symlink is followed at the write).
+    File(PathBuf),
+    /// Standard input, with the result on standard output.
+    Standard,
+}
+
+/// Whether the kubelet is restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// No.
+    No,
+    /// Yes, and why.
+    Yes(Reason),
+}
+
+/// Why the kubelet is restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Its configuration changes.
+    Changed,
+    /// It started before its configuration was last written.
+    OlderThanConfig,
+    /// An earlier run was cut off before it had restarted or proved it.
+    CutOff,
+    /// It was asked for.
+    Asked,
+}
+
+impl Plan {
+    /// Whether any edit changes anything.
+    pub fn changes(&self) -> bool {
+        self.edits.iter().any(Edit::changes)
+    }
+
+    /// The plan that undoes this one: the edits backwards, the restart kept.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        Self {
+            edits: self.edits.iter().rev().map(Edit::inverse).collect(),
+            restart: self.restart,
+        }
+    }
+}
+
+impl Edit {
+    /// Whether it changes anything.
+    pub fn changes(&self) -> bool {
+        self.before != self.after
+    }
+
+    /// The edit that undoes this one.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        Self {
+            target: self.target.clone(),
+            before: self.after.clone(),
+            after: self.before.clone(),
+        }
+    }
+
+    /// The unified diff with three lines of context, as `diff -u` prints it; empty where nothing differs.
+    pub fn diff(&self) -> String {
+        if !self.changes() {
+            return String::new();
+        }
+        // Only UTF-8 is ever edited, so nothing is lost here.
+        let (before, after) = (
+            String::from_utf8_lossy(&self.before),
+            String::from_utf8_lossy(&self.after),
+        );
+        let name = self.target.to_string();
+        let name = escape_path(&name);
+        similar::TextDiff::from_lines(before.as_ref(), after.as_ref())
+            .unified_diff()
+            .context_radius(3)
+            .header(&name, &name)
+            .to_string()
+    }
+}
+
+/// A path may hold a line break or an escape sequence; a header that did would not be one line, or not harmless.
+fn escape_path(name: &str) -> String {
+    if name.chars().any(char::is_control) {
+        format!("{name:?}")
+    } else {
+        name.to_owned()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Standard => f.write_str("-"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit(before: &str, after: &str) -> Edit {
+        Edit {
+            target: Target::File("/etc/x.yaml".into()),
+            before: before.into(),
+            after: after.into(),
+        }
+    }
+
+    #[test]
+    fn the_inverse_of_the_inverse_is_the_plan() {
+        let plan = Plan {
+            edits: vec![edit("a\n", "b\n"), edit("c\n", "c\n")],
+            restart: Restart::Yes(Reason::Changed),
+        };
+        assert_eq!(plan.inverse().inverse(), plan);
+        assert_eq!(plan.inverse().edits[1].after, b"a\n");
+        assert!(plan.changes());
+    }
+
+    #[test]
+    fn a_diff_reads_as_diff_u_prints_it() {
+        let lines = "1\n2\n3\n4\n5\n";
+        assert_eq!(
+            edit(lines, "1\n2\n3\n4\nx\n5\n").diff(),
+            "--- /etc/x.yaml\n+++ /etc/x.yaml\n@@ -2,4 +2,5 @@\n 2\n 3\n 4\n+x\n 5\n"
+        );
+        assert_eq!(edit(lines, lines).diff(), "");
+        assert_eq!(
+            edit("a", "b").diff(),
+            "--- /etc/x.yaml\n+++ /etc/x.yaml\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n"
+        );
+    }
+
+    #[test]
+    fn a_path_cannot_write_to_the_terminal() {
+        let mut odd = edit("a\n", "b\n");
+        odd.target = Target::File("/tmp/\u{1b}[2J\nx".into());
+        assert!(odd.diff().starts_with("--- \"/tmp/\\u{1b}[2J\\nx\"\n"));
+    }
+}

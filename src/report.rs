@@ -1,0 +1,270 @@
+//! The result documents and how they read as text.
+//!
+//! Field names and exit codes are a contract with scripts: fields may be added, none is renamed or removed.
+
+use serde::Serialize;
+
+use crate::certificate::Certificate;
+use crate::csr::Request;
+use crate::plan::Edit;
+
+/// What went wrong, for people and for scripts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// How the process ends.
+    pub code: Code,
+    /// `cannot VERB OBJECT: CAUSE`, lower case, no full stop.
+    pub message: String,
+    /// The next command to type.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem without a hint.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The same with the next command to type.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Exit codes other than success; the numbers are those of sysexits.h where it has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Code {
+    /// `diff`: there are differences. `csr`: there is none. Not an error.
+    Negative = 1,
+    /// The command line is wrong.
+    Usage = 64,
+    /// An input is refused.
+    Input = 65,
+    /// systemd or the API server cannot be reached or refuses.
+    Unavailable = 69,
+    /// Reading or writing failed.
+    Io = 74,
+    /// Ran out of time, or another run is at work.
+    Temporary = 75,
+    /// Not root, or the API said Forbidden.
+    Permission = 77,
+    /// The change would have no effect or would break the kubelet; or everything was put back.
+    Refused = 78,
+}
+
+/// The envelope of every result document.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    /// Always [`API_VERSION`].
+    pub api_version: &'static str,
+    /// Which document this is.
+    pub kind: Kind,
+    /// Whether anything on the node (or in the files) is different now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<bool>,
+    /// Whether this was `--dry-run`; then `changed` says what would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    /// The node's name, from the kubelet's client certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// What was edited, or would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edits: Option<Vec<EditReport>>,
+    /// The kubelet's restart; null where none was planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<Option<RestartReport>>,
+    /// The kubelet's request; null where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csr: Option<Option<CsrReport>>,
+    /// What the kubelet serves, where it was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Option<CertificateReport>>,
+    /// Whether everything was put back because the kubelet did not come back healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<bool>,
+    /// The last words of a kubelet that did not come back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub journal: Vec<String>,
+    /// What a person should know and is no error.
+    pub warnings: Vec<String>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorReport>,
+}
+
+/// The version of the result documents.
+pub const API_VERSION: &str = "kubelet-tls/v1";
+
+/// Which result document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[allow(
+    clippy::enum_variant_names,
+    reason = "these are the documents' own names"
+)]
+pub enum Kind {
+    /// of `diff`
+    DiffResult,
+    /// of `apply`
+    ApplyResult,
+    /// of `csr`
+    CsrResult,
+}
+
+impl Document {
+    /// An empty document of `kind`.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            api_version: API_VERSION,
+            kind,
+            changed: None,
+            dry_run: None,
+            node: None,
+            edits: None,
+            restart: None,
+            csr: None,
+            certificate: None,
+            rolled_back: None,
+            journal: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+}
+
+/// One edit as reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EditReport {
+    /// A path, or `configmap/kube-system/kubelet-config`.
+    pub target: String,
+    /// Whether it differs.
+    pub changed: bool,
+    /// The unified diff; empty where nothing differs.
+    pub diff: String,
+}
+
+impl From<&Edit> for EditReport {
+    fn from(edit: &Edit) -> Self {
+        Self {
+            target: edit.target.to_string(),
+            changed: edit.changes(),
+            diff: edit.diff(),
+        }
+    }
+}
+
+/// The kubelet's restart as reported.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RestartReport {
+    /// The systemd unit.
+    pub unit: String,
+    /// Whether it was restarted (false in a dry run).
+    pub performed: bool,
+    /// Whether it came back and stayed; absent where that was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy: Option<bool>,
+    /// From the restart to the first healthy answer, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// A CertificateSigningRequest as reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CsrReport {
+    /// Its name.
+    pub name: String,
+    /// `Pending`, `Approved`, `Issued`, `Denied` or `Failed`.
+    pub state: &'static str,
+    /// What the API says about its state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When it was created, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// `spec.username`.
+    pub requestor: String,
+    /// DNS names asked for.
+    pub dns_names: Vec<String>,
+    /// IP addresses asked for.
+    pub ip_addresses: Vec<String>,
+}
+
+impl From<&Request> for CsrReport {
+    fn from(request: &Request) -> Self {
+        Self {
+            name: request.name.clone(),
+            state: request.state.as_str(),
+            message: request.message.clone(),
+            created: request.created.map(|time| time.to_string()),
+            requestor: request.requestor.clone(),
+            dns_names: request.names.dns.clone(),
+            ip_addresses: request.names.ips.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What the kubelet serves on :10250.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateReport {
+    /// The issuer's distinguished name.
+    pub issuer: String,
+    /// Expiry, RFC 3339.
+    pub not_after: String,
+    /// DNS names it is good for.
+    pub dns_names: Vec<String>,
+    /// IP addresses it is good for.
+    pub ip_addresses: Vec<String>,
+    /// Whether it verified against the cluster's CA for the address dialled.
+    pub verified: bool,
+}
+
+impl CertificateReport {
+    /// Reports `certificate`.
+    pub fn new(certificate: &Certificate, verified: bool) -> Self {
+        Self {
+            issuer: certificate.issuer.clone(),
+            not_after: certificate.not_after.to_string(),
+            dns_names: certificate.names.dns.clone(),
+            ip_addresses: certificate
+                .names
+                .ips
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            verified,
+        }
+    }
+}
+
+/// A problem as reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorReport {
+    /// The exit code.
+    pub code: u8,
+    /// What went wrong.
+    pub message: String,
+    /// The next command to type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl From<&Problem> for ErrorReport {
+    fn from(problem: &Problem) -> Self {
+        Self {
+            code: problem.code as u8,
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The real binary: its words, its documents and its exit codes.
+//!
+//! `SNAPSHOTS=overwrite cargo test --test cli` writes the expected texts anew after a wanted change.
+
+#[path = "cli/files.rs"]
+mod files;
+#[path = "cli/help.rs"]
+mod help;
+#[path = "cli/node.rs"]
+mod node;
+
+use std::path::Path;
+
+use snapbox::cmd::Command;
+
+/// The binary in `directory`, with nothing of the caller's environment that could matter.
+pub fn kubelet_tls(directory: &Path) -> Command {
+    Command::new(env!("CARGO_BIN_EXE_kubelet-tls"))
+        .current_dir(directory)
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("KUBECONFIG")
+        // No systemctl: what a test needs of one, it brings.
+        .env("PATH", directory)
+}

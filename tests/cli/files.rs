@@ -1,0 +1,618 @@
+//! `diff` and `apply` on files: no systemd, no API, no root.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use super::kubelet_tls;
+
+const REAL: &str = include_str!("../../testdata/captured/1.36/config.yaml");
+const SHORT: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nrotateCertificates: true\n";
+const ON: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nserverTLSBootstrap: true\nrotateCertificates: true\n";
+
+fn scene(content: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    fs::write(&path, content).unwrap();
+    (directory, path)
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+#[test]
+fn diff_shows_the_one_line_and_exits_1() {
+    let (directory, path) = scene(REAL);
+    kubelet_tls(directory.path())
+        .args(["diff", "config.yaml"])
+        .assert()
+        .code(1)
+        .stderr_eq("")
+        .stdout_eq(snapbox::str![[r#"
+--- config.yaml
++++ config.yaml
+@@ -27,6 +27,7 @@
+ imageMaximumGCAge: 0s
+ imageMinimumGCAge: 0s
+ kind: KubeletConfiguration
++serverTLSBootstrap: true
+ logging:
+   flushFrequency: 0
+   options:
+
+"#]]);
+    assert_eq!(fs::read_to_string(path).unwrap(), REAL);
+}
+
+#[test]
+fn diff_in_colour() {
+    let (directory, _) = scene(SHORT);
+    kubelet_tls(directory.path())
+        .args(["diff", "config.yaml", "--color", "always"])
+        .assert()
+        .code(1)
+        .stdout_eq(snapbox::str![[r#"
+[1m--- config.yaml[0m
+[1m+++ config.yaml[0m
+[36m@@ -1,3 +1,4 @@[0m
+ apiVersion: kubelet.config.k8s.io/v1beta1
+ kind: KubeletConfiguration
+[32m+serverTLSBootstrap: true[0m
+ rotateCertificates: true
+
+"#]]);
+    // As a pipe has none, so has NO_COLOR, and CLICOLOR_FORCE brings them back.
+    let plain = kubelet_tls(directory.path())
+        .args(["diff", "config.yaml"])
+        .output()
+        .unwrap()
+        .stdout;
+    assert!(!plain.contains(&0x1b));
+    let forced = kubelet_tls(directory.path())
+        .args(["diff", "config.yaml"])
+        .env("CLICOLOR_FORCE", "1");
+    assert!(forced.output().unwrap().stdout.contains(&0x1b));
+    let never = kubelet_tls(directory.path())
+        .args(["diff", "config.yaml", "--color=never"])
+        .env("CLICOLOR_FORCE", "1");
+    assert!(!never.output().unwrap().stdout.contains(&0x1b));
+}
+
+#[test]
+fn diff_as_documents_and_names() {
+    let (directory, _) = scene(SHORT);
+    kubelet_tls(directory.path())
+        .args(["diff", "config.yaml", "-o", "json"])
+        .assert()
+        .code(1)
+        .stderr_eq("")
+        .stdout_eq(snapbox::str![[r#"
+{
+  "apiVersion": "kubelet-tls/v1",
+  "kind": "DiffResult",
+  "changed": true,
+  "edits": [
+    {
+      "target": "config.yaml",
+      "changed": true,
+      "diff": "--- config.yaml/n+++ config.yaml/n@@ -1,3 +1,4 @@/n apiVersion: kubelet.config.k8s.io/v1beta1/n kind: KubeletConfiguration/n+serverTLSBootstrap: true/n rotateCertificates: true/n"
+    }
+  ],
+  "warnings": []
+}
+
+"#]]);
+    kubelet_tls(directory.path())
+        .args(["diff", "config.yaml", "-o", "yaml"])
+        .assert()
+        .code(1)
+        .stderr_eq("")
+        .stdout_eq(snapbox::str![[r#"
+apiVersion: kubelet-tls/v1
+kind: DiffResult
+changed: true
+edits:
+- target: config.yaml
+  changed: true
+  diff: |
+    --- config.yaml
+    +++ config.yaml
+    @@ -1,3 +1,4 @@
+     apiVersion: kubelet.config.k8s.io/v1beta1
+     kind: KubeletConfiguration
+    +serverTLSBootstrap: true
+     rotateCertificates: true
+warnings: []
+
+"#]]);
+    kubelet_tls(directory.path())
+        .args(["diff", "config.yaml", "-o", "name"])
+        .assert()
+        .code(1)
+        .stdout_eq("config.yaml\n");
+}
+
+#[test]
+fn what_is_on_already_is_exit_0_and_not_written() {
+    let (directory, path) = scene(ON);
+    let before = fs::metadata(&path).unwrap();
+    kubelet_tls(directory.path())
+        .args(["diff", "config.yaml"])
+        .assert()
+        .code(0)
+        .stdout_eq("")
+        .stderr_eq("");
+    kubelet_tls(directory.path())
+        .args(["apply", "config.yaml"])
+        .assert()
+        .code(0)
+        .stdout_eq("")
+        .stderr_eq("config.yaml: unchanged: serverTLSBootstrap is already true\n");
+    kubelet_tls(directory.path())
+        .args(["apply", "-q", "config.yaml"])
+        .assert()
+        .code(0)
+        .stdout_eq("")
+        .stderr_eq("");
+    let after = fs::metadata(&path).unwrap();
+    assert_eq!(
+        (before.ino(), before.mtime_nsec(), before.ctime_nsec()),
+        (after.ino(), after.mtime_nsec(), after.ctime_nsec())
+    );
+}
+
+#[test]
+fn apply_edits_the_file_and_keeps_its_mode_and_link() {
+    let (directory, path) = scene(SHORT);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let link = directory.path().join("link.yaml");
+    symlink("config.yaml", &link).unwrap();
+    kubelet_tls(directory.path())
+        .args(["apply", "link.yaml"])
+        .assert()
+        .code(0)
+        .stderr_eq("")
+        .stdout_eq(snapbox::str![[r#"
+--- link.yaml
++++ link.yaml
+@@ -1,3 +1,4 @@
+ apiVersion: kubelet.config.k8s.io/v1beta1
+ kind: KubeletConfiguration
++serverTLSBootstrap: true
+ rotateCertificates: true
+
+"#]]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), ON);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(
+        fs::read_dir(directory.path()).unwrap().count(),
+        2,
+        "nothing is left behind"
+    );
+
+    kubelet_tls(directory.path())
+        .args(["apply", "--disable", "config.yaml"])
+        .assert()
+        .code(0);
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        ON.replace("p: true", "p: false")
+    );
+}
+
+#[test]
+fn a_dry_run_shows_the_same_and_changes_nothing() {
+    let (directory, path) = scene(SHORT);
+    let dry = kubelet_tls(directory.path())
+        .args(["apply", "--dry-run", "config.yaml"])
+        .assert()
+        .code(0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), SHORT);
+    let wet = kubelet_tls(directory.path())
+        .args(["apply", "config.yaml"])
+        .assert()
+        .code(0);
+    assert_eq!(dry.get_output().stdout, wet.get_output().stdout);
+    kubelet_tls(directory.path())
+        .args([
+            "apply",
+            "--dry-run",
+            "--disable",
+            "config.yaml",
+            "-o",
+            "json",
+        ])
+        .assert()
+        .code(0)
+        .stdout_eq(snapbox::str![[r#"
+{
+  "apiVersion": "kubelet-tls/v1",
+  "kind": "ApplyResult",
+  "changed": true,
+  "dryRun": true,
+  "edits": [
+    {
+      "target": "config.yaml",
+      "changed": true,
+      "diff": "--- config.yaml/n+++ config.yaml/n@@ -1,4 +1,4 @@/n apiVersion: kubelet.config.k8s.io/v1beta1/n kind: KubeletConfiguration/n-serverTLSBootstrap: true/n+serverTLSBootstrap: false/n rotateCertificates: true/n"
+    }
+  ],
+  "warnings": []
+}
+
+"#]]);
+}
+
+#[test]
+fn a_pipe_carries_the_result() {
+    let directory = tempfile::tempdir().unwrap();
+    kubelet_tls(directory.path())
+        .args(["apply", "-"])
+        .stdin(SHORT)
+        .assert()
+        .code(0)
+        .stdout_eq(ON)
+        .stderr_eq(snapbox::str![[r#"
+--- -
++++ -
+@@ -1,3 +1,4 @@
+ apiVersion: kubelet.config.k8s.io/v1beta1
+ kind: KubeletConfiguration
++serverTLSBootstrap: true
+ rotateCertificates: true
+
+"#]]);
+    kubelet_tls(directory.path())
+        .args(["apply", "-"])
+        .stdin(ON)
+        .assert()
+        .code(0)
+        .stdout_eq(ON);
+    kubelet_tls(directory.path())
+        .args(["apply", "-q", "--dry-run", "-"])
+        .stdin(SHORT)
+        .assert()
+        .code(0)
+        .stdout_eq(SHORT)
+        .stderr_eq("");
+    kubelet_tls(directory.path())
+        .args(["diff", "-"])
+        .stdin(SHORT)
+        .assert()
+        .code(1)
+        .stdout_eq(snapbox::str![[r#"
+--- -
++++ -
+@@ -1,3 +1,4 @@
+ apiVersion: kubelet.config.k8s.io/v1beta1
+ kind: KubeletConfiguration
++serverTLSBootstrap: true
+ rotateCertificates: true
+
+"#]]);
+    // Nothing that could be taken for a result.
+    kubelet_tls(directory.path())
+        .args(["apply", "-"])
+        .stdin("a: [\n")
+        .assert()
+        .code(65)
+        .stdout_eq("")
+        .stderr_eq(snapbox::str![[r#"
+error: cannot edit -:1:4: unclosed bracket '['
+hint: correct the file there, then run the same command again
+
+"#]]);
+}
+
+#[test]
+fn several_files_are_one_plan() {
+    let (directory, path) = scene(SHORT);
+    fs::write(directory.path().join("bad.yaml"), "kind: Pod\n").unwrap();
+    fs::write(
+        directory.path().join("kubeadm.yaml"),
+        "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: v1.36.2\n",
+    )
+    .unwrap();
+    kubelet_tls(directory.path())
+        .args(["apply", "config.yaml", "bad.yaml"])
+        .assert()
+        .code(65)
+        .stdout_eq("")
+        .stderr_eq(snapbox::str![[r#"
+error: cannot edit bad.yaml:1:1: this is a Pod, not a KubeletConfiguration
+hint: a KubeletConfiguration starts with these lines: apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration
+
+"#]]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), SHORT, "all or none");
+    kubelet_tls(directory.path())
+        .args(["diff", "config.yaml", "bad.yaml", "kubeadm.yaml"])
+        .assert()
+        .code(65)
+        .stdout_eq(snapbox::str![[r#"
+--- config.yaml
++++ config.yaml
+@@ -1,3 +1,4 @@
+ apiVersion: kubelet.config.k8s.io/v1beta1
+ kind: KubeletConfiguration
++serverTLSBootstrap: true
+ rotateCertificates: true
+--- kubeadm.yaml
++++ kubeadm.yaml
+@@ -1,3 +1,7 @@
+ apiVersion: kubeadm.k8s.io/v1beta4
+ kind: ClusterConfiguration
+ kubernetesVersion: v1.36.2
++---
++apiVersion: kubelet.config.k8s.io/v1beta1
++kind: KubeletConfiguration
++serverTLSBootstrap: true
+
+"#]]);
+    kubelet_tls(directory.path())
+        .args(["apply", "config.yaml", "kubeadm.yaml"])
+        .assert()
+        .code(0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), ON);
+}
+
+#[test]
+fn a_root_that_is_not_this_machine() {
+    let directory = tempfile::tempdir().unwrap();
+    let kubelet = directory.path().join("image/var/lib/kubelet");
+    fs::create_dir_all(&kubelet).unwrap();
+    fs::write(kubelet.join("config.yaml"), SHORT).unwrap();
+    kubelet_tls(directory.path())
+        .args(["diff", "--root", "image"])
+        .assert()
+        .code(1)
+        .stderr_eq("")
+        .stdout_eq(snapbox::str![[r#"
+--- image/var/lib/kubelet/config.yaml
++++ image/var/lib/kubelet/config.yaml
+@@ -1,3 +1,4 @@
+ apiVersion: kubelet.config.k8s.io/v1beta1
+ kind: KubeletConfiguration
++serverTLSBootstrap: true
+ rotateCertificates: true
+
+"#]]);
+    kubelet_tls(directory.path())
+        .args(["apply", "--root", "image", "-o", "json"])
+        .assert()
+        .code(0)
+        .stderr_eq("")
+        .stdout_eq(snapbox::str![[r#"
+{
+  "apiVersion": "kubelet-tls/v1",
+  "kind": "ApplyResult",
+  "changed": true,
+  "dryRun": false,
+  "edits": [
+    {
+      "target": "image/var/lib/kubelet/config.yaml",
+      "changed": true,
+      "diff": "--- image/var/lib/kubelet/config.yaml/n+++ image/var/lib/kubelet/config.yaml/n@@ -1,3 +1,4 @@/n apiVersion: kubelet.config.k8s.io/v1beta1/n kind: KubeletConfiguration/n+serverTLSBootstrap: true/n rotateCertificates: true/n"
+    }
+  ],
+  "restart": null,
+  "csr": null,
+  "certificate": null,
+  "rolledBack": false,
+  "warnings": []
+}
+
+"#]]);
+    assert_eq!(fs::read_to_string(kubelet.join("config.yaml")).unwrap(), ON);
+}
+
+#[test]
+fn files_that_cannot_be_read_or_written() {
+    let (directory, path) = scene(SHORT);
+    fs::create_dir(directory.path().join("directory")).unwrap();
+    let fails = |arguments: &[&str], code, expected: &str| {
+        kubelet_tls(directory.path())
+            .args(arguments)
+            .assert()
+            .code(code)
+            .stdout_eq("")
+            .stderr_eq(expected.to_owned());
+    };
+    fails(
+        &["diff", "none.yaml"],
+        74,
+        "error: cannot read none.yaml: no such file or directory\n",
+    );
+    fails(
+        &["apply", "none.yaml"],
+        74,
+        "error: cannot read none.yaml: no such file or directory\n",
+    );
+    fails(
+        &["diff", "directory"],
+        74,
+        "error: cannot read directory: not a regular file\n",
+    );
+    fs::hard_link(&path, directory.path().join("other.yaml")).unwrap();
+    fails(
+        &["apply", "config.yaml"],
+        74,
+        "error: cannot write config.yaml: it has 2 hard links, and replacing it would part them\nhint: find / -xdev -samefile config.yaml\n",
+    );
+    fails(
+        &["apply", "--dry-run", "config.yaml"],
+        74,
+        "error: cannot write config.yaml: it has 2 hard links[..]\n...\n",
+    );
+    let large = directory.path().join("large.yaml");
+    fs::write(&large, "#".repeat(1024 * 1024 + 1)).unwrap();
+    fails(
+        &["diff", "large.yaml"],
+        65,
+        "error: cannot read large.yaml: larger than 1048576 bytes\n...\n",
+    );
+}
+
+#[test]
+fn a_directory_that_another_run_holds() {
+    let (directory, path) = scene(SHORT);
+    let handle = fs::File::open(directory.path()).unwrap();
+    let lock = nix::fcntl::Flock::lock(handle, nix::fcntl::FlockArg::LockExclusiveNonblock)
+        .map_err(|(_, e)| e)
+        .unwrap();
+    kubelet_tls(directory.path())
+        .args(["apply", "config.yaml"])
+        .assert()
+        .code(75)
+        .stderr_eq("error: cannot write config.yaml: another kubelet-tls is at work in [..]\nhint: wait for it to end, then run the same command again\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), SHORT);
+    // Looking needs no lock.
+    kubelet_tls(directory.path())
+        .args(["diff", "config.yaml"])
+        .assert()
+        .code(1);
+    drop(lock);
+    kubelet_tls(directory.path())
+        .args(["apply", "config.yaml"])
+        .assert()
+        .code(0);
+}
+
+#[test]
+fn without_permission_it_is_77() {
+    let (directory, path) = scene(SHORT);
+    // As root nothing is forbidden: then another user tries.
+    let as_nobody = |arguments: &[&str]| {
+        use std::os::unix::process::CommandExt as _;
+        let binary = directory.path().join("kubelet-tls");
+        if !binary.exists() {
+            fs::copy(env!("CARGO_BIN_EXE_kubelet-tls"), &binary).unwrap();
+        }
+        let mut command = std::process::Command::new(binary);
+        command.current_dir(directory.path()).args(arguments);
+        if is_root() {
+            command.uid(65534).gid(65534);
+        }
+        command.output().unwrap()
+    };
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let read_only = as_nobody(&["apply", "config.yaml"]);
+    assert_eq!(
+        read_only.status.code(),
+        Some(77),
+        "{}",
+        String::from_utf8_lossy(&read_only.stderr)
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&read_only.stderr),
+        "error: cannot write config.yaml: permission denied\nhint: run it as root, with sudo\n"
+    );
+    assert_eq!(as_nobody(&["diff", "config.yaml"]).status.code(), Some(1));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    assert_eq!(as_nobody(&["diff", "config.yaml"]).status.code(), Some(77));
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(
+        fs::read_to_string(&path).unwrap_or_else(|_| SHORT.into()),
+        SHORT
+    );
+}
+
+#[test]
+fn a_closed_standard_output_stops_nothing() {
+    let (directory, path) = scene(SHORT);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_kubelet-tls"))
+        .current_dir(directory.path())
+        .args(["apply", "config.yaml"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(fs::read_to_string(path).unwrap(), ON);
+}
+
+#[test]
+fn a_full_standard_output_is_74() {
+    let (directory, path) = scene(SHORT);
+    for (verb, after) in [("diff", SHORT), ("apply", ON)] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_kubelet-tls"))
+            .current_dir(directory.path())
+            .args([verb, "config.yaml"])
+            .stdout(
+                fs::OpenOptions::new()
+                    .write(true)
+                    .open("/dev/full")
+                    .unwrap(),
+            )
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(74));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "error: cannot write standard output: no storage space\n"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), after);
+    }
+}
+
+/// Every file of the corpus through the real binary; `cases.json` says what must come of it.
+#[test]
+fn the_corpus_through_the_binary() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/corpus");
+    let cases: serde_json::Value =
+        serde_json::from_slice(&fs::read(corpus.join("cases.json")).unwrap()).unwrap();
+    let cases = cases.as_array().unwrap();
+    assert!(cases.len() >= 122);
+    for case in cases {
+        let name = case["file"].as_str().unwrap();
+        let bytes = fs::read(corpus.join(name)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.yaml");
+        fs::write(&path, &bytes).unwrap();
+        let run = |verb: &str| {
+            let output = kubelet_tls(directory.path())
+                .args([verb, "config.yaml"])
+                .output()
+                .unwrap();
+            (
+                output.status.code().unwrap(),
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+            )
+        };
+        let expected = match name {
+            // "(or refuse)", says the case; the kubelet does not load it, and YAML 1.1 and 1.2 differ over its lines.
+            "099-nel-ls-ps.yaml" => "refuse",
+            _ => case["expect"].as_str().unwrap(),
+        };
+        let (code, error) = run("diff");
+        let wanted = match expected {
+            "noop" => 0,
+            "refuse" => 65,
+            _ => 1,
+        };
+        assert_eq!(code, wanted, "{name}: {error}");
+        if expected == "refuse" {
+            assert!(
+                error.contains("error: cannot edit config.yaml"),
+                "{name}: {error}"
+            );
+            assert!(error.contains("hint: "), "{name}: {error}");
+            let place = error.split("config.yaml:").nth(1).unwrap_or_default();
+            assert!(
+                place.starts_with(|digit: char| digit.is_ascii_digit()),
+                "{name}: {error}"
+            );
+            assert_eq!(run("apply").0, 65);
+        } else {
+            assert_eq!(run("apply").0, 0);
+            assert_eq!(run("diff").0, 0, "{name}: applying twice is applying once");
+        }
+        if matches!(expected, "noop" | "refuse") {
+            assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+        } else {
+            assert_ne!(fs::read(&path).unwrap(), bytes, "{name}");
+        }
+    }
+}

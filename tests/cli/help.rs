@@ -1,0 +1,139 @@
+//! The manual.
+
+use super::kubelet_tls;
+
+#[test]
+fn help_of_the_program() {
+    let directory = tempfile::tempdir().unwrap();
+    kubelet_tls(directory.path())
+        .arg("--help")
+        .assert()
+        .code(0)
+        .stderr_eq("")
+        .stdout_eq(snapbox::str![[r#"
+Give a kubeadm node's kubelet a CA-signed serving certificate
+
+Sets `serverTLSBootstrap: true` where this node's kubelet reads it, changes no other byte, restarts the kubelet through systemd, proves that it came back (or puts everything back), and reports the name of the CertificateSigningRequest that the kubelet made.
+
+Usage: kubelet-tls [OPTIONS] <COMMAND>
+
+Commands:
+  diff   Print what `apply` would change
+  apply  Make the change, restart the kubelet, prove that it came back, report the CSR
+  csr    Print the name of this node's newest kubelet-serving CSR
+  help   Print this message or the help of the given subcommand(s)
+
+Options:
+  -o, --output <FORMAT>
+          How to print the answer; json and yaml print one document on standard output and nothing else there
+
+          Possible values:
+          - text: for people
+          - json: the result document as JSON
+          - yaml: the result document as YAML
+          - name: names alone, one a line
+          
+          [default: text]
+
+      --color <WHEN>
+          When to colour
+
+          Possible values:
+          - auto:   on a terminal, and as NO_COLOR and CLICOLOR_FORCE say
+          - always: always
+          - never:  never
+          
+          [default: auto]
+
+  -q, --quiet
+          Say less on standard error
+
+  -v, --verbose
+          Say more on standard error
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+  -V, --version
+          Print version
+
+Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage · 65 refused input · 69 systemd or API unavailable · 74 read or write failed · 75 out of time · 77 not permitted · 78 refused, or put back
+
+"#]]);
+}
+
+#[test]
+fn help_of_each_verb_has_an_example() {
+    let directory = tempfile::tempdir().unwrap();
+    for verb in ["diff", "apply", "csr"] {
+        let assert = kubelet_tls(directory.path())
+            .args([verb, "--help"])
+            .assert()
+            .code(0)
+            .stderr_eq("");
+        let text = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+        assert!(
+            text.contains("Examples:\n") && text.contains(&format!("kubelet-tls {verb}")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_64() {
+    let directory = tempfile::tempdir().unwrap();
+    let wrong: &[&[&str]] = &[
+        &[],
+        &["nope"],
+        &["diff", "--nope"],
+        &["apply", "--wait", "forever"],
+        &["apply", "--timeout", "soon"],
+        &["apply", "--settle=-1s"],
+        &["apply", "-q", "-v"],
+        &["diff", "a.yaml", "--kubeadm-config", "b.yaml"],
+        &["apply", "a.yaml", "--root", "/"],
+        &["apply", "-", "-"],
+        &["apply", "-", "-o", "json"],
+        &["csr", "surplus"],
+    ];
+    for arguments in wrong {
+        let assert = kubelet_tls(directory.path())
+            .args(*arguments)
+            .stdin("")
+            .assert()
+            .code(64);
+        let error = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+        assert!(error.starts_with("error: "), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_a_document_too_where_one_is_wanted() {
+    let directory = tempfile::tempdir().unwrap();
+    kubelet_tls(directory.path())
+        .args(["apply", "--nope", "-o", "json"])
+        .assert()
+        .code(64)
+        .stdout_eq(snapbox::str![[r#"
+{
+  "apiVersion": "kubelet-tls/v1",
+  "kind": "ApplyResult",
+  "warnings": [],
+  "error": {
+    "code": 64,
+    "message": "unexpected argument '--nope' found"
+  }
+}
+
+"#]]);
+}
+
+#[test]
+fn the_version() {
+    let directory = tempfile::tempdir().unwrap();
+    kubelet_tls(directory.path())
+        .arg("--version")
+        .assert()
+        .code(0)
+        .stdout_eq("kubelet-tls [..]\n");
+}
