@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -188,6 +189,8 @@ impl Node {
             .env_remove(systemd::DIR_VARIABLE);
         let supervisor = supervisor
             .stdin(Stdio::piped())
+            // As the real one, it is out of reach of Ctrl-C on the terminal of whoever works on the node.
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("{}: {e}", executable.display()));
         let node = Self {
