@@ -1,7 +1,9 @@
 //! kubeadm's configuration file: several documents, which ones there are, and what the edit means among them.
 
+use std::ops::Range;
+
 use crate::kubelet::config::{self, KEY, Meta};
-use crate::kubelet::{Bootstrap, Refusal, Warning};
+use crate::kubelet::{Bootstrap, Refusal, Warning, warnings};
 use crate::yaml::{Document, Stream};
 
 /// The API group of kubeadm's own kinds.
@@ -129,6 +131,9 @@ fn refuse_unseen_documents(stream: &Stream<'_>) -> Result<(), Refusal> {
     let mut offset = 0;
     let mut cuts = 0;
     for line in stream.source.split_inclusive('\n') {
+        let marked = line.len();
+        let line = line.trim_start_matches('\u{feff}');
+        offset += marked - line.len();
         if let Some(rest) = line.strip_prefix("---") {
             let is_bare = rest.trim().is_empty();
             if !is_bare
@@ -170,6 +175,22 @@ fn refuse_unseen_documents(stream: &Stream<'_>) -> Result<(), Refusal> {
     }
 }
 
+/// The bytes of a document that is read as JSON because its piece of the file starts with `{` (`hasJSONPrefix`, same file).
+/// The first piece has its `---` in it, if there is one.
+pub(crate) fn json_piece(stream: &Stream<'_>, number: usize) -> Option<Range<usize>> {
+    let document = stream.documents.get(number)?;
+    let start = match number {
+        0 => 0,
+        _ => document.start + stream.source.get(document.start..)?.find('\n')? + 1,
+    };
+    let end = stream
+        .documents
+        .get(number + 1)
+        .map_or(stream.source.len(), |next| next.start);
+    let piece = stream.source.get(start..end)?;
+    piece.trim_start().starts_with('{').then_some(start..end)
+}
+
 fn warn_misplaced(stream: &Stream<'_>, root: usize, kind: &str, warnings: &mut Vec<Warning>) {
     let top = stream
         .entries(root)
@@ -179,7 +200,7 @@ fn warn_misplaced(stream: &Stream<'_>, root: usize, kind: &str, warnings: &mut V
             format!("{KEY} has no effect in {kind}: it belongs in a KubeletConfiguration");
         warnings.push(Warning::at(stream.position(key), message));
     }
-    config::warn_nested(
+    warnings::warn_nested(
         stream,
         root,
         "the top level of a KubeletConfiguration",

@@ -1,12 +1,15 @@
 //! One top-level scalar set in one document of a YAML stream, every other byte kept, the result proved.
 //!
-//! In reading order: [`limits`] says what is looked at at all, [`events`] turns bytes into events with byte spans (the
-//! only file that knows the parser), [`stream`] walks them, [`splice`] plans a change of bytes, [`reading`] is the
-//! opinion of a second, independent parser, and [`proof`] lets a change out only when both parsers agree that it is
-//! the planned one.
+//! In reading order: [`limits`] says what is looked at at all; [`parser`] turns bytes into [`events`] with byte spans, and is
+//! the only file that knows the parser; [`stream`] walks them; [`splice`] and [`insert`] plan a change of bytes;
+//! [`reading`] is the opinion of a second, independent parser, which [`encode`] makes comparable; [`proof`] lets a change
+//! out only when both parsers agree that it is the planned one.
 
+mod encode;
 mod events;
+mod insert;
 mod limits;
+mod parser;
 mod proof;
 mod reading;
 mod splice;
@@ -14,11 +17,12 @@ mod stream;
 
 pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_DIRECTIVES, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT};
 
-pub(crate) use events::{Event, Kind, Style, Tag};
-pub(crate) use proof::{Format, prove};
-pub(crate) use reading::confirm;
-pub(crate) use splice::{Planned, Splice, append, insert, replace};
-pub(crate) use stream::{Document, Stream};
+pub(crate) use events::{Document, Event, Kind, Style, Tag};
+pub(crate) use insert::insert;
+pub(crate) use proof::{Claim, confirm, prove};
+pub(crate) use reading::Format;
+pub(crate) use splice::{Planned, Splice, append, replace};
+pub(crate) use stream::Stream;
 
 use std::fmt;
 

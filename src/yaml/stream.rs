@@ -1,9 +1,7 @@
 //! A stream of documents, and how to walk it.
 
-use super::events::{self, Events};
-use super::{Error, Event, Kind, Position, Style, limits};
-
-pub(crate) use super::events::Document;
+use super::events::{Document, Events};
+use super::{Error, Event, Kind, Position, Style, limits, parser};
 
 /// A stream that was read whole: its text, its events, its documents.
 pub(crate) struct Stream<'s> {
@@ -24,7 +22,7 @@ impl<'s> Stream<'s> {
                 decoded,
             },
             error,
-        ) = events::read(source);
+        ) = parser::read(source);
         match error {
             Some(error) => Err(error),
             None => Ok(Stream {
@@ -46,7 +44,7 @@ impl<'s> Stream<'s> {
                 decoded,
             },
             _,
-        ) = events::read(source);
+        ) = parser::read(source);
         Ok(Stream {
             source,
             events,
