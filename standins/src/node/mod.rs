@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -88,6 +89,8 @@ impl Node {
             .env_remove(systemd::DIR_VARIABLE);
         let supervisor = supervisor
             .stdin(Stdio::piped())
+            // As the real one, it is out of reach of Ctrl-C on the terminal of whoever works on the node.
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("{}: {e}", executable.display()));
         let node = Self {
