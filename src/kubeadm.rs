@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::kubelet::config::{self, KEY, Meta};
+use crate::kubelet::config::{self, KEY, Meta, Spelling};
 use crate::kubelet::{Bootstrap, Refusal, Warning, goyaml, warnings};
 use crate::yaml::{Document, Stream};
 
@@ -38,6 +38,8 @@ pub(crate) fn place(
     let mut join = None;
     let mut found = Vec::new();
     for (number, Document { root, .. }) in stream.documents.iter().enumerate() {
+        // a merge or a second key may give a document another kind than it seems to have
+        config::look(stream, *root, Spelling::Exact)?;
         let meta = config::meta(stream, *root);
         if meta.kind == Some(config::KIND) {
             kubelets.push((number, *root));

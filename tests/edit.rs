@@ -352,6 +352,16 @@ fn every_document_must_be_one_that_kubeadm_cuts_out() {
         (format!("{CLUSTER}...\n{HEAD}"), 4),
         (format!("%TAG ! tag:x:\n---\n{CLUSTER}"), 1),
         (format!("{CLUSTER}---\na: b\n"), 4),
+        (format!("{CLUSTER}<<: {{kind: KubeletConfiguration}}\n"), 3),
+        (
+            format!("{CLUSTER}a: &k kind\n*k : KubeletConfiguration\n"),
+            4,
+        ),
+        (format!("{CLUSTER}kind: KubeletConfiguration\n"), 3),
+        (
+            format!("{CLUSTER}!!binary a2luZA==: KubeletConfiguration\n"),
+            3,
+        ),
     ] {
         refused(enable(&source), RefusalClass::Input, line, "");
     }

@@ -310,10 +310,14 @@ impl Run<'_> {
         self.console.say("putting everything back");
         if let Err(failure) = self.locks.edit(&self.plan.inverse()) {
             let problem = edit_problem(&failure, document);
+            let undo = self
+                .arguments
+                .again(!self.arguments.selection.disable, "--restart never");
             return Problem {
                 code: Code::Io,
                 ..refused(&format!("and putting back failed: {}", problem.message))
-            };
+            }
+            .hint(format!("{undo} && systemctl restart kubelet"));
         }
         document.changed = Some(false);
         document.rolled_back = Some(true);
