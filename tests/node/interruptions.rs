@@ -57,45 +57,84 @@ pub fn killed_between_write_and_restart() {
     assert_eq!(worker.starts(), 2);
 }
 
-/// A kill at any of the steps of a write leaves a whole file, and nothing that the next run does not clear away.
-pub fn killed_at_any_step_of_the_write() {
-    let worker = Worker::start("kill-write");
-    let old = worker.config().content.text;
-    for step in ["fchmod:1", "fsync:1", "rename:1", "fsync:2"] {
-        worker.machine.write(CONFIG, &old, 0o644);
-        worker.machine.must(&["systemctl", "restart", "kubelet"]);
-        worker.await_healthy();
+/// The calls that change what is on the disk for good.
+const STEPS: [&str; 3] = [
+    "fsync,fdatasync",
+    "rename,renameat,renameat2",
+    "unlink,unlinkat",
+];
 
-        let (call, nth) = step.split_once(':').expect("call:nth");
-        let calls = if call == "rename" {
-            "rename,renameat,renameat2"
-        } else {
-            call
-        };
-        let inject = format!("inject={calls}:signal=SIGKILL:when={nth}");
-        let apply = worker
-            .tool(&["apply", "--settle", "1s"])
-            .under(&[
+/// Runs `apply` once for each such call that it makes, and kills it at that call. Calls `after` each time.
+fn killed_at_each_step(worker: &Worker, mut after: impl FnMut(&str)) {
+    let old = worker.config().content.text;
+    for calls in STEPS {
+        for nth in 1.. {
+            worker.machine.write(CONFIG, &old, 0o644);
+            worker.machine.must(&["systemctl", "restart", "kubelet"]);
+            worker.await_healthy();
+            // creation times have whole seconds: a moment ago is as good as now
+            for request in worker.requests() {
+                worker.api.delete_csr(&request);
+            }
+            let trace = format!("trace={calls}");
+            let inject = format!("inject={calls}:signal=SIGKILL:when={nth}");
+            let strace = [
                 "strace",
                 "-f",
                 "-qq",
                 "-o",
                 "/dev/null",
                 "-e",
-                &format!("trace={calls}"),
+                &trace,
                 "-e",
                 &inject,
-            ])
-            .run();
-        assert_eq!(apply.signal, Some(9), "{step}: {apply}");
-        let text = worker.config().content.text;
-        let whole = text == old || without_line(&text, ENABLED) == old;
-        assert!(
-            whole,
-            "{step}: neither the old file nor the new one:\n{text}"
-        );
-        assert_finishes(&worker, step);
+            ];
+            let apply = worker
+                .tool(&["apply", "--settle", "1s"])
+                .under(&strace)
+                .run();
+            let step = format!("{calls} {nth}: {apply}");
+            let text = worker.config().content.text;
+            let whole = text == old || without_line(&text, ENABLED) == old;
+            assert!(
+                whole,
+                "neither the old file nor the new one: {step}\n{text}"
+            );
+            after(&step);
+            if apply.signal.is_none() {
+                assert!(
+                    nth > 1 || calls.starts_with("unlink"),
+                    "nothing was killed: {step}"
+                );
+                break;
+            }
+        }
     }
+}
+
+/// A kill at any step of a change that works leaves a whole file, and the next run finishes.
+pub fn killed_at_any_step_of_the_change() {
+    let worker = Worker::start("kill-change");
+    killed_at_each_step(&worker, |step| assert_finishes(&worker, step));
+}
+
+/// A kill at any step of a change that the kubelet dies of, and of putting it back: the next run sees to it that the
+/// kubelet is well again, and so does one more.
+pub fn killed_at_any_step_of_putting_back() {
+    let worker = Worker::start("kill-put-back");
+    let before = worker.config().content;
+    worker.behave_when_changed(Knobs {
+        die_after_ms: Some(0),
+        ..well()
+    });
+    killed_at_each_step(&worker, |step| {
+        let next = worker.tool(&["apply", "--settle", "1s"]).run();
+        assert_eq!(next.code, Some(78), "{step}\n{next}");
+        assert_eq!(worker.config().content, before, "{step}\n{next}");
+        worker.assert_no_leftovers();
+        worker.await_healthy();
+        assert!(worker.runs_what_its_config_says(), "{step}\n{next}");
+    });
 }
 
 /// A kill while it watches the kubelet die of the change: nobody is left to put it back but the next run.
