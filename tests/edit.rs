@@ -297,7 +297,7 @@ fn nothing_is_set_where_kubeadm_does_not_read_it() {
             .unwrap_err()
             .hint
             .unwrap()
-            .contains("kubelet-tls cluster apply")
+            .contains("edit configmap kubelet-config")
     );
     refused(
         enable(&JOIN.replace("Join", "Reset")),
