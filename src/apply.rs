@@ -212,6 +212,7 @@ impl Gate {
             answering_since: None,
             last_answer: Instant::now(),
             settled,
+            resumed: settled,
         }
     }
 }
@@ -237,6 +238,8 @@ pub struct Vigil {
     answering_since: Option<Instant>,
     last_answer: Instant,
     settled: bool,
+    /// Nobody has restarted it.
+    resumed: bool,
 }
 
 impl Vigil {
@@ -265,7 +268,9 @@ impl Vigil {
             }
             if let (Some(after), false) = (self.answered_after, told.0) {
                 told.0 = true;
-                notify(Notice::Answers(after));
+                if !self.resumed && self.gate.healthz.is_some() {
+                    notify(Notice::Answers(after));
+                }
             }
             let interrupted = interrupts.received().is_some();
             if self.settled
