@@ -230,7 +230,7 @@ pub(crate) fn edit(
         FileKind::Kubelet
     };
     let target = Target::File(file.path.clone());
-    files::of_bytes(
+    let edit = files::of_bytes(
         target,
         file.bytes.clone(),
         kind,
@@ -238,7 +238,40 @@ pub(crate) fn edit(
         files::Whose::Node,
         console,
         document,
+    )?;
+    takes_effect(kubelet, &edit, wanted)?;
+    Ok(edit)
+}
+
+/// All files merged again with the edit in place must say what is wanted: of two spellings of the key in drop-ins, the
+/// one that is edited need not be the one that counts.
+fn takes_effect(kubelet: &Kubelet, edit: &Edit, wanted: Bootstrap) -> Result<(), Problem> {
+    let edited = |file: &ConfigFile| edit.target == Target::File(file.path.clone());
+    let bytes: Vec<&[u8]> = kubelet
+        .files
+        .iter()
+        .map(|file| {
+            if edited(file) {
+                edit.after.as_slice()
+            } else {
+                file.bytes.as_slice()
+            }
+        })
+        .collect();
+    let main = bytes.first().copied().unwrap_or_default();
+    let settings = Settings::read_with_drop_ins(main, bytes.get(1..).unwrap_or_default());
+    let value = settings
+        .ok()
+        .and_then(|settings| settings.server_tls_bootstrap)
+        .unwrap_or(false);
+    if value == (wanted == Bootstrap::Enabled) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::Refused,
+        format!("cannot edit {}: the kubelet would still read serverTLSBootstrap as {value}", edit.target),
     )
+    .hint("the key is set in more than one way; grep -ri servertlsbootstrap in the kubelet's --config and --config-dir"))
 }
 
 /// Where a flag of the kubelet's may come from.

@@ -363,6 +363,15 @@ fn a_drop_in_that_decides_is_the_file_that_changes() {
     );
     assert_eq!(node.api().csrs_of(node.name()).len(), 1, "it took effect");
     assert_eq!(run(&node, &["diff"]).code, 0);
+    // Of this spelling the kubelet takes no notice, so the main file decides.
+    std::fs::write(&off, format!("{HEAD}SERVERTLSBOOTSTRAP: false\n")).unwrap();
+    let diff = run(&node, &["diff"]);
+    assert!(
+        diff.stdout
+            .starts_with(&format!("--- {}\n", node.config_path().display())),
+        "{}",
+        diff.stdout
+    );
 }
 
 #[test]
