@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::apply::LOOK_AT_FLAGS;
 use crate::cli::Selection;
 use crate::host::systemd::{self, SystemdError};
 use crate::host::{files as host_files, process};
@@ -274,10 +275,6 @@ fn takes_effect(kubelet: &Kubelet, edit: &Edit, wanted: Bootstrap) -> Result<(),
     .hint("the key is set in more than one way; grep -ri servertlsbootstrap in the kubelet's --config and --config-dir"))
 }
 
-/// Where a flag of the kubelet's may come from.
-pub(crate) const FLAGS_ARE_SET_IN: &str = "take it out, then run this again; it is set in one of: systemctl cat kubelet; \
-     grep -n KUBELET /var/lib/kubelet/kubeadm-flags.env /etc/default/kubelet /etc/sysconfig/kubelet";
-
 /// A flag beats every file, and a feature gate that is off together with the key keeps the kubelet from starting.
 fn flags_allow(kubelet: &Kubelet, wanted: Bootstrap) -> Result<(), Problem> {
     let enable = wanted == Bootstrap::Enabled;
@@ -291,7 +288,7 @@ fn flags_allow(kubelet: &Kubelet, wanted: Bootstrap) -> Result<(), Problem> {
             Code::Refused,
             format!("cannot {verb} serverTLSBootstrap: {cause}"),
         )
-        .hint(FLAGS_ARE_SET_IN));
+        .hint(LOOK_AT_FLAGS));
     }
     let by_flag = kubelet.flags.feature_gates();
     match kubelet.gate_off() {
@@ -313,7 +310,7 @@ fn flags_allow(kubelet: &Kubelet, wanted: Bootstrap) -> Result<(), Problem> {
                 Code::Refused,
                 format!("cannot enable serverTLSBootstrap: {cause}"),
             )
-            .hint(FLAGS_ARE_SET_IN))
+            .hint(LOOK_AT_FLAGS))
         }
         _ => Ok(()),
     }
