@@ -58,6 +58,9 @@ pub enum FileCause {
     /// It no longer reads what the plan was made for.
     #[error("it changed while this run was at work")]
     Changed,
+    /// A directory tree without end.
+    #[error("too many files or directories")]
+    Endless,
     /// Another run holds the lock on its directory.
     #[error("another kubelet-tls is at work in {}", .0.display())]
     Locked(PathBuf),
@@ -145,9 +148,47 @@ pub fn modified(path: &Path) -> Result<SystemTime, FileError> {
         .map_err(|error| reading(path)(error.into()))
 }
 
-/// Whether there is such a file, directory or symlink.
-pub fn exists(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
+/// The kubelet's own extension of drop-ins (cmd/kubelet/app/server.go, kubeletConfigDropInExt).
+const DROP_IN: &str = "conf";
+/// More than anybody has; a loop of bind mounts has no end.
+const MAX_DROP_INS: usize = 1000;
+const MAX_DROP_IN_DEPTH: usize = 32;
+
+/// The drop-ins under `directory` as Go's filepath.WalkDir meets them: names in lexical order, directories entered where
+/// they stand, symlinks to directories not followed.
+///
+/// # Errors
+/// When a directory cannot be read, or there is no end of them.
+pub fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let mut found = Vec::new();
+    walk(directory, 0, &mut found).map_err(reading(directory))?;
+    Ok(found)
+}
+
+fn walk(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), FileCause> {
+    let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            if depth == MAX_DROP_IN_DEPTH {
+                return Err(FileCause::Endless);
+            }
+            walk(&path, depth + 1, found)?;
+        } else if entry.file_name().to_str().is_some_and(is_drop_in) {
+            if found.len() == MAX_DROP_INS {
+                return Err(FileCause::Endless);
+            }
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Go's filepath.Ext: what follows the last dot, also in a name that begins with it.
+fn is_drop_in(name: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, extension)| extension == DROP_IN)
 }
 
 #[cfg(test)]
@@ -159,6 +200,46 @@ mod tests {
         let path = directory.path().join("config.yaml");
         fs::write(&path, content).unwrap();
         (directory, path)
+    }
+
+    #[test]
+    fn drop_ins_come_in_the_kubelets_order() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in [
+            "20-b.conf",
+            "10-a.conf",
+            "15/x.conf",
+            "15/y.yaml",
+            "30.conf.bak",
+            ".conf",
+            "z.CONF",
+            "9.conf",
+        ] {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let found: Vec<_> = drop_ins(directory.path())
+            .unwrap()
+            .into_iter()
+            .map(|path| {
+                path.strip_prefix(directory.path())
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [".conf", "10-a.conf", "15/x.conf", "20-b.conf", "9.conf"]
+        );
+        assert!(
+            drop_ins(&directory.path().join("none"))
+                .unwrap_err()
+                .cause
+                .is_not_found()
+        );
     }
 
     #[test]

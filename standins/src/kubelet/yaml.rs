@@ -56,10 +56,13 @@ enum Key {
 
 impl<'a> Composer<'a> {
     fn next(&mut self) -> Result<Event<'a>, String> {
-        match self.parser.next_event() {
-            Some(Ok((event, _))) => Ok(event),
-            Some(Err(error)) => Err(format!("yaml: {error}")),
-            None => Ok(Event::StreamEnd),
+        loop {
+            match self.parser.next_event() {
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok((event, _))) => return Ok(event),
+                Some(Err(error)) => return Err(format!("yaml: {error}")),
+                None => return Ok(Event::StreamEnd),
+            }
         }
     }
 
