@@ -72,7 +72,7 @@ const TESTS: &[harness::Test] = tests![
     units::a_flag_against_it_makes_the_edit_pointless,
     units::a_flag_that_the_next_start_brings_counts,
     units::another_file_that_the_next_start_reads_counts,
-    units::a_config_directory_against_it_makes_the_edit_pointless,
+    units::a_config_directory_decides,
     units::a_slow_stop_without_a_message_bus,
 ];
 

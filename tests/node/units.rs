@@ -150,29 +150,36 @@ pub fn a_slow_stop_without_a_message_bus() {
     assert!(apply.stdout.contains(&newest), "{apply}");
 }
 
-/// `--config-dir` comes after the file, and wins.
-pub fn a_config_directory_against_it_makes_the_edit_pointless() {
+/// `--config-dir` comes after the file and wins: what decides is a drop-in there, and that is what changes.
+pub fn a_config_directory_decides() {
+    const DROP_IN: &str = "/etc/kubernetes/kubelet.conf.d/90-off.conf";
+    const OFF: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nserverTLSBootstrap: false\n";
     let worker = Worker::boot("config-dir");
-    worker.machine.write(
-        "/etc/kubernetes/kubelet.conf.d/90-off.conf",
-        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nserverTLSBootstrap: false\n",
-        0o644,
-    );
+    worker.machine.write(DROP_IN, OFF, 0o644);
     worker.machine.write(
         "/etc/default/kubelet",
         "KUBELET_EXTRA_ARGS=--config-dir=/etc/kubernetes/kubelet.conf.d\n",
         0o644,
     );
     worker.start_kubelet();
-    let (config, unit) = (worker.config(), worker.unit());
-    let refused = worker
-        .tool(&["apply", "--settle", "1s", "--timeout", "5s"])
-        .run();
-    assert_eq!(refused.code, Some(78), "{refused}");
-    assert!(refused.stderr.contains("90-off.conf"), "{refused}");
-    assert_eq!(
-        (worker.config(), worker.unit()),
-        (config, unit),
-        "{refused}"
-    );
+    let config = worker.config();
+    let drop_in = || worker.machine.read_text(DROP_IN);
+
+    let dying = Knobs {
+        die_after_ms_if_bootstrap: Some(500),
+        ..well()
+    };
+    worker.behave(dying.clone(), dying);
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(78), "{apply}");
+    assert_eq!(drop_in(), OFF, "{apply}");
+    worker.assert_healthy();
+
+    worker.behave(well(), well());
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    assert_eq!(drop_in(), OFF.replace("false", "true"), "{apply}");
+    assert_eq!(worker.config(), config, "{apply}");
+    let newest = worker.requests().pop().expect("a request");
+    assert!(apply.stdout.contains(&newest), "{apply}");
 }
