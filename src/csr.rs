@@ -81,8 +81,14 @@ impl Request {
         Wire::deserialize(object).map(Wire::into_request)
     }
 
-    fn is_newer_than(&self, other: &Self) -> bool {
-        (self.created, self.revision) > (other.created, other.revision)
+    /// Whether it was made after `other`. Of two of the same second, a decision about one changes its revision and
+    /// not its age: one that is still Pending counts as the newer.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        let age = |request: &Self| {
+            let pending = request.state == State::Pending;
+            (request.created, pending, request.revision)
+        };
+        age(self) > age(other)
     }
 }
 
@@ -377,6 +383,26 @@ mod tests {
         assert_eq!(listing.pending, 1);
         assert_eq!(read(text, "node37").unwrap(), Listing::default());
         assert_eq!(read(text, "node3").unwrap().known.len(), 0);
+    }
+
+    #[test]
+    fn a_decision_does_not_make_a_request_newer_than_one_of_the_same_second() {
+        let item = |name: &str, revision: &str, conditions: &str| {
+            format!(
+                r#"{{"metadata":{{"name":"{name}","creationTimestamp":"2026-11-23T07:16:56Z","resourceVersion":"{revision}"}},
+                "spec":{{"signerName":"{KUBELET_SERVING}","username":"system:node:n"}},"status":{{"conditions":[{conditions}]}}}}"#
+            )
+        };
+        let denied = item("first", "12", r#"{"type":"Denied"}"#);
+        let pending = item("second", "11", "");
+        let older = item("older", "9", "");
+        for items in [
+            format!("{denied},{pending},{older}"),
+            format!("{older},{pending},{denied}"),
+        ] {
+            let listing = read(&format!(r#"{{"items":[{items}]}}"#), "n").unwrap();
+            assert_eq!(listing.newest.unwrap().name, "second");
+        }
     }
 
     #[test]
