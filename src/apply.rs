@@ -9,8 +9,10 @@ use crate::csr::Request;
 use crate::host::api::{ApiError, Sight};
 use crate::host::files::{DirectoryLock, FileError};
 use crate::host::healthz::Healthz;
+use crate::host::process;
 use crate::host::signals::Interrupts;
 use crate::host::systemd::{self, SystemdError};
+use crate::kubelet::{Bootstrap, Flags};
 use crate::observed::{Incarnation, Unit};
 use crate::plan::{Edit, Plan, Target};
 
@@ -112,6 +114,8 @@ pub struct Gate {
     pub healthz: Option<Healthz>,
     /// How long it must stay up and answer.
     pub settle: Duration,
+    /// What its flags must not contradict; none where that does not matter.
+    pub wanted: Option<Bootstrap>,
 }
 
 /// What came of watching over a restarted kubelet.
@@ -171,6 +175,32 @@ impl Gate {
     /// Watches over a kubelet that has been healthy for a while.
     pub fn resume(&self, unit: &Unit) -> Vigil {
         self.vigil(unit, Instant::now(), true)
+    }
+
+    /// Watches over a kubelet that somebody else has restarted, from now on.
+    pub fn begin(&self, unit: &Unit) -> Vigil {
+        self.vigil(unit, Instant::now(), false)
+    }
+
+    /// The same gate, whatever the flags say.
+    #[must_use]
+    pub fn without_flags(&self) -> Self {
+        Self {
+            wanted: None,
+            ..self.clone()
+        }
+    }
+
+    /// Restarts the kubelet and watches until it has settled.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn prove_anew(&self, before: &Unit, interrupts: &mut Interrupts) -> Result<(), String> {
+        let vigil = self
+            .restart(Some(before))
+            .map_err(|error| error.to_string())?;
+        let watched = vigil.keep(None, None, Instant::now(), interrupts, |_| {}, |_| true);
+        watched.health.map_err(|death| death.reason)
     }
 
     fn vigil(&self, unit: &Unit, began: Instant, settled: bool) -> Vigil {
@@ -278,7 +308,10 @@ impl Vigil {
         match self.gate.healthz.as_ref().map_or(Ok(()), Healthz::check) {
             Ok(()) => {
                 self.last_answer = now;
-                self.answered_after.get_or_insert(self.began.elapsed());
+                if self.answered_after.is_none() {
+                    self.answered_after = Some(self.began.elapsed());
+                    self.flags_agree()?;
+                }
                 let since = *self.answering_since.get_or_insert(now);
                 self.settled |= since.elapsed() >= self.gate.settle;
                 Ok(())
@@ -291,6 +324,19 @@ impl Vigil {
                 Ok(())
             }
             Err(reason) => Err(format!("{} runs, but {reason}", self.gate.unit)),
+        }
+    }
+
+    /// A restart may bring a flag that was written down since the last start, and a flag beats every file.
+    fn flags_agree(&self) -> Result<(), String> {
+        let words = process::command_line(self.baseline.main_pid).unwrap_or_default();
+        let flag = Flags::parse(words.into_iter().skip(1)).boolean("rotate-server-certificates");
+        match (self.gate.wanted, flag) {
+            (Some(wanted), Some(flag)) if flag != (wanted == Bootstrap::Enabled) => Err(format!(
+                "{} now runs with --rotate-server-certificates={flag}, which is the same field and beats every file",
+                self.gate.unit
+            )),
+            _ => Ok(()),
         }
     }
 

@@ -103,6 +103,8 @@ pub struct Listing {
     pub newest: Option<Request>,
     /// How many of them are Pending. All but the newest belong to lost keys.
     pub pending: usize,
+    /// How far the server's clock is ahead of this machine's, in seconds: `created` is the server's time.
+    pub clock_ahead: i64,
 }
 
 impl Listing {

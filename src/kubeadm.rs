@@ -1,7 +1,9 @@
 //! kubeadm's configuration file: several documents, which ones there are, and what the edit means among them.
 
+use std::ops::Range;
+
 use crate::kubelet::config::{self, KEY, Meta};
-use crate::kubelet::{Bootstrap, Refusal, Warning};
+use crate::kubelet::{Bootstrap, Refusal, Warning, goyaml, warnings};
 use crate::yaml::{Document, Stream};
 
 /// The API group of kubeadm's own kinds.
@@ -39,7 +41,7 @@ pub(crate) fn place(
         let meta = config::meta(stream, *root);
         if meta.kind == Some(config::KIND) {
             kubelets.push((number, *root));
-        } else if meta.kind.is_none() && stream.is_mapping(*root) {
+        } else if meta.kind.is_none() && !stream.is_absent(*root) {
             let hint =
                 "kubeadm refuses a document without apiVersion and kind: complete or remove it";
             return Err(Refusal::input(
@@ -52,6 +54,9 @@ pub(crate) fn place(
                 Some("ClusterConfiguration" | "InitConfiguration") => initialises = true,
                 Some("JoinConfiguration") => join = Some(*root),
                 _ => {}
+            }
+            if wanted == Bootstrap::Enabled {
+                warn_flag(stream, *root, warnings);
             }
             found.extend(meta.kind);
             warn_misplaced(stream, *root, meta.kind.unwrap_or_default(), warnings);
@@ -84,6 +89,33 @@ pub(crate) fn place(
             Ok(Place::Append)
         }
         [] => Err(refuse_without_effect(stream, join, &found)),
+    }
+}
+
+/// The flag beats the file (`kubeletConfigFlagPrecedence`), and kubeadm gives the kubelet of this node its flags from here:
+/// a mapping up to v1beta3, a list of names and values in v1beta4.
+fn warn_flag(stream: &Stream<'_>, root: usize, warnings: &mut Vec<Warning>) {
+    const FLAG: &str = "rotate-server-certificates";
+    let path = ["nodeRegistration", "kubeletExtraArgs"];
+    let args = path
+        .iter()
+        .try_fold(root, |mapping, key| goyaml::lookup(stream, mapping, key));
+    let Some(args) = args.map(|args| stream.target(args)) else {
+        return;
+    };
+    let listed = stream.items(args).filter(|item| {
+        goyaml::lookup(stream, *item, "name").is_some_and(|name| stream.text(name) == FLAG)
+    });
+    let listed = listed.filter_map(|item| goyaml::lookup(stream, item, "value"));
+    let value = goyaml::lookup(stream, args, FLAG).or(listed.last());
+    if let Some(value) = value.filter(|value| {
+        matches!(
+            stream.text(*value),
+            "false" | "False" | "FALSE" | "f" | "F" | "0"
+        )
+    }) {
+        let message = format!("the flag {FLAG} is false here, and on this node it beats {KEY}");
+        warnings.push(Warning::at(stream.position(value), message));
     }
 }
 
@@ -129,6 +161,9 @@ fn refuse_unseen_documents(stream: &Stream<'_>) -> Result<(), Refusal> {
     let mut offset = 0;
     let mut cuts = 0;
     for line in stream.source.split_inclusive('\n') {
+        let marked = line.len();
+        let line = line.trim_start_matches('\u{feff}');
+        offset += marked - line.len();
         if let Some(rest) = line.strip_prefix("---") {
             let is_bare = rest.trim().is_empty();
             if !is_bare
@@ -170,6 +205,22 @@ fn refuse_unseen_documents(stream: &Stream<'_>) -> Result<(), Refusal> {
     }
 }
 
+/// The bytes of a document that is read as JSON because its piece of the file starts with `{` (`hasJSONPrefix`, same file).
+/// The first piece has its `---` in it, if there is one.
+pub(crate) fn json_piece(stream: &Stream<'_>, number: usize) -> Option<Range<usize>> {
+    let document = stream.documents.get(number)?;
+    let start = match number {
+        0 => 0,
+        _ => document.start + stream.source.get(document.start..)?.find('\n')? + 1,
+    };
+    let end = stream
+        .documents
+        .get(number + 1)
+        .map_or(stream.source.len(), |next| next.start);
+    let piece = stream.source.get(start..end)?;
+    piece.trim_start().starts_with('{').then_some(start..end)
+}
+
 fn warn_misplaced(stream: &Stream<'_>, root: usize, kind: &str, warnings: &mut Vec<Warning>) {
     let top = stream
         .entries(root)
@@ -179,7 +230,7 @@ fn warn_misplaced(stream: &Stream<'_>, root: usize, kind: &str, warnings: &mut V
             format!("{KEY} has no effect in {kind}: it belongs in a KubeletConfiguration");
         warnings.push(Warning::at(stream.position(key), message));
     }
-    config::warn_nested(
+    warnings::warn_nested(
         stream,
         root,
         "the top level of a KubeletConfiguration",

@@ -29,6 +29,8 @@ pub struct Unit {
     pub invocation_id: String,
     /// The main process' last exit status.
     pub exit_status: i32,
+    /// When the main process started, on the kernel's CLOCK_MONOTONIC.
+    pub started_monotonic: Option<Duration>,
     /// The unit file changed on disk since systemd read it.
     pub need_daemon_reload: bool,
     /// `ExecStart` as systemd prints it.
@@ -115,9 +117,6 @@ pub struct ConfigFile {
     pub settings: Settings,
 }
 
-/// A file's time and a process' start are compared across two clocks, the finer of which ticks every 10 ms.
-const CLOCK_SLACK: Duration = Duration::from_millis(100);
-
 /// Where a kubeadm package puts what the kubelet was not told by a flag.
 const DEFAULT_KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 /// The kubelet's `--cert-dir` default (cmd/kubelet/app/options/options.go).
@@ -131,7 +130,7 @@ impl Kubelet {
     /// never watches its file. A file from the future says nothing.
     pub fn is_older_than_config(&self, now: SystemTime) -> bool {
         match (self.started, self.config.modified) {
-            (Some(started), Some(modified)) => modified > started + CLOCK_SLACK && modified <= now,
+            (Some(started), Some(modified)) => modified > started && modified <= now,
             _ => false,
         }
     }
@@ -308,7 +307,8 @@ mod tests {
         kubelet.started = Some(start);
         for (written, older) in [
             (-5.0, false),
-            (0.05, false),
+            (0.0, false),
+            (0.01, true),
             (0.2, true),
             (400.0, true),
             (600.0, false),

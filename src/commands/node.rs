@@ -56,7 +56,7 @@ pub(crate) enum Need {
 /// Where the kubelet's configuration is, and what runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Located {
-    unit: Option<Unit>,
+    pub(crate) unit: Option<Unit>,
     flags: Flags,
     started: Option<std::time::SystemTime>,
     /// The file that decides.
@@ -105,7 +105,7 @@ pub(crate) fn locate(
     let started = if pid == 0 {
         None
     } else {
-        process::started(pid).ok()
+        process::started(pid, unit.as_ref().and_then(|unit| unit.started_monotonic)).ok()
     };
     let running = words.is_some();
     let flags = Flags::parse(words.unwrap_or_default().into_iter().skip(1));
@@ -136,16 +136,7 @@ impl Located {
     pub(crate) fn read(self) -> Result<Kubelet, Problem> {
         let read = host_files::read(&self.path, MAX_BYTES as u64)
             .and_then(|bytes| Ok((bytes, host_files::modified(&self.path)?)));
-        let (bytes, modified) = read.map_err(|error| {
-            let problem = files::problem_of(&error);
-            match (error.cause.is_not_found(), &self.unit) {
-                (true, None) => problem.hint(
-                    "this machine is no kubeadm node yet; name a file: kubelet-tls diff FILE",
-                ),
-                (true, Some(_)) => problem.hint("kubeadm init or kubeadm join writes it"),
-                (false, _) => problem,
-            }
-        })?;
+        let (bytes, modified) = read.map_err(|error| unreadable(&error, self.unit.is_some()))?;
         let target = Target::File(self.path.clone());
         let settings = Settings::read(&bytes)
             .map_err(|refusal| files::refused(&target, &refusal, files::Whose::Node))?;
@@ -160,6 +151,18 @@ impl Located {
                 settings,
             },
         })
+    }
+}
+
+/// The kubelet's configuration cannot be read or locked.
+pub(crate) fn unreadable(error: &host_files::FileError, has_unit: bool) -> Problem {
+    let problem = files::problem_of(error);
+    match (error.cause.is_not_found(), has_unit) {
+        (true, false) => {
+            problem.hint("this machine is no kubeadm node yet; name a file: kubelet-tls diff FILE")
+        }
+        (true, true) => problem.hint("kubeadm init or kubeadm join writes it"),
+        (false, _) => problem,
     }
 }
 

@@ -173,11 +173,12 @@ impl DirectoryLock {
     /// # Errors
     /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
     pub fn for_file(path: &Path) -> Result<Self, FileError> {
-        Self::acquire(path).map_err(writing(path))
+        // A file that is not there was to be read first.
+        let real = fs::canonicalize(path).map_err(|error| reading(path)(error.into()))?;
+        Self::acquire(&real).map_err(writing(path))
     }
 
-    fn acquire(path: &Path) -> Result<Self, FileCause> {
-        let real = fs::canonicalize(path)?;
+    fn acquire(real: &Path) -> Result<Self, FileCause> {
         let directory = real.parent().ok_or(FileCause::NotRegular)?.to_owned();
         let handle = File::open(&directory)?;
         match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::verdict::{Refusal, Warning};
-use crate::yaml::{Kind, Stream, Style, Tag};
+use super::goyaml::{State, boolean, lookup};
+use super::verdict::Refusal;
+use crate::yaml::{Kind, Position, Stream, Tag};
 
 /// The key.
 pub(crate) const KEY: &str = "serverTLSBootstrap";
@@ -12,15 +13,6 @@ pub(crate) const API_VERSION: &str = "kubelet.config.k8s.io/v1beta1";
 pub(crate) const API_VERSION_LINE: &str = "apiVersion: kubelet.config.k8s.io/v1beta1";
 pub(crate) const KIND: &str = "KubeletConfiguration";
 pub(crate) const KIND_LINE: &str = "kind: KubeletConfiguration";
-
-/// What goyaml takes for true, false and null (`resolveMapList` in its resolve.go): YAML 1.1's words, in these cases only.
-pub(crate) const TRUE_WORDS: &[&str] = &[
-    "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON",
-];
-pub(crate) const FALSE_WORDS: &[&str] = &[
-    "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF",
-];
-pub(crate) const NULL_WORDS: &[&str] = &["", "~", "null", "Null", "NULL"];
 
 /// How keys are matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,23 +24,12 @@ pub(crate) enum Spelling {
 }
 
 impl Spelling {
-    fn matches(self, text: &str, key: &str) -> bool {
+    pub(crate) fn matches(self, text: &str, key: &str) -> bool {
         match self {
             Spelling::Exact => text == key,
             Spelling::AnyCase => text.eq_ignore_ascii_case(key),
         }
     }
-}
-
-/// What the kubelet makes of a value that should be a boolean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    True,
-    False,
-    /// Nothing, so the default.
-    Null,
-    /// Something else, with which it does not start.
-    Wrong,
 }
 
 /// What a document calls itself: the texts of its keys `apiVersion` and `kind`.
@@ -63,8 +44,6 @@ pub(crate) struct Meta<'s> {
 pub(crate) struct Found {
     /// Key and value of `serverTLSBootstrap`.
     pub(crate) entry: Option<(usize, usize)>,
-    /// How it is read.
-    pub(crate) state: State,
     /// Key and value of `kind`; in a drop-in without one, the first.
     pub(crate) kind: (usize, usize),
 }
@@ -82,7 +61,8 @@ pub(crate) fn meta<'s>(stream: &'s Stream<'_>, root: usize) -> Meta<'s> {
     meta
 }
 
-fn string<'s>(stream: &'s Stream<'_>, value: usize) -> Option<&'s str> {
+/// A value that is a text.
+pub(crate) fn string<'s>(stream: &'s Stream<'_>, value: usize) -> Option<&'s str> {
     let value = stream.target(value);
     let is_string =
         stream.is_scalar(value) && matches!(stream.event(value).tag, Tag::None | Tag::Str);
@@ -92,7 +72,7 @@ fn string<'s>(stream: &'s Stream<'_>, value: usize) -> Option<&'s str> {
 /// The document the kubelet reads: the first, and it must be a KubeletConfiguration.
 pub(crate) fn find(stream: &Stream<'_>) -> Result<usize, Refusal> {
     let Some(first) = stream.documents.first() else {
-        return Err(Refusal::input(None, "the file is empty", EXPECTED));
+        return Err(Refusal::input(START, "the file is empty", EXPECTED));
     };
     let is_kubelets = |meta: &Meta<'_>| meta.kind == Some(KIND);
     let others: Vec<usize> = stream
@@ -124,7 +104,7 @@ pub(crate) fn find(stream: &Stream<'_>) -> Result<usize, Refusal> {
 /// A drop-in's document: the kubelet asks for a kind, and looks at nothing else of it.
 pub(crate) fn find_drop_in(stream: &Stream<'_>) -> Result<usize, Refusal> {
     match stream.documents.as_slice() {
-        [] => Err(Refusal::input(None, "the drop-in is empty", EXPECTED)),
+        [] => Err(Refusal::input(START, "the drop-in is empty", EXPECTED)),
         [only] if stream.is_mapping(only.root) => match meta(stream, only.root).kind {
             Some(KIND) | None => Ok(0),
             Some(kind) => Err(Refusal::input(
@@ -148,6 +128,8 @@ pub(crate) fn find_drop_in(stream: &Stream<'_>) -> Result<usize, Refusal> {
         }
     }
 }
+
+const START: Option<Position> = Some(Position { line: 1, column: 1 });
 
 const EXPECTED: &str = "a KubeletConfiguration starts with these lines: apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration";
 
@@ -276,31 +258,10 @@ pub(crate) fn look(stream: &Stream<'_>, root: usize, spelling: Spelling) -> Resu
             kind = Some((key, value));
         }
     }
-    let state = entry.map_or(State::Null, |(_, value)| boolean(stream, value));
     Ok(Found {
         entry,
-        state,
         kind: kind.unwrap_or((root, root)),
     })
-}
-
-/// A value as goyaml reads it into a `bool`: by its text if it is plain, or tagged `!!bool` (`resolve` in its resolve.go).
-pub(crate) fn boolean(stream: &Stream<'_>, value: usize) -> State {
-    let value = stream.target(value);
-    let event = stream.event(value);
-    match (event.kind, event.tag) {
-        (Kind::Scalar(Style::Plain), Tag::None | Tag::Bool | Tag::Null)
-        | (Kind::Scalar(_), Tag::Bool | Tag::Null) => {}
-        _ => return State::Wrong,
-    }
-    let text = stream.text(value);
-    let is_any_of = |words: &[&str]| words.contains(&text);
-    match event.tag {
-        Tag::None | Tag::Bool if is_any_of(TRUE_WORDS) => State::True,
-        Tag::None | Tag::Bool if is_any_of(FALSE_WORDS) => State::False,
-        Tag::None | Tag::Null if is_any_of(NULL_WORDS) => State::Null,
-        _ => State::Wrong,
-    }
 }
 
 /// With the feature gate off, `serverTLSBootstrap: true` ends the kubelet (`ValidateKubeletConfiguration`; still so in
@@ -323,95 +284,4 @@ pub(crate) fn refuse_fatal_gate(stream: &Stream<'_>, root: usize) -> Result<(), 
     );
     let hint = format!("remove {name} from featureGates, or set {GATE}: true there");
     Err(Refusal::effect(Some(stream.position(value)), reason, hint))
-}
-
-/// The value of a key as goyaml finds it: the last one wins.
-pub(crate) fn lookup(stream: &Stream<'_>, mapping: usize, key: &str) -> Option<usize> {
-    let mut found = None;
-    stream.for_each_entry(mapping, &mut |name, value| {
-        if stream.text(name) == key {
-            found = Some(value);
-        }
-    });
-    found
-}
-
-/// What is no obstacle, but not what the user may think.
-pub(crate) fn warn(
-    stream: &Stream<'_>,
-    root: usize,
-    spelling: Spelling,
-    warnings: &mut Vec<Warning>,
-) {
-    for (key, _) in stream.entries(root) {
-        let text = stream.text(key);
-        if spelling.matches(text, KEY) || !stream.is_scalar(key) {
-            continue;
-        }
-        let message = match folded(text).as_str() {
-            "servertlsbootstrap" => format!("{text} is not {KEY}, and never had an effect"),
-            "rotateservercertificates" => format!(
-                "{text} is a flag's name, not a key, and never had an effect: the key is {KEY}"
-            ),
-            _ => continue,
-        };
-        warnings.push(Warning::at(stream.position(key), message));
-    }
-    warn_nested(stream, root, "the top level", warnings);
-    for name in ["tlsCertFile", "tlsPrivateKeyFile"] {
-        let value = lookup(stream, root, name)
-            .filter(|value| string(stream, *value).is_some_and(|path| !path.is_empty()));
-        if let Some(value) = value {
-            let message = format!(
-                "{name} is set: up to Kubernetes 1.34 clients that dial an IP address, as metrics-server does, keep getting that certificate"
-            );
-            warnings.push(Warning::at(stream.position(value), message));
-            break;
-        }
-    }
-}
-
-/// Keys below the top level of a document that look like the one wanted.
-pub(crate) fn warn_nested(
-    stream: &Stream<'_>,
-    root: usize,
-    place: &str,
-    warnings: &mut Vec<Warning>,
-) {
-    let mut open = vec![root];
-    while let Some(collection) = open.pop() {
-        let end = stream.event(collection).link as usize;
-        let is_mapping = stream.is_mapping(collection);
-        let mut is_key = is_mapping;
-        let mut node = collection + 1;
-        while node < end {
-            if is_key
-                && collection != root
-                && stream.is_scalar(node)
-                && folded(stream.text(node)) == "servertlsbootstrap"
-            {
-                let message = format!(
-                    "{} has no effect here: it belongs at {place}",
-                    stream.text(node)
-                );
-                warnings.push(Warning::at(stream.position(node), message));
-            }
-            if matches!(
-                stream.event(node).kind,
-                Kind::Sequence | Kind::BlockMapping | Kind::FlowMapping
-            ) {
-                open.push(node);
-            }
-            is_key = is_mapping && !is_key;
-            node = stream.after(node);
-        }
-    }
-}
-
-/// A key as it sounds: letters in lower case, without what separates words.
-fn folded(text: &str) -> String {
-    text.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect()
 }

@@ -1,9 +1,11 @@
 //! The edit: bytes in, bytes out, or a refusal.
 
-use super::config::{self, KEY, Spelling, State};
+use super::config::{self, Found, KEY, Spelling};
+use super::goyaml::{self, FALSE_WORDS, NULL_WORDS, State, TRUE_WORDS};
 use super::verdict::{Refusal, Warning};
+use super::warnings;
 use crate::kubeadm::{self, Place};
-use crate::yaml::{self, Format, Planned, Position, Splice, Stream};
+use crate::yaml::{self, Claim, Format, Planned, Position, Splice, Stream};
 
 /// The wanted state of `serverTLSBootstrap`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,97 +103,126 @@ pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, 
         FileKind::Kubelet => Place::Document(config::find(&stream)?),
         FileKind::DropIn => Place::Document(config::find_drop_in(&stream)?),
     };
-    let document = match place {
-        Place::Document(document) => document,
+    let (splice, format, claim) = match place {
+        Place::Document(document) => {
+            let root = stream
+                .documents
+                .get(document)
+                .map_or(0, |document| document.root);
+            let spelling = if kind == FileKind::DropIn {
+                Spelling::AnyCase
+            } else {
+                Spelling::Exact
+            };
+            if kind == FileKind::DropIn {
+                warnings::warn_kindless(&stream, root, &mut warnings);
+            }
+            if wanted == Bootstrap::Enabled {
+                config::refuse_fatal_gate(&stream, root)?;
+                warnings::warn(&stream, root, spelling, &mut warnings);
+            }
+            let found = config::look(&stream, root, spelling)?;
+            let format = format(&stream, kind, document);
+            let key = found.entry.map_or(KEY, |(key, _)| stream.text(key));
+            let claim = Claim {
+                document,
+                key,
+                word: wanted.word(),
+            };
+            match step(&stream, kind, root, &found, wanted)? {
+                Step::Set(splice) => (splice, format, claim),
+                Step::Keep(values) => {
+                    yaml::confirm(&stream, &format, document, key, &values)?;
+                    return Ok(unchanged(before, warnings));
+                }
+                Step::Nothing => return Ok(unchanged(before, warnings)),
+            }
+        }
         Place::Append => {
-            let lines = [
-                config::API_VERSION_LINE,
-                config::KIND_LINE,
-                "serverTLSBootstrap: true",
-            ];
-            let splice = yaml::append(&stream, &lines)?;
+            let line = format!("{KEY}: {}", wanted.word());
+            let splice = yaml::append(
+                &stream,
+                &[config::API_VERSION_LINE, config::KIND_LINE, &line],
+            )?;
             let document = stream.documents.len() - usize::from(splice.planned == Planned::Filled);
-            let after = yaml::prove(&stream, &splice, Format::Yaml, document, KEY, wanted.word())?;
-            return Ok(Edited {
-                after,
-                change: change(&stream, &splice),
-                warnings,
-            });
+            (
+                splice,
+                Format::Yaml,
+                Claim {
+                    document,
+                    key: KEY,
+                    word: wanted.word(),
+                },
+            )
         }
-        Place::Nowhere => {
-            return Ok(Edited {
-                after: before.to_vec(),
-                change: Change::None,
-                warnings,
-            });
-        }
+        Place::Nowhere => return Ok(unchanged(before, warnings)),
     };
-    let spelling = if kind == FileKind::DropIn {
-        Spelling::AnyCase
-    } else {
-        Spelling::Exact
-    };
-    let root = document_root(&stream, document);
-    let found = config::look(&stream, root, spelling)?;
-    if wanted == Bootstrap::Enabled {
-        config::refuse_fatal_gate(&stream, root)?;
-        config::warn(&stream, root, spelling, &mut warnings);
-    }
-    let format = format(&stream, kind, document);
-    let name = found.entry.map_or(KEY, |(key, _)| stream.text(key));
-    let splice = match (found.entry, found.state, wanted) {
-        (_, State::True, Bootstrap::Enabled) => {
-            yaml::confirm(stream.source, format, document, name, config::TRUE_WORDS)?;
-            None
-        }
-        (Some(_), State::False | State::Null, Bootstrap::Disabled) => {
-            let words = [config::FALSE_WORDS, config::NULL_WORDS].concat();
-            yaml::confirm(stream.source, format, document, name, &words)?;
-            None
-        }
-        (None, _, Bootstrap::Disabled) => None,
-        (Some((key, value)), _, _) => Some(yaml::replace(&stream, key, value, wanted.word())?),
-        (None, ..) if kind == FileKind::DropIn => {
-            let hint = "set it in the file of the kubelet's --config, or in a drop-in that has it";
-            return Err(Refusal::input(
-                Some(stream.position(root)),
-                "this drop-in does not have serverTLSBootstrap",
-                hint,
-            ));
-        }
-        (None, ..) => Some(yaml::insert(&stream, root, found.kind, KEY, wanted.word())?),
-    };
-    match splice {
-        None => Ok(Edited {
-            after: before.to_vec(),
-            change: Change::None,
-            warnings,
-        }),
-        Some(splice) => {
-            let after = yaml::prove(&stream, &splice, format, document, name, wanted.word())?;
-            Ok(Edited {
-                after,
-                change: change(&stream, &splice),
-                warnings,
-            })
-        }
-    }
+    let after = yaml::prove(&stream, &splice, &format, claim)?;
+    Ok(Edited {
+        after,
+        change: change(&stream, &splice),
+        warnings,
+    })
 }
 
-fn document_root(stream: &Stream<'_>, document: usize) -> usize {
-    stream
-        .documents
-        .get(document)
-        .map_or(0, |document| document.root)
+/// What is to be done with a document that is there.
+enum Step {
+    Set(Splice),
+    /// The key has one of these values, and one of them is wanted.
+    Keep(Vec<&'static str>),
+    /// The key is not there, which is wanted.
+    Nothing,
+}
+
+fn step(
+    stream: &Stream<'_>,
+    kind: FileKind,
+    root: usize,
+    found: &Found,
+    wanted: Bootstrap,
+) -> Result<Step, Refusal> {
+    let Some((key, value)) = found.entry else {
+        return match (wanted, kind) {
+            (Bootstrap::Disabled, _) => Ok(Step::Nothing),
+            (Bootstrap::Enabled, FileKind::DropIn) => Err(Refusal::input(
+                Some(stream.position(root)),
+                format!("this drop-in does not have {KEY}"),
+                "set it in the file of the kubelet's --config, or in a drop-in that has it",
+            )),
+            (Bootstrap::Enabled, _) => Ok(Step::Set(yaml::insert(
+                stream,
+                root,
+                found.kind,
+                KEY,
+                wanted.word(),
+            )?)),
+        };
+    };
+    Ok(match (goyaml::boolean(stream, value), wanted) {
+        (State::True, Bootstrap::Enabled) => Step::Keep(TRUE_WORDS.to_vec()),
+        (State::False | State::Null, Bootstrap::Disabled) => {
+            Step::Keep([FALSE_WORDS, NULL_WORDS].concat())
+        }
+        _ => Step::Set(yaml::replace(stream, key, value, wanted.word())?),
+    })
+}
+
+fn unchanged(before: &[u8], warnings: Vec<Warning>) -> Edited {
+    Edited {
+        after: before.to_vec(),
+        change: Change::None,
+        warnings,
+    }
 }
 
 /// What starts with `{` is read as JSON (`hasJSONPrefix` in apimachinery's pkg/util/yaml/decoder.go).
 fn format(stream: &Stream<'_>, kind: FileKind, document: usize) -> Format {
-    let is_first_or_only = document == 0 || kind != FileKind::Kubeadm;
-    if is_first_or_only && stream.source.trim_start().starts_with('{') {
-        Format::Json
-    } else {
-        Format::Yaml
+    match kind {
+        FileKind::Kubeadm => {
+            kubeadm::json_piece(stream, document).map_or(Format::Yaml, Format::YamlWithJson)
+        }
+        _ if stream.source.trim_start().starts_with('{') => Format::Json,
+        _ => Format::Yaml,
     }
 }
 

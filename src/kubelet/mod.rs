@@ -3,8 +3,10 @@
 pub(crate) mod config;
 mod edit;
 mod flags;
+pub(crate) mod goyaml;
 mod settings;
-pub(crate) mod verdict;
+mod verdict;
+pub(crate) mod warnings;
 
 pub use edit::{Bootstrap, Change, Edited, FileKind, edit};
 pub use flags::Flags;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::config::{self, State};
+use super::goyaml::{Value, resolve};
 use super::verdict::{Refusal, Warning};
-use crate::yaml::{Kind, Position, Stream, Style, Tag};
+use crate::yaml::{Position, Stream};
 
 /// The fields of a KubeletConfiguration (v1beta1) that matter here. `None` is a field that is not set, is null, or has a
 /// value the kubelet would not take; the last is said in `warnings`.
@@ -55,17 +55,6 @@ const FIELDS: [(&str, &str); 9] = [
     ("tlsPrivateKeyFile", "TLSPrivateKeyFile"),
     ("featureGates", "FeatureGates"),
 ];
-
-/// A value as goyaml resolves it.
-#[derive(Clone, Debug)]
-enum Value {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Text(String),
-    Mapping(BTreeMap<String, Value>),
-    Other,
-}
 
 /// The merged object, by key as it is spelled, in the order in which Go writes and reads it.
 type Merged = BTreeMap<String, (Value, Origin)>;
@@ -184,77 +173,6 @@ fn fields(bytes: &[u8], file: usize) -> Result<Vec<(String, Value, Origin)>, Ref
         }
     });
     Ok(fields)
-}
-
-fn resolve(stream: &Stream<'_>, value: usize) -> Value {
-    let value = stream.target(value);
-    if !stream.is_mapping(value) {
-        return scalar(stream, value);
-    }
-    let mut gates = BTreeMap::new();
-    stream.for_each_entry(value, &mut |key, value| {
-        gates.insert(
-            stream.text(key).to_owned(),
-            scalar(stream, stream.target(value)),
-        );
-    });
-    Value::Mapping(gates)
-}
-
-/// `resolve` in goyaml's resolve.go, for the types that matter here.
-fn scalar(stream: &Stream<'_>, value: usize) -> Value {
-    let event = stream.event(value);
-    let text = stream.text(value);
-    let Kind::Scalar(style) = event.kind else {
-        return Value::Other;
-    };
-    match config::boolean(stream, value) {
-        State::True => return Value::Bool(true),
-        State::False => return Value::Bool(false),
-        State::Null => return Value::Null,
-        State::Wrong => {}
-    }
-    match (style, event.tag) {
-        (_, Tag::Str) | (Style::Quoted | Style::Block, Tag::None) => Value::Text(text.to_owned()),
-        (_, Tag::Int) | (Style::Plain, Tag::None) => match integer(text) {
-            Some(number) => Value::Int(number),
-            None if event.tag == Tag::Int || is_float(text) => Value::Other,
-            None => Value::Text(text.to_owned()),
-        },
-        _ => Value::Other,
-    }
-}
-
-/// As `strconv.ParseInt` with base 0 does, underscores left out.
-fn integer(text: &str) -> Option<i64> {
-    let digits: String = text.chars().filter(|digit| *digit != '_').collect();
-    let (sign, digits) = match digits.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", digits.strip_prefix('+').unwrap_or(&digits)),
-    };
-    let (radix, digits) = match digits.get(..2) {
-        Some("0x" | "0X") => (16, digits.get(2..)?),
-        Some("0o" | "0O") => (8, digits.get(2..)?),
-        Some("0b" | "0B") => (2, digits.get(2..)?),
-        Some(octal) if octal.starts_with('0') => (8, digits.get(1..)?),
-        _ => (10, digits),
-    };
-    if digits.starts_with(['+', '-']) {
-        return None;
-    }
-    i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()
-}
-
-/// `yamlStyleFloat` in goyaml's resolve.go.
-fn is_float(text: &str) -> bool {
-    let is_number = text
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-    let is_word = matches!(
-        text.trim_start_matches(['+', '-']),
-        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN"
-    );
-    is_word || (is_number && text.parse::<f64>().is_ok())
 }
 
 #[cfg(test)]

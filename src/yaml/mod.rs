@@ -1,12 +1,16 @@
 //! One top-level scalar set in one document of a YAML stream, every other byte kept, the result proved.
 //!
-//! In reading order: [`limits`] says what is looked at at all, [`events`] turns bytes into events with byte spans (the
-//! only file that knows the parser), [`stream`] walks them, [`splice`] plans a change of bytes, [`reading`] is the
-//! opinion of a second, independent parser, and [`proof`] lets a change out only when both parsers agree that it is
-//! the planned one.
+//! In reading order: `limits` says what is looked at at all; `parser` turns bytes into `events` with byte spans, and is
+//! the only file that knows the parser; `stream` walks them; `splice` and `insert` plan a change of bytes;
+//! `reading` is the opinion of a second, independent parser, which `encode` makes comparable; `proof` lets a change
+//! out only when both parsers agree that it is the planned `difference`.
 
+mod difference;
+mod encode;
 mod events;
+mod insert;
 mod limits;
+mod parser;
 mod proof;
 mod reading;
 mod splice;
@@ -14,11 +18,12 @@ mod stream;
 
 pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_DIRECTIVES, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT};
 
-pub(crate) use events::{Event, Kind, Style, Tag};
-pub(crate) use proof::{Format, prove};
-pub(crate) use reading::confirm;
-pub(crate) use splice::{Planned, Splice, append, insert, replace};
-pub(crate) use stream::{Document, Stream};
+pub(crate) use events::{Document, Event, Kind, Style, Tag};
+pub(crate) use insert::insert;
+pub(crate) use proof::{Claim, confirm, prove};
+pub(crate) use reading::Format;
+pub(crate) use splice::{Planned, Splice, append, replace};
+pub(crate) use stream::Stream;
 
 use std::fmt;
 
@@ -64,26 +69,30 @@ pub struct Error {
     pub position: Option<Position>,
     /// What is wrong there.
     pub reason: String,
-    /// What to do about it, if there is something to do.
-    pub hint: Option<String>,
+    /// What to do about it.
+    pub hint: String,
 }
 
 impl Error {
-    pub(crate) fn new(position: Option<Position>, reason: impl Into<String>) -> Error {
+    pub(crate) fn new(
+        position: Option<Position>,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
         Error {
             position,
             reason: reason.into(),
-            hint: None,
+            hint: hint.into(),
         }
     }
 
-    pub(crate) fn at(source: &str, offset: usize, reason: impl Into<String>) -> Error {
-        Error::new(Some(Position::of(source, offset)), reason)
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(hint.into());
-        self
+    pub(crate) fn at(
+        source: &str,
+        offset: usize,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
+        Error::new(Some(Position::of(source, offset)), reason, hint)
     }
 }
 

@@ -40,11 +40,12 @@ pub(crate) fn replace(
 ) -> Result<Splice, Error> {
     let name = stream.text(key);
     let refuse = |what: &str| {
-        let error = Error::new(
+        let reason = format!("the value of {name} {what}");
+        Err(Error::new(
             Some(stream.position(key)),
-            format!("the value of {name} {what}"),
-        );
-        Err(error.hint(format!("write it as {name}: {word}")))
+            reason,
+            format!("write it as {name}: {word}"),
+        ))
     };
     let event = stream.event(value);
     let planned = Planned::Replaced { value };
@@ -88,7 +89,7 @@ pub(crate) fn replace(
 }
 
 /// The first byte after a key on its line that is not blank, and where.
-fn after_key(stream: &Stream<'_>, key: usize) -> Option<(usize, u8)> {
+pub(super) fn after_key(stream: &Stream<'_>, key: usize) -> Option<(usize, u8)> {
     let start = stream.event(key).end as usize;
     let rest = stream.source.as_bytes().get(start..)?;
     let blanks = rest
@@ -116,128 +117,6 @@ fn end_of_properties(stream: &Stream<'_>, start: usize) -> usize {
     start + end
 }
 
-/// Adds a key to a mapping: after the line where the entry with `anchor_key` ends, or before the first key in braces.
-pub(crate) fn insert(
-    stream: &Stream<'_>,
-    mapping: usize,
-    anchor: (usize, usize),
-    name: &str,
-    word: &str,
-) -> Result<Splice, Error> {
-    match stream.event(mapping).kind {
-        Kind::FlowMapping => insert_in_flow(stream, mapping, name, word),
-        _ => insert_in_block(stream, mapping, anchor, name, word),
-    }
-}
-
-fn insert_in_block(
-    stream: &Stream<'_>,
-    mapping: usize,
-    (key, value): (usize, usize),
-    name: &str,
-    word: &str,
-) -> Result<Splice, Error> {
-    let source = stream.source;
-    let refuse = |reason: &str| Err(Error::new(Some(stream.position(key)), reason));
-    if !matches!(
-        stream.event(value).kind,
-        Kind::Scalar(Style::Plain | Style::Quoted) | Kind::Alias
-    ) {
-        return refuse("the end of this entry cannot be seen, and a line should come after it");
-    }
-    // the mapping's own span starts behind a tag or an anchor of its first key
-    let first = stream
-        .event(mapping)
-        .start
-        .min(stream.event(mapping + 1).outer) as usize;
-    let head = source.get(..first).unwrap_or_default();
-    let indent = head
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches('\u{feff}');
-    if indent.bytes().any(|byte| byte != b' ') {
-        return refuse("the indentation of this document cannot be seen");
-    }
-    let planned = Planned::Inserted {
-        before: stream.after(value),
-    };
-    let end = stream.event(value).end as usize;
-    let tail = source.get(end..).unwrap_or_default();
-    Ok(match tail.find('\n') {
-        Some(newline) => {
-            let at = end + newline + 1;
-            let eol = if source.get(..at).is_some_and(|line| line.ends_with("\r\n")) {
-                "\r\n"
-            } else {
-                "\n"
-            };
-            Splice {
-                at: at..at,
-                text: format!("{indent}{name}: {word}{eol}"),
-                planned,
-            }
-        }
-        None => {
-            let at = source.len();
-            Splice {
-                at: at..at,
-                text: format!("{}{indent}{name}: {word}", last_eol(source)),
-                planned,
-            }
-        }
-    })
-}
-
-fn insert_in_flow(
-    stream: &Stream<'_>,
-    mapping: usize,
-    name: &str,
-    word: &str,
-) -> Result<Splice, Error> {
-    let source = stream.source;
-    let first = mapping + 1;
-    let event = stream.event(first);
-    let at = event.outer as usize;
-    let quote = match source
-        .get(event.start as usize..)
-        .and_then(|key| key.chars().next())
-    {
-        Some(quote @ ('"' | '\'')) => quote.to_string(),
-        _ => String::new(),
-    };
-    let space = match after_key(stream, first) {
-        Some((colon, b':'))
-            if !quote.is_empty()
-                && source
-                    .get(colon + 1..)
-                    .is_some_and(|rest| !rest.starts_with([' ', '\r', '\n'])) =>
-        {
-            ""
-        }
-        _ => " ",
-    };
-    let entry = format!("{quote}{name}{quote}:{space}{word},");
-    let head = source.get(..at).unwrap_or_default();
-    let line = head.rsplit('\n').next().unwrap_or_default();
-    // a key on a line of its own gets a neighbour on a line of its own
-    let text = if line.len() < head.len() && line.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
-        let eol = if head.trim_end_matches([' ', '\t']).ends_with("\r\n") {
-            "\r\n"
-        } else {
-            "\n"
-        };
-        format!("{entry}{eol}{line}")
-    } else {
-        format!("{entry}{space}")
-    };
-    Ok(Splice {
-        at: at..at,
-        text,
-        planned: Planned::Inserted { before: first },
-    })
-}
-
 /// Adds a document of these lines at the end of the stream.
 pub(crate) fn append(stream: &Stream<'_>, lines: &[&str]) -> Result<Splice, Error> {
     let source = stream.source;
@@ -252,14 +131,10 @@ pub(crate) fn append(stream: &Stream<'_>, lines: &[&str]) -> Result<Splice, Erro
             .find(|event| matches!(event.kind, Kind::Scalar(_)))
             .is_some_and(ends_open(source))
         {
-            let error = Error::at(
-                source,
-                at,
-                "the file ends within a block scalar, without an end of line",
-            );
-            return Err(error.hint(
-                "end the last line first: that may add an end of line to the value it belongs to",
-            ));
+            let reason = "the file ends within a block scalar, without an end of line";
+            let hint =
+                "end the last line first: that may add an end of line to the value it belongs to";
+            return Err(Error::at(source, at, reason, hint));
         }
         text.push_str(eol);
     }
@@ -291,7 +166,8 @@ fn ends_open(source: &str) -> impl Fn(&super::Event) -> bool {
     move |event| event.kind == Kind::Scalar(Style::Block) && event.end as usize == source.len()
 }
 
-fn last_eol(source: &str) -> &'static str {
+/// The end of line of the last line that has one.
+pub(super) fn last_eol(source: &str) -> &'static str {
     match source.rfind('\n') {
         Some(newline)
             if source

@@ -1,9 +1,7 @@
 //! A stream of documents, and how to walk it.
 
-use super::events::{self, Events};
-use super::{Error, Event, Kind, Position, Style, limits};
-
-pub(crate) use super::events::Document;
+use super::events::{Document, Events};
+use super::{Error, Event, Kind, Position, Style, limits, parser};
 
 /// A stream that was read whole: its text, its events, its documents.
 pub(crate) struct Stream<'s> {
@@ -24,7 +22,7 @@ impl<'s> Stream<'s> {
                 decoded,
             },
             error,
-        ) = events::read(source);
+        ) = parser::read(source);
         match error {
             Some(error) => Err(error),
             None => Ok(Stream {
@@ -46,7 +44,7 @@ impl<'s> Stream<'s> {
                 decoded,
             },
             _,
-        ) = events::read(source);
+        ) = parser::read(source);
         Ok(Stream {
             source,
             events,
@@ -123,8 +121,14 @@ impl<'s> Stream<'s> {
         }
     }
 
-    fn items(&self, sequence: usize) -> impl Iterator<Item = usize> {
-        let end = self.event(sequence).link as usize;
+    /// The items of a sequence; nothing for anything else.
+    pub(crate) fn items(&self, sequence: usize) -> impl Iterator<Item = usize> {
+        let event = self.event(sequence);
+        let end = if event.kind == Kind::Sequence {
+            event.link as usize
+        } else {
+            0
+        };
         std::iter::successors(Some(sequence + 1), |item| Some(self.after(*item)))
             .take_while(move |item| *item < end)
     }
@@ -176,6 +180,30 @@ mod tests {
         );
         assert_eq!(keys("[a, b]"), Vec::<String>::new());
         assert_eq!(keys("{}"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_block_scalar_without_end_of_line_has_none_in_its_value() {
+        for (source, value) in [
+            ("a: |\n b", "a=b"),
+            ("a: |+\n b\n\n", "a=b\n\n"),
+            ("a: >-\n b\n", "a=b"),
+        ] {
+            assert_eq!(keys(source), [value]);
+        }
+    }
+
+    #[test]
+    fn merges_are_followed_where_they_stand() {
+        let source =
+            "- &a {k: 1, l: 1}\n- &b {k: 2, m: 2}\n- {k: 0, <<: [*a, *b], '<<': 3, l: 4}\n";
+        let stream = Stream::parse(source.as_bytes()).unwrap();
+        let last = stream.items(stream.documents[0].root).last().unwrap();
+        let mut found = Vec::new();
+        stream.for_each_entry(last, &mut |key, value| {
+            found.push(format!("{}{}", stream.text(key), stream.text(value)));
+        });
+        assert_eq!(found, ["k0", "k2", "m2", "k1", "l1", "<<3", "l4"]);
     }
 
     #[test]

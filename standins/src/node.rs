@@ -295,7 +295,9 @@ impl Node {
         command
             .env("PATH", path)
             .env(systemd::DIR_VARIABLE, self.root())
-            .env("HOME", self.root());
+            .env("HOME", self.root())
+            // kubelet-tls keeps its receipts there; a test must not touch this machine's.
+            .env("KUBELET_TLS_STATE_DIR", self.path("/var/lib/kubelet-tls"));
         for name in [
             "KUBECONFIG",
             "HTTP_PROXY",

@@ -427,7 +427,7 @@ fn files_that_cannot_be_read_or_written() {
     fails(
         &["apply", "none.yaml"],
         74,
-        "error: cannot write none.yaml: no such file or directory\n",
+        "error: cannot read none.yaml: no such file or directory\n",
     );
     fails(
         &["diff", "directory"],

@@ -18,6 +18,8 @@ use crate::report::{Code, Document, Problem};
 const PREFLIGHT_DEADLINE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How long the Node is asked for where it only adds to what is said.
 const NODE_DEADLINE: Duration = Duration::from_secs(1);
+/// The server's times and its clock are each known to the second.
+const TIME_SLACK: i64 = 2;
 /// A serving certificate with its chain and key is a few kilobytes, in bytes.
 const PEM_CAP: u64 = 256 * 1024;
 
@@ -88,15 +90,21 @@ impl Cluster {
         })
     }
 
-    /// The newest request, if the running kubelet made it and it can still be issued.
+    /// The newest request, if the running kubelet made it and it is not refused. An issued one counts: the kubelet may be
+    /// about to fetch its certificate.
     pub(super) fn open_request(&self) -> Option<&Request> {
         let newest = self.listing.newest.as_ref()?;
-        let open = matches!(newest.state, State::Pending | State::Approved);
-        // The API's times are cut to the second.
+        let open = matches!(
+            newest.state,
+            State::Pending | State::Approved | State::Issued
+        );
+        // By the server's clock, and its times are cut to the second.
         let since = self
             .started
             .zip(newest.created)
-            .is_none_or(|(started, created)| created.as_second() >= started.as_second());
+            .is_none_or(|(started, created)| {
+                created.as_second() + TIME_SLACK >= started.as_second() + self.listing.clock_ahead
+            });
         (open && since).then_some(newest)
     }
 

@@ -109,6 +109,13 @@ pub(super) fn parse_node(bytes: &[u8]) -> Result<Node, serde_json::Error> {
     })
 }
 
+/// The `Date` header (RFC 9110, 5.6.7), of which servers send the fixed form alone.
+pub(super) fn parse_date(text: &str) -> Option<jiff::Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text)
+        .ok()
+}
+
 /// The message of a `Status` object, or the beginning of whatever else was said.
 pub(super) fn parse_status(bytes: &[u8]) -> String {
     let text = match serde_json::from_slice::<serde_json::Value>(bytes) {
@@ -206,6 +213,13 @@ mod tests {
         assert_eq!(node.addresses[1], ("Hostname".into(), "node1".into()));
         assert_eq!(parse_node(b"{}").unwrap(), Node::default());
         assert!(parse_node(b"[]").is_err());
+    }
+
+    #[test]
+    fn a_date_as_http_has_it() {
+        let time = "2026-11-23T07:16:56Z".parse().unwrap();
+        assert_eq!(parse_date("Mon, 23 Nov 2026 07:16:56 GMT"), Some(time));
+        assert_eq!(parse_date("yesterday"), None);
     }
 
     #[test]

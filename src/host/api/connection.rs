@@ -12,9 +12,10 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 
 use crate::csr::{KUBELET_SERVING, Listing};
+use crate::host::clock;
 use crate::observed::Node;
 
-use super::answers::{parse_node, parse_status};
+use super::answers::{parse_date, parse_node, parse_status};
 use super::{ApiError, chain};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -81,9 +82,17 @@ impl Connection {
     }
 
     pub(super) async fn list(&self, client: &kube::Client) -> Result<Listing, ApiError> {
-        let body = self
-            .get(client, &format!("{REQUESTS}?{}", signer_selector()))
+        let answer = self
+            .ask(client, &format!("{REQUESTS}?{}", signer_selector()))
             .await?;
+        let date = answer
+            .headers()
+            .get(http::header::DATE)
+            .and_then(|date| date.to_str().ok());
+        let clock_ahead = date.and_then(parse_date).map_or(0, |server| {
+            server.as_second() - clock::timestamp().as_second()
+        });
+        let body = answer.into_body();
         let (frames, received) = sync_channel(4);
         let item_bytes = Arc::new(AtomicUsize::new(0));
         let (node, counter) = (self.node.clone(), item_bytes.clone());
@@ -105,7 +114,11 @@ impl Connection {
             .map_err(|_| self.nonsense("the list cannot be read"))?;
         // Where both failed, the connection is the cause and the broken list its consequence.
         sent?;
-        listing.map_err(|error| self.nonsense(error.to_string()))
+        let listing = listing.map_err(|error| self.nonsense(error.to_string()))?;
+        Ok(Listing {
+            clock_ahead,
+            ..listing
+        })
     }
 
     async fn forward(&self, mut body: Body, frames: SyncSender<Vec<u8>>) -> Result<(), ApiError> {
@@ -134,6 +147,15 @@ impl Connection {
 
     /// Sends a GET and returns the body of a 200.
     pub(super) async fn get(&self, client: &kube::Client, path: &str) -> Result<Body, ApiError> {
+        Ok(self.ask(client, path).await?.into_body())
+    }
+
+    /// Sends a GET and returns a 200.
+    async fn ask(
+        &self,
+        client: &kube::Client,
+        path: &str,
+    ) -> Result<http::Response<Body>, ApiError> {
         let request = http::Request::builder()
             .method(Method::GET)
             .uri(path)
@@ -149,7 +171,7 @@ impl Connection {
             .map_err(|_| self.unreachable(format!("no answer within {ANSWER_DEADLINE:?}")))?
             .map_err(|error| self.unreachable(chain(&error)))?;
         if answer.status() == StatusCode::OK {
-            return Ok(answer.into_body());
+            return Ok(answer);
         }
         let code = answer.status().as_u16();
         let retry_after = answer

@@ -1,0 +1,338 @@
+//! Bytes to events with byte spans, through granit-parser. No other file knows that parser.
+//!
+//! What its spans mean was read in its source (2.2.0, pinned): they are byte offsets into the string; a node's span
+//! leaves out its tag and anchor; an empty plain scalar has the text `~` and an empty span that may lie before the `:`;
+//! the end of a block collection is an empty span at the next token. It reads on after nothing: its iterator ends after
+//! the first error.
+
+use std::collections::BTreeMap;
+
+use granit_parser::{
+    Event as Parsed, Parser, ScalarStyle, ScanError, Span, StructureStyle, options,
+};
+
+use super::events::{Document, Event, Events, Kind, Style, Tag};
+use super::limits::{CORRECT, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT, TOO_LARGE};
+use super::{Error, Position};
+
+/// A node that can be referred to, and what an alias of it amounts to.
+struct Anchored {
+    event: u32,
+    closed: bool,
+    weight: usize,
+    height: usize,
+}
+
+/// A collection that has not ended yet.
+struct Open {
+    event: u32,
+    anchor: usize,
+    weight: usize,
+    height: usize,
+}
+
+struct Reader<'s> {
+    source: &'s str,
+    read: Events,
+    open: Vec<Open>,
+    anchors: BTreeMap<usize, Anchored>,
+    /// What the document weighs so far, aliases followed.
+    weight: usize,
+}
+
+/// The events of a stream, up to the first thing in it that is refused.
+pub(super) fn read(source: &str) -> (Events, Option<Error>) {
+    let options = options! {
+        emit_anchor_events: true,
+        emit_comments: false,
+        // as libyaml and goyaml do
+        block_scalar_eof_without_line_feed: true,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+    };
+    let mut reader = Reader {
+        source,
+        read: Events::default(),
+        open: Vec::new(),
+        anchors: BTreeMap::new(),
+        weight: 0,
+    };
+    for next in Parser::new_from_str_with_options(source, options) {
+        let taken = next
+            .map_err(|error| syntax_error(&error))
+            .and_then(|(event, span)| reader.take(event, &span));
+        if let Err(error) = taken {
+            return (reader.read, Some(error));
+        }
+    }
+    (reader.read, None)
+}
+
+impl Reader<'_> {
+    fn take(&mut self, event: Parsed<'_>, span: &Span) -> Result<(), Error> {
+        match event {
+            Parsed::DocumentStart(explicit, version) => {
+                if version.is_some_and(|version| (version.major, version.minor) != (1, 1)) {
+                    let reason = "the %YAML directive asks for a version other than 1.1";
+                    return Err(self.error(span, reason, "remove it: the kubelet refuses it"));
+                }
+                if self.read.documents.len() == MAX_DOCUMENTS {
+                    return Err(self.error(
+                        span,
+                        format!("more than {MAX_DOCUMENTS} documents"),
+                        TOO_LARGE,
+                    ));
+                }
+                let (start, _) = range(span);
+                self.read.documents.push(Document {
+                    explicit,
+                    start,
+                    root: self.read.events.len(),
+                });
+                self.anchors.clear();
+                self.weight = 0;
+            }
+            Parsed::Scalar(value, style, anchor, tag) => {
+                let style = match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+                    _ => Style::Block,
+                };
+                let weight = value.len();
+                let event = self.node(Kind::Scalar(style), anchor, tag.as_deref(), span, weight)?;
+                self.set_text(event, &value, style);
+                self.close(event, anchor, 1 + weight, 0);
+            }
+            Parsed::SequenceStart(_, anchor, tag) => {
+                self.start(Kind::Sequence, anchor, tag.as_deref(), span)?
+            }
+            Parsed::MappingStart(StructureStyle::Flow, anchor, tag) => {
+                self.start(Kind::FlowMapping, anchor, tag.as_deref(), span)?;
+            }
+            Parsed::MappingStart(StructureStyle::Block, anchor, tag) => {
+                self.start(Kind::BlockMapping, anchor, tag.as_deref(), span)?;
+            }
+            Parsed::SequenceEnd => self.end(Kind::SequenceEnd, span),
+            Parsed::MappingEnd => self.end(Kind::MappingEnd, span),
+            Parsed::Alias(id) => self.alias(id, span)?,
+            Parsed::Anchor(..) => {
+                if let Some(node) = self.read.events.last_mut() {
+                    node.outer = node.outer.min(small(range(span).0));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, id: usize, span: &Span) -> Result<(), Error> {
+        let Some(Anchored {
+            event: target,
+            closed,
+            weight,
+            height,
+        }) = self.anchors.get(&id)
+        else {
+            return Err(self.error(
+                span,
+                "an alias of an anchor that is not in this document",
+                CORRECT,
+            ));
+        };
+        if !closed {
+            return Err(self.error(span, "an alias inside the very node it refers to", CORRECT));
+        }
+        let (target, weight, height) = (*target, *weight, *height);
+        if self.open.len() + height > MAX_DEPTH {
+            return Err(self.error(
+                span,
+                format!("nested more than {MAX_DEPTH} deep"),
+                TOO_LARGE,
+            ));
+        }
+        let event = self.node(Kind::Alias, 0, None, span, weight)?;
+        if let Some(alias) = self.read.events.get_mut(event as usize) {
+            alias.link = target;
+        }
+        self.close(event, 0, 1 + weight, height);
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        kind: Kind,
+        anchor: usize,
+        tag: Option<&granit_parser::Tag>,
+        span: &Span,
+    ) -> Result<(), Error> {
+        if self.open.len() == MAX_DEPTH {
+            return Err(self.error(
+                span,
+                format!("nested more than {MAX_DEPTH} deep"),
+                TOO_LARGE,
+            ));
+        }
+        let weight = self.weight;
+        let event = self.node(kind, anchor, tag, span, 0)?;
+        self.open.push(Open {
+            event,
+            anchor,
+            weight,
+            height: 0,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self, kind: Kind, span: &Span) {
+        let index = small(self.read.events.len());
+        self.push(kind, Tag::None, false, span);
+        if let Some(Open {
+            event,
+            anchor,
+            weight,
+            height,
+        }) = self.open.pop()
+        {
+            if let Some(start) = self.read.events.get_mut(event as usize) {
+                start.link = index;
+            }
+            self.close(
+                event,
+                anchor,
+                self.weight.saturating_sub(weight),
+                height + 1,
+            );
+        }
+    }
+
+    /// A node is complete: its parent is at least one higher, and aliases may refer to it.
+    fn close(&mut self, event: u32, anchor: usize, weight: usize, height: usize) {
+        if let Some(parent) = self.open.last_mut() {
+            parent.height = parent.height.max(height);
+        }
+        if anchor != 0 {
+            self.anchors.insert(
+                anchor,
+                Anchored {
+                    event,
+                    closed: true,
+                    weight,
+                    height,
+                },
+            );
+        }
+    }
+
+    fn node(
+        &mut self,
+        kind: Kind,
+        anchor: usize,
+        tag: Option<&granit_parser::Tag>,
+        span: &Span,
+        weight: usize,
+    ) -> Result<u32, Error> {
+        self.weight = self.weight.saturating_add(1 + weight);
+        if self.weight > MAX_WEIGHT {
+            return Err(self.error(
+                span,
+                "the aliases make the document too large",
+                "write out what they stand for",
+            ));
+        }
+        if self.read.events.len() >= MAX_NODES {
+            return Err(self.error(span, format!("more than {MAX_NODES} values"), TOO_LARGE));
+        }
+        let event = small(self.read.events.len());
+        self.push(kind, class(tag), anchor != 0, span);
+        if anchor != 0 {
+            self.anchors.insert(
+                anchor,
+                Anchored {
+                    event,
+                    closed: false,
+                    weight: 0,
+                    height: 0,
+                },
+            );
+        }
+        Ok(event)
+    }
+
+    fn push(&mut self, kind: Kind, tag: Tag, anchored: bool, span: &Span) {
+        let (start, end) = range(span);
+        let tagged = span.tag_span().map_or(start, |tag| range(&tag).0);
+        self.read.events.push(Event {
+            kind,
+            tag,
+            anchored,
+            decoded: false,
+            text: 0,
+            text_len: 0,
+            outer: small(start.min(tagged)),
+            start: small(start),
+            end: small(end),
+            link: small(self.read.events.len()),
+        });
+    }
+
+    /// Most texts stand in the source as they are: only the others are stored.
+    fn set_text(&mut self, event: u32, value: &str, style: Style) {
+        let Some(event) = self.read.events.get_mut(event as usize) else {
+            return;
+        };
+        let start = event.start as usize + usize::from(style == Style::Quoted);
+        event.text_len = small(value.len());
+        if event.start == event.end {
+            // granit writes ~ for a value that is not there
+            event.text_len = 0;
+        } else if self.source.get(start..start + value.len()) == Some(value) {
+            event.text = small(start);
+        } else {
+            event.decoded = true;
+            event.text = small(self.read.decoded.len());
+            self.read.decoded.push_str(value);
+        }
+    }
+
+    fn error(&self, span: &Span, reason: impl Into<String>, hint: &str) -> Error {
+        Error::at(self.source, range(span).0, reason, hint)
+    }
+}
+
+fn class(tag: Option<&granit_parser::Tag>) -> Tag {
+    match tag.map(|tag| tag.core_suffix()) {
+        None => Tag::None,
+        Some(Some("str")) => Tag::Str,
+        Some(Some("bool")) => Tag::Bool,
+        Some(Some("int")) => Tag::Int,
+        Some(Some("null")) => Tag::Null,
+        Some(Some("map")) => Tag::Map,
+        Some(_) => Tag::Other,
+    }
+}
+
+fn range(span: &Span) -> (usize, usize) {
+    span.byte_range()
+        .map_or((0, 0), |range| (range.start, range.end))
+}
+
+/// Offsets and counts fit: [`super::limits::admit`] bounds the source.
+fn small(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+fn syntax_error(error: &ScanError) -> Error {
+    let position = Position {
+        line: error.marker().line(),
+        column: error.marker().col() + 1,
+    };
+    let info = error.info();
+    let mut letters = info.trim_end_matches('.').chars();
+    let reason: String = letters
+        .next()
+        .map(|first| first.to_ascii_lowercase())
+        .into_iter()
+        .chain(letters)
+        .collect();
+    Error::new(Some(position), reason, CORRECT)
+}
