@@ -77,7 +77,7 @@ impl Request {
     ///
     /// # Errors
     /// When it is no CertificateSigningRequest.
-    pub fn from_json(object: serde_json::Value) -> Result<Option<Self>, serde_json::Error> {
+    pub fn from_json<'de, D: Deserializer<'de>>(object: D) -> Result<Option<Self>, D::Error> {
         Wire::deserialize(object).map(Wire::into_request)
     }
 
@@ -446,7 +446,7 @@ mod tests {
     fn a_bookmark_is_no_request() {
         let bookmark = r#"{"kind":"CertificateSigningRequest","metadata":{"resourceVersion":"560"},"spec":{"request":null,"signerName":""},"status":{}}"#;
         assert!(!matches!(
-            Request::from_json(serde_json::from_str(bookmark).unwrap()),
+            Request::from_json(serde_json::from_str::<serde_json::Value>(bookmark).unwrap()),
             Ok(Some(_))
         ));
     }

@@ -15,7 +15,7 @@ use crate::csr::{KUBELET_SERVING, Listing};
 use crate::host::clock;
 use crate::observed::Node;
 
-use super::answers::{parse_date, parse_node, parse_status};
+use super::answers::{brief, parse_date, parse_node, parse_status};
 use super::{ApiError, chain};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -52,7 +52,8 @@ impl Connection {
     pub(super) fn nonsense(&self, reason: impl Into<String>) -> ApiError {
         ApiError::Nonsense {
             server: self.server.clone(),
-            reason: reason.into(),
+            // It may quote the answer.
+            reason: brief(&reason.into()),
         }
     }
 
