@@ -56,6 +56,9 @@ impl Cluster {
     }
 }
 
+/// What is done to a kubeconfig.
+type Edit<'a> = Box<dyn Fn(String) -> String + 'a>;
+
 /// `csr` at its most talkative, as text and as a document.
 fn csr(kubeconfig: &Path) -> Output {
     let output = Output::of(&mut with_kubeconfig(kubeconfig, &["csr", "-v"]));
@@ -257,7 +260,7 @@ fn what_is_broken_is_refused_without_quoting_it() {
     let key = base64(&identity.key_pem);
     let key_line = format!("    client-key-data: {key}");
     let other = cluster.identity();
-    let edits: [(&str, Box<dyn Fn(String) -> String>); 10] = [
+    let edits: [(&str, Edit); 10] = [
         (
             "cut off within the key",
             Box::new(|text| text[..text.find(&key).unwrap() + 100].to_owned()),
