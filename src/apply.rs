@@ -420,7 +420,7 @@ impl News {
         let outdated = self
             .request
             .as_ref()
-            .is_some_and(|known| known.name != request.name && known.created > request.created);
+            .is_some_and(|known| known.name != request.name && known.is_newer_than(&request));
         if !outdated && self.request.as_ref() != Some(&request) {
             notify(Notice::Request(&request));
             self.request = Some(request);

@@ -8,7 +8,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::Deserialize as _;
-use serde::de::DeserializeSeed as _;
+use serde::de::{DeserializeSeed as _, Deserializer};
 
 use crate::certificate::Names;
 
@@ -82,12 +82,18 @@ impl Request {
     ///
     /// # Errors
     /// When it is no CertificateSigningRequest.
-    pub fn from_json(object: serde_json::Value) -> Result<Option<Self>, serde_json::Error> {
+    pub fn from_json<'de, D: Deserializer<'de>>(object: D) -> Result<Option<Self>, D::Error> {
         Wire::deserialize(object).map(Wire::into_request)
     }
 
-    fn is_newer_than(&self, other: &Self) -> bool {
-        (self.created, self.revision) > (other.created, other.revision)
+    /// Whether it was made after `other`. Of two of the same second, a decision about one changes its revision and
+    /// not its age: one that is still Pending counts as the newer.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        let age = |request: &Self| {
+            let pending = request.state == State::Pending;
+            (request.created, pending, request.revision)
+        };
+        age(self) > age(other)
     }
 }
 
@@ -200,6 +206,26 @@ mod tests {
     }
 
     #[test]
+    fn a_decision_does_not_make_a_request_newer_than_one_of_the_same_second() {
+        let item = |name: &str, revision: &str, conditions: &str| {
+            format!(
+                r#"{{"metadata":{{"name":"{name}","creationTimestamp":"2026-11-23T07:16:56Z","resourceVersion":"{revision}"}},
+                "spec":{{"signerName":"{KUBELET_SERVING}","username":"system:node:n"}},"status":{{"conditions":[{conditions}]}}}}"#
+            )
+        };
+        let denied = item("first", "12", r#"{"type":"Denied"}"#);
+        let pending = item("second", "11", "");
+        let older = item("older", "9", "");
+        for items in [
+            format!("{denied},{pending},{older}"),
+            format!("{older},{pending},{denied}"),
+        ] {
+            let listing = read(&format!(r#"{{"items":[{items}]}}"#), "n").unwrap();
+            assert_eq!(listing.newest.unwrap().name, "second");
+        }
+    }
+
+    #[test]
     fn a_failed_request_of_1_19() {
         let text = include_str!("../../testdata/captured/1.19/csrs-after-blind-approval.json");
         let all: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -238,7 +264,7 @@ mod tests {
     fn a_bookmark_is_no_request() {
         let bookmark = r#"{"kind":"CertificateSigningRequest","metadata":{"resourceVersion":"560"},"spec":{"request":null,"signerName":""},"status":{}}"#;
         assert!(!matches!(
-            Request::from_json(serde_json::from_str(bookmark).unwrap()),
+            Request::from_json(serde_json::from_str::<serde_json::Value>(bookmark).unwrap()),
             Ok(Some(_))
         ));
     }

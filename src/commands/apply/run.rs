@@ -216,7 +216,9 @@ impl Run<'_> {
             "out of time"
         };
         let done = match wait {
-            cli::Wait::Csr => cluster.kept.is_some() || request.is_some(),
+            cli::Wait::Csr => {
+                cluster.kept.is_some() || request.is_some_and(|request| !is_lost(request))
+            }
             cli::Wait::Issued => {
                 issued && served.as_ref().is_ok_and(|served| served.verified.is_ok())
             }

@@ -15,7 +15,7 @@ use crate::csr::{KUBELET_SERVING, Listing};
 use crate::host::clock;
 use crate::observed::Node;
 
-use super::answers::{parse_date, parse_node, parse_status};
+use super::answers::{brief, parse_date, parse_node, parse_status};
 use super::{ApiError, chain};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -27,6 +27,8 @@ pub(super) const BACKOFF: (Duration, Duration) =
 pub(super) const OBJECT_CAP: usize = 4 * 1024 * 1024;
 /// How long one that cannot be reached at all is tried: a load balancer may be turning to its next server.
 pub(super) const NO_CONNECTION: Duration = Duration::from_secs(5);
+/// The longest that a server's Retry-After is obeyed: beyond any deadline, and short enough to reckon with.
+pub(super) const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
 /// What is kept of an error's body, in bytes.
 pub(super) const ERROR_CAP: usize = 16 * 1024;
 
@@ -50,7 +52,8 @@ impl Connection {
     pub(super) fn nonsense(&self, reason: impl Into<String>) -> ApiError {
         ApiError::Nonsense {
             server: self.server.clone(),
-            reason: reason.into(),
+            // It may quote the answer.
+            reason: brief(&reason.into()),
         }
     }
 
@@ -178,7 +181,7 @@ impl Connection {
             .and_then(|value| value.to_str().ok());
         let retry_after = retry_after
             .and_then(|value| value.parse().ok())
-            .map(Duration::from_secs);
+            .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_CAP));
         let mut body = answer.into_body();
         let mut bytes = Vec::new();
         while bytes.len() < ERROR_CAP

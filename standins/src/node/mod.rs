@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -101,8 +102,9 @@ impl Node {
             api,
             directory,
         };
+        // The socket is there a moment before it accepts.
         node.wait_until(Duration::from_secs(10), |node| {
-            node.path("/run/systemd/private").exists()
+            UnixStream::connect(node.path("/run/systemd/private")).is_ok()
         });
         node.set_knobs(|all| *all = knobs);
         if options.starts {
