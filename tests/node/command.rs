@@ -117,6 +117,24 @@ impl Finished {
     }
 }
 
+impl Finished {
+    /// Asserts the exit code, and that the document of `-o json` has the same and claims no change.
+    pub fn assert_failed_unchanged(&self, code: i32, what: &str) {
+        assert_eq!(self.code, Some(code), "{what}: {self}");
+        let result = self.json();
+        assert_eq!(result["error"]["code"], code, "{what}: {self}");
+        assert!(
+            result["error"]["message"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("cannot ")),
+            "{what}: {self}"
+        );
+        // absent where it failed before it knew
+        assert_ne!(result["changed"], true, "{what}: {self}");
+        assert_ne!(result["restart"]["performed"], true, "{what}: {self}");
+    }
+}
+
 impl fmt::Display for Finished {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, self.signal) {

@@ -22,6 +22,9 @@ pub fn what_cannot_be_replaced_is_refused() {
             assert_eq!(worker.config(), config, "{what}: {apply}");
             assert_eq!(worker.unit(), unit, "{what}: {apply}");
         }
+        let apply = worker.tool(&["apply", "-o", "json"]).run();
+        apply.assert_failed_unchanged(74, what);
+        assert_eq!(worker.config(), config, "{what}: {apply}");
         let diff = worker.tool(&["diff"]).run();
         assert_eq!(diff.code, Some(1), "looking is not writing: {what}: {diff}");
     };
@@ -70,6 +73,27 @@ pub fn what_cannot_be_replaced_is_refused() {
     assert_eq!(apply.code, Some(0), "on a tmpfs with room: {apply}");
 }
 
+/// What could not be undone is not done.
+pub fn without_room_for_its_receipt_nothing_is_changed() {
+    let worker = Worker::start("no-receipt");
+    let (config, unit) = (worker.config(), worker.unit());
+    let machine = &worker.machine;
+    machine.must(&["mkdir", "-p", "/var/lib/kubelet-tls"]);
+    machine.must(&[
+        "mount",
+        "-t",
+        "tmpfs",
+        "-o",
+        "size=16k",
+        "tmpfs",
+        "/var/lib/kubelet-tls",
+    ]);
+    machine.run(&["sh", "-c", "cat /dev/zero >/var/lib/kubelet-tls/filler"]);
+    let apply = worker.tool(&["apply", "-o", "json"]).run();
+    apply.assert_failed_unchanged(74, "no room for the receipt");
+    assert_eq!((worker.config(), worker.unit()), (config, unit), "{apply}");
+}
+
 /// The file that the link leads to changes, the link stays.
 pub fn a_symlink_is_followed_and_kept() {
     let worker = Worker::start("symlink");
@@ -114,6 +138,7 @@ pub fn another_user_may_look_only() {
     let apply = nobody(&["apply"]);
     assert_eq!(apply.code, Some(77), "{apply}");
     assert!(apply.stderr.contains("root"), "{apply}");
+    nobody(&["apply", "-o", "json"]).assert_failed_unchanged(77, "not root");
     assert_eq!((worker.config(), worker.unit()), (config, unit));
     let diff = nobody(&["diff"]);
     assert_eq!(diff.code, Some(1), "{diff}");

@@ -123,6 +123,10 @@ pub fn an_unhealthy_kubelet_is_left_alone() {
             "{why}: {apply}"
         );
         assert!(apply.stderr.contains("\nhint: "), "{why}: {apply}");
+        worker
+            .tool(&["apply", "-o", "json"])
+            .run()
+            .assert_failed_unchanged(code, why);
         assert_eq!(worker.config(), untouched, "{why}: {apply}");
         assert_eq!(worker.starts(), starts, "{why}: {apply}");
         assert_eq!(worker.requests(), [""; 0], "{why}: {apply}");
@@ -266,6 +270,10 @@ pub fn a_refused_restart_is_put_back() {
         apply.stderr.contains("Job for kubelet.service canceled"),
         "{apply}"
     );
+    let again = worker
+        .tool(&["apply", "--settle", "1s", "-o", "json"])
+        .run();
+    again.assert_failed_unchanged(69, "refused");
     assert_eq!(
         (worker.config().content, worker.unit()),
         (before.content, unit),

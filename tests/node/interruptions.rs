@@ -30,19 +30,18 @@ fn assert_finishes(worker: &Worker, what: &str) {
     assert!(apply.stdout.contains(&newest), "{what}: {newest}: {apply}");
 }
 
-/// A kill between the write and the restart: the new file under the old kubelet.
-pub fn killed_between_write_and_restart() {
-    let worker = Worker::start("kill-restart");
-    worker.machine.write(
+/// Has a run killed between the write and the restart: the new file under the old kubelet.
+fn cut_off_before_the_restart(worker: &Worker) {
+    const ASKED: &str = "/run/asked-to-restart";
+    let machine = &worker.machine;
+    machine.write(
         "/usr/local/sbin/systemctl",
-        "#!/bin/sh\ncase \"$*\" in *restart*) touch /run/asked-to-restart; exec sleep 1000;; esac\nexec /usr/bin/systemctl \"$@\"\n",
+        format!("#!/bin/sh\ncase \"$*\" in *restart*) touch {ASKED}; exec sleep 1000;; esac\nexec /usr/bin/systemctl \"$@\"\n"),
         0o755,
     );
     let before = worker.unit();
     let mut apply = worker.tool(&["apply"]).spawn();
-    apply.wait_until(SOON, |_| {
-        worker.machine.path("/run/asked-to-restart").exists()
-    });
+    apply.wait_until(SOON, |_| machine.path(ASKED).exists());
     apply.signal(Signal::SIGKILL);
     let apply = apply.wait(SOON);
     assert_eq!(apply.signal, Some(9), "{apply}");
@@ -51,10 +50,28 @@ pub fn killed_between_write_and_restart() {
         "written before the restart"
     );
     assert_eq!(worker.unit(), before);
+    machine.must(&["rm", ASKED, "/usr/local/sbin/systemctl"]);
+}
 
-    worker.machine.must(&["rm", "/usr/local/sbin/systemctl"]);
+/// The next run restarts the kubelet, once.
+pub fn killed_between_write_and_restart() {
+    let worker = Worker::start("kill-restart");
+    cut_off_before_the_restart(&worker);
     assert_finishes(&worker, "killed before the restart");
     assert_eq!(worker.starts(), 2);
+}
+
+/// A request of the kubelet before the last is no sign that the running one knows of the change.
+pub fn killed_before_the_restart_after_an_earlier_request() {
+    let worker = Worker::start("kill-orphan");
+    let apply = worker.tool(&["apply", "--settle", "0s"]).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    let disable = worker.tool(&["apply", "--disable", "--settle", "0s"]).run();
+    assert_eq!(disable.code, Some(0), "{disable}");
+    cut_off_before_the_restart(&worker);
+    let starts = worker.starts();
+    assert_finishes(&worker, "killed after an earlier request");
+    assert_eq!((worker.starts(), worker.requests().len()), (starts + 1, 2));
 }
 
 /// The calls that change what is on the disk for good.
@@ -254,6 +271,8 @@ pub fn two_at_once() {
     assert_eq!(second.code, Some(75), "{second}");
     assert!(second.took < Duration::from_secs(3), "{second}");
     assert!(second.stderr.starts_with("error: cannot "), "{second}");
+    let second = worker.tool(&["apply", "-o", "json"]).run();
+    second.assert_failed_unchanged(75, "two at once");
     assert_eq!(
         worker.tool(&["diff"]).run().code,
         Some(0),
