@@ -9,8 +9,10 @@ use crate::csr::Request;
 use crate::host::api::{ApiError, Sight};
 use crate::host::files::{DirectoryLock, FileError};
 use crate::host::healthz::Healthz;
+use crate::host::process;
 use crate::host::signals::Interrupts;
 use crate::host::systemd::{self, SystemdError};
+use crate::kubelet::{Bootstrap, Flags};
 use crate::observed::{Incarnation, Unit};
 use crate::plan::{Edit, Plan, Target};
 
@@ -112,6 +114,8 @@ pub struct Gate {
     pub healthz: Option<Healthz>,
     /// How long it must stay up and answer.
     pub settle: Duration,
+    /// What its flags must not contradict; none where that does not matter.
+    pub wanted: Option<Bootstrap>,
 }
 
 /// What came of watching over a restarted kubelet.
@@ -136,7 +140,17 @@ pub struct Death {
     pub reason: String,
     /// The last words of its journal.
     pub journal: Vec<String>,
+    /// Where to look next.
+    pub hint: &'static str,
 }
+
+/// What to do about a kubelet that died.
+pub const LOOK_AT_JOURNAL: &str = "journalctl -u kubelet --no-pager -n 50";
+/// What to do about one that systemd does not let start, or of which it says nothing.
+pub const LOOK_AT_STATUS: &str = "systemctl status kubelet";
+/// What to do about a flag against the change.
+pub const LOOK_AT_FLAGS: &str = "take the flag out, then run this again; it is set in one of: systemctl cat kubelet; \
+     grep -n KUBELET /var/lib/kubelet/kubeadm-flags.env /etc/default/kubelet /etc/sysconfig/kubelet";
 
 impl Gate {
     /// Whether the kubelet is healthy now, before anything is touched.
@@ -173,6 +187,32 @@ impl Gate {
         self.vigil(unit, Instant::now(), true)
     }
 
+    /// Watches over a kubelet that somebody else has restarted, from now on.
+    pub fn begin(&self, unit: &Unit) -> Vigil {
+        self.vigil(unit, Instant::now(), false)
+    }
+
+    /// The same gate, whatever the flags say.
+    #[must_use]
+    pub fn without_flags(&self) -> Self {
+        Self {
+            wanted: None,
+            ..self.clone()
+        }
+    }
+
+    /// Restarts the kubelet and watches until it has settled.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn prove_anew(&self, before: &Unit, interrupts: &mut Interrupts) -> Result<(), String> {
+        let vigil = self
+            .restart(Some(before))
+            .map_err(|error| error.to_string())?;
+        let watched = vigil.keep(None, None, Instant::now(), interrupts, |_| {}, |_| true);
+        watched.health.map_err(|death| death.reason)
+    }
+
     fn vigil(&self, unit: &Unit, began: Instant, settled: bool) -> Vigil {
         Vigil {
             gate: self.clone(),
@@ -182,6 +222,7 @@ impl Gate {
             answering_since: None,
             last_answer: Instant::now(),
             settled,
+            resumed: settled,
         }
     }
 }
@@ -207,6 +248,8 @@ pub struct Vigil {
     answering_since: Option<Instant>,
     last_answer: Instant,
     settled: bool,
+    /// Nobody has restarted it.
+    resumed: bool,
 }
 
 impl Vigil {
@@ -228,14 +271,24 @@ impl Vigil {
         };
         let mut told = (false, false);
         loop {
-            if let Err(reason) = self.look() {
+            if let Err((reason, hint)) = self.look() {
                 // The id first: the next automatic restart changes it.
                 let journal = systemd::journal(&self.baseline.invocation_id, JOURNAL_LINES);
-                return self.watched(Err(Death { reason, journal }), news, false);
+                return self.watched(
+                    Err(Death {
+                        reason,
+                        journal,
+                        hint,
+                    }),
+                    news,
+                    false,
+                );
             }
             if let (Some(after), false) = (self.answered_after, told.0) {
                 told.0 = true;
-                notify(Notice::Answers(after));
+                if !self.resumed && self.gate.healthz.is_some() {
+                    notify(Notice::Answers(after));
+                }
             }
             let interrupted = interrupts.received().is_some();
             if self.settled
@@ -259,12 +312,12 @@ impl Vigil {
     }
 
     /// One look: is it still the same process, and does it answer?
-    fn look(&mut self) -> Result<(), String> {
+    fn look(&mut self) -> Result<(), (String, &'static str)> {
         let unit = match systemd::show(self.gate.unit) {
             Ok(unit) => unit,
             // systemd may be re-executing itself.
             Err(_) if self.last_answer.elapsed() < HEALTH_PATIENCE => return Ok(()),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err((error.to_string(), LOOK_AT_STATUS)),
         };
         if !unit.is_running() || unit.incarnation() != self.baseline {
             let died = if unit.is_running() {
@@ -272,13 +325,20 @@ impl Vigil {
             } else {
                 unit.describe()
             };
-            return Err(format!("{} did not stay up: {died}", self.gate.unit));
+            return Err((
+                format!("{} did not stay up: {died}", self.gate.unit),
+                LOOK_AT_JOURNAL,
+            ));
         }
         let now = Instant::now();
         match self.gate.healthz.as_ref().map_or(Ok(()), Healthz::check) {
             Ok(()) => {
                 self.last_answer = now;
-                self.answered_after.get_or_insert(self.began.elapsed());
+                if self.answered_after.is_none() {
+                    self.answered_after = Some(self.began.elapsed());
+                    self.flags_agree()
+                        .map_err(|reason| (reason, LOOK_AT_FLAGS))?;
+                }
                 let since = *self.answering_since.get_or_insert(now);
                 self.settled |= since.elapsed() >= self.gate.settle;
                 Ok(())
@@ -290,7 +350,23 @@ impl Vigil {
                 self.answering_since = None;
                 Ok(())
             }
-            Err(reason) => Err(format!("{} runs, but {reason}", self.gate.unit)),
+            Err(reason) => Err((
+                format!("{} runs, but {reason}", self.gate.unit),
+                LOOK_AT_JOURNAL,
+            )),
+        }
+    }
+
+    /// A restart may bring a flag that was written down since the last start, and a flag beats every file.
+    fn flags_agree(&self) -> Result<(), String> {
+        let words = process::command_line(self.baseline.main_pid).unwrap_or_default();
+        let flag = Flags::parse(words.into_iter().skip(1)).boolean("rotate-server-certificates");
+        match (self.gate.wanted, flag) {
+            (Some(wanted), Some(flag)) if flag != (wanted == Bootstrap::Enabled) => Err(format!(
+                "{} now runs with --rotate-server-certificates={flag}, which is the same field and beats every file",
+                self.gate.unit
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -344,7 +420,7 @@ impl News {
         let outdated = self
             .request
             .as_ref()
-            .is_some_and(|known| known.name != request.name && known.created > request.created);
+            .is_some_and(|known| known.name != request.name && known.is_newer_than(&request));
         if !outdated && self.request.as_ref() != Some(&request) {
             notify(Notice::Request(&request));
             self.request = Some(request);

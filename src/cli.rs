@@ -155,6 +155,20 @@ pub struct Apply {
     pub kubeconfig: Option<PathBuf>,
 }
 
+impl Apply {
+    /// An `apply` of the same files to type next, with other options: `kubelet-tls apply --disable --restart never`.
+    pub fn again(&self, disable: bool, options: &str) -> String {
+        let disable = if disable { " --disable" } else { "" };
+        let files = self.selection.kubeadm_config.iter();
+        let files: String = files
+            .map(|path| format!(" --kubeadm-config {}", path.display()))
+            .collect();
+        format!("kubelet-tls apply{disable}{files} {options}")
+            .trim_end()
+            .to_owned()
+    }
+}
+
 /// Arguments of `csr`.
 #[derive(Debug, Args)]
 pub struct Csr {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::kubelet::config::{self, KEY, Meta};
-use crate::kubelet::{Bootstrap, Refusal, Warning, warnings};
+use crate::kubelet::config::{self, KEY, Meta, Spelling};
+use crate::kubelet::{Bootstrap, Refusal, Warning, goyaml, warnings};
 use crate::yaml::{Document, Stream};
 
 /// The API group of kubeadm's own kinds.
@@ -38,10 +38,12 @@ pub(crate) fn place(
     let mut join = None;
     let mut found = Vec::new();
     for (number, Document { root, .. }) in stream.documents.iter().enumerate() {
+        // a merge or a second key may give a document another kind than it seems to have
+        config::look(stream, *root, Spelling::Exact)?;
         let meta = config::meta(stream, *root);
         if meta.kind == Some(config::KIND) {
             kubelets.push((number, *root));
-        } else if meta.kind.is_none() && stream.is_mapping(*root) {
+        } else if meta.kind.is_none() && !stream.is_absent(*root) {
             let hint =
                 "kubeadm refuses a document without apiVersion and kind: complete or remove it";
             return Err(Refusal::input(
@@ -55,6 +57,9 @@ pub(crate) fn place(
                 Some("JoinConfiguration") => join = Some(*root),
                 _ => {}
             }
+            if wanted == Bootstrap::Enabled {
+                warn_flag(stream, *root, warnings);
+            }
             found.extend(meta.kind);
             warn_misplaced(stream, *root, meta.kind.unwrap_or_default(), warnings);
         }
@@ -63,7 +68,7 @@ pub(crate) fn place(
         [(number, root)] => {
             config::check(stream, *root)?;
             if let (Some(join), Bootstrap::Enabled) = (join, wanted) {
-                let message = "kubeadm join does not read a KubeletConfiguration beside a JoinConfiguration: for nodes that join, use kubelet-tls cluster apply";
+                let message = "kubeadm join does not read a KubeletConfiguration beside a JoinConfiguration: for nodes that join, set the key in the ConfigMap: kubectl -n kube-system edit configmap kubelet-config";
                 warnings.push(Warning::at(stream.position(join), message));
             } else if !initialises {
                 let message = "kubeadm init refuses a file without a ClusterConfiguration or an InitConfiguration";
@@ -89,13 +94,40 @@ pub(crate) fn place(
     }
 }
 
+/// The flag beats the file (`kubeletConfigFlagPrecedence`), and kubeadm gives the kubelet of this node its flags from here:
+/// a mapping up to v1beta3, a list of names and values in v1beta4.
+fn warn_flag(stream: &Stream<'_>, root: usize, warnings: &mut Vec<Warning>) {
+    const FLAG: &str = "rotate-server-certificates";
+    let path = ["nodeRegistration", "kubeletExtraArgs"];
+    let args = path
+        .iter()
+        .try_fold(root, |mapping, key| goyaml::lookup(stream, mapping, key));
+    let Some(args) = args.map(|args| stream.target(args)) else {
+        return;
+    };
+    let listed = stream.items(args).filter(|item| {
+        goyaml::lookup(stream, *item, "name").is_some_and(|name| stream.text(name) == FLAG)
+    });
+    let listed = listed.filter_map(|item| goyaml::lookup(stream, item, "value"));
+    let value = goyaml::lookup(stream, args, FLAG).or(listed.last());
+    if let Some(value) = value.filter(|value| {
+        matches!(
+            stream.text(*value),
+            "false" | "False" | "FALSE" | "f" | "F" | "0"
+        )
+    }) {
+        let message = format!("the flag {FLAG} is false here, and on this node it beats {KEY}");
+        warnings.push(Warning::at(stream.position(value), message));
+    }
+}
+
 /// Only `kubeadm init` reads a KubeletConfiguration from the file; a node that joins takes the cluster's.
 fn refuse_without_effect(stream: &Stream<'_>, join: Option<usize>, found: &[&str]) -> Refusal {
     match join {
         Some(join) => Refusal::effect(
             Some(stream.position(join)),
             "kubeadm join does not read a KubeletConfiguration from this file",
-            "change the cluster's: kubelet-tls cluster apply; or give this node the flag, under nodeRegistration.kubeletExtraArgs \
+            "change the cluster's: kubectl -n kube-system edit configmap kubelet-config; or give this node the flag, under nodeRegistration.kubeletExtraArgs \
              rotate-server-certificates=true; or, from Kubernetes 1.25, a kubeletconfiguration patch in the directory of patches",
         ),
         None => Refusal::effect(

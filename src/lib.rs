@@ -9,6 +9,7 @@
 //! - [`csr`]: requests for certificates;
 //! - [`observed`]: the node as seen once;
 //! - [`plan`]: what to edit and whether to restart, as a value;
+//! - [`receipt`]: what a run was about to change, enough to undo it;
 //! - [`report`]: the result documents;
 //! - [`host`]: all the I/O there is;
 //! - [`apply`]: executes a plan, or puts everything back;
@@ -27,5 +28,6 @@ pub mod kubeadm;
 pub mod kubelet;
 pub mod observed;
 pub mod plan;
+pub mod receipt;
 pub mod report;
 pub mod yaml;

@@ -29,6 +29,8 @@ pub struct Unit {
     pub invocation_id: String,
     /// The main process' last exit status.
     pub exit_status: i32,
+    /// When the main process started, on the kernel's CLOCK_MONOTONIC.
+    pub started_monotonic: Option<Duration>,
     /// The unit file changed on disk since systemd read it.
     pub need_daemon_reload: bool,
     /// `ExecStart` as systemd prints it.
@@ -98,12 +100,14 @@ pub struct Kubelet {
     pub flags: Flags,
     /// When it started; none where it does not run.
     pub started: Option<SystemTime>,
-    /// The file that decides its configuration.
-    pub config: ConfigFile,
+    /// The file of `--config`, then the drop-ins of `--config-dir` in the order in which they are merged over it.
+    pub files: Vec<ConfigFile>,
+    /// What the kubelet makes of all of them.
+    pub settings: Settings,
 }
 
-/// The kubelet's configuration file.
-#[derive(Debug, Clone)]
+/// A configuration file of the kubelet's.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {
     /// Where it is.
     pub path: PathBuf,
@@ -111,12 +115,7 @@ pub struct ConfigFile {
     pub bytes: Vec<u8>,
     /// When it was last written.
     pub modified: Option<SystemTime>,
-    /// What the kubelet makes of it.
-    pub settings: Settings,
 }
-
-/// A file's time and a process' start are compared across two clocks, the finer of which ticks every 10 ms.
-const CLOCK_SLACK: Duration = Duration::from_millis(100);
 
 /// Where a kubeadm package puts what the kubelet was not told by a flag.
 const DEFAULT_KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
@@ -127,13 +126,44 @@ const DEFAULT_HEALTHZ: (&str, i64) = ("127.0.0.1", 10248);
 const DEFAULT_PORT: i64 = 10250;
 
 impl Kubelet {
-    /// Whether it has been running since before its file was last written, so that it cannot have read it: the kubelet
+    /// The file that decides `serverTLSBootstrap`, and whether it is a drop-in: the last that sets it, else the file of
+    /// `--config` (cmd/kubelet/app/server.go, mergeKubeletConfigurations).
+    pub fn deciding(&self) -> Option<(&ConfigFile, bool)> {
+        let number = self
+            .settings
+            .origins
+            .get("serverTLSBootstrap")
+            .map_or(0, |origin| origin.file);
+        self.files.get(number).map(|file| (file, number > 0))
+    }
+
+    /// The gate that is off, as flags and files together have it, so that the key would keep the kubelet from
+    /// starting; a flag adds to the files' map and beats it.
+    pub fn gate_off(&self) -> Option<&'static str> {
+        let mut gates = self.settings.feature_gates.clone();
+        gates.extend(self.flags.feature_gates());
+        match (
+            gates.get("RotateKubeletServerCertificate"),
+            gates.get("AllBeta"),
+        ) {
+            (Some(false), _) => Some("RotateKubeletServerCertificate=false"),
+            (None, Some(false)) => Some("AllBeta=false"),
+            _ => None,
+        }
+    }
+
+    /// Whether it has been running since before its files were last written, so that it cannot have read it: the kubelet
     /// never watches its file. A file from the future says nothing.
     pub fn is_older_than_config(&self, now: SystemTime) -> bool {
-        match (self.started, self.config.modified) {
-            (Some(started), Some(modified)) => modified > started + CLOCK_SLACK && modified <= now,
-            _ => false,
-        }
+        let written = self
+            .files
+            .iter()
+            .filter_map(|file| file.modified)
+            .filter(|modified| *modified <= now)
+            .max();
+        self.started
+            .zip(written)
+            .is_some_and(|(started, written)| written > started)
     }
 
     /// The kubeconfig that it speaks to the API with.
@@ -152,7 +182,7 @@ impl Kubelet {
     /// # Errors
     /// What is wrong with them.
     pub fn healthz(&self) -> Result<Option<(IpAddr, u16)>, String> {
-        let settings = &self.config.settings;
+        let settings = &self.settings;
         let address = self
             .flags
             .get("healthz-bind-address")
@@ -178,7 +208,7 @@ impl Kubelet {
     /// The port on which it serves its API over TLS.
     pub fn port(&self) -> u16 {
         let flag = self.flags.get("port").and_then(|port| port.parse().ok());
-        u16::try_from(flag.or(self.config.settings.port).unwrap_or(DEFAULT_PORT)).unwrap_or(0)
+        u16::try_from(flag.or(self.settings.port).unwrap_or(DEFAULT_PORT)).unwrap_or(0)
     }
 }
 
@@ -261,12 +291,12 @@ mod tests {
             unit: None,
             flags: Flags::parse(flags.iter().map(|flag| (*flag).to_owned())),
             started: None,
-            config: ConfigFile {
+            files: vec![ConfigFile {
                 path: "/var/lib/kubelet/config.yaml".into(),
                 bytes: config.into(),
                 modified: None,
-                settings: Settings::read(config.as_bytes()).unwrap(),
-            },
+            }],
+            settings: Settings::read(config.as_bytes()).unwrap(),
         }
     }
 
@@ -308,12 +338,13 @@ mod tests {
         kubelet.started = Some(start);
         for (written, older) in [
             (-5.0, false),
-            (0.05, false),
+            (0.0, false),
+            (0.01, true),
             (0.2, true),
             (400.0, true),
             (600.0, false),
         ] {
-            kubelet.config.modified = Some(if written < 0.0 {
+            kubelet.files[0].modified = Some(if written < 0.0 {
                 start - Duration::from_secs_f64(-written)
             } else {
                 start + Duration::from_secs_f64(written)

@@ -50,6 +50,8 @@ pub enum Reason {
     Changed,
     /// It started before its configuration was last written.
     OlderThanConfig,
+    /// An earlier run was cut off before it had restarted or proved it.
+    CutOff,
     /// It was asked for.
     Asked,
 }

@@ -185,10 +185,7 @@ fn disabling_what_is_not_enabled_changes_nothing_that_is_false() {
 fn every_refusal_says_what_to_do_or_where() {
     for Case { file, bytes, .. } in cases() {
         if let Err(refusal) = edit(&bytes, FileKind::detect(&bytes), Bootstrap::Enabled) {
-            assert!(
-                refusal.position.is_some() || bytes.len() < 20,
-                "{file}: {refusal:?}"
-            );
+            assert!(refusal.position.is_some(), "{file}: {refusal:?}");
             assert!(
                 !refusal.reason.ends_with('.') && !refusal.reason.starts_with(char::is_uppercase),
                 "{file}: {refusal}"

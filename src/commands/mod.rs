@@ -41,7 +41,7 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Apply(arguments) => apply::run(arguments, &console, &mut document),
         Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
     };
-    match outcome {
+    let code = match outcome {
         Ok(()) => {
             console.finish(document, None);
             0
@@ -58,6 +58,13 @@ pub fn run(cli: &Cli) -> u8 {
             console.finish(document, Some(&problem));
             problem.code as u8
         }
+    };
+    match console.lost() {
+        Some(problem) if code <= Code::Negative as u8 => {
+            console.error(&problem);
+            problem.code as u8
+        }
+        _ => code,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The wall clock.
 #![expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
@@ -13,4 +13,11 @@ pub fn now() -> SystemTime {
 /// Now, for comparing with a certificate's or the API's times.
 pub fn timestamp() -> Timestamp {
     Timestamp::try_from(now()).unwrap_or(Timestamp::MIN)
+}
+
+/// CLOCK_MONOTONIC, on which systemd says when a process started.
+pub fn monotonic() -> Duration {
+    nix::time::ClockId::CLOCK_MONOTONIC
+        .now()
+        .map_or(Duration::ZERO, Duration::from)
 }

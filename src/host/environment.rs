@@ -1,4 +1,4 @@
-//! The standard streams.
+//! The standard streams, and environment variables.
 #![expect(
     clippy::disallowed_methods,
     reason = "this is where the environment is read"
@@ -29,4 +29,10 @@ pub fn stderr_is_terminal() -> bool {
 /// Whether the environment variable `name` is set to something.
 pub fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+/// The value of the first of the environment variables `names` that is set to something.
+pub fn first_of(names: &[&str]) -> Option<String> {
+    let values = names.iter().filter_map(|name| std::env::var(name).ok());
+    values.into_iter().find(|value| !value.is_empty())
 }

@@ -8,5 +8,6 @@ pub mod files;
 pub mod healthz;
 pub mod process;
 pub mod signals;
+pub mod state;
 pub mod systemd;
 pub mod tls;

@@ -19,20 +19,31 @@ pub fn command_line(pid: u32) -> io::Result<Vec<String>> {
     fs::read(format!("/proc/{pid}/cmdline")).map(|bytes| parse_command_line(&bytes))
 }
 
-/// When process `pid` started, to about 20 ms.
+/// When process `pid` started. `monotonic` is systemd's word for it, exact to the microsecond; the process table's is
+/// exact to about 20 ms, and decides where the machine was suspended since, which CLOCK_MONOTONIC does not count.
 ///
 /// # Errors
 /// When there is no such process, or /proc is not what it should be.
-pub fn started(pid: u32) -> io::Result<SystemTime> {
+pub fn started(pid: u32, monotonic: Option<Duration>) -> io::Result<SystemTime> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let uptime = fs::read_to_string("/proc/uptime")?;
     let age = parse_start(&stat)
         .zip(parse_uptime(&uptime))
         .map(|(start, up)| (up - start).max(0.0));
-    age.and_then(|age| Duration::try_from_secs_f64(age).ok())
-        .and_then(|age| clock::now().checked_sub(age))
-        .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not as expected")))
+    let age = age
+        .and_then(|age| Duration::try_from_secs_f64(age).ok())
+        .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not as expected")))?;
+    let exact = monotonic.and_then(|start| clock::monotonic().checked_sub(start));
+    let age = exact
+        .filter(|exact| exact.abs_diff(age) < SUSPENDED)
+        .unwrap_or(age);
+    clock::now()
+        .checked_sub(age)
+        .ok_or_else(|| io::Error::other("the clock stands before 1970"))
 }
+
+/// Two ages that differ by less tell of the same start.
+const SUSPENDED: Duration = Duration::from_millis(500);
 
 fn parse_command_line(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
@@ -83,7 +94,7 @@ mod tests {
     #[test]
     fn this_process_started_a_short_while_ago() {
         let age = clock::now()
-            .duration_since(started(std::process::id()).unwrap())
+            .duration_since(started(std::process::id(), None).unwrap())
             .unwrap();
         assert!(age < Duration::from_secs(600), "{age:?}");
         assert!(command_line(std::process::id()).unwrap()[0].contains("kubelet"));

@@ -56,7 +56,7 @@ pub enum SystemdError {
 /// When there is no systemd, or it does not answer.
 pub fn show(unit: &str) -> Result<Unit, SystemdError> {
     const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,\
-        ExecMainStatus,NeedDaemonReload,ExecStart,Environment,EnvironmentFiles,TimeoutStopUSec";
+        ExecMainStatus,ExecMainStartTimestampMonotonic,NeedDaemonReload,ExecStart,Environment,EnvironmentFiles,TimeoutStopUSec";
     parse_show(&systemctl(
         "show",
         &["show", PROPERTIES, unit],
@@ -191,6 +191,13 @@ fn parse_show(text: &str) -> Result<Unit, SystemdError> {
             "MainPID" => unit.main_pid = value.parse().unwrap_or(0),
             "NRestarts" => unit.n_restarts = value.parse().unwrap_or(0),
             "ExecMainStatus" => unit.exit_status = value.parse().unwrap_or(0),
+            "ExecMainStartTimestampMonotonic" => {
+                unit.started_monotonic = value
+                    .parse()
+                    .ok()
+                    .filter(|us| *us > 0)
+                    .map(Duration::from_micros);
+            }
             "NeedDaemonReload" => unit.need_daemon_reload = value == "yes",
             "TimeoutStopUSec" => unit.stop_timeout = parse_timespan(value),
             _ => {}
@@ -261,6 +268,10 @@ mod tests {
         let unit = parse_show(HEALTHY).unwrap();
         assert!(unit.is_running());
         assert_eq!(unit.main_pid, 314);
+        assert_eq!(
+            unit.started_monotonic,
+            Some(Duration::from_micros(4_575_352_278))
+        );
         assert_eq!(unit.invocation_id, "7602d058211f41eb848ff87c08456fc9");
         assert_eq!(unit.stop_timeout, Some(Duration::from_secs(90)));
         assert_eq!(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::goyaml::{State, boolean, lookup};
 use super::verdict::Refusal;
-use crate::yaml::{Kind, Stream, Tag};
+use crate::yaml::{Kind, Position, Stream, Tag};
 
 /// The key.
 pub(crate) const KEY: &str = "serverTLSBootstrap";
@@ -72,7 +72,7 @@ pub(crate) fn string<'s>(stream: &'s Stream<'_>, value: usize) -> Option<&'s str
 /// The document the kubelet reads: the first, and it must be a KubeletConfiguration.
 pub(crate) fn find(stream: &Stream<'_>) -> Result<usize, Refusal> {
     let Some(first) = stream.documents.first() else {
-        return Err(Refusal::input(None, "the file is empty", EXPECTED));
+        return Err(Refusal::input(START, "the file is empty", EXPECTED));
     };
     let is_kubelets = |meta: &Meta<'_>| meta.kind == Some(KIND);
     let others: Vec<usize> = stream
@@ -104,7 +104,7 @@ pub(crate) fn find(stream: &Stream<'_>) -> Result<usize, Refusal> {
 /// A drop-in's document: the kubelet asks for a kind, and looks at nothing else of it.
 pub(crate) fn find_drop_in(stream: &Stream<'_>) -> Result<usize, Refusal> {
     match stream.documents.as_slice() {
-        [] => Err(Refusal::input(None, "the drop-in is empty", EXPECTED)),
+        [] => Err(Refusal::input(START, "the drop-in is empty", EXPECTED)),
         [only] if stream.is_mapping(only.root) => match meta(stream, only.root).kind {
             Some(KIND) | None => Ok(0),
             Some(kind) => Err(Refusal::input(
@@ -128,6 +128,8 @@ pub(crate) fn find_drop_in(stream: &Stream<'_>) -> Result<usize, Refusal> {
         }
     }
 }
+
+const START: Option<Position> = Some(Position { line: 1, column: 1 });
 
 const EXPECTED: &str = "a KubeletConfiguration starts with these lines: apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration";
 
@@ -183,7 +185,7 @@ pub(crate) fn check(stream: &Stream<'_>, root: usize) -> Result<(), Refusal> {
         } => Err(Refusal::input(
             position,
             "this is a ConfigMap, not the KubeletConfiguration in it",
-            "to change it in the cluster, use kubelet-tls cluster apply",
+            "to change it in the cluster, set the key in the ConfigMap: kubectl -n kube-system edit configmap kubelet-config",
         )),
         Meta {
             kind: Some(kind), ..

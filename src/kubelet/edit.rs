@@ -114,6 +114,9 @@ pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, 
             } else {
                 Spelling::Exact
             };
+            if kind == FileKind::DropIn {
+                warnings::warn_kindless(&stream, root, &mut warnings);
+            }
             if wanted == Bootstrap::Enabled {
                 config::refuse_fatal_gate(&stream, root)?;
                 warnings::warn(&stream, root, spelling, &mut warnings);

@@ -148,17 +148,28 @@ mod tests {
 
     #[test]
     fn words_are_those_of_goyaml() {
-        for text in TRUE_WORDS
-            .iter()
-            .map(|word| word.to_string())
-            .chain(["!!bool 'on'".to_owned()])
-        {
-            assert_eq!(value(&text), Value::Bool(true), "{text}");
+        for text in [
+            "y",
+            "Y",
+            "yes",
+            "Yes",
+            "YES",
+            "true",
+            "True",
+            "TRUE",
+            "on",
+            "On",
+            "ON",
+            "!!bool 'on'",
+        ] {
+            assert_eq!(value(text), Value::Bool(true), "{text}");
         }
-        for text in FALSE_WORDS {
+        for text in [
+            "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF",
+        ] {
             assert_eq!(value(text), Value::Bool(false), "{text}");
         }
-        for text in ["--- ", "~", "Null", "!!null null"] {
+        for text in ["--- ", "~", "null", "Null", "NULL", "!!null null"] {
             assert_eq!(value(text), Value::Null, "{text}");
         }
         for text in [

@@ -3,7 +3,7 @@
 pub(crate) mod config;
 mod edit;
 mod flags;
-mod goyaml;
+pub(crate) mod goyaml;
 mod settings;
 mod verdict;
 pub(crate) mod warnings;

@@ -69,12 +69,7 @@ impl From<yaml::Error> for Refusal {
             reason,
             hint,
         } = error;
-        Refusal {
-            position,
-            reason,
-            hint,
-            class: RefusalClass::Input,
-        }
+        Refusal::input(position, reason, hint)
     }
 }
 

@@ -40,6 +40,14 @@ pub(crate) fn warn(
     }
 }
 
+/// The kubelet refuses a drop-in that does not say its kind (`Unstructured` in apimachinery asks for it).
+pub(crate) fn warn_kindless(stream: &Stream<'_>, root: usize, warnings: &mut Vec<Warning>) {
+    if lookup(stream, root, "kind").is_none() {
+        let message = "this drop-in has no kind, and with it the kubelet does not start: add apiVersion and kind";
+        warnings.push(Warning::at(stream.position(root), message));
+    }
+}
+
 /// Keys below the top level of a document that look like the one wanted.
 pub(crate) fn warn_nested(
     stream: &Stream<'_>,

@@ -25,7 +25,13 @@ fn insert_in_block(
     word: &str,
 ) -> Result<Splice, Error> {
     let source = stream.source;
-    let refuse = |reason: &str| Err(Error::new(Some(stream.position(key)), reason));
+    let refuse = |reason: &str| {
+        Err(Error::new(
+            Some(stream.position(key)),
+            reason,
+            format!("write {name}: {word} into it by hand"),
+        ))
+    };
     if !matches!(
         stream.event(value).kind,
         Kind::Scalar(Style::Plain | Style::Quoted) | Kind::Alias

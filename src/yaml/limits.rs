@@ -1,6 +1,6 @@
 //! What is looked at at all: the caps, and the characters on which YAML parsers disagree.
 
-use super::{Error, Position};
+use super::Error;
 
 /// The largest file that is read, in bytes. The API server's limit for a ConfigMap, in which kubeadm keeps such files,
 /// is the same (`MaxSecretSize` in Kubernetes' core validation); a real one has 1 to 50 kB.
@@ -25,6 +25,13 @@ pub const MAX_DOCUMENTS: usize = 1000;
 /// would take it minutes.
 pub const MAX_DIRECTIVES: usize = 32;
 
+/// What to do about a file that is not YAML at all places.
+pub(super) const CORRECT: &str = "correct the file there, then run the same command again";
+
+/// What to do about a file that is too much in some way.
+pub(super) const TOO_LARGE: &str =
+    "a kubelet or kubeadm configuration is far smaller: check the path";
+
 /// The bytes as text in which every parser sees the same characters and the same lines.
 pub(super) fn admit(bytes: &[u8]) -> Result<&str, Error> {
     if bytes.len() > MAX_BYTES {
@@ -32,30 +39,38 @@ pub(super) fn admit(bytes: &[u8]) -> Result<&str, Error> {
             "the file has {} bytes, and no more than {MAX_BYTES} are read",
             bytes.len()
         );
-        return Err(Error::new(None, reason)
-            .hint("a kubelet or kubeadm configuration has a few kilobytes: check the path"));
+        return Err(Error::new(None, reason, TOO_LARGE));
     }
     if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
-        let error = Error::new(
-            Some(Position { line: 1, column: 1 }),
+        return Err(Error::at(
+            "",
+            0,
             "the file is UTF-16, not UTF-8",
-        );
-        return Err(error.hint("convert it: iconv -f UTF-16 -t UTF-8"));
+            "convert it: iconv -f UTF-16 -t UTF-8",
+        ));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let valid = std::str::from_utf8(valid).unwrap_or_default();
-        Error::at(valid, valid.len(), "the file is not UTF-8 here")
+        Error::at(
+            valid,
+            valid.len(),
+            "the file is not UTF-8 here",
+            "convert it with iconv, or correct it",
+        )
     })?;
     match first_refused_character(text) {
-        Some((offset, why)) => Err(Error::at(text, offset, why)),
+        Some((offset, character)) => {
+            let (reason, hint) = describe(character);
+            Err(Error::at(text, offset, reason, hint))
+        }
         None => Ok(text),
     }
 }
 
 /// Characters that YAML 1.1 (goyaml: `yaml_parser_update_buffer` and `is_break`) forbids or takes for a line break, and
 /// YAML 1.2 or an editor does not.
-fn first_refused_character(text: &str) -> Option<(usize, String)> {
+fn first_refused_character(text: &str) -> Option<(usize, char)> {
     let bytes = text.as_bytes();
     let at = |offset: usize| bytes.get(offset).copied().unwrap_or(0);
     let mut directives = 0;
@@ -78,31 +93,36 @@ fn first_refused_character(text: &str) -> Option<(usize, String)> {
             _ => false,
         };
         if refused {
-            let character = text
+            return text
                 .get(offset..)
                 .and_then(|rest| rest.chars().next())
-                .unwrap_or_default();
-            return Some((offset, describe(character)));
+                .map(|found| (offset, found));
         }
     }
     None
 }
 
-fn describe(character: char) -> String {
+/// What is wrong with a character, and what to do about it.
+fn describe(character: char) -> (String, &'static str) {
+    let code = format!("the character U+{:04X}", character as u32);
     match character {
-        '%' => format!("more than {MAX_DIRECTIVES} lines start with %"),
-        '\r' => "a carriage return without a line feed, which not every parser takes for the end of a line".to_owned(),
+        '%' => (format!("more than {MAX_DIRECTIVES} lines start with %"), "remove the directives: the kubelet needs none"),
+        '\r' => (
+            "a carriage return without a line feed, which not every parser takes for the end of a line".to_owned(),
+            "end lines with a line feed: tr '\\r' '\\n'",
+        ),
         '\u{85}' | '\u{2028}' | '\u{2029}' => {
-            format!("the character U+{:04X}, which the kubelet takes for the end of a line", character as u32)
+            (format!("{code}, which the kubelet takes for the end of a line"), "remove it, or write it as an escape in double quotes")
         }
-        '\u{feff}' => "a byte order mark that is not at the start of the file".to_owned(),
-        _ => format!("the character U+{:04X}, which YAML does not allow", character as u32),
+        '\u{feff}' => ("a byte order mark that is not at the start of the file".to_owned(), "remove it"),
+        _ => (format!("{code}, which YAML does not allow"), "remove it, or write it as an escape in double quotes"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yaml::Position;
 
     #[test]
     fn characters_that_parsers_read_differently_are_refused_where_they_stand() {

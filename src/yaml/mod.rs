@@ -1,10 +1,11 @@
 //! One top-level scalar set in one document of a YAML stream, every other byte kept, the result proved.
 //!
-//! In reading order: [`limits`] says what is looked at at all; [`parser`] turns bytes into [`events`] with byte spans, and is
-//! the only file that knows the parser; [`stream`] walks them; [`splice`] and [`insert`] plan a change of bytes;
-//! [`reading`] is the opinion of a second, independent parser, which [`encode`] makes comparable; [`proof`] lets a change
-//! out only when both parsers agree that it is the planned one.
+//! In reading order: `limits` says what is looked at at all; `parser` turns bytes into `events` with byte spans, and is
+//! the only file that knows the parser; `stream` walks them; `splice` and `insert` plan a change of bytes;
+//! `reading` is the opinion of a second, independent parser, which `encode` makes comparable; `proof` lets a change
+//! out only when both parsers agree that it is the planned `difference`.
 
+mod difference;
 mod encode;
 mod events;
 mod insert;
@@ -68,26 +69,30 @@ pub struct Error {
     pub position: Option<Position>,
     /// What is wrong there.
     pub reason: String,
-    /// What to do about it, if there is something to do.
-    pub hint: Option<String>,
+    /// What to do about it.
+    pub hint: String,
 }
 
 impl Error {
-    pub(crate) fn new(position: Option<Position>, reason: impl Into<String>) -> Error {
+    pub(crate) fn new(
+        position: Option<Position>,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
         Error {
             position,
             reason: reason.into(),
-            hint: None,
+            hint: hint.into(),
         }
     }
 
-    pub(crate) fn at(source: &str, offset: usize, reason: impl Into<String>) -> Error {
-        Error::new(Some(Position::of(source, offset)), reason)
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(hint.into());
-        self
+    pub(crate) fn at(
+        source: &str,
+        offset: usize,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
+        Error::new(Some(Position::of(source, offset)), reason, hint)
     }
 }
 

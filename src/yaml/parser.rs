@@ -5,7 +5,6 @@
 //! the end of a block collection is an empty span at the next token. It reads on after nothing: its iterator ends after
 //! the first error.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use granit_parser::{
@@ -13,7 +12,7 @@ use granit_parser::{
 };
 
 use super::events::{Document, Event, Events, Kind, Style, Tag};
-use super::limits::{MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT};
+use super::limits::{CORRECT, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT, TOO_LARGE};
 use super::{Error, Position};
 
 /// A node that can be referred to, and what an alias of it amounts to.
@@ -74,14 +73,15 @@ impl Reader<'_> {
         match event {
             Parsed::DocumentStart(explicit, version) => {
                 if version.is_some_and(|version| (version.major, version.minor) != (1, 1)) {
-                    let error = self.error(
-                        span,
-                        "the %YAML directive asks for a version other than 1.1",
-                    );
-                    return Err(error.hint("remove it: the kubelet refuses it"));
+                    let reason = "the %YAML directive asks for a version other than 1.1";
+                    return Err(self.error(span, reason, "remove it: the kubelet refuses it"));
                 }
                 if self.read.documents.len() == MAX_DOCUMENTS {
-                    return Err(self.error(span, format!("more than {MAX_DOCUMENTS} documents")));
+                    return Err(self.error(
+                        span,
+                        format!("more than {MAX_DOCUMENTS} documents"),
+                        TOO_LARGE,
+                    ));
                 }
                 let (start, _) = range(span);
                 self.read.documents.push(Document {
@@ -133,14 +133,22 @@ impl Reader<'_> {
             height,
         }) = self.anchors.get(&id)
         else {
-            return Err(self.error(span, "an alias of an anchor that is not in this document"));
+            return Err(self.error(
+                span,
+                "an alias of an anchor that is not in this document",
+                CORRECT,
+            ));
         };
         if !closed {
-            return Err(self.error(span, "an alias inside the very node it refers to"));
+            return Err(self.error(span, "an alias inside the very node it refers to", CORRECT));
         }
         let (target, weight, height) = (*target, *weight, *height);
         if self.open.len() + height > MAX_DEPTH {
-            return Err(self.error(span, format!("nested more than {MAX_DEPTH} deep")));
+            return Err(self.error(
+                span,
+                format!("nested more than {MAX_DEPTH} deep"),
+                TOO_LARGE,
+            ));
         }
         let event = self.node(Kind::Alias, 0, None, span, weight)?;
         if let Some(alias) = self.read.events.get_mut(event as usize) {
@@ -158,7 +166,11 @@ impl Reader<'_> {
         span: &Span,
     ) -> Result<(), Error> {
         if self.open.len() == MAX_DEPTH {
-            return Err(self.error(span, format!("nested more than {MAX_DEPTH} deep")));
+            return Err(self.error(
+                span,
+                format!("nested more than {MAX_DEPTH} deep"),
+                TOO_LARGE,
+            ));
         }
         let weight = self.weight;
         let event = self.node(kind, anchor, tag, span, 0)?;
@@ -221,10 +233,14 @@ impl Reader<'_> {
     ) -> Result<u32, Error> {
         self.weight = self.weight.saturating_add(1 + weight);
         if self.weight > MAX_WEIGHT {
-            return Err(self.error(span, "the aliases make the document too large"));
+            return Err(self.error(
+                span,
+                "the aliases make the document too large",
+                "write out what they stand for",
+            ));
         }
         if self.read.events.len() >= MAX_NODES {
-            return Err(self.error(span, format!("more than {MAX_NODES} values")));
+            return Err(self.error(span, format!("more than {MAX_NODES} values"), TOO_LARGE));
         }
         let event = small(self.read.events.len());
         self.push(kind, class(tag), anchor != 0, span);
@@ -278,8 +294,8 @@ impl Reader<'_> {
         }
     }
 
-    fn error(&self, span: &Span, reason: impl Into<Cow<'static, str>>) -> Error {
-        Error::at(self.source, range(span).0, reason.into())
+    fn error(&self, span: &Span, reason: impl Into<String>, hint: &str) -> Error {
+        Error::at(self.source, range(span).0, reason, hint)
     }
 }
 
@@ -318,5 +334,5 @@ fn syntax_error(error: &ScanError) -> Error {
         .into_iter()
         .chain(letters)
         .collect();
-    Error::new(Some(position), reason)
+    Error::new(Some(position), reason, CORRECT)
 }

@@ -1,7 +1,8 @@
 //! A splice is let out only when it is proved: both parsers must find the planned change in the result, and nothing else.
 
+use super::difference::Difference;
 use super::reading::{Content, Format, read};
-use super::{Error, Kind, Planned, Splice, Stream, Style, Tag};
+use super::{Error, Planned, Splice, Stream};
 
 /// What a document is to say.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +33,12 @@ pub(crate) fn confirm(
     if places.all(|place| agrees(contents.get(place))) {
         return Ok(());
     }
+    let reason = format!("two parsers disagree about the value of {key}");
     Err(Error::new(
         None,
-        format!("two parsers disagree about the value of {key}"),
-    )
-    .hint(format!("write it in one plain line, as in {key}: true")))
+        reason,
+        format!("write it in one plain line, as in {key}: true"),
+    ))
 }
 
 /// The stream after the splice, if that makes the claim true and does nothing else.
@@ -56,12 +58,12 @@ pub(crate) fn prove(
     let unreadable = |error: Error| failed(&format!("the result cannot be read: {error}"));
 
     let stream = Stream::parse(after.as_bytes()).map_err(unreadable)?;
-    let events = Events {
+    let difference = Difference {
         before,
         after: &stream,
         splice,
     };
-    if !events.agree(claim) {
+    if !difference.is_planned(claim) {
         return Err(failed("more than the value would change"));
     }
     let format = match format {
@@ -82,99 +84,12 @@ pub(crate) fn prove(
 }
 
 fn failed(what: &str) -> Error {
-    let error = Error::new(None, format!("the edit cannot be proved harmless: {what}"));
-    error.hint("make it by hand: the key belongs at the top level of the KubeletConfiguration")
-}
-
-/// The events before and after a splice.
-struct Events<'e, 's> {
-    before: &'e Stream<'s>,
-    after: &'e Stream<'s>,
-    splice: &'e Splice,
-}
-
-impl Events<'_, '_> {
-    fn agree(&self, Claim { key, word, .. }: Claim<'_>) -> bool {
-        let Events { before, after, .. } = self;
-        let (was, is) = (before.events.len(), after.events.len());
-        // events from `at` on are `gone`, others `came` in their place
-        let (at, gone) = match self.splice.planned {
-            Planned::Replaced { value } => (value, 1),
-            Planned::Inserted { before } => (before, 0),
-            Planned::Appended => (was, 0),
-            Planned::Filled => (was.saturating_sub(1), 1),
-        };
-        let Some(came) = (is + gone).checked_sub(was) else {
-            return false;
-        };
-        let is_word = |index: usize| {
-            let event = after.event(index);
-            let is_plain = event.kind == Kind::Scalar(Style::Plain) && event.tag == Tag::None;
-            is_plain && !event.anchored && after.text(index) == word
-        };
-        let is_planned = match self.splice.planned {
-            Planned::Replaced { .. } => came == 1 && is_word(at),
-            Planned::Inserted { .. } => {
-                came == 2 && after.is_scalar(at) && after.text(at) == key && is_word(at + 1)
-            }
-            Planned::Appended | Planned::Filled => {
-                let sets =
-                    |(name, value): &(usize, usize)| after.text(*name) == key && is_word(*value);
-                after.is_mapping(at)
-                    && after.after(at) == is
-                    && after.entries(at).filter(sets).count() == 1
-            }
-        };
-        let Some(moved) = came.checked_sub(gone) else {
-            return false;
-        };
-        let shift = |index: usize| {
-            if index >= at + gone {
-                index + moved
-            } else {
-                index
-            }
-        };
-        let mut kept = (0..was).filter(|index| !(at..at + gone).contains(index));
-        is_planned && self.documents_agree(shift) && kept.all(|index| self.is_kept(index, shift))
-    }
-
-    fn documents_agree(&self, shift: impl Fn(usize) -> usize) -> bool {
-        let (was, is) = (&self.before.documents, &self.after.documents);
-        is.len() == was.len() + usize::from(self.splice.planned == Planned::Appended)
-            && was
-                .iter()
-                .zip(is)
-                .all(|(was, is)| was.explicit == is.explicit && shift(was.root) == is.root)
-    }
-
-    /// The event is there afterwards, unchanged but for where it stands.
-    fn is_kept(&self, index: usize, shift: impl Fn(usize) -> usize) -> bool {
-        let Events {
-            before,
-            after,
-            splice,
-        } = self;
-        let (was, is) = (before.event(index), after.event(shift(index)));
-        // where a block collection ends is where the next token starts
-        let is_block_end =
-            matches!(was.kind, Kind::MappingEnd | Kind::SequenceEnd) && was.start == was.end;
-        let stands = |was: u32, is: u32| {
-            let (was, is) = (was as usize, is as usize);
-            let later = (was + splice.text.len()).saturating_sub(splice.at.len());
-            (was <= splice.at.start && is == was)
-                || (was >= splice.at.end && is == later)
-                || (is_block_end && was == splice.at.start && (was..=later).contains(&is))
-        };
-        was.kind == is.kind
-            && was.tag == is.tag
-            && was.anchored == is.anchored
-            && stands(was.start, is.start)
-            && stands(was.end, is.end)
-            && stands(was.outer, is.outer)
-            && shift(was.link as usize) == is.link as usize
-            && before.text(index) == after.text(shift(index))
-    }
+    let hint = "make it by hand: the key belongs at the top level of the KubeletConfiguration";
+    Error::new(
+        None,
+        format!("the edit cannot be proved harmless: {what}"),
+        hint,
+    )
 }
 
 /// Where a document is found in a reading.
@@ -191,7 +106,7 @@ fn readings_agree(
     Claim { document, word, .. }: Claim<'_>,
 ) -> bool {
     let mut expected = was;
-    if planned == Planned::Filled && !expected.pop().is_some_and(|last| last.rest == b"n") {
+    if planned == Planned::Filled && expected.pop().is_none_or(|last| last.rest != b"n") {
         return false;
     }
     if matches!(planned, Planned::Appended | Planned::Filled) {
@@ -284,6 +199,14 @@ mod tests {
             ("a: b\nc: d\n", 5..5, "k: true\n\n", inserted),
             ("a: b\nc: d\n", 5..5, "  k: true\n", inserted),
             ("a: b\nc: d\n", 5..5, "k: true\n---\n", inserted),
+            // as events these are planned: the second reading knows better
+            ("k: no\nc: d\n", 6..6, "k: true\n", inserted),
+            (
+                "a:\n  b: c\n",
+                10..10,
+                "  k: true\n",
+                Planned::Inserted { before: 5 },
+            ),
             ("a: |\n b\n", 8..8, "k: true\n", Planned::Appended),
             ("a: b\n", 5..5, "---\nj: true\n", Planned::Appended),
             (
@@ -299,6 +222,103 @@ mod tests {
                 "{source} {text}"
             );
         }
+    }
+
+    #[test]
+    fn a_second_reading_must_differ_in_the_value_alone() {
+        let content = |values: &[&str], rest: &[u8]| Content {
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+            rest: rest.to_vec(),
+        };
+        let was = || vec![content(&["no"], b"a"), content(&[], b"n")];
+        let claim = Claim {
+            document: 0,
+            key: "k",
+            word: "true",
+        };
+        let agree = |is: &[Content], planned, document| {
+            readings_agree(
+                was(),
+                is,
+                planned,
+                &Format::Yaml,
+                Claim { document, ..claim },
+            )
+        };
+        let replaced = Planned::Replaced { value: 0 };
+        let inserted = Planned::Inserted { before: 0 };
+        assert!(agree(
+            &[content(&["true"], b"a"), content(&[], b"n")],
+            replaced,
+            0
+        ));
+        assert!(agree(
+            &[content(&["no"], b"a"), content(&["true"], b"n")],
+            inserted,
+            1
+        ));
+        assert!(agree(
+            &[content(&["no"], b"a"), content(&["true"], b"b")],
+            Planned::Filled,
+            1
+        ));
+        for (is, planned, document) in [
+            (
+                vec![content(&["no"], b"a"), content(&[], b"n")],
+                replaced,
+                0,
+            ),
+            (
+                vec![content(&["true"], b"b"), content(&[], b"n")],
+                replaced,
+                0,
+            ),
+            (
+                vec![content(&["true"], b"a"), content(&[], b"b")],
+                replaced,
+                0,
+            ),
+            (vec![content(&["true"], b"a")], replaced, 0),
+            (
+                vec![content(&["true", "true"], b"a"), content(&[], b"n")],
+                inserted,
+                0,
+            ),
+            (
+                vec![content(&["no"], b"a"), content(&["true"], b"n")],
+                replaced,
+                1,
+            ),
+            (
+                vec![content(&["no"], b"b"), content(&["true"], b"b")],
+                Planned::Filled,
+                1,
+            ),
+            (
+                vec![content(&["no"], b"a"), content(&["true"], b"b")],
+                Planned::Appended,
+                2,
+            ),
+        ] {
+            assert!(!agree(&is, planned, document), "{is:?} {planned:?}");
+        }
+        let json = Format::YamlWithJson(0..0);
+        let twice = |value: &str| vec![content(&["true"], b"a"), content(&[value], b"c")];
+        let before = || vec![content(&["no"], b"a"), content(&["false"], b"c")];
+        assert!(readings_agree(
+            before(),
+            &twice("true"),
+            replaced,
+            &json,
+            claim
+        ));
+        assert!(!readings_agree(
+            before(),
+            &twice("false"),
+            replaced,
+            &json,
+            claim
+        ));
     }
 
     #[test]

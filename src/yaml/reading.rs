@@ -8,6 +8,7 @@ use std::ops::Range;
 use serde::de::Deserializer;
 
 use super::encode::{Aside, Encode, Scalars};
+use super::limits::CORRECT;
 use super::{Error, Position};
 
 /// What a file is read as.
@@ -61,7 +62,7 @@ fn read_yaml(source: &str, key: &str) -> Result<Vec<Content>, Error> {
         .collect::<Result<_, serde_yaml::Error>>()
         .map_err(|error| {
             let position = error.location().map(|at| (at.line(), at.column()));
-            refusal(position, &error, "YAML 1.1")
+            refusal(position, &error, "YAML 1.1", CORRECT)
         })
 }
 
@@ -71,9 +72,8 @@ fn read_json(source: &str, key: &str) -> Result<Content, Error> {
         content(&mut json, key, Scalars::Boolean).and_then(|content| json.end().map(|()| content));
     content.map_err(|error| {
         let position = Some((error.line(), error.column()));
-        refusal(position, &error, "JSON").hint(
-            "the kubelet and kubeadm read what starts with { as JSON: make it JSON, or put a comment above it",
-        )
+        let hint = "the kubelet and kubeadm read what starts with { as JSON: make it JSON, or put a comment above it";
+        refusal(position, &error, "JSON", hint)
     })
 }
 
@@ -95,7 +95,12 @@ fn content<'de, D: Deserializer<'de>>(
     Ok(content)
 }
 
-fn refusal(position: Option<(usize, usize)>, error: &dyn fmt::Display, language: &str) -> Error {
+fn refusal(
+    position: Option<(usize, usize)>,
+    error: &dyn fmt::Display,
+    language: &str,
+    hint: &str,
+) -> Error {
     let position = position.map(|(line, column)| Position {
         line: line.max(1),
         column: column.max(1),
@@ -104,7 +109,7 @@ fn refusal(position: Option<(usize, usize)>, error: &dyn fmt::Display, language:
     let cause = text
         .split_once(" at line ")
         .map_or(text.as_str(), |(cause, _)| cause);
-    Error::new(position, format!("not {language}: {cause}"))
+    Error::new(position, format!("not {language}: {cause}"), hint)
 }
 
 #[cfg(test)]

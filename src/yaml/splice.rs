@@ -40,11 +40,12 @@ pub(crate) fn replace(
 ) -> Result<Splice, Error> {
     let name = stream.text(key);
     let refuse = |what: &str| {
-        let error = Error::new(
+        let reason = format!("the value of {name} {what}");
+        Err(Error::new(
             Some(stream.position(key)),
-            format!("the value of {name} {what}"),
-        );
-        Err(error.hint(format!("write it as {name}: {word}")))
+            reason,
+            format!("write it as {name}: {word}"),
+        ))
     };
     let event = stream.event(value);
     let planned = Planned::Replaced { value };
@@ -130,14 +131,10 @@ pub(crate) fn append(stream: &Stream<'_>, lines: &[&str]) -> Result<Splice, Erro
             .find(|event| matches!(event.kind, Kind::Scalar(_)))
             .is_some_and(ends_open(source))
         {
-            let error = Error::at(
-                source,
-                at,
-                "the file ends within a block scalar, without an end of line",
-            );
-            return Err(error.hint(
-                "end the last line first: that may add an end of line to the value it belongs to",
-            ));
+            let reason = "the file ends within a block scalar, without an end of line";
+            let hint =
+                "end the last line first: that may add an end of line to the value it belongs to";
+            return Err(Error::at(source, at, reason, hint));
         }
         text.push_str(eol);
     }
@@ -166,7 +163,10 @@ pub(crate) fn append(stream: &Stream<'_>, lines: &[&str]) -> Result<Splice, Erro
 }
 
 fn ends_open(source: &str) -> impl Fn(&super::Event) -> bool {
-    move |event| event.kind == Kind::Scalar(Style::Block) && event.end as usize == source.len()
+    move |event| {
+        let rest = source.get(event.end as usize..).unwrap_or_default();
+        event.kind == Kind::Scalar(Style::Block) && rest.trim().is_empty()
+    }
 }
 
 /// The end of line of the last line that has one.

@@ -121,8 +121,14 @@ impl<'s> Stream<'s> {
         }
     }
 
-    fn items(&self, sequence: usize) -> impl Iterator<Item = usize> {
-        let end = self.event(sequence).link as usize;
+    /// The items of a sequence; nothing for anything else.
+    pub(crate) fn items(&self, sequence: usize) -> impl Iterator<Item = usize> {
+        let event = self.event(sequence);
+        let end = if event.kind == Kind::Sequence {
+            event.link as usize
+        } else {
+            0
+        };
         std::iter::successors(Some(sequence + 1), |item| Some(self.after(*item)))
             .take_while(move |item| *item < end)
     }
@@ -174,6 +180,30 @@ mod tests {
         );
         assert_eq!(keys("[a, b]"), Vec::<String>::new());
         assert_eq!(keys("{}"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_block_scalar_without_end_of_line_has_none_in_its_value() {
+        for (source, value) in [
+            ("a: |\n b", "a=b"),
+            ("a: |+\n b\n\n", "a=b\n\n"),
+            ("a: >-\n b\n", "a=b"),
+        ] {
+            assert_eq!(keys(source), [value]);
+        }
+    }
+
+    #[test]
+    fn merges_are_followed_where_they_stand() {
+        let source =
+            "- &a {k: 1, l: 1}\n- &b {k: 2, m: 2}\n- {k: 0, <<: [*a, *b], '<<': 3, l: 4}\n";
+        let stream = Stream::parse(source.as_bytes()).unwrap();
+        let last = stream.items(stream.documents[0].root).last().unwrap();
+        let mut found = Vec::new();
+        stream.for_each_entry(last, &mut |key, value| {
+            found.push(format!("{}{}", stream.text(key), stream.text(value)));
+        });
+        assert_eq!(found, ["k0", "k2", "m2", "k1", "l1", "<<3", "l4"]);
     }
 
     #[test]

@@ -14,7 +14,12 @@ use crate::observed::{Kubelet, Node};
 use crate::report::{Code, Document, Problem};
 
 /// How long the API is asked before anything is touched: a kubelet that cannot reach it could ask for nothing.
-const PREFLIGHT_DEADLINE: Duration = Duration::from_secs(30);
+/// Who gives less time to the request gives no more to this; but one answer of a busy server takes a moment.
+const PREFLIGHT_DEADLINE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How long the Node is asked for where it only adds to what is said.
+const NODE_DEADLINE: Duration = Duration::from_secs(1);
+/// The server's times and its clock are each known to the second.
+const TIME_SLACK: i64 = 2;
 /// A serving certificate with its chain and key is a few kilobytes, in bytes.
 const PEM_CAP: u64 = 256 * 1024;
 
@@ -37,7 +42,8 @@ impl Cluster {
         console: &Console,
         document: &mut Document,
     ) -> Result<Self, Problem> {
-        let end = Instant::now() + PREFLIGHT_DEADLINE;
+        let (least, most) = PREFLIGHT_DEADLINE;
+        let end = Instant::now() + arguments.timeout.clamp(least, most);
         let kubeconfig = arguments
             .kubeconfig
             .clone()
@@ -84,15 +90,21 @@ impl Cluster {
         })
     }
 
-    /// The newest request, if the running kubelet made it and it can still be issued.
+    /// The newest request, if the running kubelet made it and it is not refused. An issued one counts: the kubelet may be
+    /// about to fetch its certificate.
     pub(super) fn open_request(&self) -> Option<&Request> {
         let newest = self.listing.newest.as_ref()?;
-        let open = matches!(newest.state, State::Pending | State::Approved);
-        // The API's times are cut to the second.
+        let open = matches!(
+            newest.state,
+            State::Pending | State::Approved | State::Issued
+        );
+        // By the server's clock, and its times are cut to the second.
         let since = self
             .started
             .zip(newest.created)
-            .is_none_or(|(started, created)| created.as_second() >= started.as_second());
+            .is_none_or(|(started, created)| {
+                created.as_second() + TIME_SLACK >= started.as_second() + self.listing.clock_ahead
+            });
         (open && since).then_some(newest)
     }
 
@@ -113,7 +125,7 @@ impl Cluster {
     /// The Node's addresses, asked for once.
     pub(super) fn node(&mut self) -> Option<&Node> {
         if self.node.is_none() {
-            self.node = self.api.node(Instant::now() + Duration::from_secs(5)).ok();
+            self.node = self.api.node(Instant::now() + NODE_DEADLINE).ok();
         }
         self.node.as_ref()
     }

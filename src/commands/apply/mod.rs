@@ -1,6 +1,7 @@
 //! `apply`: makes the change, restarts the kubelet, proves that it came back, reports the request.
 
 mod cluster;
+mod ledger;
 mod run;
 
 use std::path::PathBuf;
@@ -14,9 +15,11 @@ use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::observed::Kubelet;
 use crate::plan::{Edit, Plan, Reason, Restart, Target};
+use crate::receipt::State;
 use crate::report::{Code, Document, EditReport, Problem, RestartReport};
 
 use self::cluster::Cluster;
+use self::ledger::{CutOff, Ledger};
 use self::run::Run;
 use super::node::{self, Need};
 use super::{Console, diff, files};
@@ -120,11 +123,12 @@ fn run_node(
     let rooted = selection.root.is_some();
     let restarts = arguments.restart != cli::Restart::Never && !rooted;
     let need = if restarts { Need::Unit } else { Need::File };
-    let path = node::locate(selection, need, console, document)?.path;
-    let paths = std::iter::once(&path)
+    let located = node::locate(selection, need, console, document)?;
+    let paths = std::iter::once(&located.path)
         .chain(&selection.kubeadm_config)
         .map(PathBuf::as_path);
-    let locks = Locks::of(paths).map_err(|error| files::problem_of(&error))?;
+    let locks =
+        Locks::of(paths).map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
     let kubelet = node::locate(selection, need, console, document)?.read()?;
@@ -133,7 +137,13 @@ fn run_node(
     for path in &selection.kubeadm_config {
         edits.push(files::of_kubeadm(path, wanted, console, document)?);
     }
-    let node_changes = edits.iter().take(1).any(Edit::changes);
+    let mut ledger = Ledger::open(selection.root.as_deref(), console, document)?;
+    let made = !edits.iter().any(Edit::changes) && matches!(ledger.cut_off, CutOff::Edited(_));
+    if made && let CutOff::Edited(cut_off) = &ledger.cut_off {
+        console.say("an earlier run was cut off after it had made this change; completing it");
+        edits.clone_from(cut_off);
+    }
+    let node_changes = edits.iter().take(1).any(Edit::changes) && !made;
     let stale = kubelet.is_older_than_config(clock::now());
     let asks = arguments.wait != cli::Wait::None && wanted == Bootstrap::Enabled && !rooted;
     // Without a restart a change is read at the next start, and until then no request can come.
@@ -148,6 +158,7 @@ fn run_node(
         cli::Restart::Never => Restart::No,
         cli::Restart::Always => Restart::Yes(Reason::Asked),
         cli::Restart::Auto if node_changes => Restart::Yes(Reason::Changed),
+        cli::Restart::Auto if made && kubelet.started.is_none() => Restart::Yes(Reason::CutOff),
         // A kubelet that has asked since it started has read the key; a restart would orphan its request.
         cli::Restart::Auto if stale && !cluster.as_ref().is_some_and(Cluster::has_asked) => {
             Restart::Yes(Reason::OlderThanConfig)
@@ -155,9 +166,17 @@ fn run_node(
         cli::Restart::Auto => Restart::No,
     };
     let plan = Plan { edits, restart };
-    let gate = gate(&kubelet, arguments.settle)?;
-    if restart != Restart::No {
-        healthy_before(&gate, &kubelet)?;
+    let gate = gate(&kubelet, wanted, arguments.settle)?;
+    if restart != Restart::No && !made {
+        healthy_before(
+            &gate,
+            &kubelet,
+            &mut ledger,
+            arguments.dry_run,
+            &mut interrupts,
+            console,
+            document,
+        )?;
     }
     locks
         .inspect(&plan)
@@ -185,18 +204,20 @@ fn run_node(
         console,
         gate,
         plan,
+        made,
         locks,
+        ledger,
         kubelet,
         cluster,
     };
     run.act(&mut interrupts, document)
 }
 
-fn gate(kubelet: &Kubelet, settle: Duration) -> Result<Gate, Problem> {
+fn gate(kubelet: &Kubelet, wanted: Bootstrap, settle: Duration) -> Result<Gate, Problem> {
     let healthz = kubelet.healthz().map_err(|reason| {
         Problem::new(
             Code::Input,
-            format!("cannot read {}: {reason}", kubelet.config.path.display()),
+            format!("cannot tell where the kubelet answers /healthz: {reason}"),
         )
     })?;
     let healthz = healthz.and_then(|(address, port)| Healthz::new(address, port));
@@ -204,21 +225,55 @@ fn gate(kubelet: &Kubelet, settle: Duration) -> Result<Gate, Problem> {
         unit: systemd::KUBELET,
         healthz,
         settle,
+        wanted: Some(wanted),
     })
 }
 
-/// A kubelet that is not healthy is not touched: nobody could tell afterwards what broke it.
-fn healthy_before(gate: &Gate, kubelet: &Kubelet) -> Result<(), Problem> {
+/// A kubelet that is not healthy is not touched: nobody could tell afterwards what broke it. One that an earlier run
+/// left down while it put everything back is helped up first.
+fn healthy_before(
+    gate: &Gate,
+    kubelet: &Kubelet,
+    ledger: &mut Ledger,
+    dry_run: bool,
+    interrupts: &mut Interrupts,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
     let Some(unit) = &kubelet.unit else {
         return Ok(());
     };
-    gate.check(unit).map_err(|reason| {
-        Problem::new(
-            Code::Refused,
-            format!("cannot restart {}: it was not healthy before: {reason}; nothing was changed", systemd::KUBELET),
-        )
-        .hint("mend it first: journalctl -u kubelet -n 50; or edit alone: kubelet-tls apply --restart never")
-    })
+    let Err(reason) = gate.check(unit) else {
+        return Ok(());
+    };
+    let hint = match ledger.cut_off {
+        CutOff::Unedited if !dry_run => {
+            let helped = gate.without_flags().prove_anew(unit, interrupts);
+            if helped.is_ok() {
+                ledger.end(State::PutBack, console, document);
+                return Err(Problem::new(
+                    Code::Refused,
+                    "cannot change serverTLSBootstrap: an earlier run was cut off while it put everything back; that is completed, and the kubelet is healthy again",
+                )
+                .hint("journalctl -u kubelet --no-pager -n 50, for what it died of; then run the same command again"));
+            }
+            "systemctl status kubelet"
+        }
+        CutOff::Edited(_) => {
+            "an earlier run was cut off after it had edited the file; the same command as then completes or undoes it"
+        }
+        _ => {
+            "mend it first: journalctl -u kubelet -n 50; or edit alone: kubelet-tls apply --restart never"
+        }
+    };
+    Err(Problem::new(
+        Code::Refused,
+        format!(
+            "cannot restart {}: it was not healthy before: {reason}; nothing was changed",
+            systemd::KUBELET
+        ),
+    )
+    .hint(hint))
 }
 
 fn tell_unchanged(plan: &Plan, wanted: Bootstrap, console: &Console) {

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use crate::apply::{Death, Gate, HEALTH_DEADLINE, Locks, Notice, Vigil, Watched};
+use crate::apply::{Death, Gate, HEALTH_DEADLINE, LOOK_AT_STATUS, Locks, Notice, Vigil, Watched};
 use crate::cli;
 use crate::commands::{Console, node, request};
 use crate::csr::{Request, State};
@@ -13,10 +13,12 @@ use crate::host::systemd;
 use crate::kubelet::Bootstrap;
 use crate::observed::{Kubelet, Node};
 use crate::plan::{Plan, Restart};
+use crate::receipt;
 use crate::report::{CertificateReport, Code, CsrReport, Document, Problem, RestartReport};
 
 use super::cluster::Cluster;
 use super::edit_problem;
+use super::ledger::Ledger;
 
 /// One run of `apply` on a node, decided and not yet done.
 pub(super) struct Run<'a> {
@@ -24,7 +26,10 @@ pub(super) struct Run<'a> {
     pub(super) console: &'a Console,
     pub(super) gate: Gate,
     pub(super) plan: Plan,
+    /// Its edits were made by an earlier run that was cut off.
+    pub(super) made: bool,
     pub(super) locks: Locks,
+    pub(super) ledger: Ledger,
     pub(super) kubelet: Kubelet,
     pub(super) cluster: Option<Cluster>,
 }
@@ -40,11 +45,20 @@ impl Run<'_> {
             // Nothing has happened yet.
             signals::die_of(signal);
         }
-        self.locks
-            .edit(&self.plan)
-            .map_err(|failure| edit_problem(&failure, document))?;
+        if self.plan.changes() && !self.made {
+            self.ledger.start(&self.plan)?;
+            if let Err(failure) = self.locks.edit(&self.plan) {
+                if failure.left.is_empty() {
+                    self.ledger
+                        .end(receipt::State::PutBack, self.console, document);
+                }
+                return Err(edit_problem(&failure, document));
+            }
+        }
         document.changed = Some(self.plan.changes());
         let Some(unit) = self.kubelet.unit.clone() else {
+            self.ledger
+                .end(receipt::State::Done, self.console, document);
             return Ok(());
         };
         let far = Instant::now() + HEALTH_DEADLINE + self.arguments.settle + self.arguments.timeout;
@@ -67,6 +81,7 @@ impl Run<'_> {
                     let death = Death {
                         reason: error.to_string(),
                         journal: Vec::new(),
+                        hint: LOOK_AT_STATUS,
                     };
                     let problem = node::systemd_problem("restart", &error);
                     return Err(Problem {
@@ -75,9 +90,13 @@ impl Run<'_> {
                     });
                 }
             }
+        } else if self.made && unit.is_running() {
+            self.gate.begin(&unit)
         } else if self.cluster.is_some() {
             self.gate.resume(&unit)
         } else {
+            self.ledger
+                .end(receipt::State::Done, self.console, document);
             self.tell_pending_restart();
             return Ok(());
         };
@@ -96,6 +115,8 @@ impl Run<'_> {
         if let Err(death) = &watched.health {
             return Err(self.put_back(death, interrupts, document));
         }
+        self.ledger
+            .end(receipt::State::Done, self.console, document);
         self.conclude(&watched, document)
     }
 
@@ -195,7 +216,9 @@ impl Run<'_> {
             "out of time"
         };
         let done = match wait {
-            cli::Wait::Csr => cluster.kept.is_some() || request.is_some(),
+            cli::Wait::Csr => {
+                cluster.kept.is_some() || request.is_some_and(|request| !is_lost(request))
+            }
             cli::Wait::Issued => {
                 issued && served.as_ref().is_ok_and(|served| served.verified.is_ok())
             }
@@ -259,7 +282,7 @@ impl Run<'_> {
 
     /// The kubelet is not healthy: the old bytes, a restart, the same proof.
     fn put_back(
-        &self,
+        &mut self,
         death: &Death,
         interrupts: &mut Interrupts,
         document: &mut Document,
@@ -282,7 +305,7 @@ impl Run<'_> {
                 Code::Refused,
                 format!("cannot {verb} serverTLSBootstrap: {}; {rest}", death.reason),
             )
-            .hint("journalctl -u kubelet --no-pager -n 50")
+            .hint(death.hint)
         };
         if !self.plan.changes() {
             return refused("no file was changed, so there is nothing to put back");
@@ -290,10 +313,14 @@ impl Run<'_> {
         self.console.say("putting everything back");
         if let Err(failure) = self.locks.edit(&self.plan.inverse()) {
             let problem = edit_problem(&failure, document);
+            let undo = self
+                .arguments
+                .again(!self.arguments.selection.disable, "--restart never");
             return Problem {
                 code: Code::Io,
                 ..refused(&format!("and putting back failed: {}", problem.message))
-            };
+            }
+            .hint(format!("{undo} && systemctl restart kubelet"));
         }
         document.changed = Some(false);
         document.rolled_back = Some(true);
@@ -305,16 +332,14 @@ impl Run<'_> {
                 .is_some_and(|was| was.incarnation() == now.incarnation())
         });
         if untouched {
+            self.ledger
+                .end(receipt::State::PutBack, self.console, document);
             return refused("the file was put back, and the kubelet was not touched");
         }
-        let again = self
-            .gate
-            .restart(self.kubelet.unit.as_ref())
-            .map_err(|error| error.to_string())
-            .and_then(|vigil| {
-                let watched = vigil.keep(None, None, Instant::now(), interrupts, |_| {}, |_| true);
-                watched.health.map_err(|death| death.reason)
-            });
+        let unit = self.kubelet.unit.clone().unwrap_or_default();
+        let again = self.gate.without_flags().prove_anew(&unit, interrupts);
+        self.ledger
+            .end(receipt::State::PutBack, self.console, document);
         match again {
             Ok(()) => refused("everything was put back, and the kubelet is healthy again"),
             Err(reason) => refused(&format!("everything was put back, and the kubelet is not healthy with the old file either: {reason}"))

@@ -18,39 +18,48 @@ pub(super) enum Event {
     Error { code: u16, message: String },
 }
 
+/// Reads one line of a watch, field by field: as a tree, four megabytes of JSON would take some hundred times as much.
 pub(super) fn parse_event(line: &[u8]) -> Result<Event, serde_json::Error> {
     #[derive(Deserialize)]
-    struct Wire {
+    struct Head {
         #[serde(rename = "type")]
         kind: String,
-        object: serde_json::Value,
+        object: Object,
     }
-    let wire: Wire = serde_json::from_slice(line)?;
-    if wire.kind == "ERROR" {
-        let code = wire
-            .object
-            .get("code")
-            .and_then(serde_json::Value::as_u64)
-            .unwrap_or(500);
-        let code = u16::try_from(code).unwrap_or(500);
+    #[derive(Deserialize)]
+    struct Object {
+        metadata: Option<Metadata>,
+        code: Option<u16>,
+        message: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata {
+        resource_version: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Whole {
+        #[serde(deserialize_with = "Request::from_json")]
+        object: Option<Request>,
+    }
+    let head: Head = serde_json::from_slice(line)?;
+    if head.kind == "ERROR" {
         return Ok(Event::Error {
-            code,
-            message: status_message(&wire.object),
+            code: head.object.code.unwrap_or(500),
+            message: brief(&head.object.message.unwrap_or_default()),
         });
     }
-    let revision = wire
+    let revision = head
         .object
-        .pointer("/metadata/resourceVersion")
-        .and_then(serde_json::Value::as_str);
-    let revision = revision
+        .metadata
+        .and_then(|metadata| metadata.resource_version)
         .filter(|revision| {
             !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })
-        .ok_or_else(|| serde::de::Error::custom("an event without resourceVersion"))?
-        .to_owned();
-    Ok(match wire.kind.as_str() {
+        .ok_or_else(|| serde::de::Error::custom("an event without resourceVersion"))?;
+    Ok(match head.kind.as_str() {
         "ADDED" | "MODIFIED" => Event::Changed {
-            request: Request::from_json(wire.object)?,
+            request: serde_json::from_slice::<Whole>(line)?.object,
             revision,
         },
         _ => Event::Passed { revision },
@@ -99,34 +108,37 @@ pub(super) fn parse_node(bytes: &[u8]) -> Result<Node, serde_json::Error> {
             .addresses
             .unwrap_or_default()
             .into_iter()
-            .map(|a| (a.kind, a.address))
+            .map(|a| (brief(&a.kind), brief(&a.address)))
             .collect(),
-        taints: taints.into_iter().map(|taint| taint.key).collect(),
+        taints: taints.iter().map(|taint| brief(&taint.key)).collect(),
         kubelet_version: status
             .node_info
-            .map(|info| info.kubelet_version)
+            .map(|info| brief(&info.kubelet_version))
             .unwrap_or_default(),
     })
 }
 
-/// The message of a `Status` object, or the beginning of whatever else was said.
-pub(super) fn parse_status(bytes: &[u8]) -> String {
-    let text = match serde_json::from_slice::<serde_json::Value>(bytes) {
-        Ok(status) => status_message(&status),
-        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
-    };
-    crate::certificate::harmless(text.trim())
-        .chars()
-        .take(300)
-        .collect()
+/// The `Date` header (RFC 9110, 5.6.7), of which servers send the fixed form alone.
+pub(super) fn parse_date(text: &str) -> Option<jiff::Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text)
+        .ok()
 }
 
-pub(super) fn status_message(status: &serde_json::Value) -> String {
-    status
-        .get("message")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+/// The message of a `Status` object, or the beginning of whatever else was said.
+pub(super) fn parse_status(bytes: &[u8]) -> String {
+    let status = serde_json::from_slice::<serde_json::Value>(bytes);
+    let message = status.map(|status| {
+        let message = status.get("message").and_then(serde_json::Value::as_str);
+        message.unwrap_or_default().to_owned()
+    });
+    brief(&message.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// What a server says, fit for a line on a terminal: in length, and without control characters.
+pub(super) fn brief(text: &str) -> String {
+    let start: String = text.trim().chars().take(300).collect();
+    crate::certificate::harmless(&start)
 }
 
 #[cfg(test)]
@@ -180,6 +192,14 @@ mod tests {
                 message: "too old resource version: 1 (2)".into()
             }
         );
+        let long = format!(
+            r#"{{"type":"ERROR","object":{{"code":500,"message":"\u001b[2J{}"}}}}"#,
+            "x".repeat(5000)
+        );
+        let Event::Error { message, .. } = parse_event(long.as_bytes()).unwrap() else {
+            panic!("{long}");
+        };
+        assert!(message.starts_with("\u{fffd}[2Jx") && message.len() < 400);
         for odd in [
             &b"{"[..],
             b"null",
@@ -206,6 +226,13 @@ mod tests {
         assert_eq!(node.addresses[1], ("Hostname".into(), "node1".into()));
         assert_eq!(parse_node(b"{}").unwrap(), Node::default());
         assert!(parse_node(b"[]").is_err());
+    }
+
+    #[test]
+    fn a_date_as_http_has_it() {
+        let time = "2026-11-23T07:16:56Z".parse().unwrap();
+        assert_eq!(parse_date("Mon, 23 Nov 2026 07:16:56 GMT"), Some(time));
+        assert_eq!(parse_date("yesterday"), None);
     }
 
     #[test]

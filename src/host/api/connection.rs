@@ -12,9 +12,10 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 
 use crate::csr::{KUBELET_SERVING, Listing};
+use crate::host::clock;
 use crate::observed::Node;
 
-use super::answers::{parse_node, parse_status};
+use super::answers::{brief, parse_date, parse_node, parse_status};
 use super::{ApiError, chain};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -26,6 +27,8 @@ pub(super) const BACKOFF: (Duration, Duration) =
 pub(super) const OBJECT_CAP: usize = 4 * 1024 * 1024;
 /// How long one that cannot be reached at all is tried: a load balancer may be turning to its next server.
 pub(super) const NO_CONNECTION: Duration = Duration::from_secs(5);
+/// The longest that a server's Retry-After is obeyed: beyond any deadline, and short enough to reckon with.
+pub(super) const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
 /// What is kept of an error's body, in bytes.
 pub(super) const ERROR_CAP: usize = 16 * 1024;
 
@@ -49,7 +52,8 @@ impl Connection {
     pub(super) fn nonsense(&self, reason: impl Into<String>) -> ApiError {
         ApiError::Nonsense {
             server: self.server.clone(),
-            reason: reason.into(),
+            // It may quote the answer.
+            reason: brief(&reason.into()),
         }
     }
 
@@ -79,9 +83,17 @@ impl Connection {
     }
 
     pub(super) async fn list(&self, client: &kube::Client) -> Result<Listing, ApiError> {
-        let body = self
-            .get(client, &format!("{REQUESTS}?{}", signer_selector()))
+        let answer = self
+            .ask(client, &format!("{REQUESTS}?{}", signer_selector()))
             .await?;
+        let date = answer
+            .headers()
+            .get(http::header::DATE)
+            .and_then(|date| date.to_str().ok());
+        let clock_ahead = date.and_then(parse_date).map_or(0, |server| {
+            server.as_second() - clock::timestamp().as_second()
+        });
+        let body = answer.into_body();
         let (frames, received) = sync_channel(4);
         let item_bytes = Arc::new(AtomicUsize::new(0));
         let (node, counter) = (self.node.clone(), item_bytes.clone());
@@ -103,7 +115,11 @@ impl Connection {
             .map_err(|_| self.nonsense("the list cannot be read"))?;
         // Where both failed, the connection is the cause and the broken list its consequence.
         sent?;
-        listing.map_err(|error| self.nonsense(error.to_string()))
+        let listing = listing.map_err(|error| self.nonsense(error.to_string()))?;
+        Ok(Listing {
+            clock_ahead,
+            ..listing
+        })
     }
 
     async fn forward(&self, mut body: Body, frames: SyncSender<Vec<u8>>) -> Result<(), ApiError> {
@@ -132,6 +148,15 @@ impl Connection {
 
     /// Sends a GET and returns the body of a 200.
     pub(super) async fn get(&self, client: &kube::Client, path: &str) -> Result<Body, ApiError> {
+        Ok(self.ask(client, path).await?.into_body())
+    }
+
+    /// Sends a GET and returns a 200.
+    async fn ask(
+        &self,
+        client: &kube::Client,
+        path: &str,
+    ) -> Result<http::Response<Body>, ApiError> {
         let request = http::Request::builder()
             .method(Method::GET)
             .uri(path)
@@ -147,7 +172,7 @@ impl Connection {
             .map_err(|_| self.unreachable(format!("no answer within {ANSWER_DEADLINE:?}")))?
             .map_err(|error| self.unreachable(chain(&error)))?;
         if answer.status() == StatusCode::OK {
-            return Ok(answer.into_body());
+            return Ok(answer);
         }
         let code = answer.status().as_u16();
         let retry_after = answer
@@ -156,7 +181,7 @@ impl Connection {
             .and_then(|value| value.to_str().ok());
         let retry_after = retry_after
             .and_then(|value| value.parse().ok())
-            .map(Duration::from_secs);
+            .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_CAP));
         let mut body = answer.into_body();
         let mut bytes = Vec::new();
         while bytes.len() < ERROR_CAP

@@ -5,6 +5,8 @@
 
 mod answers;
 mod connection;
+mod kubeconfig;
+mod proxy;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -12,8 +14,6 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::ByteString;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::runtime::Runtime;
 
 use crate::certificate::Certificate;
@@ -22,10 +22,8 @@ use crate::host::files;
 use crate::observed::Node;
 
 use connection::{ANSWER_DEADLINE, Connection};
+use kubeconfig::KUBECONFIG_CAP;
 use watch::Watch;
-
-/// A kubeconfig with everything inline is some ten kilobytes, in bytes.
-const KUBECONFIG_CAP: u64 = 1024 * 1024;
 
 /// Why the API server gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,39 +125,23 @@ pub struct Api {
 }
 
 impl Api {
-    /// Reads `kubeconfig` and prepares a connection; nothing is sent yet.
+    /// Reads the kubeconfig at `path` and prepares a connection; nothing is sent yet.
     ///
     /// # Errors
     /// When the kubeconfig is not a kubelet's: without a client certificate of a node, or with verification off.
-    pub fn open(kubeconfig: &Path) -> Result<Self, ApiError> {
+    pub fn open(path: &Path) -> Result<Self, ApiError> {
         let wrong = |reason: String| ApiError::Kubeconfig {
-            path: kubeconfig.to_owned(),
+            path: path.to_owned(),
             reason,
         };
         let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
-        // Read here first, for the cause in plain words and with a cap.
-        files::read(kubeconfig, KUBECONFIG_CAP).map_err(|error| wrong(error.cause.to_string()))?;
-        let file = Kubeconfig::read_from(kubeconfig).map_err(|error| wrong(chain(&error)))?;
-        let options = KubeConfigOptions::default();
-        let mut config = runtime
-            .block_on(kube::Config::from_custom_kubeconfig(file, &options))
-            .map_err(|error| wrong(chain(&error)))?;
-        if config.accept_invalid_certs {
-            return Err(wrong("insecure-skip-tls-verify is set, and what an unverified server says is not believed".into()));
-        }
-        if config.cluster_url.scheme_str() != Some("https") {
-            return Err(wrong("the server's address is not https".into()));
-        }
+        let mut config = kubeconfig::read(path).map_err(wrong)?;
         config.connect_timeout = Some(ANSWER_DEADLINE);
         // Attempts are counted and timed here.
         config.default_retry = false;
         config.read_timeout = None;
         let node = node_of(&config.auth_info).map_err(wrong)?;
-        let server = config
-            .cluster_url
-            .to_string()
-            .trim_end_matches('/')
-            .to_owned();
+        let server = address(&config);
         let client = client(&runtime, config.clone()).map_err(|error| wrong(chain(&error)))?;
         Ok(Self {
             connection: Connection {
@@ -235,6 +217,23 @@ fn client(runtime: &Runtime, config: kube::Config) -> Result<kube::Client, kube:
     kube::Client::try_from(config)
 }
 
+/// The server's address for people, and the way to it; a proxy's address without its password.
+fn address(config: &kube::Config) -> String {
+    let server = config.cluster_url.to_string();
+    let server = server.trim_end_matches('/');
+    let proxy = config.proxy_url.as_ref().and_then(|proxy| {
+        let scheme = proxy.scheme_str().unwrap_or_default();
+        let port = proxy
+            .port_u16()
+            .map_or_else(String::new, |port| format!(":{port}"));
+        Some(format!("{scheme}://{}{port}", proxy.host()?))
+    });
+    match proxy {
+        Some(proxy) => format!("{server} through the proxy {proxy}"),
+        None => server.to_owned(),
+    }
+}
+
 /// An error with its causes, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -253,9 +252,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn node_of(user: &kube::config::AuthInfo) -> Result<String, String> {
     let pem = match (&user.client_certificate_data, &user.client_certificate) {
         (Some(data), _) => {
-            serde_json::from_value::<ByteString>(data.as_str().into())
-                .map_err(|error| format!("client-certificate-data: {error}"))?
-                .0
+            kubeconfig::from_base64(data).ok_or("client-certificate-data is not base64")?
         }
         (None, Some(path)) => {
             files::read(Path::new(path), KUBECONFIG_CAP).map_err(|error| error.to_string())?

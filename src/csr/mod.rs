@@ -1,14 +1,19 @@
 //! CertificateSigningRequest: its state, whose it is, what it asks for. Reads the API's own JSON.
 
+mod list;
+mod wire;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use k8s_openapi::ByteString;
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize as _;
+use serde::de::{DeserializeSeed as _, Deserializer};
 
-use crate::certificate::{Names, harmless, requested_names};
+use crate::certificate::Names;
+
+use list::ListSeed;
+use wire::Wire;
 
 /// The signer of kubelet serving certificates
 /// (<https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers>).
@@ -77,12 +82,18 @@ impl Request {
     ///
     /// # Errors
     /// When it is no CertificateSigningRequest.
-    pub fn from_json(object: serde_json::Value) -> Result<Option<Self>, serde_json::Error> {
+    pub fn from_json<'de, D: Deserializer<'de>>(object: D) -> Result<Option<Self>, D::Error> {
         Wire::deserialize(object).map(Wire::into_request)
     }
 
-    fn is_newer_than(&self, other: &Self) -> bool {
-        (self.created, self.revision) > (other.created, other.revision)
+    /// Whether it was made after `other`. Of two of the same second, a decision about one changes its revision and
+    /// not its age: one that is still Pending counts as the newer.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        let age = |request: &Self| {
+            let pending = request.state == State::Pending;
+            (request.created, pending, request.revision)
+        };
+        age(self) > age(other)
     }
 }
 
@@ -97,6 +108,8 @@ pub struct Listing {
     pub newest: Option<Request>,
     /// How many of them are Pending. All but the newest belong to lost keys.
     pub pending: usize,
+    /// How far the server's clock is ahead of this machine's, in seconds: `created` is the server's time.
+    pub clock_ahead: i64,
 }
 
 impl Listing {
@@ -133,193 +146,6 @@ impl Listing {
     }
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    metadata: WireMeta,
-    spec: WireSpec,
-    status: Option<WireStatus>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireMeta {
-    name: String,
-    creation_timestamp: Option<Timestamp>,
-    resource_version: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireSpec {
-    request: Option<ByteString>,
-    signer_name: Option<String>,
-    username: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct WireStatus {
-    conditions: Option<Vec<WireCondition>>,
-    certificate: Option<ByteString>,
-}
-
-#[derive(Deserialize)]
-struct WireCondition {
-    #[serde(rename = "type")]
-    kind: String,
-    reason: Option<String>,
-    message: Option<String>,
-}
-
-impl Wire {
-    fn into_request(self) -> Option<Request> {
-        if self.spec.signer_name.as_deref() != Some(KUBELET_SERVING) {
-            return None;
-        }
-        let status = self.status.unwrap_or(WireStatus {
-            conditions: None,
-            certificate: None,
-        });
-        let conditions = status.conditions.unwrap_or_default();
-        let condition = |kind: &str| conditions.iter().find(|condition| condition.kind == kind);
-        let issued = status
-            .certificate
-            .is_some_and(|certificate| !certificate.0.is_empty());
-        let (state, why) = match (
-            condition("Denied"),
-            condition("Failed"),
-            condition("Approved"),
-        ) {
-            (Some(denied), _, _) => (State::Denied, Some(denied)),
-            (None, Some(failed), _) => (State::Failed, Some(failed)),
-            (None, None, Some(approved)) if issued => (State::Issued, Some(approved)),
-            (None, None, Some(approved)) => (State::Approved, Some(approved)),
-            (None, None, None) => (State::Pending, None),
-        };
-        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let message = why.and_then(|why| said(&why.message).or_else(|| said(&why.reason)));
-        let pem = self.spec.request.unwrap_or_default();
-        Some(Request {
-            name: harmless(&self.metadata.name),
-            created: self.metadata.creation_timestamp,
-            requestor: harmless(&self.spec.username.unwrap_or_default()),
-            state,
-            message: message.map(|text| harmless(&text)),
-            names: requested_names(&pem.0).unwrap_or_default(),
-            revision: self
-                .metadata
-                .resource_version
-                .and_then(|version| version.parse().ok())
-                .unwrap_or(0),
-        })
-    }
-}
-
-struct ListSeed<'a> {
-    requestor: &'a str,
-    after_item: &'a dyn Fn(),
-}
-
-impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
-    type Value = Listing;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Listing, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ListSeed<'_> {
-    type Value = Listing;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a CertificateSigningRequestList")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listing, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Meta {
-            resource_version: Option<String>,
-            #[serde(rename = "continue")]
-            next: Option<String>,
-        }
-        let mut listing = Listing::default();
-        let mut has_items = false;
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "metadata" => {
-                    let meta = map.next_value::<Meta>()?;
-                    // It was asked for whole; part of it would make an old request look new.
-                    if meta.next.is_some_and(|next| !next.is_empty()) {
-                        return Err(serde::de::Error::custom(
-                            "the list was cut short by the server",
-                        ));
-                    }
-                    listing.resource_version = meta.resource_version.unwrap_or_default();
-                }
-                "items" => {
-                    has_items = true;
-                    map.next_value_seed(ItemsSeed {
-                        list: &self,
-                        listing: &mut listing,
-                    })?;
-                }
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        if has_items {
-            Ok(listing)
-        } else {
-            Err(serde::de::Error::missing_field("items"))
-        }
-    }
-}
-
-struct ItemsSeed<'a, 'b> {
-    list: &'a ListSeed<'b>,
-    listing: &'a mut Listing,
-}
-
-impl<'de> DeserializeSeed<'de> for ItemsSeed<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_option(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of CertificateSigningRequests")
-    }
-
-    // Go writes a nil slice as null.
-    fn visit_none<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(item) = items.next_element::<Wire>()? {
-            if item.spec.username.as_deref() == Some(self.list.requestor)
-                && let Some(request) = item.into_request()
-            {
-                self.listing.add(request);
-            }
-            (self.list.after_item)();
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,7 +158,7 @@ mod tests {
     fn the_real_lists_in_each_state() {
         let list = |text| read(text, "node36").unwrap();
         let empty = list(include_str!(
-            "../testdata/captured/1.36/csr-list-empty.json"
+            "../../testdata/captured/1.36/csr-list-empty.json"
         ));
         assert_eq!(
             (empty.newest, empty.resource_version.as_str()),
@@ -340,7 +166,7 @@ mod tests {
         );
 
         let pending = list(include_str!(
-            "../testdata/captured/1.36/csr-list-pending.json"
+            "../../testdata/captured/1.36/csr-list-pending.json"
         ));
         assert_eq!(pending.pending, 1);
         let newest = pending.newest.unwrap();
@@ -357,7 +183,7 @@ mod tests {
         assert_eq!(newest.message, None);
 
         let issued = list(include_str!(
-            "../testdata/captured/1.36/csr-list-issued.json"
+            "../../testdata/captured/1.36/csr-list-issued.json"
         ))
         .newest
         .unwrap();
@@ -370,7 +196,7 @@ mod tests {
 
     #[test]
     fn of_a_denied_an_issued_and_a_new_request_the_new_one_is_the_newest() {
-        let text = include_str!("../testdata/captured/1.36/csr-list-denied-and-retried.json");
+        let text = include_str!("../../testdata/captured/1.36/csr-list-denied-and-retried.json");
         let listing = read(text, "node36").unwrap();
         assert_eq!(listing.newest.unwrap().name, "csr-b7vfl");
         assert_eq!(listing.known.len(), 3);
@@ -380,8 +206,28 @@ mod tests {
     }
 
     #[test]
+    fn a_decision_does_not_make_a_request_newer_than_one_of_the_same_second() {
+        let item = |name: &str, revision: &str, conditions: &str| {
+            format!(
+                r#"{{"metadata":{{"name":"{name}","creationTimestamp":"2026-11-23T07:16:56Z","resourceVersion":"{revision}"}},
+                "spec":{{"signerName":"{KUBELET_SERVING}","username":"system:node:n"}},"status":{{"conditions":[{conditions}]}}}}"#
+            )
+        };
+        let denied = item("first", "12", r#"{"type":"Denied"}"#);
+        let pending = item("second", "11", "");
+        let older = item("older", "9", "");
+        for items in [
+            format!("{denied},{pending},{older}"),
+            format!("{older},{pending},{denied}"),
+        ] {
+            let listing = read(&format!(r#"{{"items":[{items}]}}"#), "n").unwrap();
+            assert_eq!(listing.newest.unwrap().name, "second");
+        }
+    }
+
+    #[test]
     fn a_failed_request_of_1_19() {
-        let text = include_str!("../testdata/captured/1.19/csrs-after-blind-approval.json");
+        let text = include_str!("../../testdata/captured/1.19/csrs-after-blind-approval.json");
         let all: serde_json::Value = serde_json::from_str(text).unwrap();
         let states: Vec<State> = all["items"]
             .as_array()
@@ -418,7 +264,7 @@ mod tests {
     fn a_bookmark_is_no_request() {
         let bookmark = r#"{"kind":"CertificateSigningRequest","metadata":{"resourceVersion":"560"},"spec":{"request":null,"signerName":""},"status":{}}"#;
         assert!(!matches!(
-            Request::from_json(serde_json::from_str(bookmark).unwrap()),
+            Request::from_json(serde_json::from_str::<serde_json::Value>(bookmark).unwrap()),
             Ok(Some(_))
         ));
     }

@@ -1,0 +1,270 @@
+//! The receipt: what a run was about to change, enough to undo it, durable before the first edit.
+//!
+//! It holds no whole file, because kubeadm's files hold join tokens: only the bytes that change, where, and the
+//! SHA-256 of what was and what will be, so that an undoing is byte for byte or not at all.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Edit, Target};
+
+/// The format's version. A later one must go on reading this one.
+pub const VERSION: u32 = 1;
+
+/// What a run was about to change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Receipt {
+    /// [`VERSION`].
+    pub version: u32,
+    /// How far it came.
+    pub state: State,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Its edits, those that change something.
+    pub edits: Vec<Change>,
+}
+
+/// How far a run came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Not to its end: whoever reads this, after the run is gone, finds a run that was cut off.
+    Started,
+    /// The change is made and, where the kubelet was restarted for it, proved.
+    Done,
+    /// The kubelet did not come back healthy, and everything was put back.
+    PutBack,
+}
+
+/// One edit, as the bytes that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Change {
+    /// The file.
+    pub target: std::path::PathBuf,
+    /// Where the change begins, in bytes.
+    pub offset: usize,
+    /// What stood there.
+    pub removed: String,
+    /// What stands there now.
+    pub inserted: String,
+    /// SHA-256 of the whole file before, in hexadecimal.
+    pub sha256_before: String,
+    /// SHA-256 of the whole file after, in hexadecimal.
+    pub sha256_after: String,
+}
+
+/// How a file stands to a change of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It reads as before the change.
+    Before,
+    /// It reads as after it; this edit would have made it so.
+    After(Edit),
+    /// Somebody has edited it since.
+    Other,
+}
+
+impl Receipt {
+    /// The receipt of edits that are about to be made.
+    pub fn started(edits: &[Edit], now: String) -> Self {
+        let edits = edits
+            .iter()
+            .filter(|edit| edit.changes())
+            .filter_map(Change::of)
+            .collect();
+        Self {
+            version: VERSION,
+            state: State::Started,
+            started: now,
+            edits,
+        }
+    }
+
+    /// The same with another state.
+    #[must_use]
+    pub fn at(&self, state: State) -> Self {
+        Self {
+            state,
+            ..self.clone()
+        }
+    }
+
+    /// Reads a receipt.
+    ///
+    /// # Errors
+    /// When it is none, or of a version that this program does not know.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let receipt: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if receipt.version == VERSION {
+            Ok(receipt)
+        } else {
+            Err(format!(
+                "it is of version {}, and this program knows version {VERSION}",
+                receipt.version
+            ))
+        }
+    }
+
+    /// Writes it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // A structure of strings and numbers always serializes.
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+}
+
+impl Change {
+    fn of(edit: &Edit) -> Option<Self> {
+        let Target::File(path) = &edit.target else {
+            return None;
+        };
+        // Only UTF-8 is ever edited.
+        let (before, after) = (
+            std::str::from_utf8(&edit.before).ok()?,
+            std::str::from_utf8(&edit.after).ok()?,
+        );
+        let prefix = before
+            .chars()
+            .zip(after.chars())
+            .take_while(|(a, b)| a == b)
+            .map(|(a, _)| a.len_utf8())
+            .sum();
+        let (rest_before, rest_after) = (before.get(prefix..)?, after.get(prefix..)?);
+        let suffix: usize = rest_before
+            .chars()
+            .rev()
+            .zip(rest_after.chars().rev())
+            .take_while(|(a, b)| a == b)
+            .map(|(a, _)| a.len_utf8())
+            .sum();
+        Some(Self {
+            target: path.clone(),
+            offset: prefix,
+            removed: rest_before.get(..rest_before.len() - suffix)?.to_owned(),
+            inserted: rest_after.get(..rest_after.len() - suffix)?.to_owned(),
+            sha256_before: sha256(&edit.before),
+            sha256_after: sha256(&edit.after),
+        })
+    }
+
+    /// How a file that reads `now` stands to this change.
+    pub fn standing(&self, now: &[u8]) -> Standing {
+        let hash = sha256(now);
+        if hash == self.sha256_before {
+            return Standing::Before;
+        }
+        let undone = || {
+            let end = self.offset.checked_add(self.inserted.len())?;
+            let middle = now.get(self.offset..end)?;
+            let before = [
+                now.get(..self.offset)?,
+                self.removed.as_bytes(),
+                now.get(end..)?,
+            ]
+            .concat();
+            (middle == self.inserted.as_bytes() && sha256(&before) == self.sha256_before)
+                .then_some(before)
+        };
+        match undone() {
+            Some(before) if hash == self.sha256_after => Standing::After(Edit {
+                target: Target::File(self.target.clone()),
+                before,
+                after: now.to_vec(),
+            }),
+            _ => Standing::Other,
+        }
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "kind: KubeletConfiguration\nté: 1\ntoken: secret\n";
+    const NEW: &str =
+        "kind: KubeletConfiguration\nserverTLSBootstrap: true\nté: 1\ntoken: secret\n";
+
+    fn receipt(before: &str, after: &str) -> Receipt {
+        let edit = Edit {
+            target: Target::File("/c.yaml".into()),
+            before: before.into(),
+            after: after.into(),
+        };
+        Receipt::started(&[edit], "2026-11-23T07:16:56Z".into())
+    }
+
+    #[test]
+    fn a_receipt_undoes_byte_for_byte() {
+        for (before, after) in [
+            (OLD, NEW),
+            (NEW, OLD),
+            ("a: false", "a: true"),
+            ("", "x"),
+            ("é", "è"),
+            ("aa", "aaa"),
+        ] {
+            let written = receipt(before, after).to_bytes();
+            let change = Receipt::parse(&written).unwrap().edits.remove(0);
+            assert_eq!(change.standing(before.as_bytes()), Standing::Before);
+            match change.standing(after.as_bytes()) {
+                Standing::After(edit) => {
+                    assert_eq!((edit.before, edit.after), (before.into(), after.into()))
+                }
+                other => panic!("{other:?}"),
+            }
+            for other in [
+                "",
+                "a: truf",
+                "kind: KubeletConfiguration\nserverTLSBootstrap: true\n",
+            ] {
+                if other != before && other != after {
+                    assert_eq!(
+                        change.standing(other.as_bytes()),
+                        Standing::Other,
+                        "{other:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn it_holds_nothing_but_the_change() {
+        let text = String::from_utf8(receipt(OLD, NEW).to_bytes()).unwrap();
+        assert!(!text.contains("secret"), "{text}");
+        assert!(text.contains("serverTLSBootstrap: true"));
+    }
+
+    #[test]
+    fn the_first_format_is_read_for_ever() {
+        let text = include_bytes!("../testdata/receipt/v1/receipt.json");
+        let receipt = Receipt::parse(text).unwrap();
+        assert_eq!(receipt.state, State::Done);
+        assert_eq!(receipt.edits[0].inserted, "serverTLSBootstrap: true\n");
+        assert_eq!(receipt.to_bytes(), text.strip_suffix(b"\n").unwrap());
+    }
+
+    #[test]
+    fn what_is_no_receipt() {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "{\"version\":2,\"state\":\"Done\",\"started\":\"\",\"edits\":[]}",
+        ] {
+            assert!(Receipt::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        // An offset from nowhere.
+        let mut wrong = receipt(OLD, NEW).edits.remove(0);
+        wrong.offset = usize::MAX;
+        assert_eq!(wrong.standing(NEW.as_bytes()), Standing::Other);
+    }
+}
