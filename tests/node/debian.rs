@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 
 /// Its systemd is the newest that still boots on hosts with version 1 control groups.
 const SUITE: &str = "bookworm";
+/// The suite's own C library.
+const LIBC: (u32, u32) = (2, 36);
 const PACKAGES: &str = "systemd,systemd-sysv,dbus";
 
 /// Changes whenever an older root would no longer do, which makes it be made anew.
-const RECIPE: &str =
-    "2: minbase, systemd, systemd-sysv, dbus; no host name; what slows the boot masked";
+const RECIPE: &str = "3: minbase, systemd, systemd-sysv, dbus; no host name; a C library no older than the host's; what slows the boot masked";
 
 /// What a machine needs of the host.
 const TOOLS: [&str; 5] = [
@@ -100,6 +101,7 @@ fn made(root: &Path) -> Result<(), String> {
     }
     // debootstrap copies the host's name, which would win over the machine's own
     let _ = fs::remove_file(root.join("etc/hostname"));
+    keep_up_with_the_host(root).map_err(io)?;
     for unit in MASKED {
         let link = root.join("etc/systemd/system").join(unit);
         if fs::symlink_metadata(&link).is_err() {
@@ -107,6 +109,38 @@ fn made(root: &Path) -> Result<(), String> {
         }
     }
     fs::write(stamp, RECIPE).map_err(io)
+}
+
+/// Gives the root the host's C library where that is the newer one: what was linked on the host runs with no older
+/// one, while the root's own programs run with any newer one.
+fn keep_up_with_the_host(root: &Path) -> std::io::Result<()> {
+    let host = Command::new("getconf").arg("GNU_LIBC_VERSION").output()?;
+    if parse_libc_version(&String::from_utf8_lossy(&host.stdout)) <= Some(LIBC) {
+        return Ok(());
+    }
+    // its parts are of one piece, so all of them or none
+    for list in fs::read_dir(root.join("var/lib/dpkg/info"))?.flatten() {
+        let name = list.file_name().to_string_lossy().into_owned();
+        if !(name.starts_with("libc6:") && name.ends_with(".list")) {
+            continue;
+        }
+        for path in fs::read_to_string(list.path())?
+            .lines()
+            .filter(|path| path.contains(".so"))
+        {
+            let (ours, theirs) = (root.join(&path[1..]), Path::new(path));
+            if fs::symlink_metadata(&ours).is_ok_and(|ours| ours.is_file()) && theirs.is_file() {
+                fs::copy(theirs, ours)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Of `glibc 2.36`.
+fn parse_libc_version(said: &str) -> Option<(u32, u32)> {
+    let (major, minor) = said.trim().strip_prefix("glibc ")?.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// The mirror that this host's own apt uses for the suite; none leaves the choice to debootstrap.
