@@ -35,7 +35,7 @@ pub fn a_crash_loop_is_put_back_byte_for_byte() {
     assert_eq!(before.content.attributes.len(), 2, "{before:?}");
 
     worker.behave_when_changed(Knobs {
-        die_after_ms: Some(0),
+        die_after_ms: Some(100),
         ..well()
     });
     let apply = worker.tool(&["apply", "-o", "json"]).run();

@@ -81,73 +81,95 @@ const STEPS: [&str; 3] = [
     "unlink,unlinkat",
 ];
 
-/// Runs `apply` once for each such call that it makes, and kills it at that call. Calls `after` each time.
-fn killed_at_each_step(worker: &Worker, mut after: impl FnMut(&str)) {
-    let old = worker.config().content.text;
-    for calls in STEPS {
-        for nth in 1.. {
-            worker.machine.write(CONFIG, &old, 0o644);
-            worker.machine.must(&["systemctl", "restart", "kubelet"]);
-            worker.await_healthy();
-            // creation times have whole seconds: a moment ago is as good as now
-            for request in worker.requests() {
-                worker.api.delete_csr(&request);
-            }
-            let trace = format!("trace={calls}");
-            let inject = format!("inject={calls}:signal=SIGKILL:when={nth}");
-            let strace = [
-                "strace",
-                "-f",
-                "-qq",
-                "-o",
-                "/dev/null",
-                "-e",
-                &trace,
-                "-e",
-                &inject,
-            ];
-            let apply = worker
-                .tool(&["apply", "--settle", "1s"])
-                .under(&strace)
-                .run();
-            let step = format!("{calls} {nth}: {apply}");
-            let text = worker.config().content.text;
-            let whole = text == old || without_line(&text, ENABLED) == old;
-            assert!(
-                whole,
-                "neither the old file nor the new one: {step}\n{text}"
-            );
-            after(&step);
-            if apply.signal.is_none() {
-                assert!(
-                    nth > 1 || calls.starts_with("unlink"),
-                    "nothing was killed: {step}"
-                );
-                break;
-            }
+/// Runs `apply` once for each such call that it makes, and kills it at that call; `after` is told the old text, and
+/// says what must hold then.
+/// Each kind of call has a machine of its own, for most of the time goes by waiting.
+fn killed_at_each_step(
+    prepare: impl Fn(&Worker) + Sync,
+    after: impl Fn(&Worker, &str, &str) + Sync,
+) {
+    thread::scope(|scope| {
+        for calls in STEPS {
+            let (prepare, after) = (&prepare, &after);
+            scope.spawn(move || {
+                let worker = Worker::start(&format!("kill-{}", &calls[..5]));
+                prepare(&worker);
+                let old = worker.config().content.text;
+                for nth in 1.. {
+                    worker.machine.write(CONFIG, &old, 0o644);
+                    worker.machine.must(&["systemctl", "restart", "kubelet"]);
+                    worker.await_healthy();
+                    // creation times have whole seconds: a moment ago is as good as now
+                    for request in worker.requests() {
+                        worker.api.delete_csr(&request);
+                    }
+                    if !killed_at(&worker, &old, calls, nth, after) {
+                        assert!(
+                            nth > 1 || calls.starts_with("unlink"),
+                            "{calls}: nothing was killed"
+                        );
+                        break;
+                    }
+                }
+            });
         }
-    }
+    });
+}
+
+/// Whether `apply` made so many such calls that it could be killed at this one.
+fn killed_at(
+    worker: &Worker,
+    old: &str,
+    calls: &str,
+    nth: u32,
+    after: impl Fn(&Worker, &str, &str),
+) -> bool {
+    let trace = format!("trace={calls}");
+    let inject = format!("inject={calls}:signal=SIGKILL:when={nth}");
+    let strace = [
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        &trace,
+        "-e",
+        &inject,
+    ];
+    let apply = worker
+        .tool(&["apply", "--settle", "1s"])
+        .under(&strace)
+        .run();
+    let step = format!("{calls} {nth}: {apply}");
+    let text = worker.config().content.text;
+    let whole = text == old || without_line(&text, ENABLED) == old;
+    assert!(
+        whole,
+        "neither the old file nor the new one: {step}\n{text}"
+    );
+    after(worker, old, &step);
+    apply.signal.is_some()
 }
 
 /// A kill at any step of a change that works leaves a whole file, and the next run finishes.
 pub fn killed_at_any_step_of_the_change() {
-    let worker = Worker::start("kill-change");
-    killed_at_each_step(&worker, |step| assert_finishes(&worker, step));
+    killed_at_each_step(|_| {}, |worker, _, step| assert_finishes(worker, step));
 }
 
 /// A kill at any step of a change that the kubelet dies of, and of putting it back: the next run sees to it that the
-/// kubelet is well again, and so does one more.
+/// kubelet is well again with its old config.
 pub fn killed_at_any_step_of_putting_back() {
-    let worker = Worker::start("kill-put-back");
-    let before = worker.config().content;
-    worker.behave_when_changed(Knobs {
-        die_after_ms: Some(0),
-        ..well()
-    });
-    killed_at_each_step(&worker, |step| {
+    let dies = |worker: &Worker| {
+        worker.behave_when_changed(Knobs {
+            die_after_ms: Some(0),
+            ..well()
+        })
+    };
+    killed_at_each_step(dies, |worker, old, step| {
         let next = worker.tool(&["apply", "--settle", "1s"]).run();
         assert_eq!(next.code, Some(78), "{step}\n{next}");
-        assert_eq!(worker.config().content, before, "{step}\n{next}");
+        assert_eq!(worker.config().content.text, old, "{step}\n{next}");
         worker.assert_no_leftovers();
         worker.await_healthy();
         assert!(worker.runs_what_its_config_says(), "{step}\n{next}");

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::command::{Background, Finished, Invocation};
@@ -34,7 +35,9 @@ impl Machine {
     /// Boots a machine of its own for a test; `label` shows up in process lists.
     pub fn boot(label: &str) -> Self {
         let root = debian::root().expect("checked before the first test");
-        let name = format!("kubelet-tls-node-{}-{label}", std::process::id());
+        static BOOTED: AtomicU32 = AtomicU32::new(0);
+        let number = BOOTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("kubelet-tls-node-{}-{number}-{label}", std::process::id());
         let dir = Self::directory().join(&name);
         fs::create_dir_all(&dir).expect("a directory for the machine");
         let lock = File::create(dir.join("lock")).expect("a lock file");
@@ -89,6 +92,11 @@ impl Machine {
                 );
             }
         }
+    }
+
+    /// What its directory and its control groups are called.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The machine's `/`, as the host sees it.

@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::machine::Machine;
 use super::worker::{CONFIG, ENABLED, Worker};
 
-/// kubeadm's unit with a program that dies at once, as a kubelet does with a config it cannot load.
+/// kubeadm's unit with a program that dies soon (of one that is gone already, journald cannot tell the start), as a kubelet does with a config it cannot load.
 const DIES: &str = "\
 [Service]
-ExecStart=/bin/sh -c 'echo cannot load the config >&2; exit 1'
+ExecStart=/bin/sh -c 'echo cannot load the config >&2; sleep 0.1; exit 1'
 Restart=always
 RestartSec=1
 [Unit]
@@ -27,7 +27,7 @@ pub fn a_crash_loop_shows_in_the_unit_not_in_the_exit_code() {
 
     let show =
         |property: &str| machine.must(&["systemctl", "show", "--value", "-p", property, "dies"]);
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(500));
     assert_eq!(show("ActiveState"), "activating");
     assert_eq!(show("SubState"), "auto-restart");
     let (invocation, restarts) = (show("InvocationID"), show("NRestarts"));
@@ -77,8 +77,7 @@ pub fn machines_leave_nothing_behind() {
         }
         found
     };
-    let name = format!("kubelet-tls-node-{}-left-behind", std::process::id());
-    let init = {
+    let (name, init) = {
         let machine = Machine::boot("left-behind");
         machine.must(&["systemctl", "is-active", "multi-user.target"]);
         machine.write("/var/lib/immutable", "", 0o644);
@@ -89,8 +88,8 @@ pub fn machines_leave_nothing_behind() {
             "setsid sleep 1000 >/dev/null 2>&1 & echo started",
         ]);
         assert_eq!(orphan.stdout, "started\n");
-        assert!(!traces(&name).is_empty());
-        machine.root()
+        assert!(!traces(machine.name()).is_empty());
+        (machine.name().to_owned(), machine.root())
     };
     assert!(!init.exists());
     assert_eq!(traces(&name), Vec::<String>::new());
