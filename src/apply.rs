@@ -140,7 +140,17 @@ pub struct Death {
     pub reason: String,
     /// The last words of its journal.
     pub journal: Vec<String>,
+    /// Where to look next.
+    pub hint: &'static str,
 }
+
+/// What to do about a kubelet that died.
+pub const LOOK_AT_JOURNAL: &str = "journalctl -u kubelet --no-pager -n 50";
+/// What to do about one that systemd does not let start, or of which it says nothing.
+pub const LOOK_AT_STATUS: &str = "systemctl status kubelet";
+/// What to do about a flag against the change.
+pub const LOOK_AT_FLAGS: &str = "take the flag out, then run this again; it is set in one of: systemctl cat kubelet; \
+     grep -n KUBELET /var/lib/kubelet/kubeadm-flags.env /etc/default/kubelet /etc/sysconfig/kubelet";
 
 impl Gate {
     /// Whether the kubelet is healthy now, before anything is touched.
@@ -212,6 +222,7 @@ impl Gate {
             answering_since: None,
             last_answer: Instant::now(),
             settled,
+            resumed: settled,
         }
     }
 }
@@ -237,6 +248,8 @@ pub struct Vigil {
     answering_since: Option<Instant>,
     last_answer: Instant,
     settled: bool,
+    /// Nobody has restarted it.
+    resumed: bool,
 }
 
 impl Vigil {
@@ -258,14 +271,24 @@ impl Vigil {
         };
         let mut told = (false, false);
         loop {
-            if let Err(reason) = self.look() {
+            if let Err((reason, hint)) = self.look() {
                 // The id first: the next automatic restart changes it.
                 let journal = systemd::journal(&self.baseline.invocation_id, JOURNAL_LINES);
-                return self.watched(Err(Death { reason, journal }), news, false);
+                return self.watched(
+                    Err(Death {
+                        reason,
+                        journal,
+                        hint,
+                    }),
+                    news,
+                    false,
+                );
             }
             if let (Some(after), false) = (self.answered_after, told.0) {
                 told.0 = true;
-                notify(Notice::Answers(after));
+                if !self.resumed && self.gate.healthz.is_some() {
+                    notify(Notice::Answers(after));
+                }
             }
             let interrupted = interrupts.received().is_some();
             if self.settled
@@ -289,12 +312,12 @@ impl Vigil {
     }
 
     /// One look: is it still the same process, and does it answer?
-    fn look(&mut self) -> Result<(), String> {
+    fn look(&mut self) -> Result<(), (String, &'static str)> {
         let unit = match systemd::show(self.gate.unit) {
             Ok(unit) => unit,
             // systemd may be re-executing itself.
             Err(_) if self.last_answer.elapsed() < HEALTH_PATIENCE => return Ok(()),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err((error.to_string(), LOOK_AT_STATUS)),
         };
         if !unit.is_running() || unit.incarnation() != self.baseline {
             let died = if unit.is_running() {
@@ -302,7 +325,10 @@ impl Vigil {
             } else {
                 unit.describe()
             };
-            return Err(format!("{} did not stay up: {died}", self.gate.unit));
+            return Err((
+                format!("{} did not stay up: {died}", self.gate.unit),
+                LOOK_AT_JOURNAL,
+            ));
         }
         let now = Instant::now();
         match self.gate.healthz.as_ref().map_or(Ok(()), Healthz::check) {
@@ -310,7 +336,8 @@ impl Vigil {
                 self.last_answer = now;
                 if self.answered_after.is_none() {
                     self.answered_after = Some(self.began.elapsed());
-                    self.flags_agree()?;
+                    self.flags_agree()
+                        .map_err(|reason| (reason, LOOK_AT_FLAGS))?;
                 }
                 let since = *self.answering_since.get_or_insert(now);
                 self.settled |= since.elapsed() >= self.gate.settle;
@@ -323,7 +350,10 @@ impl Vigil {
                 self.answering_since = None;
                 Ok(())
             }
-            Err(reason) => Err(format!("{} runs, but {reason}", self.gate.unit)),
+            Err(reason) => Err((
+                format!("{} runs, but {reason}", self.gate.unit),
+                LOOK_AT_JOURNAL,
+            )),
         }
     }
 

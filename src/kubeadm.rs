@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::kubelet::config::{self, KEY, Meta};
+use crate::kubelet::config::{self, KEY, Meta, Spelling};
 use crate::kubelet::{Bootstrap, Refusal, Warning, goyaml, warnings};
 use crate::yaml::{Document, Stream};
 
@@ -38,6 +38,8 @@ pub(crate) fn place(
     let mut join = None;
     let mut found = Vec::new();
     for (number, Document { root, .. }) in stream.documents.iter().enumerate() {
+        // a merge or a second key may give a document another kind than it seems to have
+        config::look(stream, *root, Spelling::Exact)?;
         let meta = config::meta(stream, *root);
         if meta.kind == Some(config::KIND) {
             kubelets.push((number, *root));
@@ -66,7 +68,7 @@ pub(crate) fn place(
         [(number, root)] => {
             config::check(stream, *root)?;
             if let (Some(join), Bootstrap::Enabled) = (join, wanted) {
-                let message = "kubeadm join does not read a KubeletConfiguration beside a JoinConfiguration: for nodes that join, use kubelet-tls cluster apply";
+                let message = "kubeadm join does not read a KubeletConfiguration beside a JoinConfiguration: for nodes that join, set the key in the ConfigMap: kubectl -n kube-system edit configmap kubelet-config";
                 warnings.push(Warning::at(stream.position(join), message));
             } else if !initialises {
                 let message = "kubeadm init refuses a file without a ClusterConfiguration or an InitConfiguration";
@@ -125,7 +127,7 @@ fn refuse_without_effect(stream: &Stream<'_>, join: Option<usize>, found: &[&str
         Some(join) => Refusal::effect(
             Some(stream.position(join)),
             "kubeadm join does not read a KubeletConfiguration from this file",
-            "change the cluster's: kubelet-tls cluster apply; or give this node the flag, under nodeRegistration.kubeletExtraArgs \
+            "change the cluster's: kubectl -n kube-system edit configmap kubelet-config; or give this node the flag, under nodeRegistration.kubeletExtraArgs \
              rotate-server-certificates=true; or, from Kubernetes 1.25, a kubeletconfiguration patch in the directory of patches",
         ),
         None => Refusal::effect(

@@ -100,12 +100,14 @@ pub struct Kubelet {
     pub flags: Flags,
     /// When it started; none where it does not run.
     pub started: Option<SystemTime>,
-    /// The file that decides its configuration.
-    pub config: ConfigFile,
+    /// The file of `--config`, then the drop-ins of `--config-dir` in the order in which they are merged over it.
+    pub files: Vec<ConfigFile>,
+    /// What the kubelet makes of all of them.
+    pub settings: Settings,
 }
 
-/// The kubelet's configuration file.
-#[derive(Debug, Clone)]
+/// A configuration file of the kubelet's.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {
     /// Where it is.
     pub path: PathBuf,
@@ -113,8 +115,6 @@ pub struct ConfigFile {
     pub bytes: Vec<u8>,
     /// When it was last written.
     pub modified: Option<SystemTime>,
-    /// What the kubelet makes of it.
-    pub settings: Settings,
 }
 
 /// Where a kubeadm package puts what the kubelet was not told by a flag.
@@ -126,13 +126,44 @@ const DEFAULT_HEALTHZ: (&str, i64) = ("127.0.0.1", 10248);
 const DEFAULT_PORT: i64 = 10250;
 
 impl Kubelet {
-    /// Whether it has been running since before its file was last written, so that it cannot have read it: the kubelet
+    /// The file that decides `serverTLSBootstrap`, and whether it is a drop-in: the last that sets it, else the file of
+    /// `--config` (cmd/kubelet/app/server.go, mergeKubeletConfigurations).
+    pub fn deciding(&self) -> Option<(&ConfigFile, bool)> {
+        let number = self
+            .settings
+            .origins
+            .get("serverTLSBootstrap")
+            .map_or(0, |origin| origin.file);
+        self.files.get(number).map(|file| (file, number > 0))
+    }
+
+    /// The gate that is off, as flags and files together have it, so that the key would keep the kubelet from
+    /// starting; a flag adds to the files' map and beats it.
+    pub fn gate_off(&self) -> Option<&'static str> {
+        let mut gates = self.settings.feature_gates.clone();
+        gates.extend(self.flags.feature_gates());
+        match (
+            gates.get("RotateKubeletServerCertificate"),
+            gates.get("AllBeta"),
+        ) {
+            (Some(false), _) => Some("RotateKubeletServerCertificate=false"),
+            (None, Some(false)) => Some("AllBeta=false"),
+            _ => None,
+        }
+    }
+
+    /// Whether it has been running since before its files were last written, so that it cannot have read it: the kubelet
     /// never watches its file. A file from the future says nothing.
     pub fn is_older_than_config(&self, now: SystemTime) -> bool {
-        match (self.started, self.config.modified) {
-            (Some(started), Some(modified)) => modified > started && modified <= now,
-            _ => false,
-        }
+        let written = self
+            .files
+            .iter()
+            .filter_map(|file| file.modified)
+            .filter(|modified| *modified <= now)
+            .max();
+        self.started
+            .zip(written)
+            .is_some_and(|(started, written)| written > started)
     }
 
     /// The kubeconfig that it speaks to the API with.
@@ -151,7 +182,7 @@ impl Kubelet {
     /// # Errors
     /// What is wrong with them.
     pub fn healthz(&self) -> Result<Option<(IpAddr, u16)>, String> {
-        let settings = &self.config.settings;
+        let settings = &self.settings;
         let address = self
             .flags
             .get("healthz-bind-address")
@@ -177,7 +208,7 @@ impl Kubelet {
     /// The port on which it serves its API over TLS.
     pub fn port(&self) -> u16 {
         let flag = self.flags.get("port").and_then(|port| port.parse().ok());
-        u16::try_from(flag.or(self.config.settings.port).unwrap_or(DEFAULT_PORT)).unwrap_or(0)
+        u16::try_from(flag.or(self.settings.port).unwrap_or(DEFAULT_PORT)).unwrap_or(0)
     }
 }
 
@@ -260,12 +291,12 @@ mod tests {
             unit: None,
             flags: Flags::parse(flags.iter().map(|flag| (*flag).to_owned())),
             started: None,
-            config: ConfigFile {
+            files: vec![ConfigFile {
                 path: "/var/lib/kubelet/config.yaml".into(),
                 bytes: config.into(),
                 modified: None,
-                settings: Settings::read(config.as_bytes()).unwrap(),
-            },
+            }],
+            settings: Settings::read(config.as_bytes()).unwrap(),
         }
     }
 
@@ -313,7 +344,7 @@ mod tests {
             (400.0, true),
             (600.0, false),
         ] {
-            kubelet.config.modified = Some(if written < 0.0 {
+            kubelet.files[0].modified = Some(if written < 0.0 {
                 start - Duration::from_secs_f64(-written)
             } else {
                 start + Duration::from_secs_f64(written)

@@ -280,13 +280,20 @@ fn a_document_is_appended_for_kubeadm_init() {
         text(enable(&crlf)),
         format!("{crlf}{}", document.replace('\n', "\r\n"))
     );
-    let strip = format!("{CLUSTER}clusterName: |\n  a");
-    refused(
-        enable(&strip),
-        RefusalClass::Input,
-        4,
-        "within a block scalar",
-    );
+    for (end, line) in [
+        ("clusterName: |\n  a", 4),
+        ("clusterName: |", 3),
+        ("a: [b]\nclusterName: >+\n\n  ", 6),
+    ] {
+        let source = format!("{CLUSTER}{end}");
+        refused(
+            enable(&source),
+            RefusalClass::Input,
+            line,
+            "within a block scalar",
+        );
+    }
+    assert!(enable(&format!("{CLUSTER}clusterName: |\n  a\n# c")).is_ok());
 }
 
 #[test]
@@ -297,7 +304,7 @@ fn nothing_is_set_where_kubeadm_does_not_read_it() {
             .unwrap_err()
             .hint
             .unwrap()
-            .contains("kubelet-tls cluster apply")
+            .contains("edit configmap kubelet-config")
     );
     refused(
         enable(&JOIN.replace("Join", "Reset")),
@@ -352,6 +359,16 @@ fn every_document_must_be_one_that_kubeadm_cuts_out() {
         (format!("{CLUSTER}...\n{HEAD}"), 4),
         (format!("%TAG ! tag:x:\n---\n{CLUSTER}"), 1),
         (format!("{CLUSTER}---\na: b\n"), 4),
+        (format!("{CLUSTER}<<: {{kind: KubeletConfiguration}}\n"), 3),
+        (
+            format!("{CLUSTER}a: &k kind\n*k : KubeletConfiguration\n"),
+            4,
+        ),
+        (format!("{CLUSTER}kind: KubeletConfiguration\n"), 3),
+        (
+            format!("{CLUSTER}!!binary a2luZA==: KubeletConfiguration\n"),
+            3,
+        ),
     ] {
         refused(enable(&source), RefusalClass::Input, line, "");
     }

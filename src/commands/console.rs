@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::cli::{Color, Format, Global};
-use crate::report::{Document, ErrorReport, Problem};
+use crate::report::{Code, Document, ErrorReport, Problem};
 
 /// Both streams, as the options have them. A stream that is closed (a lost session, `| head`) stops nothing.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub struct Console {
     format: Format,
     quiet: bool,
     verbose: bool,
+    /// What became of the last write to standard output that failed.
+    lost: std::cell::RefCell<Option<std::io::Error>>,
 }
 
 impl Console {
@@ -26,6 +28,7 @@ impl Console {
             format: options.output,
             quiet: options.quiet,
             verbose: options.verbose,
+            lost: std::cell::RefCell::default(),
         }
     }
 
@@ -112,11 +115,25 @@ impl Console {
         }
     }
 
+    /// Why the answer is not where it was to go, if it is not. A reader that went away wanted no more of it.
+    pub fn lost(&self) -> Option<Problem> {
+        let error = self.lost.borrow_mut().take()?;
+        (error.kind() != std::io::ErrorKind::BrokenPipe).then(|| {
+            Problem::new(
+                Code::Io,
+                format!("cannot write standard output: {}", error.kind()),
+            )
+        })
+    }
+
     fn to_stdout(&self, text: &str) {
         let mut stdout = anstream::stdout();
-        let _ = stdout
+        if let Err(error) = stdout
             .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush());
+            .and_then(|()| stdout.flush())
+        {
+            *self.lost.borrow_mut() = Some(error);
+        }
     }
 
     fn to_stderr(&self, text: &str) {

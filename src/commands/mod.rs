@@ -8,10 +8,25 @@ mod files;
 mod node;
 mod request;
 
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
 use crate::cli::{Cli, Format, Verb};
+use crate::host;
 use crate::report::{Code, Document, Kind, Problem};
 
 pub use console::Console;
+
+/// The whole program: reads `arguments`, the first of which is its own name, and runs them.
+pub fn main(arguments: &[OsString]) -> ExitCode {
+    host::tls::install_provider();
+    ExitCode::from(match Cli::try_parse_from(arguments) {
+        Ok(cli) => run(&cli),
+        Err(error) => usage(&error, arguments),
+    })
+}
 
 /// Runs the command line and returns the exit code.
 pub fn run(cli: &Cli) -> u8 {
@@ -26,7 +41,7 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Apply(arguments) => apply::run(arguments, &console, &mut document),
         Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
     };
-    match outcome {
+    let code = match outcome {
         Ok(()) => {
             console.finish(document, None);
             0
@@ -43,11 +58,18 @@ pub fn run(cli: &Cli) -> u8 {
             console.finish(document, Some(&problem));
             problem.code as u8
         }
+    };
+    match console.lost() {
+        Some(problem) if code <= Code::Negative as u8 => {
+            console.error(&problem);
+            problem.code as u8
+        }
+        _ => code,
     }
 }
 
 /// Reports an error of the command line itself: clap's words, this program's exit code.
-pub fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> u8 {
+pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     use clap::error::ErrorKind;
     if matches!(
         error.kind(),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::apply::LOOK_AT_FLAGS;
 use crate::cli::Selection;
 use crate::host::systemd::{self, SystemdError};
 use crate::host::{files as host_files, process};
@@ -129,27 +130,57 @@ pub(crate) fn locate(
 }
 
 impl Located {
-    /// Reads the file that decides.
+    /// The files that the kubelet merges: that of `--config`, then the drop-ins of `--config-dir`.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the directory cannot be read.
+    pub(crate) fn paths(&self) -> Result<Vec<PathBuf>, Problem> {
+        let mut paths = vec![self.path.clone()];
+        if let Some(directory) = self
+            .flags
+            .get("config-dir")
+            .filter(|directory| !directory.is_empty())
+        {
+            let directory = Path::new("/").join(directory);
+            paths.extend(
+                host_files::drop_ins(&directory).map_err(|error| files::problem_of(&error))?,
+            );
+        }
+        Ok(paths)
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When one cannot be read, or is none.
     pub(crate) fn read(self) -> Result<Kubelet, Problem> {
-        let read = host_files::read(&self.path, MAX_BYTES as u64)
-            .and_then(|bytes| Ok((bytes, host_files::modified(&self.path)?)));
-        let (bytes, modified) = read.map_err(|error| unreadable(&error, self.unit.is_some()))?;
-        let target = Target::File(self.path.clone());
-        let settings = Settings::read(&bytes)
-            .map_err(|refusal| files::refused(&target, &refusal, files::Whose::Node))?;
+        let mut read = Vec::new();
+        for path in self.paths()? {
+            let file = host_files::read(&path, MAX_BYTES as u64)
+                .and_then(|bytes| Ok((bytes, host_files::modified(&path)?)))
+                .map_err(|error| unreadable(&error, self.unit.is_some()))?;
+            read.push(ConfigFile {
+                path,
+                bytes: file.0,
+                modified: Some(file.1),
+            });
+        }
+        let bytes: Vec<&[u8]> = read.iter().map(|file| file.bytes.as_slice()).collect();
+        let main = bytes.first().copied().unwrap_or_default();
+        let drop_ins = bytes.get(1..).unwrap_or_default();
+        let settings =
+            Settings::read_with_drop_ins(main, drop_ins).map_err(|(number, refusal)| {
+                let path = read
+                    .get(number)
+                    .map_or_else(|| self.path.clone(), |file| file.path.clone());
+                files::refused(&Target::File(path), &refusal, files::Whose::Node)
+            })?;
         Ok(Kubelet {
             unit: self.unit,
             flags: self.flags,
             started: self.started,
-            config: ConfigFile {
-                path: self.path,
-                bytes,
-                modified: Some(modified),
-                settings,
-            },
+            files: read,
+            settings,
         })
     }
 }
@@ -188,49 +219,99 @@ pub(crate) fn edit(
     document: &mut Document,
 ) -> Result<Edit, Problem> {
     flags_allow(kubelet, wanted)?;
-    let config = &kubelet.config;
-    files::of_bytes(
-        Target::File(config.path.clone()),
-        config.bytes.clone(),
-        FileKind::Kubelet,
+    let Some((file, is_drop_in)) = kubelet.deciding() else {
+        return Err(Problem::new(
+            Code::Io,
+            "cannot read the kubelet's configuration: there is none",
+        ));
+    };
+    let kind = if is_drop_in {
+        FileKind::DropIn
+    } else {
+        FileKind::Kubelet
+    };
+    let target = Target::File(file.path.clone());
+    let edit = files::of_bytes(
+        target,
+        file.bytes.clone(),
+        kind,
         wanted,
         files::Whose::Node,
         console,
         document,
+    )?;
+    takes_effect(kubelet, &edit, wanted)?;
+    Ok(edit)
+}
+
+/// All files merged again with the edit in place must say what is wanted: of two spellings of the key in drop-ins, the
+/// one that is edited need not be the one that counts.
+fn takes_effect(kubelet: &Kubelet, edit: &Edit, wanted: Bootstrap) -> Result<(), Problem> {
+    let edited = |file: &ConfigFile| edit.target == Target::File(file.path.clone());
+    let bytes: Vec<&[u8]> = kubelet
+        .files
+        .iter()
+        .map(|file| {
+            if edited(file) {
+                edit.after.as_slice()
+            } else {
+                file.bytes.as_slice()
+            }
+        })
+        .collect();
+    let main = bytes.first().copied().unwrap_or_default();
+    let settings = Settings::read_with_drop_ins(main, bytes.get(1..).unwrap_or_default());
+    let value = settings
+        .ok()
+        .and_then(|settings| settings.server_tls_bootstrap)
+        .unwrap_or(false);
+    if value == (wanted == Bootstrap::Enabled) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::Refused,
+        format!("cannot edit {}: the kubelet would still read serverTLSBootstrap as {value}", edit.target),
     )
+    .hint("the key is set in more than one way; grep -ri servertlsbootstrap in the kubelet's --config and --config-dir"))
 }
 
 /// A flag beats every file, and a feature gate that is off together with the key keeps the kubelet from starting.
 fn flags_allow(kubelet: &Kubelet, wanted: Bootstrap) -> Result<(), Problem> {
-    const WHERE: &str = "systemctl cat kubelet; grep -n KUBELET /var/lib/kubelet/kubeadm-flags.env /etc/default/kubelet /etc/sysconfig/kubelet";
-    let flag = kubelet.flags.boolean("rotate-server-certificates");
     let enable = wanted == Bootstrap::Enabled;
     let verb = if enable { "enable" } else { "disable" };
-    if flag == Some(!enable) {
+    if kubelet.flags.boolean("rotate-server-certificates") == Some(!enable) {
+        let cause = format!(
+            "the kubelet runs with --rotate-server-certificates={}, which is the same field and beats every file",
+            !enable
+        );
         return Err(Problem::new(
             Code::Refused,
-            format!(
-                "cannot {verb} serverTLSBootstrap: the kubelet runs with --rotate-server-certificates={}, which is the same field and beats every file",
-                !enable
-            ),
+            format!("cannot {verb} serverTLSBootstrap: {cause}"),
         )
-        .hint(format!("take the flag out, then run this again; it is set in one of: {WHERE}")));
+        .hint(LOOK_AT_FLAGS));
     }
-    let gates = kubelet.flags.feature_gates();
-    let gate = match gates.get("RotateKubeletServerCertificate") {
-        Some(false) => Some("RotateKubeletServerCertificate=false"),
-        // The config file cannot name a gate that a flag sets; the flag's AllBeta is all there is then.
-        None if gates.get("AllBeta") == Some(&false) => Some("AllBeta=false"),
-        _ => None,
-    };
-    match gate {
-        Some(gate) if enable => Err(Problem::new(
-            Code::Refused,
-            format!(
-                "cannot enable serverTLSBootstrap: the kubelet runs with --feature-gates={gate}, and does not start with both"
-            ),
-        )
-        .hint(format!("take the gate out, then run this again; it is set in one of: {WHERE}"))),
+    let by_flag = kubelet.flags.feature_gates();
+    match kubelet.gate_off() {
+        Some(gate) if enable => {
+            let name = gate.split('=').next().unwrap_or(gate);
+            let from = if by_flag.contains_key(name) {
+                "--feature-gates"
+            } else {
+                "featureGates"
+            };
+            let cause = format!(
+                "the kubelet has the feature gate {gate} ({from}), and does not start with both"
+            );
+            // A gate in the file that is edited is refused there, with its line.
+            if from == "featureGates" && kubelet.files.len() == 1 {
+                return Ok(());
+            }
+            Err(Problem::new(
+                Code::Refused,
+                format!("cannot enable serverTLSBootstrap: {cause}"),
+            )
+            .hint(LOOK_AT_FLAGS))
+        }
         _ => Ok(()),
     }
 }

@@ -185,7 +185,7 @@ pub(crate) fn check(stream: &Stream<'_>, root: usize) -> Result<(), Refusal> {
         } => Err(Refusal::input(
             position,
             "this is a ConfigMap, not the KubeletConfiguration in it",
-            "to change it in the cluster, use kubelet-tls cluster apply",
+            "to change it in the cluster, set the key in the ConfigMap: kubectl -n kube-system edit configmap kubelet-config",
         )),
         Meta {
             kind: Some(kind), ..

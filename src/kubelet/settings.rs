@@ -89,9 +89,13 @@ impl Settings {
         }
         let mut settings = Settings::default();
         for (key, (value, origin)) in merged {
-            if let Some((name, _)) = FIELDS
+            let field = FIELDS
                 .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(&key))
+                .find(|(name, _)| name.eq_ignore_ascii_case(&key));
+            // The internal type's own spelling is always there, with the default where the file does not set it, so a
+            // spelling that sorts before it never counts.
+            if let Some((name, internal)) = field
+                && key.as_str() >= *internal
             {
                 settings.set(name, value, origin);
             }
@@ -211,6 +215,35 @@ mod tests {
             Origin { file: 0, line: 5 }
         );
         assert_eq!(settings.warnings, []);
+    }
+
+    #[test]
+    fn a_spelling_that_sorts_before_the_internal_one_never_counts() {
+        let main = "serverTLSBootstrap: false\n";
+        for (spelling, counts) in [
+            ("serverTLSBootstrap", true),
+            ("servertlsbootstrap", true),
+            ("ServerTlsBootstrap", true),
+            ("SERVERTLSBOOTSTRAP", false),
+            ("ServerTLSBOOTSTRAP", false),
+        ] {
+            for main in [main, ""] {
+                let settings = read(
+                    &format!("kind: x\n{main}"),
+                    &[&format!("{spelling}: true\n")],
+                );
+                assert_eq!(
+                    settings.server_tls_bootstrap == Some(true),
+                    counts,
+                    "{spelling}"
+                );
+                let decides = settings
+                    .origins
+                    .get("serverTLSBootstrap")
+                    .map_or(0, |origin| origin.file);
+                assert_eq!(decides, usize::from(counts), "{spelling}");
+            }
+        }
     }
 
     #[test]

@@ -163,7 +163,10 @@ pub(crate) fn append(stream: &Stream<'_>, lines: &[&str]) -> Result<Splice, Erro
 }
 
 fn ends_open(source: &str) -> impl Fn(&super::Event) -> bool {
-    move |event| event.kind == Kind::Scalar(Style::Block) && event.end as usize == source.len()
+    move |event| {
+        let rest = source.get(event.end as usize..).unwrap_or_default();
+        event.kind == Kind::Scalar(Style::Block) && rest.trim().is_empty()
+    }
 }
 
 /// The end of line of the last line that has one.

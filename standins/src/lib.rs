@@ -3,6 +3,15 @@
 //! They answer as the real ones do (captured answers lie in `testdata/captured`), and fail on demand in ways
 //! the real ones only do on a bad day. They know nothing of `kubelet-tls`: they are its judges.
 //!
+//! ```no_run
+//! use kubelet_tls_standins::{Node, Options};
+//! # use std::time::Duration;
+//! let node = Node::new(Options::default());
+//! let output = node.run("kubelet-tls", &["apply"]);
+//! let csr = node.api().wait_for_csr(node.name(), 0, Duration::from_secs(5)).unwrap();
+//! node.api().approve(&csr.metadata.name);
+//! ```
+//!
 //! In reading order:
 //!
 //! - [`pki`] the cluster's CA, client certificates, requests and what is issued for them
@@ -11,7 +20,7 @@
 //! - [`kubelet`] the kubelet: loads its config as the real one, serves `/healthz` and `:10250`, makes CSRs
 //! - [`systemd`] `systemctl`, `journalctl` and a supervisor, where no real systemd runs
 //! - [`node`] a whole node in a temporary directory, made of all of these
-//! - [`multicall`] the one executable that is all of them, by the name it is called with
+//! - [`multicall()`] the one executable that is all of them, by the name it is called with
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -115,11 +115,17 @@ fn crash_loops_as_captured() {
     );
     assert_eq!(lines[2], "kubelet.service: Failed with result 'exit-code'.");
     assert!(node.wait_for(TIMEOUT, |node| node.restarts() >= 2));
-    // Put right again, it comes up by itself, the counter as it was.
+    // Put right while it waits for its next restart: the counter stays as it was.
+    let drop_in = node.path("/etc/systemd/system/kubelet.service.d/20-slow.conf");
+    std::fs::write(drop_in, "[Service]\nRestartSec=60\n").unwrap();
+    node.systemctl(&["daemon-reload"]);
+    std::thread::sleep(Duration::from_secs(1));
     node.edit_config(|text| text.replace("serverTLSBootstrap: \"true\"\n", ""));
     let before = node.restarts();
     node.restart_kubelet();
-    assert!(node.restarts() >= before);
+    assert_eq!(node.restarts(), before);
+    node.restart_kubelet();
+    assert_eq!(node.restarts(), 0);
 }
 
 #[test]

@@ -533,6 +533,30 @@ fn a_closed_standard_output_stops_nothing() {
     assert_eq!(fs::read_to_string(path).unwrap(), ON);
 }
 
+#[test]
+fn a_full_standard_output_is_74() {
+    let (directory, path) = scene(SHORT);
+    for (verb, after) in [("diff", SHORT), ("apply", ON)] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_kubelet-tls"))
+            .current_dir(directory.path())
+            .args([verb, "config.yaml"])
+            .stdout(
+                fs::OpenOptions::new()
+                    .write(true)
+                    .open("/dev/full")
+                    .unwrap(),
+            )
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(74));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "error: cannot write standard output: no storage space\n"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), after);
+    }
+}
+
 /// Every file of the corpus through the real binary; `cases.json` says what must come of it.
 #[test]
 fn the_corpus_through_the_binary() {

@@ -335,6 +335,65 @@ fn a_flag_that_decides_is_named() {
 }
 
 #[test]
+fn a_drop_in_that_decides_is_the_file_that_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let off = directory.path().join("90-off.conf");
+    const HEAD: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+    std::fs::write(&off, format!("{HEAD}servertlsbootstrap: false\n")).unwrap();
+    std::fs::write(directory.path().join("10-other.conf"), HEAD).unwrap();
+    let flag = format!("--config-dir={}", directory.path().display());
+    let node = Node::new(Options {
+        extra_args: vec![flag],
+        ..Options::default()
+    });
+    let main = node.config();
+    let diff = run(&node, &["diff"]);
+    assert_eq!(diff.code, 1, "{}", diff.stderr);
+    assert!(
+        diff.stdout.starts_with(&format!("--- {}\n", off.display())),
+        "{}",
+        diff.stdout
+    );
+    let apply = run(&node, &["apply", "--settle", "0s"]);
+    assert_eq!(apply.code, 0, "{}", apply.stderr);
+    assert_eq!(node.config(), main);
+    assert_eq!(
+        std::fs::read_to_string(&off).unwrap(),
+        format!("{HEAD}servertlsbootstrap: true\n")
+    );
+    assert_eq!(node.api().csrs_of(node.name()).len(), 1, "it took effect");
+    assert_eq!(run(&node, &["diff"]).code, 0);
+    // Of this spelling the kubelet takes no notice, so the main file decides.
+    std::fs::write(&off, format!("{HEAD}SERVERTLSBOOTSTRAP: false\n")).unwrap();
+    let diff = run(&node, &["diff"]);
+    assert!(
+        diff.stdout
+            .starts_with(&format!("--- {}\n", node.config_path().display())),
+        "{}",
+        diff.stdout
+    );
+}
+
+#[test]
+fn a_gate_that_a_drop_in_switches_off_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nfeatureGates: {AllBeta: false}\n";
+    std::fs::write(directory.path().join("gates.conf"), gate).unwrap();
+    let flag = format!("--config-dir={}", directory.path().display());
+    let node = Node::new(Options {
+        extra_args: vec![flag],
+        ..Options::default()
+    });
+    let diff = run(&node, &["diff"]);
+    assert_eq!(diff.code, 78, "{}", diff.stderr);
+    assert!(diff.stderr.contains("AllBeta=false"), "{}", diff.stderr);
+    assert_eq!(
+        run(&node, &["apply", "--disable", "--settle", "0s"]).code,
+        0
+    );
+}
+
+#[test]
 fn a_request_that_never_comes_is_diagnosed() {
     let mut options = Options::default();
     options.knobs.never_csr = true;

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use crate::apply::{Death, Gate, HEALTH_DEADLINE, Locks, Notice, Vigil, Watched};
+use crate::apply::{Death, Gate, HEALTH_DEADLINE, LOOK_AT_STATUS, Locks, Notice, Vigil, Watched};
 use crate::cli;
 use crate::commands::{Console, node, request};
 use crate::csr::{Request, State};
@@ -81,6 +81,7 @@ impl Run<'_> {
                     let death = Death {
                         reason: error.to_string(),
                         journal: Vec::new(),
+                        hint: LOOK_AT_STATUS,
                     };
                     let problem = node::systemd_problem("restart", &error);
                     return Err(Problem {
@@ -302,7 +303,7 @@ impl Run<'_> {
                 Code::Refused,
                 format!("cannot {verb} serverTLSBootstrap: {}; {rest}", death.reason),
             )
-            .hint("journalctl -u kubelet --no-pager -n 50")
+            .hint(death.hint)
         };
         if !self.plan.changes() {
             return refused("no file was changed, so there is nothing to put back");
@@ -310,10 +311,14 @@ impl Run<'_> {
         self.console.say("putting everything back");
         if let Err(failure) = self.locks.edit(&self.plan.inverse()) {
             let problem = edit_problem(&failure, document);
+            let undo = self
+                .arguments
+                .again(!self.arguments.selection.disable, "--restart never");
             return Problem {
                 code: Code::Io,
                 ..refused(&format!("and putting back failed: {}", problem.message))
-            };
+            }
+            .hint(format!("{undo} && systemctl restart kubelet"));
         }
         document.changed = Some(false);
         document.rolled_back = Some(true);

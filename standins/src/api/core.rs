@@ -10,6 +10,9 @@ use super::status::{Resource, Status};
 use super::{Cluster, patch, random_uid};
 use crate::clock;
 
+const CONFIGMAPS_1_19: &str = include_str!("../../../testdata/captured/1.19/configmaps.json");
+const CONFIGMAPS_1_36: &str = include_str!("../../../testdata/captured/1.36/configmaps.json");
+
 /// A Node, its parts in the API's order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -196,6 +199,31 @@ impl Cluster {
             store.configmaps.insert(key, object);
         }
         Ok(Response::json(body))
+    }
+
+    /// `kubelet-config` and `kubeadm-config` as kubeadm wrote them.
+    pub(crate) fn seed_configmaps(&self) {
+        let minor = self.minor();
+        let captured = if minor <= 23 {
+            CONFIGMAPS_1_19
+        } else {
+            CONFIGMAPS_1_36
+        };
+        let list: Value = serde_json::from_str(captured).unwrap();
+        let mut store = self.store.lock().unwrap();
+        for item in list["items"].as_array().into_iter().flatten() {
+            let mut object: ConfigMap = serde_json::from_value(item.clone()).unwrap();
+            // Named after the minor version up to 1.23.
+            if object.metadata.name == "kubelet-config-1.19" {
+                object.metadata.name = format!("kubelet-config-1.{minor}");
+            }
+            object.metadata.resource_version = store.next_version();
+            let key = (
+                object.metadata.namespace.clone(),
+                object.metadata.name.clone(),
+            );
+            store.configmaps.insert(key, object);
+        }
     }
 
     /// Makes the ConfigMap, or changes its data.

@@ -1,4 +1,4 @@
-//! `certificates.k8s.io/v1` CertificateSigningRequests: get, list, create, delete and the approval subresource.
+//! `certificates.k8s.io/v1` CertificateSigningRequests: get, list, create and delete.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::auth::{self, CERTIFICATES, User};
 use super::http::{Request, Response};
 use super::objects::{Condition, Csr, ManagedFields};
 use super::status::{Resource, Status};
-use super::{Cluster, from_base64, patch, random_suffix, random_uid, to_base64};
+use super::{Cluster, from_base64, protobuf, random_suffix, random_uid, to_base64};
 use crate::clock;
 use crate::pki;
 
@@ -85,7 +85,7 @@ impl Csr {
     }
 }
 
-fn resource(name: &str) -> Resource<'_> {
+pub(crate) fn resource(name: &str) -> Resource<'_> {
     Resource {
         group: CERTIFICATES,
         plural: "certificatesigningrequests",
@@ -94,7 +94,7 @@ fn resource(name: &str) -> Resource<'_> {
 }
 
 /// `kubelet` of `kubelet/v1.36.2 (linux/amd64) kubernetes/abcdef0`.
-fn manager(request: &Request) -> String {
+pub(crate) fn manager(request: &Request) -> String {
     let agent = request.header("user-agent").unwrap_or("unknown");
     let named = request.param("fieldManager").filter(|m| !m.is_empty());
     named
@@ -164,7 +164,7 @@ impl Cluster {
 
     pub(crate) fn create_csr(&self, user: &User, request: &Request) -> Result<Response, Status> {
         auth::csrs(user, "create", "certificatesigningrequests", "")?;
-        let mut csr = read_csr(&request.body, request.header("content-type"))?;
+        let mut csr = read_csr(request)?;
         let manager = manager(request);
         let generated = csr.metadata.name.is_empty();
         if generated {
@@ -253,88 +253,6 @@ impl Cluster {
             Status::deleted(resource(name), &gone.metadata.uid).json(),
         ))
     }
-
-    pub(crate) fn get_approval(&self, user: &User, name: &str) -> Result<Response, Status> {
-        auth::csrs(user, "get", "certificatesigningrequests/approval", name)?;
-        self.get_csr(user, name)
-    }
-
-    /// `PUT` or `PATCH` of `…/approval`: only the conditions change.
-    pub(crate) fn update_approval(
-        &self,
-        user: &User,
-        name: &str,
-        request: &Request,
-    ) -> Result<Response, Status> {
-        let verb = if request.method == "PUT" {
-            "update"
-        } else {
-            "patch"
-        };
-        auth::csrs(user, verb, "certificatesigningrequests/approval", name)?;
-        let mut store = self.store.lock().unwrap();
-        let current = store
-            .csrs
-            .get(name)
-            .ok_or_else(|| Status::not_found(resource(name)))?
-            .csr
-            .clone();
-        let wanted = match request.method.as_str() {
-            "PUT" => read_csr(&request.body, request.header("content-type"))?,
-            _ => patched(&current, request)?,
-        };
-        let version = &wanted.metadata.resource_version;
-        if !version.is_empty() && *version != current.metadata.resource_version {
-            return Err(Status::conflict(resource(name)));
-        }
-        let mut conditions = wanted.status.conditions;
-        validate_conditions(name, &current.status.conditions, &conditions)?;
-        for condition in &mut conditions {
-            let now = clock::rfc3339();
-            condition
-                .last_update_time
-                .get_or_insert_with(|| now.clone());
-            condition.last_transition_time.get_or_insert(now);
-        }
-        let mut csr = current;
-        csr.status.conditions = conditions;
-        csr.manage(&manager(request), condition_fields(&csr), "approval");
-        let body = store.put(csr).object();
-        drop(store);
-        self.changed.notify_all();
-        self.sign_later(name);
-        Ok(Response::json(body))
-    }
-
-    /// What `kubectl certificate approve` and `deny` do.
-    pub(crate) fn decide(&self, name: &str, condition: Condition) -> bool {
-        let mut store = self.store.lock().unwrap();
-        let Some(stored) = store.csrs.get(name) else {
-            return false;
-        };
-        if stored.csr.is(&condition.kind) {
-            return true;
-        }
-        let mut csr = stored.csr.clone();
-        csr.status.conditions.push(condition);
-        csr.manage("kubectl", condition_fields(&csr), "approval");
-        store.put(csr);
-        drop(store);
-        self.changed.notify_all();
-        self.sign_later(name);
-        true
-    }
-}
-
-fn condition_fields(csr: &Csr) -> Value {
-    let mut conditions = json!({".": {}});
-    for condition in &csr.status.conditions {
-        conditions[format!("k:{{\"type\":\"{}\"}}", condition.kind)] = json!({
-            ".": {}, "f:lastTransitionTime": {}, "f:lastUpdateTime": {}, "f:message": {}, "f:reason": {},
-            "f:status": {}, "f:type": {},
-        });
-    }
-    json!({"f:status": {"f:conditions": conditions}})
 }
 
 fn list_json(metadata: &Value, items: &[&str]) -> String {
@@ -344,14 +262,8 @@ fn list_json(metadata: &Value, items: &[&str]) -> String {
     )
 }
 
-fn read_csr(body: &[u8], content_type: Option<&str>) -> Result<Csr, Status> {
-    let content_type = content_type.unwrap_or("application/json");
-    if !content_type.starts_with("application/json") {
-        return Err(Status::unsupported_media_type(content_type));
-    }
-    let what = "CertificateSigningRequest in version \"v1\" cannot be handled as a CertificateSigningRequest";
-    let value: Value =
-        serde_json::from_slice(body).map_err(|e| Status::bad_request(format!("{what}: {e}")))?;
+pub(crate) fn read_csr(request: &Request) -> Result<Csr, Status> {
+    let value = protobuf::body(request)?;
     let (version, kind) = (value["apiVersion"].as_str(), value["kind"].as_str());
     if version.is_some_and(|v| v != V1) || kind.is_some_and(|k| k != "CertificateSigningRequest") {
         let got = format!("{} {}", version.unwrap_or(""), kind.unwrap_or(""));
@@ -359,60 +271,6 @@ fn read_csr(body: &[u8], content_type: Option<&str>) -> Result<Csr, Status> {
             "the object provided is unrecognized: {got}"
         )));
     }
+    let what = "CertificateSigningRequest in version \"v1\" cannot be handled as a CertificateSigningRequest";
     serde_json::from_value(value).map_err(|e| Status::bad_request(format!("{what}: json: {e}")))
-}
-
-fn patched(current: &Csr, request: &Request) -> Result<Csr, Status> {
-    let mut value = serde_json::to_value(current).unwrap();
-    let change: Value =
-        serde_json::from_slice(&request.body).map_err(|e| Status::bad_request(e.to_string()))?;
-    match request.header("content-type").unwrap_or("") {
-        "application/merge-patch+json" => patch::merge(&mut value, &change),
-        "application/strategic-merge-patch+json" => {
-            // Conditions are merged by their type, everything else as in a merge patch.
-            let mut change = change;
-            let mut all = value["status"]["conditions"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            if let Some(new) = change["status"]["conditions"].as_array() {
-                all.retain(|old| new.iter().all(|n| n["type"] != old["type"]));
-                all.extend(new.iter().cloned());
-                change["status"]["conditions"] = all.into();
-            }
-            patch::merge(&mut value, &change);
-        }
-        other => return Err(Status::unsupported_media_type(other)),
-    }
-    serde_json::from_value(value).map_err(|e| Status::bad_request(e.to_string()))
-}
-
-fn validate_conditions(name: &str, old: &[Condition], new: &[Condition]) -> Result<(), Status> {
-    let invalid = |why: &str| {
-        Err(Status::invalid(
-            "CertificateSigningRequest",
-            resource(name),
-            why,
-        ))
-    };
-    let has = |all: &[Condition], kind: &str| all.iter().any(|c| c.kind == kind);
-    if has(new, "Approved") && has(new, "Denied") {
-        return invalid(
-            "status.conditions: Invalid value: Approved and Denied conditions are mutually exclusive",
-        );
-    }
-    for kind in ["Approved", "Denied", "Failed"] {
-        if has(old, kind) && !has(new, kind) {
-            let why = format!(
-                "status.conditions: Forbidden: updates may not remove a condition of type {kind:?}"
-            );
-            return invalid(&why);
-        }
-    }
-    if new.iter().any(|c| c.kind != "Failed" && c.status != "True") {
-        return invalid(
-            "status.conditions[0].status: Unsupported value: supported values: \"True\"",
-        );
-    }
-    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -14,7 +15,7 @@ use super::fault::{Fault, Then, WatchFault};
 use super::http::{Conn, Request, Response, Socket, chunk};
 use super::status::Status;
 use super::watch::Watch;
-use super::{Cluster, Logged};
+use super::{Cluster, Logged, discovery};
 use crate::pki::Identity;
 
 /// What a request is answered with.
@@ -73,6 +74,9 @@ impl Cluster {
             sockets.retain(|s| s.strong_count() > 0);
             sockets.push(Arc::downgrade(&stream));
         }
+        while self.mute.load(Ordering::Relaxed) && !self.is_stopping() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let connection = ServerConnection::new(tls).map_err(std::io::Error::other)?;
         let mut tls = StreamOwned::new(connection, Socket(stream));
         while tls.conn.is_handshaking() {
@@ -119,7 +123,7 @@ impl Cluster {
                 self.serve_watch(conn, &watch, &fault)?;
                 if fault.reset {
                     // Let the last event arrive: RST throws away what the client has not read yet.
-                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    std::thread::sleep(Duration::from_millis(20));
                     conn.reset_on_close();
                 }
                 Ok(if fault.ends_connection() {
@@ -145,7 +149,7 @@ impl Cluster {
             ("GET", ["healthz" | "livez" | "readyz"]) => Ok(Response::text(200, "ok")),
             (_, path) if path.starts_with(&CSRS) => match (method, &path[CSRS.len()..]) {
                 ("GET", []) if request.is_watch() => {
-                    return Ok(Answer::Watch(Watch::parse(user, request)?));
+                    return Ok(Answer::Watch(Watch::parse(user, request, self.minor())?));
                 }
                 ("GET", []) => self.list_csrs(user, request),
                 ("POST", []) => self.create_csr(user, request),
@@ -165,6 +169,18 @@ impl Cluster {
             }
             ("PUT" | "PATCH", ["api", "v1", "namespaces", ns, "configmaps", name]) => {
                 self.update_configmap(user, ns, name, request)
+            }
+            (
+                "POST",
+                [
+                    "apis",
+                    "authorization.k8s.io",
+                    "v1",
+                    "selfsubjectaccessreviews",
+                ],
+            ) if !user.is_anonymous() => discovery::may_i(user, request),
+            ("GET", path) if !user.is_anonymous() => {
+                discovery::answer(path).ok_or_else(Status::no_such_path)
             }
             _ if user.is_anonymous() => Err(Status::forbidden_path(
                 &user.name,
@@ -193,11 +209,7 @@ impl Cluster {
     }
 }
 
-fn trickle(
-    conn: &mut Conn,
-    response: &Response,
-    pause: std::time::Duration,
-) -> std::io::Result<()> {
+fn trickle(conn: &mut Conn, response: &Response, pause: Duration) -> std::io::Result<()> {
     conn.send(response.head("Transfer-Encoding: chunked").as_bytes())?;
     for byte in &response.body {
         conn.send(&chunk(&[*byte]))?;

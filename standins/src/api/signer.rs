@@ -73,7 +73,8 @@ impl Cluster {
         let three = sorted == ["digital signature", "key encipherment", "server auth"];
         let two = sorted == ["digital signature", "server auth"];
         // Without key encipherment, as newer kubelets ask: accepted from 1.25.
-        if !three && !(two && self.minor() >= 25) {
+        let fits = three || (two && self.minor() >= 25);
+        if !fits {
             return Err(
                 "usages did not match [digital signature key encipherment server auth]".into(),
             );

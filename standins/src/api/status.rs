@@ -17,7 +17,7 @@ pub(crate) struct Status {
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details>,
+    details: Option<Box<Details>>,
     pub(crate) code: u16,
 }
 
@@ -80,7 +80,7 @@ impl Status {
             status: if code < 400 { "Success" } else { "Failure" },
             message: message.into(),
             reason,
-            details,
+            details: details.map(Box::new),
             code,
         }
     }
@@ -199,6 +199,16 @@ impl Status {
             kind: kind.into(),
             ..resource.details()
         };
+        Self::new(422, "Invalid", message, Some(details))
+    }
+
+    pub(crate) fn invalid_options(why: &str) -> Self {
+        let details = Details {
+            group: "meta.k8s.io".into(),
+            kind: "ListOptions".into(),
+            ..Details::default()
+        };
+        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {why}");
         Self::new(422, "Invalid", message, Some(details))
     }
 

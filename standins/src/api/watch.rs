@@ -19,6 +19,8 @@ pub(crate) struct Watch {
     /// None: show what there is first.
     since: Option<u64>,
     bookmarks: bool,
+    /// `sendInitialEvents`: a bookmark says where what there was ends.
+    marks_initial_end: bool,
     until: Option<Instant>,
 }
 
@@ -29,7 +31,7 @@ enum Next {
 }
 
 impl Watch {
-    pub(crate) fn parse(user: &User, request: &Request) -> Result<Self, Status> {
+    pub(crate) fn parse(user: &User, request: &Request, minor: u32) -> Result<Self, Status> {
         auth::csrs(user, "watch", "certificatesigningrequests", "")?;
         let since = match request.param("resourceVersion").unwrap_or("") {
             "" | "0" => None,
@@ -39,13 +41,19 @@ impl Watch {
                 ))
             })?),
         };
+        let asks_for_initial = request.param("sendInitialEvents") == Some("true");
+        if asks_for_initial && minor < 32 {
+            let why = "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+            return Err(Status::invalid_options(why));
+        }
         let seconds = request
             .param("timeoutSeconds")
             .and_then(|s| s.parse().ok())
             .filter(|s| *s > 0);
         Ok(Self {
             selector: Selector::parse(request)?,
-            since,
+            since: since.filter(|_| !asks_for_initial),
+            marks_initial_end: asks_for_initial,
             bookmarks: matches!(request.param("allowWatchBookmarks"), Some("true" | "1")),
             until: seconds.map(|s| Instant::now() + Duration::from_secs(s)),
         })
@@ -85,6 +93,11 @@ impl Cluster {
                 return conn.send(&chunk(b""));
             }
         };
+        if watch.marks_initial_end {
+            let annotation = r#","annotations":{"k8s.io/initial-events-end":"true"}}"#;
+            let line = bookmark(version).replacen('}', annotation, 1);
+            send_line(conn, &line, fault)?;
+        }
         if fault.ends_after(sent) {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::sign::CertifiedKey;
 use serde_json::{Value, json};
@@ -49,9 +49,16 @@ impl Bootstrap {
         let mut backoff = self.knobs.csr_backoff_ms;
         loop {
             let sans = self.addresses();
-            if current.as_ref().is_some_and(|c| self.satisfies(c, &sans)) || self.knobs.never_csr {
-                // Nothing to do for most of a year.
+            if self.knobs.never_csr {
                 return;
+            }
+            if current.as_ref().is_some_and(|c| self.satisfies(c, &sans)) {
+                // Nothing to do for most of a year, unless an address changes.
+                let Some(pause) = self.knobs.address_poll_ms else {
+                    return;
+                };
+                std::thread::sleep(Duration::from_millis(pause));
+                continue;
             }
             klog::info(
                 "certificate_manager.go:566",
@@ -204,8 +211,11 @@ impl Bootstrap {
             ));
         }
         let created: Value = serde_json::from_str(&answer.body).map_err(|e| e.to_string())?;
-        let name = created["metadata"]["name"].as_str().unwrap_or_default();
-        let certificate = wait_for(&client, name)?;
+        let certificate = wait_for(
+            &client,
+            created,
+            Duration::from_millis(self.knobs.csr_timeout_ms),
+        )?;
         self.install(&certificate, &key)
     }
 
@@ -240,42 +250,62 @@ impl Bootstrap {
     }
 }
 
-/// Watches one request until it is issued; denied, failed or deleted is an error.
-fn wait_for(client: &Client, name: &str) -> Result<String, String> {
-    let target = format!(
-        "{CSRS}?fieldSelector=metadata.name%3D{name}&watch=true&allowWatchBookmarks=true&timeoutSeconds=600"
-    );
+/// Watches a request from its creation until it is issued; denied, failed or deleted is an error.
+fn wait_for(client: &Client, created: Value, timeout: Duration) -> Result<String, String> {
+    let until = Instant::now() + timeout;
+    let name = created["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let mut object = created;
     loop {
+        if let Some(outcome) = judge(&name, &json!({"type": "MODIFIED", "object": object})) {
+            return outcome;
+        }
+        let version = object["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap_or_default();
+        let target = format!(
+            "{CSRS}?fieldSelector=metadata.name%3D{name}&watch=true&allowWatchBookmarks=true&timeoutSeconds=600&resourceVersion={version}"
+        );
         let mut outcome = None;
         let ended = client.watch(&target, |line| {
-            let event: Value = serde_json::from_str(line).unwrap_or_default();
-            outcome = judge(name, &event);
+            outcome = judge(&name, &serde_json::from_str(line).unwrap_or_default());
+            // Bookmarks come often enough to look at the time.
+            if outcome.is_none() && Instant::now() >= until {
+                outcome = Some(Err(format!("timed out waiting for {name} to be approved")));
+            }
             outcome.is_none()
         });
         if let Some(outcome) = outcome {
             return outcome;
         }
-        if let Err(why) = ended {
-            klog::warning(
-                "reflector.go:1",
-                &format!("watch of {name} ended with: {why}"),
-            );
+        klog::warning(
+            "reflector.go:1",
+            &format!("watch of {name} ended: {ended:?}"),
+        );
+        // What happened while there was no watch.
+        loop {
             std::thread::sleep(Duration::from_millis(100));
-            let there = client.request("GET", &format!("{CSRS}/{name}"), None);
-            if there.is_ok_and(|answer| answer.code == 404) {
-                return Err(format!("certificate signing request {name} was deleted"));
+            match client.request("GET", &format!("{CSRS}/{name}"), None) {
+                Ok(answer) if answer.code == 404 => return Err(deleted(&name)),
+                Ok(answer) if answer.code == 200 => {
+                    object = serde_json::from_str(&answer.body).unwrap_or_default();
+                    break;
+                }
+                _ => {}
             }
         }
     }
 }
 
+fn deleted(name: &str) -> String {
+    format!("certificate signing request {name} was deleted")
+}
+
 fn judge(name: &str, event: &Value) -> Option<Result<String, String>> {
     match event["type"].as_str()? {
-        "DELETED" => {
-            return Some(Err(format!(
-                "certificate signing request {name} was deleted"
-            )));
-        }
+        "DELETED" => return Some(Err(deleted(name))),
         "ADDED" | "MODIFIED" => {}
         _ => return None,
     }

@@ -8,42 +8,54 @@ pub(crate) enum Kind {
     Bool,
     Int,
     String,
-    List,
-    Map,
+    Strings,
+    Structs,
+    StringMap,
+    Struct,
 }
 
 impl Kind {
     /// `json: cannot unmarshal string into Go struct field KubeletConfiguration.serverTLSBootstrap of type bool`
     pub(crate) fn check(self, field: &str, value: &Value) -> Result<(), String> {
-        let fits = match (self, value) {
+        let wrong = |got: &Value, wanted: &str| {
+            let got = json_type(got);
+            Err(format!(
+                "json: cannot unmarshal {got} into Go struct field KubeletConfiguration.{field} of type {wanted}"
+            ))
+        };
+        match (self, value) {
             (_, Value::Null) | (Self::Bool, Value::Bool(_)) | (Self::String, Value::String(_)) => {
-                true
+                Ok(())
             }
-            (Self::List, Value::Array(_)) | (Self::Map, Value::Object(_)) => true,
-            (Self::Int, Value::Number(n)) => n.is_i64(),
-            _ => false,
-        };
-        if fits {
-            return Ok(());
+            (Self::Struct, Value::Object(_)) => Ok(()),
+            (Self::Int, Value::Number(n)) if n.is_i64() => Ok(()),
+            (Self::Strings, Value::Array(all)) => {
+                all.iter().try_for_each(|v| Self::String.check(field, v))
+            }
+            (Self::Structs, Value::Array(all)) => {
+                all.iter().try_for_each(|v| Self::Struct.check(field, v))
+            }
+            (Self::StringMap, Value::Object(all)) => {
+                all.values().try_for_each(|v| Self::String.check(field, v))
+            }
+            (Self::Bool, got) => wrong(got, "bool"),
+            (Self::Int, got) => wrong(got, "int32"),
+            (Self::String, got) => wrong(got, "string"),
+            (Self::Strings, got) => wrong(got, "[]string"),
+            (Self::StringMap, got) => wrong(got, "map[string]string"),
+            (Self::Struct | Self::Structs, got) => wrong(got, &format!("v1beta1.{field}")),
         }
-        let got = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "bool",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
-        let wanted = match self {
-            Self::Bool => "bool",
-            Self::Int => "int32",
-            Self::String => "string",
-            Self::List => "[]string",
-            Self::Map => "map[string]string",
-        };
-        Err(format!(
-            "json: cannot unmarshal {got} into Go struct field KubeletConfiguration.{field} of type {wanted}"
-        ))
+    }
+}
+
+fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 
@@ -54,18 +66,28 @@ pub(crate) fn kind_of(field: &str) -> Option<Kind> {
         () if is(BOOLS) => Some(Kind::Bool),
         () if is(INTS) => Some(Kind::Int),
         () if is(STRINGS) => Some(Kind::String),
-        () if is(LISTS) => Some(Kind::List),
-        () if is(MAPS) => Some(Kind::Map),
+        () if is(STRING_LISTS) => Some(Kind::Strings),
+        () if is(STRUCT_LISTS) => Some(Kind::Structs),
+        () if is(STRING_MAPS) => Some(Kind::StringMap),
+        () if is(STRUCTS) => Some(Kind::Struct),
         () => None,
     }
 }
 
 /// Every field, for drop-ins, whose keys are matched without regard to case.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    [BOOLS, INTS, STRINGS, LISTS, MAPS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        BOOLS,
+        INTS,
+        STRINGS,
+        STRING_LISTS,
+        STRUCT_LISTS,
+        STRING_MAPS,
+        STRUCTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 const BOOLS: &[&str] = &[
@@ -170,35 +192,42 @@ const STRINGS: &[&str] = &[
     "imagePullCredentialsVerificationPolicy",
 ];
 
-const LISTS: &[&str] = &[
+const STRING_LISTS: &[&str] = &[
     "tlsCipherSuites",
     "tlsCurvePreferences",
     "clusterDNS",
     "allowedUnsafeSysctls",
     "enforceNodeAllocatable",
-    "shutdownGracePeriodByPodPriority",
-    "reservedMemory",
-    "registerWithTaints",
     "preloadedImagesVerificationAllowlist",
 ];
 
-const MAPS: &[&str] = &[
-    "staticPodURLHeader",
-    "authentication",
-    "authorization",
+const STRUCT_LISTS: &[&str] = &[
+    "shutdownGracePeriodByPodPriority",
+    "reservedMemory",
+    "registerWithTaints",
+];
+
+const STRING_MAPS: &[&str] = &[
     "evictionHard",
     "evictionSoft",
     "evictionSoftGracePeriod",
     "evictionMinimumReclaim",
-    "featureGates",
-    "memorySwap",
     "systemReserved",
     "kubeReserved",
     "qosReserved",
+    "cpuManagerPolicyOptions",
+    "topologyManagerPolicyOptions",
+];
+
+/// Some of them maps of other things than strings, which are not looked into here.
+const STRUCTS: &[&str] = &[
+    "staticPodURLHeader",
+    "authentication",
+    "authorization",
+    "featureGates",
+    "memorySwap",
     "logging",
     "tracing",
     "crashLoopBackOff",
-    "cpuManagerPolicyOptions",
-    "topologyManagerPolicyOptions",
     "userNamespaces",
 ];

@@ -26,6 +26,10 @@ pub struct Knobs {
     pub key_encipherment: Option<bool>,
     /// From a denial to the next CSR, doubled each time; really 2 s.
     pub csr_backoff_ms: u64,
+    /// How long a request may stay unapproved before another takes its place; really 15 min.
+    pub csr_timeout_ms: u64,
+    /// How often it looks whether the node's addresses have changed, once it has a certificate.
+    pub address_poll_ms: Option<u64>,
     /// SIGTERM does nothing.
     pub ignore_sigterm: bool,
     /// From SIGTERM to the exit.
@@ -64,6 +68,8 @@ impl Default for Knobs {
             csr_delay_ms: 0,
             key_encipherment: None,
             csr_backoff_ms: 2000,
+            csr_timeout_ms: 900_000,
+            address_poll_ms: None,
             ignore_sigterm: false,
             stop_delay_ms: 0,
             version: "v1.36.2".into(),

@@ -16,9 +16,13 @@ pub(crate) fn first_document(text: &str) -> Result<(Value, Vec<String>), String>
             u32::from(bad)
         ));
     }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Line breaks in YAML 1.1, which goyaml reads, and ordinary characters in 1.2, which this parser reads.
+    let text = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .replace(['\u{85}', '\u{2028}', '\u{2029}'], "\n");
     let mut composer = Composer {
-        parser: Parser::new_from_str(text),
+        parser: Parser::new_from_str(&text),
         anchors: HashMap::new(),
         nodes: 0,
         duplicates: vec![],
@@ -52,10 +56,13 @@ enum Key {
 
 impl<'a> Composer<'a> {
     fn next(&mut self) -> Result<Event<'a>, String> {
-        match self.parser.next_event() {
-            Some(Ok((event, _))) => Ok(event),
-            Some(Err(error)) => Err(format!("yaml: {error}")),
-            None => Ok(Event::StreamEnd),
+        loop {
+            match self.parser.next_event() {
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok((event, _))) => return Ok(event),
+                Some(Err(error)) => return Err(format!("yaml: {error}")),
+                None => return Ok(Event::StreamEnd),
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 mod journal;
+mod process;
 mod service;
 mod show;
 mod supervisor;

@@ -61,7 +61,10 @@ impl Manager {
         let replaced = services.unit(&self.layout, name).job.replace((id, job));
         services.canceled.extend(replaced.map(|(id, _)| id));
         let _ = self.wake.send(Wake::Job);
-        while waits {
+        if !waits {
+            return true;
+        }
+        loop {
             if services.canceled.contains(&id) {
                 return false;
             }
@@ -71,11 +74,10 @@ impl Manager {
                 .and_then(|s| s.job)
                 .is_some_and(|(job, _)| job == id);
             if !pending {
-                break;
+                return true;
             }
             services = self.done.wait(services).unwrap();
         }
-        true
     }
 
     pub(crate) fn reload(&self) {
@@ -123,10 +125,13 @@ pub(crate) fn run(layout: Layout, stays_while_stdin: bool) -> i32 {
     signals.add(Signal::SIGINT);
     let _ = signals.thread_block();
     fs::create_dir_all(layout.run_directory()).unwrap();
+    // Under its own name only once it listens: whoever finds it can connect.
     let socket = layout.socket();
-    let _ = fs::remove_file(&socket);
+    let unready = socket.with_extension("new");
+    let _ = fs::remove_file(&unready);
     let listener =
-        UnixListener::bind(&socket).unwrap_or_else(|e| panic!("{}: {e}", socket.display()));
+        UnixListener::bind(&unready).unwrap_or_else(|e| panic!("{}: {e}", unready.display()));
+    fs::rename(&unready, &socket).unwrap();
     let (wake, woken) = mpsc::channel();
     let manager = Arc::new(Manager {
         layout,

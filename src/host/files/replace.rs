@@ -1,15 +1,16 @@
-//! Files: read with a cap, replaced whole or not at all.
-#![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
+//! A file replaced whole, under a lock on its directory.
+#![expect(clippy::disallowed_methods, reason = "this is where files are written")]
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, FlockOperation, StatxAttributes, StatxFlags, XattrFlags};
 use rustix::io::Errno;
+
+use super::{FileCause, FileError, read_capped, reading, writing};
 
 /// Temporary files of ours are named `.kubelet-tls-XXXXXXXXXXXX.tmp`: hidden, and never `*.conf`, which a kubelet's
 /// `--config-dir` would read.
@@ -19,145 +20,6 @@ const TEMPORARY_RANDOM: usize = 12;
 
 /// What a file system needs beyond the bytes themselves: an inode and a directory entry, in bytes.
 const SPARE_SPACE: u64 = 64 * 1024;
-
-/// Why a file could not be read or replaced.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {cause}", path.display())]
-pub struct FileError {
-    /// `read` or `write`.
-    pub action: &'static str,
-    /// The file, as its user named it.
-    pub path: PathBuf,
-    /// What stood in the way.
-    pub cause: FileCause,
-}
-
-/// What stands in the way of reading or replacing a file.
-#[derive(Debug, thiserror::Error)]
-pub enum FileCause {
-    /// The operating system said so.
-    #[error("{}", plain(.0))]
-    Io(#[from] io::Error),
-    /// A directory, a device, a socket.
-    #[error("not a regular file")]
-    NotRegular,
-    /// More than the cap given to [`read`], in bytes.
-    #[error("larger than {0} bytes")]
-    TooLarge(u64),
-    /// `chattr +i`, on the file or its directory.
-    #[error("{} is immutable", .0.display())]
-    Immutable(PathBuf),
-    /// `chattr +a`, on the file or its directory.
-    #[error("{} is append-only", .0.display())]
-    AppendOnly(PathBuf),
-    /// Something is mounted on it, so that nothing can be renamed over it.
-    #[error("it is a mount point (a bind mount), which cannot be replaced")]
-    MountPoint,
-    /// Other names share the inode; replacing one would part them.
-    #[error("it has {0} hard links, and replacing it would part them")]
-    HardLinks(u64),
-    /// Too little space, in bytes.
-    #[error("no space: {need} bytes needed, {free} free")]
-    NoSpace {
-        /// Bytes needed.
-        need: u64,
-        /// Bytes free to this user.
-        free: u64,
-    },
-    /// It no longer reads what the plan was made for.
-    #[error("it changed while this run was at work")]
-    Changed,
-    /// Another run holds the lock on its directory.
-    #[error("another kubelet-tls is at work in {}", .0.display())]
-    Locked(PathBuf),
-}
-
-impl FileCause {
-    /// Whether the operating system refused permission.
-    pub fn is_permission(&self) -> bool {
-        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied)
-    }
-
-    /// Whether there is no such file.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
-    }
-}
-
-/// Rust adds `(os error 13)`, which tells a user nothing.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
-}
-
-fn reading(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
-    move |cause| FileError {
-        action: "read",
-        path: path.to_owned(),
-        cause,
-    }
-}
-
-fn writing(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
-    move |cause| FileError {
-        action: "write",
-        path: path.to_owned(),
-        cause,
-    }
-}
-
-/// Reads a regular file of at most `cap` bytes, following symlinks.
-///
-/// # Errors
-/// [`FileCause::NotRegular`], [`FileCause::TooLarge`], or what the operating system says.
-pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
-    read_uncapped_type(path, cap).map_err(reading(path))
-}
-
-fn read_uncapped_type(path: &Path, cap: u64) -> Result<Vec<u8>, FileCause> {
-    // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(nix::libc::O_NONBLOCK)
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(FileCause::NotRegular);
-    }
-    read_capped(file, cap)
-}
-
-/// Reads everything from `input`, at most `cap` bytes.
-///
-/// # Errors
-/// [`FileCause::TooLarge`], or what the operating system says.
-pub fn read_capped(input: impl io::Read, cap: u64) -> Result<Vec<u8>, FileCause> {
-    let mut bytes = Vec::new();
-    input.take(cap + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > cap {
-        Err(FileCause::TooLarge(cap))
-    } else {
-        Ok(bytes)
-    }
-}
-
-/// When the file was last written.
-///
-/// # Errors
-/// What the operating system says.
-pub fn modified(path: &Path) -> Result<SystemTime, FileError> {
-    fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .map_err(|error| reading(path)(error.into()))
-}
-
-/// Whether there is such a file, directory or symlink.
-pub fn exists(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
-}
 
 /// The right to replace files in one directory: an advisory lock on the directory itself, which leaves nothing behind
 /// and ends with the process, however it ends.
@@ -498,35 +360,5 @@ mod tests {
                 "x.tmp"
             ]
         );
-    }
-
-    #[test]
-    fn what_is_no_regular_file_is_not_read() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            read(directory.path(), 10).unwrap_err().cause,
-            FileCause::NotRegular
-        ));
-        let fifo = directory.path().join("fifo");
-        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(matches!(
-            read(&fifo, 10).unwrap_err().cause,
-            FileCause::NotRegular
-        ));
-        assert_eq!(
-            read(&directory.path().join("none"), 10)
-                .unwrap_err()
-                .to_string(),
-            format!(
-                "cannot read {}/none: no such file or directory",
-                directory.path().display()
-            )
-        );
-        let (_directory, path) = scene("12345");
-        assert!(matches!(
-            read(&path, 4).unwrap_err().cause,
-            FileCause::TooLarge(4)
-        ));
-        assert_eq!(read(&path, 5).unwrap(), b"12345");
     }
 }

@@ -1,14 +1,19 @@
 //! CertificateSigningRequest: its state, whose it is, what it asks for. Reads the API's own JSON.
 
+mod list;
+mod wire;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use k8s_openapi::ByteString;
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize as _;
+use serde::de::{DeserializeSeed as _, Deserializer};
 
-use crate::certificate::{Names, harmless, requested_names};
+use crate::certificate::Names;
+
+use list::ListSeed;
+use wire::Wire;
 
 /// The signer of kubelet serving certificates
 /// (<https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers>).
@@ -141,193 +146,6 @@ impl Listing {
     }
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    metadata: WireMeta,
-    spec: WireSpec,
-    status: Option<WireStatus>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireMeta {
-    name: String,
-    creation_timestamp: Option<Timestamp>,
-    resource_version: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireSpec {
-    request: Option<ByteString>,
-    signer_name: Option<String>,
-    username: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct WireStatus {
-    conditions: Option<Vec<WireCondition>>,
-    certificate: Option<ByteString>,
-}
-
-#[derive(Deserialize)]
-struct WireCondition {
-    #[serde(rename = "type")]
-    kind: String,
-    reason: Option<String>,
-    message: Option<String>,
-}
-
-impl Wire {
-    fn into_request(self) -> Option<Request> {
-        if self.spec.signer_name.as_deref() != Some(KUBELET_SERVING) {
-            return None;
-        }
-        let status = self.status.unwrap_or(WireStatus {
-            conditions: None,
-            certificate: None,
-        });
-        let conditions = status.conditions.unwrap_or_default();
-        let condition = |kind: &str| conditions.iter().find(|condition| condition.kind == kind);
-        let issued = status
-            .certificate
-            .is_some_and(|certificate| !certificate.0.is_empty());
-        let (state, why) = match (
-            condition("Denied"),
-            condition("Failed"),
-            condition("Approved"),
-        ) {
-            (Some(denied), _, _) => (State::Denied, Some(denied)),
-            (None, Some(failed), _) => (State::Failed, Some(failed)),
-            (None, None, Some(approved)) if issued => (State::Issued, Some(approved)),
-            (None, None, Some(approved)) => (State::Approved, Some(approved)),
-            (None, None, None) => (State::Pending, None),
-        };
-        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let message = why.and_then(|why| said(&why.message).or_else(|| said(&why.reason)));
-        let pem = self.spec.request.unwrap_or_default();
-        Some(Request {
-            name: harmless(&self.metadata.name),
-            created: self.metadata.creation_timestamp,
-            requestor: harmless(&self.spec.username.unwrap_or_default()),
-            state,
-            message: message.map(|text| harmless(&text)),
-            names: requested_names(&pem.0).unwrap_or_default(),
-            revision: self
-                .metadata
-                .resource_version
-                .and_then(|version| version.parse().ok())
-                .unwrap_or(0),
-        })
-    }
-}
-
-struct ListSeed<'a> {
-    requestor: &'a str,
-    after_item: &'a dyn Fn(),
-}
-
-impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
-    type Value = Listing;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Listing, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ListSeed<'_> {
-    type Value = Listing;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a CertificateSigningRequestList")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listing, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Meta {
-            resource_version: Option<String>,
-            #[serde(rename = "continue")]
-            next: Option<String>,
-        }
-        let mut listing = Listing::default();
-        let mut has_items = false;
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "metadata" => {
-                    let meta = map.next_value::<Meta>()?;
-                    // It was asked for whole; part of it would make an old request look new.
-                    if meta.next.is_some_and(|next| !next.is_empty()) {
-                        return Err(serde::de::Error::custom(
-                            "the list was cut short by the server",
-                        ));
-                    }
-                    listing.resource_version = meta.resource_version.unwrap_or_default();
-                }
-                "items" => {
-                    has_items = true;
-                    map.next_value_seed(ItemsSeed {
-                        list: &self,
-                        listing: &mut listing,
-                    })?;
-                }
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        if has_items {
-            Ok(listing)
-        } else {
-            Err(serde::de::Error::missing_field("items"))
-        }
-    }
-}
-
-struct ItemsSeed<'a, 'b> {
-    list: &'a ListSeed<'b>,
-    listing: &'a mut Listing,
-}
-
-impl<'de> DeserializeSeed<'de> for ItemsSeed<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_option(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of CertificateSigningRequests")
-    }
-
-    // Go writes a nil slice as null.
-    fn visit_none<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(item) = items.next_element::<Wire>()? {
-            if item.spec.username.as_deref() == Some(self.list.requestor)
-                && let Some(request) = item.into_request()
-            {
-                self.listing.add(request);
-            }
-            (self.list.after_item)();
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,7 +158,7 @@ mod tests {
     fn the_real_lists_in_each_state() {
         let list = |text| read(text, "node36").unwrap();
         let empty = list(include_str!(
-            "../testdata/captured/1.36/csr-list-empty.json"
+            "../../testdata/captured/1.36/csr-list-empty.json"
         ));
         assert_eq!(
             (empty.newest, empty.resource_version.as_str()),
@@ -348,7 +166,7 @@ mod tests {
         );
 
         let pending = list(include_str!(
-            "../testdata/captured/1.36/csr-list-pending.json"
+            "../../testdata/captured/1.36/csr-list-pending.json"
         ));
         assert_eq!(pending.pending, 1);
         let newest = pending.newest.unwrap();
@@ -365,7 +183,7 @@ mod tests {
         assert_eq!(newest.message, None);
 
         let issued = list(include_str!(
-            "../testdata/captured/1.36/csr-list-issued.json"
+            "../../testdata/captured/1.36/csr-list-issued.json"
         ))
         .newest
         .unwrap();
@@ -378,7 +196,7 @@ mod tests {
 
     #[test]
     fn of_a_denied_an_issued_and_a_new_request_the_new_one_is_the_newest() {
-        let text = include_str!("../testdata/captured/1.36/csr-list-denied-and-retried.json");
+        let text = include_str!("../../testdata/captured/1.36/csr-list-denied-and-retried.json");
         let listing = read(text, "node36").unwrap();
         assert_eq!(listing.newest.unwrap().name, "csr-b7vfl");
         assert_eq!(listing.known.len(), 3);
@@ -409,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_failed_request_of_1_19() {
-        let text = include_str!("../testdata/captured/1.19/csrs-after-blind-approval.json");
+        let text = include_str!("../../testdata/captured/1.19/csrs-after-blind-approval.json");
         let all: serde_json::Value = serde_json::from_str(text).unwrap();
         let states: Vec<State> = all["items"]
             .as_array()

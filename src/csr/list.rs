@@ -1,0 +1,115 @@
+//! A list read item by item, keeping nothing of other requestors.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::Listing;
+use super::wire::Wire;
+
+pub(super) struct ListSeed<'a> {
+    pub(super) requestor: &'a str,
+    pub(super) after_item: &'a dyn Fn(),
+}
+
+impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
+    type Value = Listing;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Listing, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ListSeed<'_> {
+    type Value = Listing;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a CertificateSigningRequestList")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listing, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Meta {
+            resource_version: Option<String>,
+            #[serde(rename = "continue")]
+            next: Option<String>,
+        }
+        let mut listing = Listing::default();
+        let mut has_items = false;
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "metadata" => {
+                    let meta = map.next_value::<Meta>()?;
+                    // It was asked for whole; part of it would make an old request look new.
+                    if meta.next.is_some_and(|next| !next.is_empty()) {
+                        return Err(serde::de::Error::custom(
+                            "the list was cut short by the server",
+                        ));
+                    }
+                    listing.resource_version = meta.resource_version.unwrap_or_default();
+                }
+                "items" => {
+                    has_items = true;
+                    map.next_value_seed(ItemsSeed {
+                        list: &self,
+                        listing: &mut listing,
+                    })?;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        if has_items {
+            Ok(listing)
+        } else {
+            Err(serde::de::Error::missing_field("items"))
+        }
+    }
+}
+
+struct ItemsSeed<'a, 'b> {
+    list: &'a ListSeed<'b>,
+    listing: &'a mut Listing,
+}
+
+impl<'de> DeserializeSeed<'de> for ItemsSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of CertificateSigningRequests")
+    }
+
+    // Go writes a nil slice as null.
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element::<Wire>()? {
+            if item.spec.username.as_deref() == Some(self.list.requestor)
+                && let Some(request) = item.into_request()
+            {
+                self.listing.add(request);
+            }
+            (self.list.after_item)();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! How a node is to be.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Config, Knobs};
+
+/// Which release's files a node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// 1.19: the oldest cared for.
+    V1_19,
+    /// 1.36
+    V1_36,
+}
+
+impl Release {
+    pub(super) fn version(self) -> &'static str {
+        match self {
+            Self::V1_19 => "v1.19.16",
+            Self::V1_36 => "v1.36.2",
+        }
+    }
+
+    pub(super) fn config(self) -> &'static str {
+        match self {
+            Self::V1_19 => include_str!("../../../testdata/captured/1.19/config.yaml"),
+            Self::V1_36 => include_str!("../../../testdata/captured/1.36/config.yaml"),
+        }
+    }
+
+    pub(super) fn kubeadm_flags(self) -> &'static str {
+        match self {
+            Self::V1_19 => include_str!("../../../testdata/captured/1.19/kubeadm-flags.env"),
+            Self::V1_36 => include_str!("../../../testdata/captured/1.36/kubeadm-flags.env"),
+        }
+    }
+}
+
+/// How a node is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name.
+    pub name: String,
+    /// Whose files it has.
+    pub release: Release,
+    /// A line to add to the kubelet's config, such as `serverTLSBootstrap: true`.
+    pub config_line: Option<String>,
+    /// Flags behind all others, as in `KUBELET_EXTRA_ARGS`.
+    pub extra_args: Vec<String>,
+    /// How the kubelet behaves.
+    pub knobs: Knobs,
+    /// `RestartSec`; really 10 s.
+    pub restart_sec: Duration,
+    /// How the API server is to be.
+    pub api: Config,
+    /// Whether the kubelet is started, and waited for.
+    pub starts: bool,
+    /// The stand-ins' executable. Default: `standin` where cargo puts examples, as seen from the running test.
+    pub executable: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: "worker-1".into(),
+            release: Release::V1_36,
+            config_line: None,
+            extra_args: vec![],
+            knobs: Knobs::default(),
+            restart_sec: Duration::from_millis(300),
+            api: Config::default(),
+            starts: true,
+            executable: None,
+        }
+    }
+}
