@@ -1,7 +1,7 @@
 //! A watch that is taken up again until its deadline.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{SendError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::csr::requestor_of;
@@ -19,6 +19,8 @@ pub(super) struct Watch {
     pub(super) known: BTreeSet<String>,
     pub(super) end: Instant,
     pub(super) sights: Sender<Sight>,
+    /// Trouble was reported, and nothing better since.
+    pub(super) troubled: bool,
 }
 
 /// Why a watch's stream ended.
@@ -60,7 +62,7 @@ impl Watch {
                 Ended::Failed(error) => {
                     let wait = error.retry_after().unwrap_or(pause);
                     let gone = error.is_gone();
-                    if self.sights.send(Sight::Trouble(error)).is_err() {
+                    if self.report(error).is_err() {
                         return;
                     }
                     if gone && !self.begin_anew(client).await {
@@ -96,8 +98,13 @@ impl Watch {
                     None => true,
                 }
             }
-            Err(error) => self.sights.send(Sight::Trouble(error)).is_ok(),
+            Err(error) => self.report(error).is_ok(),
         }
+    }
+
+    fn report(&mut self, error: ApiError) -> Result<(), SendError<Sight>> {
+        self.troubled = true;
+        self.sights.send(Sight::Trouble(error))
     }
 
     async fn stream(&mut self, client: &kube::Client) -> Ended {
@@ -115,6 +122,9 @@ impl Watch {
             Ok(body) => body,
             Err(error) => return Ended::Failed(error),
         };
+        if std::mem::take(&mut self.troubled) && self.sights.send(Sight::Relief).is_err() {
+            return Ended::Unwanted;
+        }
         let mut line = Vec::new();
         loop {
             let data = match self.connection.frame(&mut body, WATCH_SILENCE).await {
