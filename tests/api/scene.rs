@@ -170,7 +170,7 @@ pub(crate) fn play<T: Sync>(scenes: &[(&str, T)], play: impl Fn(&T) + Sync) {
     let next = Mutex::new(scenes.iter());
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..6 {
+        for _ in 0..10 {
             scope.spawn(|| {
                 loop {
                     let Some((name, scene)) = next.lock().unwrap().next() else {
