@@ -123,6 +123,8 @@ pub struct Gate {
 pub struct Watched {
     /// Whether it is healthy, or what it died of.
     pub health: Result<(), Death>,
+    /// systemd's id of the start that was watched.
+    pub invocation_id: String,
     /// From the restart to its first healthy answer.
     pub answered_after: Option<Duration>,
     /// The newest request of this node that was seen.
@@ -227,6 +229,15 @@ impl Gate {
     }
 }
 
+/// A request that was there before the watch.
+#[derive(Debug)]
+pub struct Known {
+    /// The request.
+    pub request: Request,
+    /// When it counts, if no newer one has come by then.
+    pub from: Instant,
+}
+
 /// What happens while a kubelet is watched.
 #[derive(Debug)]
 pub enum Notice<'a> {
@@ -254,21 +265,18 @@ pub struct Vigil {
 
 impl Vigil {
     /// Watches until the kubelet has settled and `enough` holds for the newest request, or until the kubelet dies, or,
-    /// once it has settled, until `end` or a signal. `known` is a request already seen;
+    /// once it has settled, until `end` or a signal. `known` is a request already there;
     /// `notify` is told of each new or changed one at once.
     pub fn keep(
         mut self,
         sights: Option<&Receiver<Sight>>,
-        known: Option<Request>,
+        mut known: Option<Known>,
         end: Instant,
         interrupts: &mut Interrupts,
         mut notify: impl FnMut(Notice<'_>),
         enough: impl Fn(Option<&Request>) -> bool,
     ) -> Watched {
-        let mut news = News {
-            request: known,
-            trouble: None,
-        };
+        let mut news = News::default();
         let mut told = (false, false);
         loop {
             if let Err((reason, hint)) = self.look() {
@@ -289,6 +297,11 @@ impl Vigil {
                 if !self.resumed && self.gate.healthz.is_some() {
                     notify(Notice::Answers(after));
                 }
+            }
+            if let Some(due) = known.take_if(|known| known.from <= Instant::now())
+                && news.request.is_none()
+            {
+                news.take(due.request, &mut notify);
             }
             let interrupted = interrupts.received().is_some();
             if self.settled
@@ -373,6 +386,7 @@ impl Vigil {
     fn watched(self, health: Result<(), Death>, news: News, interrupted: bool) -> Watched {
         Watched {
             health,
+            invocation_id: self.baseline.invocation_id,
             answered_after: self.answered_after,
             request: news.request,
             trouble: news.trouble,

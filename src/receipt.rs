@@ -22,6 +22,19 @@ pub struct Receipt {
     pub started: String,
     /// Its edits, those that change something.
     pub edits: Vec<Change>,
+    /// The request that the kubelet was seen to make afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Noted>,
+}
+
+/// A request, and the start of the kubelet that holds its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Noted {
+    /// The CertificateSigningRequest's name.
+    pub name: String,
+    /// systemd's id of the kubelet's start.
+    pub invocation_id: String,
 }
 
 /// How far a run came.
@@ -77,6 +90,7 @@ impl Receipt {
             state: State::Started,
             started: now,
             edits,
+            request: None,
         }
     }
 

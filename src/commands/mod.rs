@@ -14,14 +14,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Format, Verb};
-use crate::host;
 use crate::report::{Code, Document, Kind, Problem};
 
 pub use console::Console;
 
 /// The whole program: reads `arguments`, the first of which is its own name, and runs them.
 pub fn main(arguments: &[OsString]) -> ExitCode {
-    host::tls::install_provider();
     ExitCode::from(match Cli::try_parse_from(arguments) {
         Ok(cli) => run(&cli),
         Err(error) => usage(&error, arguments),

@@ -313,6 +313,29 @@ fn an_edit_by_hand_is_brought_into_effect() {
     );
 }
 
+/// A kubelet that was restarted leaves a request behind whose key is lost; approving it would help nobody.
+#[test]
+fn the_request_of_the_kubelet_before_is_not_taken_for_this_ones() {
+    let mut options = Options {
+        config_line: Some("serverTLSBootstrap: true".into()),
+        ..Options::default()
+    };
+    options.knobs.csr_delay_ms = 2000;
+    let node = Node::new(options);
+    let old = node
+        .api()
+        .wait_for_csr(node.name(), 0, Duration::from_secs(10))
+        .unwrap()
+        .metadata
+        .name;
+    node.restart_kubelet();
+    let apply = run(&node, &["apply"]);
+    assert_eq!(apply.code, 0, "{}", apply.stderr);
+    let newest = node.api().csrs_of(node.name()).pop().unwrap().metadata.name;
+    assert_ne!(newest, old);
+    assert_eq!(apply.stdout, format!("{newest}\n"));
+}
+
 #[test]
 fn a_flag_that_decides_is_named() {
     let node = Node::new(Options {

@@ -18,10 +18,18 @@ use crate::report::{Code, Document, Problem};
 const PREFLIGHT_DEADLINE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How long the Node is asked for where it only adds to what is said.
 const NODE_DEADLINE: Duration = Duration::from_secs(1);
-/// The server's times and its clock are each known to the second.
+/// How far two times of the server's and its clock may be apart unnoticed, in seconds.
 const TIME_SLACK: i64 = 2;
 /// A serving certificate with its chain and key is a few kilobytes, in bytes.
 const PEM_CAP: u64 = 256 * 1024;
+
+/// A request that can still be issued.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    pub(super) request: Request,
+    /// Whether it is the running kubelet's; else it may be of the one before, whose key is lost.
+    pub(super) sure: bool,
+}
 
 /// What the API said before anything was touched.
 pub(super) struct Cluster {
@@ -90,34 +98,42 @@ impl Cluster {
         })
     }
 
-    /// The newest request, if the running kubelet made it and it is not refused. An issued one counts: the kubelet may be
-    /// about to fetch its certificate.
-    pub(super) fn open_request(&self) -> Option<&Request> {
-        let newest = self.listing.newest.as_ref()?;
-        let open = matches!(
-            newest.state,
+    /// The newest request, if the running kubelet may have made it and it is not refused. An issued one counts: the
+    /// kubelet may be about to fetch its certificate. `noted` is the one that an earlier run saw this same kubelet make.
+    pub(super) fn open_request(&self, noted: Option<&str>) -> Option<Open> {
+        let request = self.listing.newest.clone()?;
+        if !matches!(
+            request.state,
             State::Pending | State::Approved | State::Issued
-        );
-        // By the server's clock, and its times are cut to the second.
-        let since = self
-            .started
-            .zip(newest.created)
-            .is_none_or(|(started, created)| {
-                created.as_second() + TIME_SLACK >= started.as_second() + self.listing.clock_ahead
+        ) {
+            return None;
+        }
+        let Some((started, created)) = self.started.zip(request.created) else {
+            return Some(Open {
+                request,
+                sure: false,
             });
-        (open && since).then_some(newest)
+        };
+        // By the server's clock; it and the times of objects are each known to the second.
+        let later = created.as_second() - (started.as_second() + self.listing.clock_ahead);
+        let sure = noted == Some(request.name.as_str()) || later > TIME_SLACK;
+        (later >= -TIME_SLACK).then_some(Open { request, sure })
     }
 
-    /// Whether the running kubelet has made a request since it started, so that it runs with the key on.
-    pub(super) fn has_asked(&self) -> bool {
-        self.started.is_some() && self.open_request().is_some()
+    /// How long the running kubelet has been running.
+    pub(super) fn kubelet_age(&self) -> Duration {
+        let age = self
+            .started
+            .map(|started| clock::timestamp().duration_since(started));
+        age.and_then(|age| Duration::try_from(age).ok())
+            .unwrap_or(Duration::MAX)
     }
 
     /// Watches for requests; with `open` also for what becomes of that one.
-    pub(super) fn watch(&self, open: Option<&Request>, end: Instant) -> Receiver<Sight> {
+    pub(super) fn watch(&self, open: Option<&Open>, end: Instant) -> Receiver<Sight> {
         let mut listing = self.listing.clone();
         if let Some(open) = open {
-            listing.known.remove(&open.name);
+            listing.known.remove(&open.request.name);
         }
         self.api.watch(&listing, end)
     }

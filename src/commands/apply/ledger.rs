@@ -6,7 +6,7 @@ use crate::commands::{Console, files};
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files};
 use crate::plan::{Edit, Plan};
-use crate::receipt::{Receipt, Standing, State};
+use crate::receipt::{Noted, Receipt, Standing, State};
 use crate::report::{Document, Problem};
 use crate::yaml::MAX_BYTES;
 
@@ -119,5 +119,36 @@ impl Ledger {
             );
         }
         self.receipt = Some(receipt);
+    }
+
+    /// The request that the kubelet of this start was seen to make.
+    pub(super) fn noted(&self, invocation_id: &str) -> Option<&str> {
+        let noted = self.receipt.as_ref()?.request.as_ref()?;
+        (noted.invocation_id == invocation_id).then_some(noted.name.as_str())
+    }
+
+    /// Notes the request that the kubelet of this start was seen to make, beside what was changed for it.
+    pub(super) fn note(
+        &mut self,
+        name: &str,
+        invocation_id: &str,
+        console: &Console,
+        document: &mut Document,
+    ) {
+        let noted = Noted {
+            name: name.to_owned(),
+            invocation_id: invocation_id.to_owned(),
+        };
+        let Some(receipt) = self
+            .receipt
+            .as_mut()
+            .filter(|receipt| receipt.request.as_ref() != Some(&noted))
+        else {
+            return;
+        };
+        receipt.request = Some(noted);
+        if let Err(error) = self.state.write_receipt(&receipt.to_bytes()) {
+            console.warn(document, error.to_string());
+        }
     }
 }

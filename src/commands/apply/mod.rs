@@ -153,14 +153,21 @@ fn run_node(
     } else {
         None
     };
+    let noted = kubelet
+        .unit
+        .as_ref()
+        .and_then(|unit| ledger.noted(&unit.invocation_id));
+    let open = cluster
+        .as_ref()
+        .and_then(|cluster| cluster.open_request(noted));
     let restart = match arguments.restart {
         _ if rooted => Restart::No,
         cli::Restart::Never => Restart::No,
         cli::Restart::Always => Restart::Yes(Reason::Asked),
         cli::Restart::Auto if node_changes => Restart::Yes(Reason::Changed),
         cli::Restart::Auto if made && kubelet.started.is_none() => Restart::Yes(Reason::CutOff),
-        // A kubelet that has asked since it started has read the key; a restart would orphan its request.
-        cli::Restart::Auto if stale && !cluster.as_ref().is_some_and(Cluster::has_asked) => {
+        // A kubelet that has surely asked since it started has read the key; a restart would orphan its request.
+        cli::Restart::Auto if stale && !open.as_ref().is_some_and(|open| open.sure) => {
             Restart::Yes(Reason::OlderThanConfig)
         }
         cli::Restart::Auto => Restart::No,
@@ -209,6 +216,7 @@ fn run_node(
         ledger,
         kubelet,
         cluster,
+        open: open.filter(|_| restart == Restart::No),
     };
     run.act(&mut interrupts, document)
 }

@@ -1,9 +1,11 @@
 //! One run on a node: the edits, the restart, the proof, the request; or everything put back.
 
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::apply::{Death, Gate, HEALTH_DEADLINE, LOOK_AT_STATUS, Locks, Notice, Vigil, Watched};
+use crate::apply::{
+    Death, Gate, HEALTH_DEADLINE, Known, LOOK_AT_STATUS, Locks, Notice, Vigil, Watched,
+};
 use crate::cli;
 use crate::commands::{Console, node, request};
 use crate::csr::{Request, State};
@@ -16,9 +18,12 @@ use crate::plan::{Plan, Restart};
 use crate::receipt;
 use crate::report::{CertificateReport, Code, CsrReport, Document, Problem, RestartReport};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Open};
 use super::edit_problem;
 use super::ledger::Ledger;
+
+/// How long a kubelet takes at most from its start to its request, where all is well: 1 to 10 s (kubelet-facts).
+const TIME_TO_ASK: Duration = Duration::from_secs(15);
 
 /// One run of `apply` on a node, decided and not yet done.
 pub(super) struct Run<'a> {
@@ -32,6 +37,8 @@ pub(super) struct Run<'a> {
     pub(super) ledger: Ledger,
     pub(super) kubelet: Kubelet,
     pub(super) cluster: Option<Cluster>,
+    /// The request that the kubelet, which is not restarted, may have made already.
+    pub(super) open: Option<Open>,
 }
 
 impl Run<'_> {
@@ -63,14 +70,11 @@ impl Run<'_> {
         };
         let far = Instant::now() + HEALTH_DEADLINE + self.arguments.settle + self.arguments.timeout;
         let restarts = self.plan.restart != Restart::No;
-        let open = self
-            .cluster
-            .as_ref()
-            .filter(|_| !restarts)
-            .and_then(Cluster::open_request)
-            .cloned();
         let sights = self.cluster.as_ref().map(|cluster| {
-            cluster.watch(open.as_ref(), far + unit.stop_timeout.unwrap_or_default())
+            cluster.watch(
+                self.open.as_ref(),
+                far + unit.stop_timeout.unwrap_or_default(),
+            )
         });
         let vigil = if restarts {
             self.console
@@ -100,7 +104,7 @@ impl Run<'_> {
             self.tell_pending_restart();
             return Ok(());
         };
-        let watched = self.watch(vigil, sights.as_ref(), open, interrupts);
+        let watched = self.watch(vigil, sights.as_ref(), interrupts);
         if restarts {
             document.restart = Some(Some(RestartReport {
                 unit: systemd::KUBELET.into(),
@@ -117,6 +121,14 @@ impl Run<'_> {
         }
         self.ledger
             .end(receipt::State::Done, self.console, document);
+        if let Some(request) = &watched.request {
+            self.ledger.note(
+                &request.name,
+                &watched.invocation_id,
+                self.console,
+                document,
+            );
+        }
         self.conclude(&watched, document)
     }
 
@@ -125,7 +137,6 @@ impl Run<'_> {
         &mut self,
         vigil: Vigil,
         sights: Option<&Receiver<Sight>>,
-        open: Option<Request>,
         interrupts: &mut Interrupts,
     ) -> Watched {
         let console = self.console;
@@ -140,9 +151,20 @@ impl Run<'_> {
                 console.say(&format!("{why}: {command}"));
             }
         };
-        if let Some(open) = &open {
-            tell(open);
-        }
+        let age = self
+            .cluster
+            .as_ref()
+            .map_or(Duration::MAX, Cluster::kubelet_age);
+        // One that may be of the kubelet before counts when this one has had its time and made none.
+        let known = self.open.take().map(|open| Known {
+            from: Instant::now()
+                + if open.sure {
+                    Duration::ZERO
+                } else {
+                    TIME_TO_ASK.saturating_sub(age)
+                },
+            request: open.request,
+        });
         let cluster = std::cell::RefCell::new(self.cluster.as_mut());
         let enough = |request: Option<&Request>| {
             let mut borrowed = cluster.borrow_mut();
@@ -174,14 +196,8 @@ impl Run<'_> {
                 console.say("interrupted: completing the restart and its proof first")
             }
         };
-        vigil.keep(
-            sights,
-            open,
-            Instant::now() + self.arguments.timeout,
-            interrupts,
-            notify,
-            enough,
-        )
+        let end = Instant::now() + self.arguments.timeout;
+        vigil.keep(sights, known, end, interrupts, notify, enough)
     }
 
     /// The kubelet is healthy; is what was waited for there?
@@ -216,7 +232,9 @@ impl Run<'_> {
             "out of time"
         };
         let done = match wait {
-            cli::Wait::Csr => cluster.kept.is_some() || request.is_some(),
+            cli::Wait::Csr => {
+                cluster.kept.is_some() || request.is_some_and(|request| !is_lost(request))
+            }
             cli::Wait::Issued => {
                 issued && served.as_ref().is_ok_and(|served| served.verified.is_ok())
             }

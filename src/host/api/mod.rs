@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::certificate::Certificate;
 use crate::csr::{Listing, Request};
-use crate::host::files;
+use crate::host::{files, tls};
 use crate::observed::Node;
 
 use connection::{ANSWER_DEADLINE, Connection};
@@ -216,6 +216,8 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 fn client(runtime: &Runtime, config: kube::Config) -> Result<kube::Client, kube::Error> {
+    // Here and not at the start: a run on files alone speaks no TLS and need not pay for it.
+    tls::install_provider();
     let _entered = runtime.enter();
     kube::Client::try_from(config)
 }

@@ -129,7 +129,8 @@ fn read_uncapped_type(path: &Path, cap: u64) -> Result<Vec<u8>, FileCause> {
 /// # Errors
 /// [`FileCause::TooLarge`], or what the operating system says.
 pub fn read_capped(input: impl io::Read, cap: u64) -> Result<Vec<u8>, FileCause> {
-    let mut bytes = Vec::new();
+    // Most files fit in at once, where growing would take eight reads.
+    let mut bytes = Vec::with_capacity(8192);
     input.take(cap + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > cap {
         Err(FileCause::TooLarge(cap))

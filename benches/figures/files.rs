@@ -1,0 +1,168 @@
+//! `diff FILE`, whole processes: against peers, and as the file grows.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::bar;
+use crate::measure::{Contender, interleave, is_installed, millis, peak};
+
+/// A configuration as kubeadm wrote it.
+const REAL: &str = "testdata/captured/1.36/config.yaml";
+/// The edit as an expression of jq's language.
+const EDIT: &str = ".serverTLSBootstrap = true";
+
+/// Against what everybody has or would use.
+pub(crate) fn against_peers(tools: &[(&'static str, PathBuf)]) {
+    let directory = tempfile::tempdir().unwrap();
+    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join(REAL);
+    let text = std::fs::read_to_string(&real).unwrap();
+    let edited = directory.path().join("edited.yaml");
+    std::fs::write(&edited, format!("{text}serverTLSBootstrap: true\n")).unwrap();
+    let (real, edited) = (real.to_str().unwrap(), edited.to_str().unwrap());
+
+    println!(
+        "\ndiff FILE of a real configuration, {} bytes: medians of whole processes, run in turn",
+        text.len()
+    );
+    let mut contenders = vec![Contender::new("cat", &["cat", real], 1)];
+    for (name, path) in tools {
+        contenders.push(Contender::new(
+            name,
+            &[path.to_str().unwrap(), "diff", real],
+            1,
+        ));
+    }
+    // Debian's yq is Python around jq; another program of the same name is a compiled one.
+    let peers: [(&str, &str, &[&str]); 5] = [
+        ("diff -u", "diffutils", &["diff", "-u", real, edited]),
+        ("yq -y", "yq 0", &["yq", "-y", EDIT, real]),
+        ("yq -y", "yq 3", &["yq", "-y", EDIT, real]),
+        ("yq (Go)", "mikefarah", &["yq", EDIT, real]),
+        (
+            "dasel",
+            "dasel",
+            &[
+                "dasel",
+                "put",
+                "-f",
+                real,
+                "-o",
+                "-",
+                "-t",
+                "bool",
+                "-v",
+                "true",
+                ".serverTLSBootstrap",
+            ],
+        ),
+    ];
+    let mut missing = Vec::new();
+    for (name, mark, command) in peers {
+        if is_installed(command[0], mark) {
+            let every = if name == "yq -y" { 20 } else { 1 };
+            contenders.push(Contender::new(name, command, every));
+        } else {
+            missing.push(name);
+        }
+    }
+    missing.retain(|name| contenders.iter().all(|c| c.name != *name));
+    if !missing.is_empty() {
+        println!("  not installed, so not measured: {}", missing.join(", "));
+    }
+    interleave(&mut contenders, 400);
+
+    let cat = millis(contenders[0].median());
+    for contender in &contenders {
+        let time = millis(contender.median());
+        let peak = peak(&contender.command);
+        println!(
+            "  {:<20} {time:>8.2} ms {:>7.2} x cat {peak:>8} KiB resident",
+            contender.name,
+            time / cat
+        );
+    }
+    let yq = contenders.iter().find(|c| c.name == "yq -y");
+    for contender in &contenders[1..=tools.len()] {
+        let time = millis(contender.median());
+        bar(
+            &format!("{}: time of cat", contender.name),
+            time / cat,
+            " x",
+            2.0,
+        );
+        if let Some(yq) = yq {
+            let faster = millis(yq.median()) / time;
+            let verdict = if faster >= 30.0 { "met" } else { "MISSED" };
+            println!(
+                "  {}: faster than yq -y: {faster:.0} x, bar 30 x: {verdict}",
+                contender.name
+            );
+        }
+        let resident = peak(&contender.command);
+        bar(
+            &format!("{}: resident", contender.name),
+            resident as f64 / 1024.0,
+            " MiB",
+            8.0,
+        );
+    }
+}
+
+/// Ten times the bytes, ten times the work?
+pub(crate) fn growth(tools: &[(&'static str, PathBuf)]) {
+    const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
+    println!("\ndiff FILE as the file grows: medians; what each further byte costs");
+    let directory = tempfile::tempdir().unwrap();
+    for (name, tool) in tools {
+        let mut contenders: Vec<_> = SIZES
+            .iter()
+            .map(|&size| {
+                let path = directory.path().join(format!("{size}.yaml"));
+                std::fs::write(&path, configuration(size)).unwrap();
+                Contender::new(
+                    "",
+                    &[tool.to_str().unwrap(), "diff", path.to_str().unwrap()],
+                    1,
+                )
+            })
+            .collect();
+        interleave(&mut contenders, 30);
+        let mut further = Vec::new();
+        let mut before: Option<(usize, f64, u64)> = None;
+        for (size, contender) in SIZES.iter().zip(&contenders) {
+            let (time, peak) = (millis(contender.median()), peak(&contender.command));
+            let mut line = format!("  {name:<20} {size:>8} bytes {time:>8.2} ms {peak:>7} KiB");
+            if let Some((earlier, time_then, peak_then)) = before {
+                let bytes = (size - earlier) as f64;
+                let nanos = (time - time_then) * 1e6 / bytes;
+                let memory = peak.saturating_sub(peak_then) as f64 * 1024.0 / bytes;
+                let _ = write!(line, "  {nanos:>6.0} ns and {memory:>5.1} B a byte");
+                further.push(nanos);
+            }
+            println!("{line}");
+            before = Some((*size, time, peak));
+        }
+        bar(
+            &format!("{name}: a byte of 1 MB costs, of one of 100 kB"),
+            further[1] / further[0],
+            " x",
+            1.5,
+        );
+    }
+}
+
+/// A KubeletConfiguration of about so many bytes, with what a large one would consist of.
+fn configuration(size: usize) -> String {
+    let mut text =
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n".to_owned();
+    text.push_str("staticPodPath: /etc/kubernetes/manifests\nstaticPodURLHeader:\n");
+    let mut number = 0;
+    while text.len() < size {
+        let _ = write!(
+            text,
+            "  X-Header-{number}:\n  - \"value {number} # not a comment\" # a comment\n"
+        );
+        number += 1;
+    }
+    text
+}
