@@ -1,7 +1,7 @@
 //! A watch that is taken up again until its deadline.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{SendError, Sender};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::csr::requestor_of;
@@ -62,7 +62,7 @@ impl Watch {
                 Ended::Failed(error) => {
                     let wait = error.retry_after().unwrap_or(pause);
                     let gone = error.is_gone();
-                    if self.report(error).is_err() {
+                    if !self.report(error) {
                         return;
                     }
                     if gone && !self.begin_anew(client).await {
@@ -98,13 +98,14 @@ impl Watch {
                     None => true,
                 }
             }
-            Err(error) => self.report(error).is_ok(),
+            Err(error) => self.report(error),
         }
     }
 
-    fn report(&mut self, error: ApiError) -> Result<(), SendError<Sight>> {
+    /// False when nobody listens any more.
+    fn report(&mut self, error: ApiError) -> bool {
         self.troubled = true;
-        self.sights.send(Sight::Trouble(error))
+        self.sights.send(Sight::Trouble(error)).is_ok()
     }
 
     async fn stream(&mut self, client: &kube::Client) -> Ended {
