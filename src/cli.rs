@@ -210,7 +210,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text
         .parse()
         .map_err(|_| "not a duration; write it as 90s, 2m or 1h30m".to_owned())?;
-    Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
+    let duration =
+        Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())?;
+    // As Go's; more could not be added to a clock without an overflow.
+    if duration > Duration::from_nanos(i64::MAX.unsigned_abs()) {
+        return Err("longer than 292 years".to_owned());
+    }
+    Ok(duration)
 }
 
 #[cfg(test)]
@@ -239,7 +245,17 @@ mod tests {
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "5", "2x", "-3s", "1y", "soon", "99999999999999999999h"] {
+        for text in [
+            "",
+            "5",
+            "2x",
+            "-3s",
+            "1y",
+            "soon",
+            "2562048h",
+            "9223372036854775807s",
+            "99999999999999999999h",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -25,7 +25,7 @@ pub(super) const BACKOFF: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_secs(5));
 /// The largest object that etcd takes is 1.5 MiB; as JSON with base64 it stays well under this, in bytes.
 pub(super) const OBJECT_CAP: usize = 4 * 1024 * 1024;
-/// How long one that cannot be reached at all is tried: a load balancer may be turning to its next server.
+/// How long one that cannot be reached at all, or is something else, is tried: a load balancer may be turning to its next server.
 pub(super) const NO_CONNECTION: Duration = Duration::from_secs(5);
 /// The longest that a server's Retry-After is obeyed: beyond any deadline, and short enough to reckon with.
 pub(super) const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
@@ -72,8 +72,11 @@ impl Connection {
             };
             let Err(error) = outcome else { return outcome };
             let wait = error.retry_after().unwrap_or(pause);
-            let hopeless =
-                matches!(error, ApiError::Unreachable { .. }) && began.elapsed() >= NO_CONNECTION;
+            let elsewhere = matches!(
+                error,
+                ApiError::Unreachable { .. } | ApiError::Nonsense { .. }
+            );
+            let hopeless = elsewhere && began.elapsed() >= NO_CONNECTION;
             if !error.is_passing() || hopeless || Instant::now() + wait >= end {
                 return Err(error);
             }

@@ -115,6 +115,8 @@ pub enum Sight {
     Request(Request),
     /// The server did not answer as it should; the watch goes on.
     Trouble(ApiError),
+    /// After trouble, the server lets the watch in again.
+    Relief,
 }
 
 /// The API server with one node's credential.
@@ -200,6 +202,7 @@ impl Api {
             known: listing.known.clone(),
             end,
             sights,
+            troubled: false,
         };
         thread::spawn(move || watch.run());
         receiver
