@@ -33,7 +33,9 @@ pub struct Unit {
     pub started_monotonic: Option<Duration>,
     /// The unit file changed on disk since systemd read it.
     pub need_daemon_reload: bool,
-    /// `ExecStart` as systemd prints it.
+    /// The unit file and its drop-ins.
+    pub files: Vec<PathBuf>,
+    /// `ExecStartEx`, or `ExecStart` where that is not known yet, as systemd prints it.
     pub exec_start: String,
     /// `Environment` as systemd prints it.
     pub environment: String,
@@ -96,8 +98,10 @@ pub struct Node {
 pub struct Kubelet {
     /// Its unit; none where systemd was left alone or is not there.
     pub unit: Option<Unit>,
-    /// The flags it runs with.
+    /// The flags it runs with, or will run with: those that the caller asked for.
     pub flags: Flags,
+    /// Whether its next start brings other flags that matter here than those it runs with.
+    pub flags_change: bool,
     /// When it started; none where it does not run.
     pub started: Option<SystemTime>,
     /// The file of `--config`, then the drop-ins of `--config-dir` in the order in which they are merged over it.
@@ -150,6 +154,11 @@ impl Kubelet {
             (None, Some(false)) => Some("AllBeta=false"),
             _ => None,
         }
+    }
+
+    /// Whether it runs with something else than what is written down now: other flags, or older files.
+    pub fn is_behind(&self, now: SystemTime) -> bool {
+        self.started.is_some() && (self.flags_change || self.is_older_than_config(now))
     }
 
     /// Whether it has been running since before its files were last written, so that it cannot have read it: the kubelet
@@ -291,6 +300,7 @@ mod tests {
             unit: None,
             flags: Flags::parse(flags.iter().map(|flag| (*flag).to_owned())),
             started: None,
+            flags_change: false,
             files: vec![ConfigFile {
                 path: "/var/lib/kubelet/config.yaml".into(),
                 bytes: config.into(),

@@ -2,6 +2,8 @@
 //!
 //! `SNAPSHOTS=overwrite cargo test --test cli` writes the expected texts anew after a wanted change.
 
+#![allow(clippy::disallowed_methods, reason = "a test looks at files itself")]
+
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/help.rs"]
