@@ -69,12 +69,12 @@ pub(crate) struct Located {
 /// # Errors
 /// When what is needed is not there.
 pub(crate) fn locate(
-    selection: &Selection,
+    root: Option<&Path>,
     need: Need,
     console: &Console,
     document: &mut Document,
 ) -> Result<Located, Problem> {
-    if let Some(root) = &selection.root {
+    if let Some(root) = root {
         let path = root.join(DEFAULT_CONFIG.trim_start_matches('/'));
         return Ok(Located {
             unit: None,

@@ -18,6 +18,8 @@ use crate::plan::{Edit, Plan, Reason, Restart, Target};
 use crate::receipt::State;
 use crate::report::{Code, Document, EditReport, Problem, RestartReport};
 
+pub(crate) use self::cluster::PEM_CAP;
+
 use self::cluster::Cluster;
 use self::ledger::{CutOff, Ledger};
 use self::run::Run;
@@ -123,7 +125,7 @@ fn run_node(
     let rooted = selection.root.is_some();
     let restarts = arguments.restart != cli::Restart::Never && !rooted;
     let need = if restarts { Need::Unit } else { Need::File };
-    let located = node::locate(selection, need, console, document)?;
+    let located = node::locate(selection.root.as_deref(), need, console, document)?;
     let paths = std::iter::once(&located.path)
         .chain(&selection.kubeadm_config)
         .map(PathBuf::as_path);
@@ -131,7 +133,7 @@ fn run_node(
         Locks::of(paths).map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
-    let kubelet = node::locate(selection, need, console, document)?.read()?;
+    let kubelet = node::locate(selection.root.as_deref(), need, console, document)?.read()?;
     let wanted = node::wanted(selection);
     let mut edits = vec![node::edit(&kubelet, wanted, console, document)?];
     for path in &selection.kubeadm_config {
