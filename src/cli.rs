@@ -53,6 +53,15 @@ Examples:
   kubelet-tls apply kubeadm.yaml            # a file, before `kubeadm init --config kubeadm.yaml`
   kubelet-tls apply - <in.yaml >out.yaml    # a pipe")]
     Apply(Apply),
+    /// Print the node's conditions, each with its evidence and what to do about it
+    ///
+    /// What the kubelet really runs with, whether it is healthy, what it serves on every address of its Node, and
+    /// whether the next upgrade leaves it so. What cannot be seen is Unknown. Exits 1 when a condition is not True.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls status
+  kubelet-tls status -o json | jq -r '.conditions[] | select(.status != \"True\") | .type, .hint'")]
+    Status(Status),
     /// Print the name of this node's newest kubelet-serving CSR
     ///
     /// Asks the API server with the kubelet's own credential. Exits 1 when there is none.
@@ -167,6 +176,14 @@ impl Apply {
             .trim_end()
             .to_owned()
     }
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// Arguments of `csr`.

@@ -10,6 +10,8 @@ mod files;
 mod help;
 #[path = "cli/node.rs"]
 mod node;
+#[path = "cli/status.rs"]
+mod status;
 
 use std::path::Path;
 

@@ -18,6 +18,8 @@ use crate::plan::{Edit, Plan, Reason, Restart, Target};
 use crate::receipt::State;
 use crate::report::{Code, Document, EditReport, Problem, RestartReport};
 
+pub(crate) use self::cluster::PEM_CAP;
+
 use self::cluster::Cluster;
 use self::ledger::{CutOff, Ledger};
 use self::run::Run;

@@ -15,7 +15,7 @@ use crate::csr::{KUBELET_SERVING, Listing};
 use crate::host::clock;
 use crate::observed::Node;
 
-use super::answers::{brief, parse_date, parse_node, parse_status};
+use super::answers::{brief, parse_date, parse_kubelet_config, parse_node, parse_status};
 use super::{ApiError, chain};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -136,17 +136,34 @@ impl Connection {
     }
 
     pub(super) async fn get_node(&self, client: &kube::Client) -> Result<Node, ApiError> {
-        let mut body = self
-            .get(client, &format!("/api/v1/nodes/{}", self.node))
+        let bytes = self
+            .object(client, &format!("/api/v1/nodes/{}", self.node))
             .await?;
+        parse_node(&bytes).map_err(|error| self.nonsense(error.to_string()))
+    }
+
+    /// The text under `kubelet` in the ConfigMap `name` of kube-system.
+    pub(super) async fn get_kubelet_config(
+        &self,
+        client: &kube::Client,
+        name: &str,
+    ) -> Result<String, ApiError> {
+        let path = format!("/api/v1/namespaces/kube-system/configmaps/{name}");
+        let bytes = self.object(client, &path).await?;
+        parse_kubelet_config(&bytes).map_err(|error| self.nonsense(error.to_string()))
+    }
+
+    /// One object, whole.
+    async fn object(&self, client: &kube::Client, path: &str) -> Result<Vec<u8>, ApiError> {
+        let mut body = self.get(client, path).await?;
         let mut bytes = Vec::new();
         while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
             bytes.extend_from_slice(&data);
             if bytes.len() > OBJECT_CAP {
-                return Err(self.nonsense("the Node never ends"));
+                return Err(self.nonsense("an object never ends"));
             }
         }
-        parse_node(&bytes).map_err(|error| self.nonsense(error.to_string()))
+        Ok(bytes)
     }
 
     /// Sends a GET and returns the body of a 200.
