@@ -2,7 +2,11 @@
 //!
 //! `SNAPSHOTS=overwrite cargo test --test cli` writes the expected texts anew after a wanted change.
 
-#![allow(clippy::disallowed_methods, reason = "a test looks at files itself")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test looks at files itself, and fails by panicking"
+)]
 
 #[path = "cli/files.rs"]
 mod files;
