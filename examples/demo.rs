@@ -17,7 +17,8 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
 use kubelet_tls::host::signals::Interrupts;
-use kubelet_tls::host::tls::{self, Served};
+use kubelet_tls::host::tls;
+use kubelet_tls::observed::Served;
 use standins::{Node, Options};
 
 /// What `kubeadm join --config` takes, without the document that the key would go into.
@@ -204,7 +205,7 @@ fn serving(node: &Node, title: &str) -> Result<Served, Failure> {
     let ca = node.api().ca_pem().as_bytes();
     let (_, ca) = x509_parser::pem::parse_x509_pem(ca).map_err(|error| error.to_string())?;
     let port = SocketAddr::from((Ipv4Addr::LOCALHOST, node.kubelet_port()));
-    let served = tls::probe(port, &[ca.contents])?;
+    let served = tls::probe(port, &[ca.contents]).map_err(|why| why.to_string())?;
     let certificate = &served.certificate;
     println!("\n{title}");
     println!("  served on    {port}");

@@ -129,7 +129,7 @@ pub struct Watched {
     pub answered_after: Option<Duration>,
     /// The newest request of this node that was seen.
     pub request: Option<Request>,
-    /// The last thing that went wrong with the API.
+    /// What is wrong with the API, at the end.
     pub trouble: Option<ApiError>,
     /// A signal ended the wait.
     pub interrupted: bool,
@@ -400,7 +400,7 @@ impl Vigil {
 pub struct News {
     /// The newest request of this node.
     pub request: Option<Request>,
-    /// The last thing that went wrong.
+    /// What is wrong, as far as is known.
     pub trouble: Option<ApiError>,
 }
 
@@ -421,6 +421,7 @@ impl News {
             match sights.map(|sights| sights.recv_timeout(left)) {
                 Some(Ok(Sight::Request(request))) => self.take(request, notify),
                 Some(Ok(Sight::Trouble(error))) => self.trouble = Some(error),
+                Some(Ok(Sight::Relief)) => self.trouble = None,
                 Some(Err(RecvTimeoutError::Timeout)) => return,
                 None | Some(Err(RecvTimeoutError::Disconnected)) => {
                     return std::thread::sleep(left);

@@ -116,6 +116,16 @@ impl Certificate {
         })
     }
 
+    /// Whether a kubelet made it for itself: such a one is issued by `HOST-ca@SECONDS`
+    /// (client-go/util/cert, GenerateSelfSignedCertKey).
+    pub fn is_kubelets_own(&self) -> bool {
+        let seconds = self.issuer.rsplit_once("-ca@").map(|(_, seconds)| seconds);
+        self.self_issued
+            || seconds.is_some_and(|seconds| {
+                !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit())
+            })
+    }
+
     /// Whether it is within its validity at `now`.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         self.not_before <= now && now < self.not_after

@@ -53,6 +53,15 @@ Examples:
   kubelet-tls apply kubeadm.yaml            # a file, before `kubeadm init --config kubeadm.yaml`
   kubelet-tls apply - <in.yaml >out.yaml    # a pipe")]
     Apply(Apply),
+    /// Print the node's conditions, each with its evidence and what to do about it
+    ///
+    /// What the kubelet really runs with, whether it is healthy, what it serves on every address of its Node, and
+    /// whether the next upgrade leaves it so. What cannot be seen is Unknown. Exits 1 when a condition is not True.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls status
+  kubelet-tls status -o json | jq -r '.conditions[] | select(.status != \"True\") | .type, .hint'")]
+    Status(Status),
     /// Print the name of this node's newest kubelet-serving CSR
     ///
     /// Asks the API server with the kubelet's own credential. Exits 1 when there is none.
@@ -169,6 +178,14 @@ impl Apply {
     }
 }
 
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
 /// Arguments of `csr`.
 #[derive(Debug, Args)]
 pub struct Csr {
@@ -210,7 +227,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text
         .parse()
         .map_err(|_| "not a duration; write it as 90s, 2m or 1h30m".to_owned())?;
-    Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
+    let duration =
+        Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())?;
+    // As Go's; more could not be added to a clock without an overflow.
+    if duration > Duration::from_nanos(i64::MAX.unsigned_abs()) {
+        return Err("longer than 292 years".to_owned());
+    }
+    Ok(duration)
 }
 
 #[cfg(test)]
@@ -239,7 +262,17 @@ mod tests {
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "5", "2x", "-3s", "1y", "soon", "99999999999999999999h"] {
+        for text in [
+            "",
+            "5",
+            "2x",
+            "-3s",
+            "1y",
+            "soon",
+            "2562048h",
+            "9223372036854775807s",
+            "99999999999999999999h",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -8,6 +8,7 @@
 //! - [`certificate`]: certificates and PKCS#10 requests;
 //! - [`csr`]: requests for certificates;
 //! - [`observed`]: the node as seen once;
+//! - [`conditions`]: what is true of the node, each with its evidence;
 //! - [`plan`]: what to edit and whether to restart, as a value;
 //! - [`receipt`]: what a run was about to change, enough to undo it;
 //! - [`report`]: the result documents;
@@ -22,6 +23,7 @@ pub mod apply;
 pub mod certificate;
 pub mod cli;
 pub mod commands;
+pub mod conditions;
 pub mod csr;
 pub mod host;
 pub mod kubeadm;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, Names};
 use crate::csr::requestor_of;
 use crate::kubelet::{Flags, Settings};
 
@@ -33,7 +33,9 @@ pub struct Unit {
     pub started_monotonic: Option<Duration>,
     /// The unit file changed on disk since systemd read it.
     pub need_daemon_reload: bool,
-    /// `ExecStart` as systemd prints it.
+    /// The unit file and its drop-ins.
+    pub files: Vec<PathBuf>,
+    /// `ExecStartEx`, or `ExecStart` where that is not known yet, as systemd prints it.
     pub exec_start: String,
     /// `Environment` as systemd prints it.
     pub environment: String,
@@ -91,13 +93,58 @@ pub struct Node {
     pub kubelet_version: String,
 }
 
+/// What a TLS server presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Its own certificate.
+    pub certificate: Certificate,
+    /// Whether it verifies against the cluster's CA for the address dialled, and why not.
+    pub verified: Result<(), Unverified>,
+}
+
+/// Why a certificate that was presented does not verify.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unverified {
+    /// Another CA, or the kubelet itself, signed it.
+    #[error("the cluster's CA did not sign it")]
+    UnknownAuthority,
+    /// It is expired, or not valid yet.
+    #[error("it is not valid now")]
+    Expired,
+    /// The address dialled is not among its names.
+    #[error("it is not for this address")]
+    WrongName,
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why no certificate was presented.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotServed {
+    /// Nothing listens.
+    #[error("connection refused")]
+    Refused,
+    /// The server has none yet: a kubelet that waits for its certificate ends every handshake so.
+    #[error("remote error: tls: internal error; it has no certificate")]
+    NoCertificate,
+    /// No answer in time.
+    #[error("no answer in time")]
+    Silent,
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
 /// This node's kubelet.
 #[derive(Debug, Clone)]
 pub struct Kubelet {
     /// Its unit; none where systemd was left alone or is not there.
     pub unit: Option<Unit>,
-    /// The flags it runs with.
+    /// The flags it runs with, or will run with: those that the caller asked for.
     pub flags: Flags,
+    /// Whether its next start brings other flags that matter here than those it runs with.
+    pub flags_change: bool,
     /// When it started; none where it does not run.
     pub started: Option<SystemTime>,
     /// The file of `--config`, then the drop-ins of `--config-dir` in the order in which they are merged over it.
@@ -137,6 +184,30 @@ impl Kubelet {
         self.files.get(number).map(|file| (file, number > 0))
     }
 
+    /// Where `field` has its value from: `PATH:LINE`.
+    pub fn origin(&self, field: &str) -> Option<String> {
+        let origin = self.settings.origins.get(field)?;
+        let file = self.files.get(origin.file)?;
+        Some(format!("{}:{}", file.path.display(), origin.line))
+    }
+
+    /// A static serving certificate, by flag or file: what names it and its path.
+    pub fn static_certificate(&self) -> Option<(String, String)> {
+        let flag = self
+            .flags
+            .get("tls-cert-file")
+            .map(|path| ("--tls-cert-file".to_owned(), path));
+        let file = self.settings.tls_cert_file.as_deref().map(|path| {
+            let place = self
+                .origin("tlsCertFile")
+                .map_or_else(String::new, |place| format!(" ({place})"));
+            (format!("tlsCertFile{place}"), path)
+        });
+        flag.or(file)
+            .filter(|(_, path)| !path.is_empty())
+            .map(|(name, path)| (name, path.to_owned()))
+    }
+
     /// The gate that is off, as flags and files together have it, so that the key would keep the kubelet from
     /// starting; a flag adds to the files' map and beats it.
     pub fn gate_off(&self) -> Option<&'static str> {
@@ -150,6 +221,11 @@ impl Kubelet {
             (None, Some(false)) => Some("AllBeta=false"),
             _ => None,
         }
+    }
+
+    /// Whether it runs with something else than what is written down now: other flags, or older files.
+    pub fn is_behind(&self, now: SystemTime) -> bool {
+        self.started.is_some() && (self.flags_change || self.is_older_than_config(now))
     }
 
     /// Whether it has been running since before its files were last written, so that it cannot have read it: the kubelet
@@ -240,17 +316,24 @@ impl Node {
         names
     }
 
+    /// What a serving certificate for this Node lacks.
+    pub fn missing_in(&self, names: &Names) -> Vec<String> {
+        let (ips, dns) = self.serving_names();
+        let ips = ips
+            .into_iter()
+            .filter(|ip| !names.ips.contains(ip))
+            .map(|ip| ip.to_string());
+        let dns = dns.into_iter().filter(|name| !names.dns.contains(name));
+        ips.chain(dns).collect()
+    }
+
     /// Whether a kubelet of `node` that starts now would serve `certificate` and ask for no other: it is unexpired,
     /// has the right subject and covers all of the Node's addresses (pkg/kubelet/certificate/kubelet.go).
     pub fn would_serve(&self, node: &str, certificate: &Certificate, now: Timestamp) -> bool {
-        let (ips, names) = self.serving_names();
         certificate.is_valid_at(now)
             && certificate.common_name.as_deref() == Some(requestor_of(node).as_str())
-            && ips.iter().all(|ip| certificate.names.ips.contains(ip))
-            && names
-                .iter()
-                .all(|name| certificate.names.dns.contains(name))
             && !self.addresses.is_empty()
+            && self.missing_in(&certificate.names).is_empty()
     }
 
     /// Why the kubelet may make no request, as far as its Node tells (kubelet-facts: addresses, cloud taint, 1.32.0-2).
@@ -291,6 +374,7 @@ mod tests {
             unit: None,
             flags: Flags::parse(flags.iter().map(|flag| (*flag).to_owned())),
             started: None,
+            flags_change: false,
             files: vec![ConfigFile {
                 path: "/var/lib/kubelet/config.yaml".into(),
                 bytes: config.into(),

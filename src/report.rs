@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use crate::certificate::Certificate;
+use crate::conditions::Condition;
 use crate::csr::Request;
 use crate::plan::Edit;
 
@@ -42,7 +43,7 @@ impl Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Code {
-    /// `diff`: there are differences. `csr`: there is none. Not an error.
+    /// `diff`: there are differences. `status`: a condition is not True. `csr`: there is none. Not an error.
     Negative = 1,
     /// The command line is wrong.
     Usage = 64,
@@ -92,6 +93,9 @@ pub struct Document {
     /// Whether everything was put back because the kubelet did not come back healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<bool>,
+    /// What is true of the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Vec<Condition>>,
     /// The last words of a kubelet that did not come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub journal: Vec<String>,
@@ -116,6 +120,8 @@ pub enum Kind {
     DiffResult,
     /// of `apply`
     ApplyResult,
+    /// of `status`
+    StatusResult,
     /// of `csr`
     CsrResult,
 }
@@ -134,6 +140,7 @@ impl Document {
             csr: None,
             certificate: None,
             rolled_back: None,
+            conditions: None,
             journal: Vec::new(),
             warnings: Vec::new(),
             error: None,

@@ -23,6 +23,8 @@ mod faults;
 mod kubeconfigs;
 #[path = "api/proxies.rs"]
 mod proxies;
+#[path = "api/refusals.rs"]
+mod refusals;
 #[path = "api/scene.rs"]
 mod scene;
 #[path = "api/states.rs"]

@@ -2,12 +2,20 @@
 //!
 //! `SNAPSHOTS=overwrite cargo test --test cli` writes the expected texts anew after a wanted change.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test looks at files itself, and fails by panicking"
+)]
+
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/node.rs"]
 mod node;
+#[path = "cli/status.rs"]
+mod status;
 
 use std::path::Path;
 

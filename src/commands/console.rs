@@ -67,6 +67,13 @@ impl Console {
         }
     }
 
+    /// A table, as the answer.
+    pub fn table(&self, table: &str) {
+        if self.format == Format::Text {
+            self.to_stdout(table);
+        }
+    }
+
     /// A name, as the answer; at once, whatever follows.
     pub fn name(&self, name: &str) {
         if matches!(self.format, Format::Text | Format::Name) {

@@ -29,7 +29,7 @@ pub(crate) fn run(
     let listing = api
         .requests(Instant::now() + DEADLINE)
         .map_err(|error| request::problem("list", &error))?;
-    let Some(newest) = listing.newest else {
+    let Some(newest) = listing.newest.clone() else {
         return Err(Problem::new(
             Code::Negative,
             format!(
@@ -51,13 +51,12 @@ pub(crate) fn run(
         ),
         state => console.detail(&format!("{} needs no approval: it is {state}", newest.name)),
     }
-    if listing.pending > 1 {
+    let stale = listing.stale();
+    if !stale.is_empty() {
+        let names = stale.join(", ");
         console.warn(
             document,
-            format!(
-                "{} older requests of this node are Pending too; their keys are lost, so approve none of them",
-                listing.pending - usize::from(newest.state == State::Pending)
-            ),
+            format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),
         );
     }
     document.csr = Some(Some(CsrReport::from(&newest)));

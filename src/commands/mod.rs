@@ -7,6 +7,7 @@ mod diff;
 mod files;
 mod node;
 mod request;
+mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -32,11 +33,13 @@ pub fn run(cli: &Cli) -> u8 {
     let mut document = Document::new(match &cli.verb {
         Verb::Diff(_) => Kind::DiffResult,
         Verb::Apply(_) => Kind::ApplyResult,
+        Verb::Status(_) => Kind::StatusResult,
         Verb::Csr(_) => Kind::CsrResult,
     });
     let outcome = match &cli.verb {
         Verb::Diff(arguments) => diff::run(arguments, &console, &mut document),
         Verb::Apply(arguments) => apply::run(arguments, &console, &mut document),
+        Verb::Status(arguments) => status::run(arguments, &console, &mut document),
         Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
     };
     let code = match outcome {
@@ -104,6 +107,7 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let kind = match arguments.get(1).and_then(|verb| verb.to_str()) {
         Some("diff") => Kind::DiffResult,
         Some("csr") => Kind::CsrResult,
+        Some("status") => Kind::StatusResult,
         _ => Kind::ApplyResult,
     };
     console::document_only(

@@ -45,6 +45,15 @@ pub(crate) fn at_most_one_standard(paths: &[PathBuf]) -> Result<(), Problem> {
     }
 }
 
+/// Of a kubelet whose command line was changed since it started: which one is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// What it runs with.
+    Now,
+    /// What its next start brings.
+    NextStart,
+}
+
 /// What must be there for the verb to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -59,6 +68,7 @@ pub(crate) enum Need {
 pub(crate) struct Located {
     pub(crate) unit: Option<Unit>,
     flags: Flags,
+    flags_change: bool,
     started: Option<std::time::SystemTime>,
     /// The file that decides.
     pub(crate) path: PathBuf,
@@ -69,16 +79,18 @@ pub(crate) struct Located {
 /// # Errors
 /// When what is needed is not there.
 pub(crate) fn locate(
-    selection: &Selection,
+    root: Option<&Path>,
     need: Need,
+    when: When,
     console: &Console,
     document: &mut Document,
 ) -> Result<Located, Problem> {
-    if let Some(root) = &selection.root {
+    if let Some(root) = root {
         let path = root.join(DEFAULT_CONFIG.trim_start_matches('/'));
         return Ok(Located {
             unit: None,
             flags: Flags::default(),
+            flags_change: false,
             started: None,
             path,
         });
@@ -96,26 +108,50 @@ pub(crate) fn locate(
         }
     };
     let pid = unit.as_ref().map_or(0, |unit| unit.main_pid);
-    let words = if pid == 0 {
+    let running = if pid == 0 {
         None
     } else {
         process::command_line(pid)
             .ok()
             .filter(|words| !words.is_empty())
     };
-    let started = if pid == 0 {
-        None
-    } else {
-        process::started(pid, unit.as_ref().and_then(|unit| unit.started_monotonic)).ok()
+    let started = unit
+        .as_ref()
+        .filter(|_| running.is_some())
+        .and_then(|unit| process::started(pid, unit.started_monotonic).ok());
+    // Where nothing was written since the start, the next start brings the same words, and these are surely right.
+    let asks = unit
+        .as_ref()
+        .filter(|unit| started.is_none_or(|started| systemd::changed_since(unit, started)));
+    let next = match asks.map(systemd::next_words) {
+        Some(Ok(words)) => Some(words),
+        Some(Err(error)) => {
+            console.warn(
+                document,
+                format!("what the kubelet's next start brings is not known: {error}"),
+            );
+            None
+        }
+        None => None,
     };
-    let running = words.is_some();
-    let flags = Flags::parse(words.unwrap_or_default().into_iter().skip(1));
+    let running_flags = running.map(|words| Flags::parse(words.into_iter().skip(1)));
+    let next_flags = next.map(|words| Flags::parse(words.into_iter().skip(1)));
+    let flags_change = running_flags
+        .as_ref()
+        .zip(next_flags.as_ref())
+        .is_some_and(|(now, next)| now.differs(next));
+    let is_known = running_flags.is_some() || next_flags.is_some();
+    let flags = match when {
+        When::Now => running_flags.or(next_flags),
+        When::NextStart => next_flags.or(running_flags),
+    };
+    let flags = flags.unwrap_or_default();
     let path = match flags.get("config") {
         Some(path) => Path::new("/").join(path),
-        None if running => {
+        None if is_known => {
             return Err(Problem::new(
                 Code::Refused,
-                format!("cannot edit the kubelet's configuration: kubelet (process {pid}) runs without --config, so it reads no file"),
+                "cannot edit the kubelet's configuration: it is started without --config, so it reads no file",
             )
             .hint("give it one as kubeadm does: --config=/var/lib/kubelet/config.yaml"));
         }
@@ -124,6 +160,7 @@ pub(crate) fn locate(
     Ok(Located {
         unit,
         flags,
+        flags_change,
         started,
         path,
     })
@@ -178,6 +215,7 @@ impl Located {
         Ok(Kubelet {
             unit: self.unit,
             flags: self.flags,
+            flags_change: self.flags_change,
             started: self.started,
             files: read,
             settings,
@@ -199,12 +237,17 @@ pub(crate) fn unreadable(error: &host_files::FileError, has_unit: bool) -> Probl
 
 /// The kubeconfig of this node's kubelet, for verbs that need nothing else of it.
 pub(crate) fn kubeconfig() -> PathBuf {
-    let pid = systemd::show(systemd::KUBELET).map_or(0, |unit| unit.main_pid);
-    let words = if pid == 0 {
-        Vec::new()
-    } else {
-        process::command_line(pid).unwrap_or_default()
-    };
+    let unit = systemd::show(systemd::KUBELET).ok();
+    let running = unit
+        .as_ref()
+        .filter(|unit| unit.main_pid != 0)
+        .and_then(|unit| process::command_line(unit.main_pid).ok());
+    let words = running
+        .or_else(|| {
+            unit.as_ref()
+                .and_then(|unit| systemd::next_words(unit).ok())
+        })
+        .unwrap_or_default();
     crate::observed::kubeconfig(&Flags::parse(words.into_iter().skip(1)))
 }
 
@@ -281,7 +324,7 @@ fn flags_allow(kubelet: &Kubelet, wanted: Bootstrap) -> Result<(), Problem> {
     let verb = if enable { "enable" } else { "disable" };
     if kubelet.flags.boolean("rotate-server-certificates") == Some(!enable) {
         let cause = format!(
-            "the kubelet runs with --rotate-server-certificates={}, which is the same field and beats every file",
+            "the kubelet is started with --rotate-server-certificates={}, which is the same field and beats every file",
             !enable
         );
         return Err(Problem::new(

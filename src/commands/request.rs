@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::csr::{Request, State};
 use crate::host::api::{Api, ApiError};
-use crate::host::tls::{self, Served};
+use crate::host::tls;
+use crate::observed::Served;
 use crate::report::{Code, Document, Problem};
 
 /// Opens the API with the node's credential and notes the node's name.

@@ -106,8 +106,8 @@ pub struct Listing {
     pub known: BTreeSet<String>,
     /// The newest of them, in whatever state.
     pub newest: Option<Request>,
-    /// How many of them are Pending. All but the newest belong to lost keys.
-    pub pending: usize,
+    /// The names of those that are Pending. All but the newest belong to lost keys.
+    pub pending: BTreeSet<String>,
     /// How far the server's clock is ahead of this machine's, in seconds: `created` is the server's time.
     pub clock_ahead: i64,
 }
@@ -133,9 +133,24 @@ impl Listing {
         Ok(listing)
     }
 
+    /// The Pending requests that must not be approved: older than the newest, or all where that one is decided.
+    pub fn stale(&self) -> Vec<&str> {
+        let newest = self
+            .newest
+            .as_ref()
+            .filter(|newest| newest.state == State::Pending);
+        self.pending
+            .iter()
+            .map(String::as_str)
+            .filter(|name| newest.is_none_or(|newest| newest.name != *name))
+            .collect()
+    }
+
     fn add(&mut self, request: Request) {
         self.known.insert(request.name.clone());
-        self.pending += usize::from(request.state == State::Pending);
+        if request.state == State::Pending {
+            self.pending.insert(request.name.clone());
+        }
         if self
             .newest
             .as_ref()
@@ -168,7 +183,7 @@ mod tests {
         let pending = list(include_str!(
             "../../testdata/captured/1.36/csr-list-pending.json"
         ));
-        assert_eq!(pending.pending, 1);
+        assert_eq!(pending.pending.len(), 1);
         let newest = pending.newest.unwrap();
         assert_eq!(
             (newest.name.as_str(), newest.state),
@@ -200,7 +215,7 @@ mod tests {
         let listing = read(text, "node36").unwrap();
         assert_eq!(listing.newest.unwrap().name, "csr-b7vfl");
         assert_eq!(listing.known.len(), 3);
-        assert_eq!(listing.pending, 1);
+        assert_eq!(listing.pending.len(), 1);
         assert_eq!(read(text, "node37").unwrap(), Listing::default());
         assert_eq!(read(text, "node3").unwrap().known.len(), 0);
     }

@@ -7,10 +7,13 @@
 
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::host::files;
+use crate::kubelet::unit::{EnvironmentFile, next_command_line};
 use crate::observed::Unit;
 
 /// The kubelet's unit, as every kubeadm package names it.
@@ -56,12 +59,52 @@ pub enum SystemdError {
 /// When there is no systemd, or it does not answer.
 pub fn show(unit: &str) -> Result<Unit, SystemdError> {
     const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,\
-        ExecMainStatus,ExecMainStartTimestampMonotonic,NeedDaemonReload,ExecStart,Environment,EnvironmentFiles,TimeoutStopUSec";
+        ExecMainStatus,ExecMainStartTimestampMonotonic,NeedDaemonReload,FragmentPath,DropInPaths,ExecStart,ExecStartEx,\
+        Environment,EnvironmentFiles,TimeoutStopUSec";
     parse_show(&systemctl(
         "show",
         &["show", PROPERTIES, unit],
         SHOW_DEADLINE,
     )?)
+}
+
+/// An environment file is some lines, in bytes.
+const ENVIRONMENT_CAP: u64 = 1024 * 1024;
+
+/// The words, the program first, that systemd will start `unit` with: environment files are read anew at each start.
+///
+/// # Errors
+/// What cannot be understood.
+pub fn next_words(unit: &Unit) -> Result<Vec<String>, String> {
+    let files = unit.environment_files.iter().map(|(path, optional)| {
+        if path.contains(['*', '?', '[']) {
+            return Err(format!("{path} is a pattern"));
+        }
+        let content = match files::read(Path::new(path), ENVIRONMENT_CAP) {
+            Ok(content) => Some(content),
+            Err(error) if error.cause.is_not_found() => None,
+            Err(error) => return Err(error.to_string()),
+        };
+        Ok(EnvironmentFile {
+            path: path.clone(),
+            optional: *optional,
+            content,
+        })
+    });
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    let words = next_command_line(&unit.exec_start, &unit.environment, &files)?;
+    Ok(words.into_iter().map(|word| word.text).collect())
+}
+
+/// Whether anything that makes the command line was written after `started`.
+pub fn changed_since(unit: &Unit, started: std::time::SystemTime) -> bool {
+    let environment = unit
+        .environment_files
+        .iter()
+        .map(|(path, _)| Path::new(path));
+    let mut all = unit.files.iter().map(PathBuf::as_path).chain(environment);
+    unit.need_daemon_reload
+        || all.any(|path| files::modified(path).is_ok_and(|modified| modified > started))
 }
 
 /// Restarts `unit` and waits for systemd's job. That it returns proves nothing about the process: it is also Ok when
@@ -185,7 +228,11 @@ fn parse_show(text: &str) -> Result<Unit, SystemdError> {
             "SubState" => unit.sub_state = owned(),
             "Result" => unit.result = owned(),
             "InvocationID" => unit.invocation_id = owned(),
-            "ExecStart" => unit.exec_start = owned(),
+            "FragmentPath" | "DropInPaths" => unit
+                .files
+                .extend(value.split_whitespace().map(PathBuf::from)),
+            "ExecStart" if unit.exec_start.is_empty() => unit.exec_start = owned(),
+            "ExecStartEx" => unit.exec_start = owned(),
             "Environment" => unit.environment = owned(),
             "EnvironmentFiles" => unit.environment_files.extend(parse_environment_file(value)),
             "MainPID" => unit.main_pid = value.parse().unwrap_or(0),
@@ -286,6 +333,11 @@ mod tests {
                 .contains("--config=/var/lib/kubelet/config.yaml")
         );
         assert!(unit.exec_start.starts_with("{ path=/usr/bin/kubelet ;"));
+        assert_eq!(unit.files.len(), 2);
+        assert_eq!(
+            unit.files[1],
+            Path::new("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf")
+        );
         assert_eq!(unit.describe(), "active (running)");
     }
 

@@ -3,28 +3,23 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct,
+    RootCertStore, SignatureScheme,
 };
 
 use crate::certificate::Certificate;
+use crate::observed::{NotServed, Served, Unverified};
 
 /// A handshake on the same machine takes a few milliseconds.
 const DEADLINE: Duration = Duration::from_secs(3);
-
-/// What a server presented.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
-    /// Its own certificate.
-    pub certificate: Certificate,
-    /// Whether it verifies for the address dialled, and why not.
-    pub verified: Result<(), String>,
-}
 
 /// Chooses the one provider of cryptography. Before anything else that speaks TLS.
 pub fn install_provider() {
@@ -37,24 +32,25 @@ pub fn install_provider() {
 /// # Errors
 /// When no certificate was presented: nothing listens, or the server has none yet (a kubelet that waits for its
 /// certificate ends every handshake with the alert `internal error`).
-pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, String> {
+pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, NotServed> {
+    let other = |error: &dyn std::fmt::Display| NotServed::Other(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut store = RootCertStore::empty();
     for root in roots {
         store
             .add(CertificateDer::from(root.as_slice()))
-            .map_err(|error| format!("the cluster's CA is unusable: {error}"))?;
+            .map_err(|error| NotServed::Other(format!("the cluster's CA is unusable: {error}")))?;
     }
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
         .build()
-        .map_err(|error| format!("the cluster's CA is unusable: {error}"))?;
+        .map_err(|error| NotServed::Other(format!("the cluster's CA is unusable: {error}")))?;
     let recorder = Arc::new(Recorder {
         inner,
         presented: Mutex::new(None),
     });
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .map_err(|error| other(&error))?
         .dangerous()
         .with_custom_certificate_verifier(recorder.clone())
         .with_no_client_auth();
@@ -64,24 +60,23 @@ pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, String> {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    match presented {
-        Some((der, verdict)) => {
-            let certificate = Certificate::from_der(&der).map_err(|error| error.to_string())?;
+    match (presented, shaken) {
+        (Some((der, verdict)), shaken) => {
+            let certificate = Certificate::from_der(&der).map_err(|error| other(&error))?;
             // A good certificate whose key the server does not hold is not verified either.
-            let verified = verdict.and_then(|()| shaken.map_err(|error| plain(&error)));
+            let shaken = shaken.map_err(|error| Unverified::Other(not_served(&error).to_string()));
             Ok(Served {
                 certificate,
-                verified,
+                verified: verdict.and(shaken),
             })
         }
-        None => Err(shaken.err().map_or_else(
-            || "no certificate was presented".to_owned(),
-            |error| plain(&error),
-        )),
+        (None, Err(error)) => Err(not_served(&error)),
+        (None, Ok(())) => Err(NotServed::Other("no certificate was presented".to_owned())),
     }
 }
 
 fn handshake(address: SocketAddr, config: ClientConfig) -> io::Result<()> {
+    let end = Instant::now() + DEADLINE;
     let mut connection = ClientConnection::new(Arc::new(config), ServerName::from(address.ip()))
         .map_err(io::Error::other)?;
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
@@ -89,22 +84,61 @@ fn handshake(address: SocketAddr, config: ClientConfig) -> io::Result<()> {
     stream.set_write_timeout(Some(DEADLINE))?;
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
+        if Instant::now() >= end {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
     }
     Ok(())
 }
 
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            format!("no answer within {DEADLINE:?}")
+fn not_served(error: &io::Error) -> NotServed {
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (tls, error.kind()) {
+        (Some(rustls::Error::AlertReceived(AlertDescription::InternalError)), _) => {
+            NotServed::NoCertificate
         }
-        _ => error.to_string(),
+        (_, io::ErrorKind::ConnectionRefused) => NotServed::Refused,
+        (_, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => NotServed::Silent,
+        _ => NotServed::Other(error.to_string()),
     }
 }
 
+fn unverified(error: &rustls::Error) -> Unverified {
+    match error {
+        rustls::Error::InvalidCertificate(error) => match error {
+            CertificateError::UnknownIssuer => Unverified::UnknownAuthority,
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => Unverified::Expired,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Unverified::WrongName
+            }
+            other => Unverified::Other(other.to_string()),
+        },
+        other => Unverified::Other(other.to_string()),
+    }
+}
+
+/// Whether the key of a PEM pair is its certificate's.
+///
+/// # Errors
+/// When it is not, or there is none.
+pub fn keys_match(pem: &[u8]) -> Result<(), String> {
+    let chain = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let key =
+        PrivateKeyDer::from_pem_slice(pem).map_err(|_| "it holds no private key".to_owned())?;
+    CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
+        .map(drop)
+        .map_err(|error| format!("its key is not its certificate's: {error}"))
+}
+
 /// A certificate in DER, and what the verification said.
-type Presented = (Vec<u8>, Result<(), String>);
+type Presented = (Vec<u8>, Result<(), Unverified>);
 
 /// Verifies as ever, and remembers what was presented and what came of it.
 #[derive(Debug)]
@@ -129,7 +163,7 @@ impl ServerCertVerifier for Recorder {
             ocsp_response,
             now,
         );
-        let said = verdict.as_ref().map(|_| ()).map_err(ToString::to_string);
+        let said = verdict.as_ref().map(|_| ()).map_err(unverified);
         *self
             .presented
             .lock()

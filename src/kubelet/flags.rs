@@ -55,6 +55,22 @@ impl Flags {
         self.get(name).and_then(parse_bool)
     }
 
+    /// Whether a flag that matters to the serving certificate differs.
+    pub fn differs(&self, other: &Self) -> bool {
+        const MATTERS: [&str; 9] = [
+            "config",
+            "config-dir",
+            "rotate-server-certificates",
+            "feature-gates",
+            "tls-cert-file",
+            "tls-private-key-file",
+            "cert-dir",
+            "kubeconfig",
+            "node-ip",
+        ];
+        MATTERS.iter().any(|name| self.get(name) != other.get(name))
+    }
+
     /// `--feature-gates`, in order of their names.
     pub fn feature_gates(&self) -> BTreeMap<String, bool> {
         let gates = self.get("feature-gates").unwrap_or_default();

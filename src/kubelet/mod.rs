@@ -5,6 +5,7 @@ mod edit;
 mod flags;
 pub(crate) mod goyaml;
 mod settings;
+pub mod unit;
 mod verdict;
 pub(crate) mod warnings;
 

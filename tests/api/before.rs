@@ -1,12 +1,15 @@
 //! A bad day before anything is touched: nothing is touched.
 
-use std::time::Duration;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
+use kubelet_tls::csr::Listing;
+use kubelet_tls::host::api::Api;
 use standins::api::ServerCertificate;
-use standins::{Config, Fault, Options};
+use standins::{ApiServer, Config, Fault, KubeconfigStyle, Options, Output};
 
 use super::faults::{forbidding, useless};
-use super::scene::{Scene, lists, play};
+use super::scene::{Scene, lists, play, with_kubeconfig};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -59,6 +62,46 @@ fn a_server_that_cannot_prove_itself_is_not_believed() {
         let log = scene.node.api().requests();
         assert!(log.is_empty(), "asked all the same: {log:?}");
     });
+}
+
+#[test]
+fn what_is_no_api_server_is_given_up_long_before_the_time_is_up() {
+    let elsewhere = [
+        ("a web page", Fault::WebPage),
+        ("garbage", Fault::Garbage),
+        ("another protocol", Fault::Close),
+    ];
+    play(&elsewhere, |fault| {
+        let api = ApiServer::start(Config::default());
+        let directory = tempfile::tempdir().unwrap();
+        let kubeconfig =
+            api.kubeconfig_for_node("worker-1", directory.path(), KubeconfigStyle::Kubelet);
+        api.inject(lists(), fault.clone());
+        let began = Instant::now();
+        let output = Output::of(&mut with_kubeconfig(&kubeconfig, &["csr"]));
+        assert_eq!((output.code, output.stdout.as_str()), (69, ""));
+        assert!(began.elapsed() < Duration::from_secs(12));
+    });
+}
+
+#[test]
+fn a_port_that_accepts_and_never_says_a_word_holds_nobody_beyond_the_deadline() {
+    kubelet_tls::host::tls::install_provider();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let api = ApiServer::start(Config::default());
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig = api.kubeconfig_for_node("worker-1", directory.path(), KubeconfigStyle::Inline);
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    let address = format!("https://{}", silent.local_addr().unwrap());
+    std::fs::write(&kubeconfig, text.replace(&api.url(), &address)).unwrap();
+    let api = Api::open(&kubeconfig).unwrap();
+    let began = Instant::now();
+    let end = began + Duration::from_secs(1);
+    assert!(api.requests(end).is_err());
+    assert!(api.node(end).is_err());
+    let sights = api.watch(&Listing::default(), end);
+    assert_eq!(sights.iter().count(), 0);
+    assert!(began.elapsed() < Duration::from_secs(2));
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn the_watch_of_a_real_restart() {
         .iter()
         .map(|sight| match sight {
             Sight::Request(request) => (request.name.as_str(), request.state),
-            Sight::Trouble(error) => panic!("{error}"),
+            other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use standins::{Fault, Matcher};
+use standins::{Fault, Knobs, Matcher, Options};
 
 use super::faults::{forbidding, useless};
 use super::scene::{Run, Scene, lists, play, watches};
@@ -140,6 +140,26 @@ fn a_watch_that_is_never_permitted_is_said_to_be() {
         assert_eq!((run.output.code, run.names.len()), (77, 0), "{run}");
         check_applied(&scene, &run);
     });
+}
+
+#[test]
+fn trouble_that_is_over_is_not_the_cause() {
+    let knobs = Knobs {
+        never_csr: true,
+        ..Knobs::default()
+    };
+    let scene = Scene::with(Options {
+        knobs,
+        ..Options::default()
+    });
+    scene
+        .node
+        .api()
+        .inject(watches().once(), Fault::Status(403, None));
+    let run = apply(&scene, "2s");
+    scene.check_never_wrong(&run, TIMEOUT);
+    assert_eq!(run.output.code, 75, "{run}");
+    assert!(!run.output.stderr.contains("403"), "{run}");
 }
 
 #[test]

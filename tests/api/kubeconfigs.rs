@@ -1,7 +1,6 @@
-//! kubeconfig files of every style, good and bad, and no key in anything that is said about them.
+//! kubeconfig files of every style, and no key in anything that is said with them.
 
 use std::fs;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,14 +17,14 @@ const STYLES: [KubeconfigStyle; 4] = [
     KubeconfigStyle::RelativePaths,
 ];
 
-struct Cluster {
-    api: ApiServer,
-    directory: tempfile::TempDir,
+pub(crate) struct Cluster {
+    pub(crate) api: ApiServer,
+    pub(crate) directory: tempfile::TempDir,
     request: String,
 }
 
 impl Cluster {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let api = ApiServer::start(Config::default());
         let request = api.add_csr(Csr::kubelet_serving("worker-1", &Sans::default()));
         Self {
@@ -35,18 +34,22 @@ impl Cluster {
         }
     }
 
-    fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         self.api.node_identity("worker-1")
     }
 
-    fn write(&self, identity: &Identity, style: KubeconfigStyle) -> PathBuf {
+    pub(crate) fn write(&self, identity: &Identity, style: KubeconfigStyle) -> PathBuf {
         let directory = self.directory.path();
         let path = directory.join("kubelet.conf");
         self.api.write_kubeconfig(&path, directory, identity, style)
     }
 
     /// A kubeconfig with everything inline, changed by `edit`.
-    fn written(&self, identity: &Identity, edit: impl FnOnce(String) -> String) -> PathBuf {
+    pub(crate) fn written(
+        &self,
+        identity: &Identity,
+        edit: impl FnOnce(String) -> String,
+    ) -> PathBuf {
         let path = self.write(identity, KubeconfigStyle::Inline);
         let text = fs::read_to_string(&path).unwrap();
         let edited = edit(text.clone());
@@ -56,11 +59,8 @@ impl Cluster {
     }
 }
 
-/// What is done to a kubeconfig.
-type Edit<'a> = Box<dyn Fn(String) -> String + 'a>;
-
 /// `csr` at its most talkative, as text and as a document.
-fn csr(kubeconfig: &Path) -> Output {
+pub(crate) fn csr(kubeconfig: &Path) -> Output {
     let output = Output::of(&mut with_kubeconfig(kubeconfig, &["csr", "-v"]));
     let json = Output::of(&mut with_kubeconfig(
         kubeconfig,
@@ -74,7 +74,7 @@ fn csr(kubeconfig: &Path) -> Output {
 }
 
 /// Nothing of the key is in what was printed: neither as PEM nor as a kubeconfig has it inline.
-fn check_silent(output: &Output, key_pem: &str) {
+pub(crate) fn check_silent(output: &Output, key_pem: &str) {
     let said = format!("{}{}", output.stdout, output.stderr);
     let inline = base64(key_pem);
     let lines = key_pem.lines().filter(|line| !line.starts_with("-----"));
@@ -91,7 +91,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     ends.map(move |end| &text[end - 12..end])
 }
 
-fn base64(text: &str) -> String {
+pub(crate) fn base64(text: &str) -> String {
     let string = k8s_openapi::ByteString(text.as_bytes().to_vec());
     serde_json::to_value(string)
         .unwrap()
@@ -190,161 +190,6 @@ fn openssl(arguments: &[&str], input: &str) -> Option<String> {
     let output = child.wait_with_output().ok()?;
     assert!(output.status.success(), "openssl {arguments:?}");
     String::from_utf8(output.stdout).ok()
-}
-
-/// Refused with this exit code, these words, and nothing of the key.
-fn check_refused(cluster: &Cluster, path: &Path, identity: &Identity, code: i32, words: &[&str]) {
-    cluster.api.clear_requests();
-    let output = csr(path);
-    assert_eq!(
-        (output.code, output.stdout.as_str()),
-        (code, ""),
-        "{}",
-        output.stderr
-    );
-    for word in words {
-        assert!(
-            output.stderr.contains(word),
-            "no {word:?} in\n{}",
-            output.stderr
-        );
-    }
-    assert!(output.stderr.contains("hint: "), "{}", output.stderr);
-    check_silent(&output, &identity.key_pem);
-    let log = cluster.api.requests();
-    assert!(log.is_empty(), "asked all the same: {log:?}");
-}
-
-#[test]
-fn what_is_not_a_kubelets_is_refused() {
-    let cluster = Cluster::new();
-    let identity = cluster.identity();
-    let refused = |path: &Path, words: &[&str]| check_refused(&cluster, path, &identity, 69, words);
-
-    let token = cluster.written(&identity, |text| {
-        let (head, _) = text.split_once("    client-certificate-data").unwrap();
-        format!("{head}    token: abcdef.0123456789abcdef\n")
-    });
-    refused(&token, &["no client certificate", "kubelet.conf"]);
-
-    let insecure = cluster.written(&identity, |text| {
-        let ca = text
-            .lines()
-            .find(|line| line.contains("certificate-authority-data"))
-            .unwrap()
-            .to_owned();
-        text.replace(&ca, "    insecure-skip-tls-verify: true")
-    });
-    refused(&insecure, &["insecure-skip-tls-verify"]);
-
-    let plain = cluster.written(&identity, |text| text.replace("https://", "http://"));
-    refused(&plain, &["not https"]);
-
-    let admin = cluster
-        .api
-        .client_identity("kubernetes-admin", &["system:masters"]);
-    refused(
-        &cluster.write(&admin, KubeconfigStyle::Inline),
-        &["\"kubernetes-admin\", not for a node"],
-    );
-
-    let elsewhere = cluster.directory.path().join("nowhere/kubelet.conf");
-    refused(&elsewhere, &["no such file", "--kubeconfig FILE"]);
-    refused(cluster.directory.path(), &["not a regular file"]);
-}
-
-#[test]
-fn what_is_broken_is_refused_without_quoting_it() {
-    let cluster = Cluster::new();
-    let identity = cluster.identity();
-    let key = base64(&identity.key_pem);
-    let key_line = format!("    client-key-data: {key}");
-    let other = cluster.identity();
-    let edits: [(&str, Edit); 10] = [
-        (
-            "cut off within the key",
-            Box::new(|text| text[..text.find(&key).unwrap() + 100].to_owned()),
-        ),
-        (
-            "a tab before the key",
-            Box::new(|text| text.replace(&key_line, &format!("\t{key_line}"))),
-        ),
-        (
-            "a quote before the key",
-            Box::new(|text| text.replace(&key, &format!("\"{key}"))),
-        ),
-        (
-            "a key in a list",
-            Box::new(|text| text.replace(&key, &format!("[{key}]"))),
-        ),
-        (
-            "a key as the user",
-            Box::new(|text| {
-                let (head, _) = text.split_once("  user:\n").unwrap();
-                format!("{head}  user: {key}\n")
-            }),
-        ),
-        ("a key as the file", Box::new(|_| key.clone())),
-        ("PEM as the file", Box::new(|_| identity.key_pem.clone())),
-        (
-            "a key as a switch",
-            Box::new(|text| {
-                text.replace(
-                    "    server:",
-                    &format!("    insecure-skip-tls-verify: {key}\n    server:"),
-                )
-            }),
-        ),
-        (
-            "a key that is no base64",
-            Box::new(|text| text.replace(&key, &format!("{key}*"))),
-        ),
-        (
-            "another's key",
-            Box::new(|text| text.replace(&key, &base64(&other.key_pem))),
-        ),
-    ];
-    for (what, edit) in edits {
-        let path = cluster.written(&identity, edit);
-        let output = csr(&path);
-        assert_eq!(
-            (output.code, output.stdout.as_str()),
-            (69, ""),
-            "{what}: {}",
-            output.stderr
-        );
-        check_silent(&output, &identity.key_pem);
-        check_silent(&output, &other.key_pem);
-    }
-    // The key's file holds something else that is secret.
-    let path = cluster.write(&identity, KubeconfigStyle::Paths);
-    let secret = "correct horse battery staple";
-    fs::write(cluster.directory.path().join("client.key"), secret).unwrap();
-    let output = csr(&path);
-    assert_eq!(output.code, 69, "{}", output.stderr);
-    assert!(!output.stderr.contains("horse"), "{}", output.stderr);
-}
-
-#[test]
-fn one_that_may_not_be_read_is_not_permitted() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: only root can become another user");
-        return;
-    }
-    let cluster = Cluster::new();
-    let identity = cluster.identity();
-    let path = cluster.write(&identity, KubeconfigStyle::Inline);
-    let mut command = with_kubeconfig(&path, &["csr", "-v"]);
-    let Ok(output) = command.uid(65534).gid(65534).output() else {
-        eprintln!("skipped: another user cannot run the binary where it is");
-        return;
-    };
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(77), "{stderr}");
-    assert!(
-        stderr.contains("permission denied") && stderr.contains("sudo"),
-        "{stderr}"
-    );
 }
 
 #[test]

@@ -55,9 +55,10 @@ impl Scene {
             csr.metadata.creation_timestamp = Some(at.to_owned());
             api.add_csr(csr)
         };
-        let pending = made(node.name(), "2026-01-01T00:00:00Z");
-        let denied = made(node.name(), "2026-01-01T00:15:00Z");
+        let denied = made(node.name(), "2026-01-01T00:00:00Z");
         assert!(api.deny(&denied));
+        // The newest of the old ones is the one that could be mistaken for an answer.
+        let pending = made(node.name(), "2026-01-01T00:15:00Z");
         made(OTHER, "2026-01-01T00:20:00Z");
         Self {
             old: vec![pending, denied],
@@ -170,7 +171,7 @@ pub(crate) fn play<T: Sync>(scenes: &[(&str, T)], play: impl Fn(&T) + Sync) {
     let next = Mutex::new(scenes.iter());
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..6 {
+        for _ in 0..10 {
             scope.spawn(|| {
                 loop {
                     let Some((name, scene)) = next.lock().unwrap().next() else {

@@ -285,7 +285,7 @@ fn an_unhealthy_kubelet_is_not_touched() {
         steady(&node, &apply.stderr),
         snapbox::str![[r#"
 error: cannot restart kubelet.service: it was not healthy before: http://127.0.0.1:[HEALTHZ]/healthz answers 500; nothing was changed
-hint: mend it first: journalctl -u kubelet -n 50; or edit alone: kubelet-tls apply --restart never
+hint: journalctl -u kubelet -n 50, and mend it first; or edit alone: kubelet-tls apply --restart never
 
 "#]]
     );
@@ -477,7 +477,7 @@ fn a_run_cut_off_while_the_kubelet_dies_is_undone_by_the_next() {
 }
 
 #[test]
-fn a_flag_that_the_restart_brings_is_seen() {
+fn a_flag_that_the_restart_would_bring_is_seen_before_it() {
     let node = node();
     let before = node.config();
     let defaults = node.path("/etc/default/kubelet");
@@ -487,19 +487,18 @@ fn a_flag_that_the_restart_brings_is_seen() {
         "KUBELET_EXTRA_ARGS=--rotate-server-certificates=false\n",
     )
     .unwrap();
-    let started = Instant::now();
+    let starts = node.kubelet_starts();
     let apply = run(&node, &["apply", "--settle", "1s"]);
     assert_eq!(
-        (apply.code, node.config()),
-        (78, before),
+        (apply.code, node.config(), node.kubelet_starts()),
+        (78, before, starts),
         "{}",
         apply.stderr
     );
-    assert!(started.elapsed() < Duration::from_secs(30));
     assert!(
         apply
             .stderr
-            .contains("now runs with --rotate-server-certificates=false"),
+            .contains("is started with --rotate-server-certificates=false"),
         "{}",
         apply.stderr
     );

@@ -8,9 +8,8 @@ use crate::cli;
 use crate::commands::{Console, request};
 use crate::csr::{Listing, Request, State};
 use crate::host::api::{Api, Sight};
-use crate::host::tls::Served;
 use crate::host::{clock, files as host_files};
-use crate::observed::{Kubelet, Node};
+use crate::observed::{Kubelet, Node, Served};
 use crate::report::{Code, Document, Problem};
 
 /// How long the API is asked before anything is touched: a kubelet that cannot reach it could ask for nothing.
@@ -21,7 +20,7 @@ const NODE_DEADLINE: Duration = Duration::from_secs(1);
 /// How far two times of the server's and its clock may be apart unnoticed, in seconds.
 const TIME_SLACK: i64 = 2;
 /// A serving certificate with its chain and key is a few kilobytes, in bytes.
-const PEM_CAP: u64 = 256 * 1024;
+pub(crate) const PEM_CAP: u64 = 256 * 1024;
 
 /// A request that can still be issued.
 #[derive(Debug, Clone)]

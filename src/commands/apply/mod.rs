@@ -18,10 +18,12 @@ use crate::plan::{Edit, Plan, Reason, Restart, Target};
 use crate::receipt::State;
 use crate::report::{Code, Document, EditReport, Problem, RestartReport};
 
+pub(crate) use self::cluster::PEM_CAP;
+
 use self::cluster::Cluster;
 use self::ledger::{CutOff, Ledger};
 use self::run::Run;
-use super::node::{self, Need};
+use super::node::{self, Need, When};
 use super::{Console, diff, files};
 
 /// Runs the verb.
@@ -95,6 +97,7 @@ fn run_files(
             .edit(&plan)
             .map_err(|failure| edit_problem(&failure, document))?;
     }
+    document.changed = Some(plan.changes());
     for edit in plan
         .edits
         .iter()
@@ -123,7 +126,13 @@ fn run_node(
     let rooted = selection.root.is_some();
     let restarts = arguments.restart != cli::Restart::Never && !rooted;
     let need = if restarts { Need::Unit } else { Need::File };
-    let located = node::locate(selection, need, console, document)?;
+    let located = node::locate(
+        selection.root.as_deref(),
+        need,
+        When::NextStart,
+        console,
+        document,
+    )?;
     let paths = std::iter::once(&located.path)
         .chain(&selection.kubeadm_config)
         .map(PathBuf::as_path);
@@ -131,7 +140,14 @@ fn run_node(
         Locks::of(paths).map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
-    let kubelet = node::locate(selection, need, console, document)?.read()?;
+    let kubelet = node::locate(
+        selection.root.as_deref(),
+        need,
+        When::NextStart,
+        console,
+        document,
+    )?
+    .read()?;
     let wanted = node::wanted(selection);
     let mut edits = vec![node::edit(&kubelet, wanted, console, document)?];
     for path in &selection.kubeadm_config {
@@ -144,7 +160,7 @@ fn run_node(
         edits.clone_from(cut_off);
     }
     let node_changes = edits.iter().take(1).any(Edit::changes) && !made;
-    let stale = kubelet.is_older_than_config(clock::now());
+    let stale = kubelet.is_behind(clock::now());
     let asks = arguments.wait != cli::Wait::None && wanted == Bootstrap::Enabled && !rooted;
     // Without a restart a change is read at the next start, and until then no request can come.
     let asks = asks && (restarts || (!node_changes && !stale && kubelet.started.is_some()));
@@ -179,7 +195,7 @@ fn run_node(
             &gate,
             &kubelet,
             &mut ledger,
-            arguments.dry_run,
+            arguments,
             &mut interrupts,
             console,
             document,
@@ -204,6 +220,8 @@ fn run_node(
         document.restart = Some(Some(planned));
     }
     if arguments.dry_run {
+        // What would be.
+        document.changed = Some(plan.changes());
         return Ok(());
     }
     let run = Run {
@@ -243,7 +261,7 @@ fn healthy_before(
     gate: &Gate,
     kubelet: &Kubelet,
     ledger: &mut Ledger,
-    dry_run: bool,
+    arguments: &cli::Apply,
     interrupts: &mut Interrupts,
     console: &Console,
     document: &mut Document,
@@ -255,9 +273,8 @@ fn healthy_before(
         return Ok(());
     };
     let hint = match ledger.cut_off {
-        CutOff::Unedited if !dry_run => {
-            let helped = gate.without_flags().prove_anew(unit, interrupts);
-            if helped.is_ok() {
+        CutOff::Unedited if !arguments.dry_run => {
+            if gate.without_flags().prove_anew(unit, interrupts).is_ok() {
                 ledger.end(State::PutBack, console, document);
                 return Err(Problem::new(
                     Code::Refused,
@@ -265,14 +282,15 @@ fn healthy_before(
                 )
                 .hint("journalctl -u kubelet --no-pager -n 50, for what it died of; then run the same command again"));
             }
-            "systemctl status kubelet"
+            "systemctl status kubelet".to_owned()
         }
         CutOff::Edited(_) => {
-            "an earlier run was cut off after it had edited the file; the same command as then completes or undoes it"
+            "an earlier run was cut off after it had edited the file; the same command as then completes or undoes it".to_owned()
         }
-        _ => {
-            "mend it first: journalctl -u kubelet -n 50; or edit alone: kubelet-tls apply --restart never"
-        }
+        _ => format!(
+            "journalctl -u kubelet -n 50, and mend it first; or edit alone: {}",
+            arguments.again(arguments.selection.disable, "--restart never")
+        ),
     };
     Err(Problem::new(
         Code::Refused,
@@ -301,7 +319,6 @@ fn tell_unchanged(plan: &Plan, wanted: Bootstrap, console: &Console) {
 
 fn report_edits(plan: &Plan, document: &mut Document) {
     document.edits = Some(plan.edits.iter().map(EditReport::from).collect());
-    document.changed = Some(plan.changes());
 }
 
 pub(super) fn edit_problem(failure: &EditFailure, document: &mut Document) -> Problem {

@@ -256,10 +256,14 @@ impl Run<'_> {
         };
         match request {
             Some(request) if issued => {
-                let why = served
-                    .and_then(|served| served.verified.map(|()| served.certificate))
-                    .err()
-                    .unwrap_or_default();
+                let why = match served {
+                    Ok(served) => served
+                        .verified
+                        .err()
+                        .map(|why| why.to_string())
+                        .unwrap_or_default(),
+                    Err(why) => why,
+                };
                 Err(Problem::new(
                     code,
                     format!("cannot wait for the certificate of {}: {interrupted}: it is issued, but port {port}: {why}", request.name),

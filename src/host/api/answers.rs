@@ -118,6 +118,19 @@ pub(super) fn parse_node(bytes: &[u8]) -> Result<Node, serde_json::Error> {
     })
 }
 
+/// What kubeadm's ConfigMap holds for kubelets: data key `kubelet`.
+pub(super) fn parse_kubelet_config(bytes: &[u8]) -> Result<String, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Wire {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        kubelet: String,
+    }
+    serde_json::from_slice::<Wire>(bytes).map(|wire| wire.data.kubelet)
+}
+
 /// The `Date` header (RFC 9110, 5.6.7), of which servers send the fixed form alone.
 pub(super) fn parse_date(text: &str) -> Option<jiff::Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new()
@@ -226,6 +239,15 @@ mod tests {
         assert_eq!(node.addresses[1], ("Hostname".into(), "node1".into()));
         assert_eq!(parse_node(b"{}").unwrap(), Node::default());
         assert!(parse_node(b"[]").is_err());
+    }
+
+    #[test]
+    fn the_kubelets_configuration_as_a_node_may_read_it() {
+        let text = parse_kubelet_config(include_bytes!(
+            "../../../testdata/captured/1.36/kubelet-config-as-node.json"
+        ));
+        assert!(text.unwrap().contains("kind: KubeletConfiguration\n"));
+        assert!(parse_kubelet_config(br#"{"data":{}}"#).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::csr::{KUBELET_SERVING, Listing};
 use crate::host::clock;
 use crate::observed::Node;
 
-use super::answers::{brief, parse_date, parse_node, parse_status};
+use super::answers::{brief, parse_date, parse_kubelet_config, parse_node, parse_status};
 use super::{ApiError, chain};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -25,7 +25,7 @@ pub(super) const BACKOFF: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_secs(5));
 /// The largest object that etcd takes is 1.5 MiB; as JSON with base64 it stays well under this, in bytes.
 pub(super) const OBJECT_CAP: usize = 4 * 1024 * 1024;
-/// How long one that cannot be reached at all is tried: a load balancer may be turning to its next server.
+/// How long one that cannot be reached at all, or is something else, is tried: a load balancer may be turning to its next server.
 pub(super) const NO_CONNECTION: Duration = Duration::from_secs(5);
 /// The longest that a server's Retry-After is obeyed: beyond any deadline, and short enough to reckon with.
 pub(super) const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
@@ -72,8 +72,11 @@ impl Connection {
             };
             let Err(error) = outcome else { return outcome };
             let wait = error.retry_after().unwrap_or(pause);
-            let hopeless =
-                matches!(error, ApiError::Unreachable { .. }) && began.elapsed() >= NO_CONNECTION;
+            let elsewhere = matches!(
+                error,
+                ApiError::Unreachable { .. } | ApiError::Nonsense { .. }
+            );
+            let hopeless = elsewhere && began.elapsed() >= NO_CONNECTION;
             if !error.is_passing() || hopeless || Instant::now() + wait >= end {
                 return Err(error);
             }
@@ -133,17 +136,34 @@ impl Connection {
     }
 
     pub(super) async fn get_node(&self, client: &kube::Client) -> Result<Node, ApiError> {
-        let mut body = self
-            .get(client, &format!("/api/v1/nodes/{}", self.node))
+        let bytes = self
+            .object(client, &format!("/api/v1/nodes/{}", self.node))
             .await?;
+        parse_node(&bytes).map_err(|error| self.nonsense(error.to_string()))
+    }
+
+    /// The text under `kubelet` in the ConfigMap `name` of kube-system.
+    pub(super) async fn get_kubelet_config(
+        &self,
+        client: &kube::Client,
+        name: &str,
+    ) -> Result<String, ApiError> {
+        let path = format!("/api/v1/namespaces/kube-system/configmaps/{name}");
+        let bytes = self.object(client, &path).await?;
+        parse_kubelet_config(&bytes).map_err(|error| self.nonsense(error.to_string()))
+    }
+
+    /// One object, whole.
+    async fn object(&self, client: &kube::Client, path: &str) -> Result<Vec<u8>, ApiError> {
+        let mut body = self.get(client, path).await?;
         let mut bytes = Vec::new();
         while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
             bytes.extend_from_slice(&data);
             if bytes.len() > OBJECT_CAP {
-                return Err(self.nonsense("the Node never ends"));
+                return Err(self.nonsense("an object never ends"));
             }
         }
-        parse_node(&bytes).map_err(|error| self.nonsense(error.to_string()))
+        Ok(bytes)
     }
 
     /// Sends a GET and returns the body of a 200.

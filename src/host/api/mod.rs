@@ -86,6 +86,10 @@ impl ApiError {
         )
     }
 
+    fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status { code: 404, .. })
+    }
+
     fn is_gone(&self) -> bool {
         matches!(self, Self::Status { code: 410, .. })
     }
@@ -115,6 +119,8 @@ pub enum Sight {
     Request(Request),
     /// The server did not answer as it should; the watch goes on.
     Trouble(ApiError),
+    /// After trouble, the server lets the watch in again.
+    Relief,
 }
 
 /// The API server with one node's credential.
@@ -190,6 +196,30 @@ impl Api {
         )
     }
 
+    /// The kubelet's configuration in the cluster, which `kubeadm upgrade` and `kubeadm join` copy: the ConfigMap's name
+    /// and its text. `kubelet-config`, or `kubelet-config-1.X` up to 1.23 (kubelet-facts, 5), X being `minor`.
+    ///
+    /// # Errors
+    /// As [`Self::requests`].
+    pub fn kubelet_config(
+        &self,
+        minor: Option<u32>,
+        end: Instant,
+    ) -> Result<(String, String), ApiError> {
+        let get = |name: String| {
+            let text = self.runtime.block_on(self.connection.repeat(end, || {
+                self.connection.get_kubelet_config(&self.client, &name)
+            }));
+            text.map(|text| (name, text))
+        };
+        match (get("kubelet-config".to_owned()), minor) {
+            (Err(error), Some(minor)) if error.is_not_found() && minor <= 23 => {
+                get(format!("kubelet-config-1.{minor}"))
+            }
+            (answer, _) => answer,
+        }
+    }
+
     /// Watches for this node's requests that are not `known`, from where `listing` ends, on a thread of its own, until
     /// `end` or until nobody listens. A dropped watch is taken up again, and an expired one begins with a new list.
     pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<Sight> {
@@ -200,6 +230,7 @@ impl Api {
             known: listing.known.clone(),
             end,
             sights,
+            troubled: false,
         };
         thread::spawn(move || watch.run());
         receiver

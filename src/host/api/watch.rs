@@ -19,6 +19,8 @@ pub(super) struct Watch {
     pub(super) known: BTreeSet<String>,
     pub(super) end: Instant,
     pub(super) sights: Sender<Sight>,
+    /// Trouble was reported, and nothing better since.
+    pub(super) troubled: bool,
 }
 
 /// Why a watch's stream ended.
@@ -60,7 +62,7 @@ impl Watch {
                 Ended::Failed(error) => {
                     let wait = error.retry_after().unwrap_or(pause);
                     let gone = error.is_gone();
-                    if self.sights.send(Sight::Trouble(error)).is_err() {
+                    if !self.report(error) {
                         return;
                     }
                     if gone && !self.begin_anew(client).await {
@@ -96,8 +98,14 @@ impl Watch {
                     None => true,
                 }
             }
-            Err(error) => self.sights.send(Sight::Trouble(error)).is_ok(),
+            Err(error) => self.report(error),
         }
+    }
+
+    /// False when nobody listens any more.
+    fn report(&mut self, error: ApiError) -> bool {
+        self.troubled = true;
+        self.sights.send(Sight::Trouble(error)).is_ok()
     }
 
     async fn stream(&mut self, client: &kube::Client) -> Ended {
@@ -115,6 +123,9 @@ impl Watch {
             Ok(body) => body,
             Err(error) => return Ended::Failed(error),
         };
+        if std::mem::take(&mut self.troubled) && self.sights.send(Sight::Relief).is_err() {
+            return Ended::Unwanted;
+        }
         let mut line = Vec::new();
         loop {
             let data = match self.connection.frame(&mut body, WATCH_SILENCE).await {

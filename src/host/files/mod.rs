@@ -149,6 +149,13 @@ pub fn modified(path: &Path) -> Result<SystemTime, FileError> {
         .map_err(|error| reading(path)(error.into()))
 }
 
+/// Whether `path` is a symlink; none where there is nothing.
+pub fn is_symlink(path: &Path) -> Option<bool> {
+    fs::symlink_metadata(path)
+        .ok()
+        .map(|metadata| metadata.is_symlink())
+}
+
 /// The kubelet's own extension of drop-ins (cmd/kubelet/app/server.go, kubeletConfigDropInExt).
 const DROP_IN: &str = "conf";
 /// More than anybody has; a loop of bind mounts has no end.

@@ -1,0 +1,207 @@
+//! `status`: the node's conditions.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::apply::Gate;
+use crate::certificate::Certificate;
+use crate::cli;
+use crate::conditions::{self, Condition, Evidence, Status, Stored};
+use crate::host::api::Api;
+use crate::host::healthz::Healthz;
+use crate::host::{clock, files as host_files, systemd, tls};
+use crate::kubelet::{self, Bootstrap, FileKind, Settings};
+use crate::observed::Kubelet;
+use crate::report::{Code, Document, Problem};
+
+use super::Console;
+use super::apply::PEM_CAP;
+use super::node::{self, Need, When};
+
+/// How long the API is asked; what it does not say in that time is Unknown.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Prints the conditions.
+///
+/// # Errors
+/// [`Code::Negative`] when one is not True; else why the kubelet's configuration cannot be read.
+pub(crate) fn run(
+    arguments: &cli::Status,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let kubelet = node::locate(None, Need::File, When::Now, console, document)?.read()?;
+    let evidence = look(kubelet, arguments.kubeconfig.clone());
+    document.node = evidence.name.clone().ok();
+    let conditions = conditions::conditions(&evidence);
+    console.table(&table(&conditions));
+    let lacking: Vec<&Condition> = conditions
+        .iter()
+        .filter(|condition| condition.status != Status::True)
+        .collect();
+    lacking
+        .iter()
+        .for_each(|condition| console.bare_name(&condition.kind.to_string()));
+    let all_true = lacking.is_empty();
+    document.conditions = Some(conditions);
+    if all_true {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::Negative, ""))
+    }
+}
+
+fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
+    let end = Instant::now() + DEADLINE;
+    let api = Api::open(&kubeconfig.unwrap_or_else(|| kubelet.kubeconfig()))
+        .map_err(|error| error.to_string());
+    let asked = api.as_ref().map_err(Clone::clone);
+    let node = asked
+        .clone()
+        .and_then(|api| api.node(end).map_err(|error| error.to_string()));
+    let minor = node
+        .as_ref()
+        .ok()
+        .and_then(|node| conditions::minor(&node.kubelet_version));
+    let addresses = node
+        .as_ref()
+        .map(|node| node.serving_names().0)
+        .unwrap_or_default();
+    let port = kubelet.port();
+    Evidence {
+        complaints: complaints(&kubelet),
+        health: health(&kubelet),
+        stored: stored(kubelet.serving_certificate()),
+        name: asked.clone().map(|api| api.node_name().to_owned()),
+        node,
+        requests: asked
+            .clone()
+            .and_then(|api| api.requests(end).map_err(|error| error.to_string())),
+        cluster: asked.clone().and_then(|api| {
+            let (name, text) = api
+                .kubelet_config(minor, end)
+                .map_err(|error| error.to_string())?;
+            let settings = Settings::read(text.as_bytes());
+            settings
+                .map(|settings| (name.clone(), settings))
+                .map_err(|refusal| format!("configmap {name}: {refusal}"))
+        }),
+        served: asked.map_or_else(
+            |_| Vec::new(),
+            |api| {
+                let probe = |address| (address, tls::probe(address, api.roots()));
+                addresses
+                    .iter()
+                    .map(|ip| probe(SocketAddr::new(*ip, port)))
+                    .collect()
+            },
+        ),
+        now: (clock::now(), clock::timestamp()),
+        kubelet,
+    }
+}
+
+fn health(kubelet: &Kubelet) -> Result<(), String> {
+    let Some(unit) = &kubelet.unit else {
+        return Err(format!("there is no {}", systemd::KUBELET));
+    };
+    let healthz = kubelet
+        .healthz()?
+        .and_then(|(address, port)| Healthz::new(address, port));
+    Gate {
+        unit: systemd::KUBELET,
+        healthz,
+        settle: Duration::ZERO,
+        wanted: None,
+    }
+    .check(unit)
+}
+
+/// What the kubelet would not start with, or takes no notice of, in the file that decides.
+fn complaints(kubelet: &Kubelet) -> Vec<String> {
+    let Some((file, is_drop_in)) = kubelet.deciding() else {
+        return Vec::new();
+    };
+    let kind = if is_drop_in {
+        FileKind::DropIn
+    } else {
+        FileKind::Kubelet
+    };
+    match kubelet::edit(&file.bytes, kind, Bootstrap::Enabled) {
+        Ok(edited) => {
+            let place = |line: usize| format!("{}:{line}: ", file.path.display());
+            let warnings = edited
+                .warnings
+                .into_iter()
+                .chain(kubelet.settings.warnings.clone());
+            warnings
+                // The static certificate has a condition of its own.
+                .filter(|warning| !warning.message.contains("tlsCertFile"))
+                .map(|warning| {
+                    warning
+                        .position
+                        .map_or_else(String::new, |at| place(at.line))
+                        + &warning.message
+                })
+                .collect()
+        }
+        Err(refusal) => vec![refusal.reason],
+    }
+}
+
+fn stored(path: PathBuf) -> Stored {
+    match host_files::is_symlink(&path) {
+        None => return Stored::Missing(path),
+        Some(false) => return Stored::NotSymlink(path),
+        Some(true) => {}
+    }
+    let pem = match host_files::read(&path, PEM_CAP) {
+        Ok(pem) => pem,
+        Err(error) => return Stored::Broken(path, error.cause.to_string()),
+    };
+    match (Certificate::from_pem(&pem), tls::keys_match(&pem)) {
+        (Ok(certificate), Ok(())) => Stored::Pair(path, certificate),
+        (Err(error), _) => Stored::Broken(path, error.to_string()),
+        (_, Err(error)) => Stored::Broken(path, error),
+    }
+}
+
+/// As kubectl prints tables; a hint stands under its row.
+fn table(conditions: &[Condition]) -> String {
+    let width = |text: fn(&Condition) -> String, head: &str| {
+        conditions
+            .iter()
+            .map(|condition| text(condition).len())
+            .chain([head.len()])
+            .max()
+            .unwrap_or(0)
+    };
+    let kind = width(|condition| condition.kind.to_string(), "CONDITION");
+    let reason = width(|condition| condition.reason.to_owned(), "REASON");
+    let mut text = format!(
+        "{:kind$}  {:7}  {:reason$}  MESSAGE\n",
+        "CONDITION", "STATUS", "REASON"
+    );
+    for condition in conditions {
+        let color = match condition.status {
+            Status::True => "32",
+            Status::False => "31",
+            Status::Unknown => "33",
+        };
+        text.push_str(&format!(
+            "{:kind$}  \u{1b}[{color}m{:7}\u{1b}[0m  {:reason$}  {}\n",
+            condition.kind.to_string(),
+            condition.status.to_string(),
+            condition.reason,
+            condition.message,
+        ));
+        if let Some(hint) = &condition.hint {
+            text.push_str(&format!(
+                "{:kind$}  \u{1b}[36mhint:\u{1b}[0m    {hint}\n",
+                ""
+            ));
+        }
+    }
+    text
+}

@@ -1,0 +1,253 @@
+//! `status`: each state made on purpose, and named rightly.
+
+use std::time::Duration;
+
+use standins::{Healthz, Node, Options, Output};
+
+fn status(node: &Node) -> serde_json::Value {
+    let output = node.run(env!("CARGO_BIN_EXE_kubelet-tls"), &["status", "-o", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let all_true = document["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|condition| condition["status"] == "True");
+    assert_eq!(output.code, i32::from(!all_true), "{}", output.stderr);
+    document
+}
+
+/// `Type=Status(Reason)` of each condition named.
+fn said(document: &serde_json::Value, kinds: &[&str]) -> Vec<String> {
+    let conditions = document["conditions"].as_array().unwrap();
+    assert_eq!(conditions.len(), 8);
+    kinds
+        .iter()
+        .map(|kind| {
+            let condition = conditions
+                .iter()
+                .find(|condition| condition["type"] == *kind)
+                .unwrap();
+            assert_eq!(
+                condition["status"] == "False",
+                condition["hint"].is_string(),
+                "{condition}"
+            );
+            format!(
+                "{}({})",
+                condition["status"].as_str().unwrap(),
+                condition["reason"].as_str().unwrap()
+            )
+        })
+        .collect()
+}
+
+fn run(node: &Node, arguments: &[&str]) -> Output {
+    node.run(env!("CARGO_BIN_EXE_kubelet-tls"), arguments)
+}
+
+const ISSUED: &str = "ServingCertificateIssued";
+const TRUSTED: &str = "ServingCertificateTrusted";
+const ENABLED: &str = "ServerTLSBootstrapEnabled";
+
+#[test]
+fn from_off_to_all_true() {
+    let node = Node::new(Options::default());
+    let off = status(&node);
+    assert_eq!(
+        said(
+            &off,
+            &[
+                ENABLED,
+                "ValueTakesEffect",
+                "KubeletUpToDate",
+                "KubeletHealthy",
+                ISSUED,
+                TRUSTED,
+                "NoStaleRequests"
+            ]
+        ),
+        [
+            "False(NotSet)",
+            "True(NothingAgainstIt)",
+            "True(StartedAfterConfig)",
+            "True(Answers)",
+            "False(NotEnabled)",
+            "False(SelfSigned)",
+            "True(None)"
+        ]
+    );
+    assert_eq!(said(&off, &["ClusterConfigAgrees"]), ["True(Agrees)"]);
+
+    assert_eq!(run(&node, &["apply", "--settle", "0s"]).code, 0);
+    let pending = status(&node);
+    assert_eq!(
+        said(&pending, &[ENABLED, ISSUED, TRUSTED]),
+        ["True(Set)", "False(Pending)", "False(NoCertificate)"]
+    );
+    assert_eq!(
+        said(&pending, &["ClusterConfigAgrees"]),
+        ["False(UpgradeWouldUndo)"]
+    );
+
+    let name = run(&node, &["csr"]).stdout;
+    node.api().approve(name.trim());
+    assert_eq!(run(&node, &["apply", "--wait", "issued"]).code, 0);
+    let config = node.config();
+    node.api()
+        .set_configmap("kube-system", "kubelet-config", &[("kubelet", &config)]);
+    let all = run(&node, &["status"]);
+    assert_eq!(all.code, 0, "{}", all.stdout);
+    let text: String = all
+        .stdout
+        .lines()
+        .map(|line| line.split("  ").take(1).collect::<String>() + "\n")
+        .collect();
+    snapbox::assert_data_eq!(
+        text,
+        snapbox::str![[r#"
+CONDITION
+ServerTLSBootstrapEnabled
+ValueTakesEffect
+KubeletUpToDate
+KubeletHealthy
+ServingCertificateIssued
+ServingCertificateTrusted
+ClusterConfigAgrees
+NoStaleRequests
+
+"#]]
+    );
+    assert_eq!(run(&node, &["status", "-o", "name"]).stdout, "");
+}
+
+#[test]
+fn an_upgrade_that_undid_the_change() {
+    let node = Node::new(Options::default());
+    let plain = node.config();
+    let on = format!("{plain}serverTLSBootstrap: true\n");
+    node.api()
+        .set_configmap("kube-system", "kubelet-config", &[("kubelet", &on)]);
+    let lost = status(&node);
+    assert_eq!(
+        said(&lost, &[ENABLED, "ClusterConfigAgrees"]),
+        ["False(NotSet)", "False(NodeLacksIt)"]
+    );
+    std::thread::sleep(Duration::from_millis(100));
+    node.edit_config(|_| on);
+    assert_eq!(
+        said(&status(&node), &["KubeletUpToDate"]),
+        ["False(StartedBeforeConfig)"]
+    );
+}
+
+#[test]
+fn what_beats_or_defeats_the_value() {
+    let flag = Node::new(Options {
+        config_line: Some("serverTLSBootstrap: true".into()),
+        extra_args: vec!["--rotate-server-certificates=false".into()],
+        ..Options::default()
+    });
+    assert_eq!(
+        said(&status(&flag), &[ENABLED, "ValueTakesEffect"]),
+        ["False(UnsetByFlag)", "False(FlagDecides)"]
+    );
+    let gate = Node::new(Options {
+        extra_args: vec!["--feature-gates=AllBeta=false".into()],
+        ..Options::default()
+    });
+    assert_eq!(
+        said(&status(&gate), &["ValueTakesEffect"]),
+        ["False(FeatureGateOff)"]
+    );
+}
+
+#[test]
+fn a_kubelet_that_is_not_well_and_one_that_is_down() {
+    let node = Node::new(Options::default());
+    node.set_knobs(|knobs| knobs.healthz = Healthz::Error);
+    node.systemctl(&["restart", "kubelet.service"]);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(
+        said(&status(&node), &["KubeletHealthy"]),
+        ["False(Unhealthy)"]
+    );
+    node.systemctl(&["stop", "kubelet.service"]);
+    assert_eq!(
+        said(
+            &status(&node),
+            &["ValueTakesEffect", "KubeletUpToDate", "KubeletHealthy"]
+        ),
+        [
+            "Unknown(KubeletNotRunning)",
+            "Unknown(KubeletNotRunning)",
+            "False(Unhealthy)"
+        ]
+    );
+}
+
+#[test]
+fn flags_that_the_next_start_brings() {
+    let node = Node::new(Options::default());
+    std::thread::sleep(Duration::from_millis(100));
+    let defaults = node.path("/etc/default/kubelet");
+    let flags = std::fs::read_to_string(&defaults).unwrap();
+    std::fs::write(
+        &defaults,
+        flags.replace(
+            "KUBELET_EXTRA_ARGS=",
+            "KUBELET_EXTRA_ARGS=--rotate-server-certificates=true ",
+        ),
+    )
+    .unwrap();
+    let changed = status(&node);
+    assert_eq!(
+        said(&changed, &[ENABLED, "KubeletUpToDate"]),
+        ["False(NotSet)", "False(FlagsChanged)"]
+    );
+    assert_eq!(run(&node, &["apply", "--settle", "0s"]).code, 0);
+    assert_eq!(
+        said(
+            &status(&node),
+            &[ENABLED, "ValueTakesEffect", "KubeletUpToDate"]
+        ),
+        [
+            "True(SetByFlag)",
+            "True(NothingAgainstIt)",
+            "True(StartedAfterConfig)"
+        ]
+    );
+}
+
+#[test]
+fn what_the_api_does_not_say_is_unknown() {
+    let mut node = Node::new(Options::default());
+    node.api_mut().stop();
+    let document = status(&node);
+    assert_eq!(
+        said(
+            &document,
+            &[TRUSTED, "ClusterConfigAgrees", "NoStaleRequests"]
+        ),
+        [
+            "Unknown(AddressesUnknown)",
+            "Unknown(NotReadable)",
+            "Unknown(NotReadable)"
+        ]
+    );
+}
+
+#[test]
+fn requests_whose_keys_are_lost() {
+    let node = Node::new(Options {
+        config_line: Some("serverTLSBootstrap: true".into()),
+        ..Options::default()
+    });
+    node.api()
+        .wait_for_csr(node.name(), 0, Duration::from_secs(10))
+        .unwrap();
+    node.restart_kubelet();
+    node.api()
+        .wait_for_csr(node.name(), 1, Duration::from_secs(10))
+        .unwrap();
+    assert_eq!(said(&status(&node), &["NoStaleRequests"]), ["False(Stale)"]);
+}
