@@ -145,6 +145,8 @@ pub struct Kubelet {
     pub flags: Flags,
     /// Whether its next start brings other flags that matter here than those it runs with.
     pub flags_change: bool,
+    /// Its executable.
+    pub program: Option<String>,
     /// When it started; none where it does not run.
     pub started: Option<SystemTime>,
     /// The file of `--config`, then the drop-ins of `--config-dir` in the order in which they are merged over it.
@@ -348,7 +350,7 @@ impl Node {
             .any(|taint| taint == "node.cloudprovider.kubernetes.io/uninitialized")
         {
             reasons.push(
-                "the Node carries the taint node.cloudprovider.kubernetes.io/uninitialized: its cloud provider has not initialized it"
+                "the Node carries the taint node.cloudprovider.kubernetes.io/uninitialized: its cloud provider has not initialized it, and a second request follows when it has"
                     .into(),
             );
         }
@@ -375,6 +377,7 @@ mod tests {
             flags: Flags::parse(flags.iter().map(|flag| (*flag).to_owned())),
             started: None,
             flags_change: false,
+            program: None,
             files: vec![ConfigFile {
                 path: "/var/lib/kubelet/config.yaml".into(),
                 bytes: config.into(),

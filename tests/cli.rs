@@ -14,6 +14,8 @@ mod files;
 mod help;
 #[path = "cli/node.rs"]
 mod node;
+#[path = "cli/preflight.rs"]
+mod preflight;
 #[path = "cli/status.rs"]
 mod status;
 

@@ -6,6 +6,7 @@ mod csr;
 mod diff;
 mod files;
 mod node;
+mod preflight;
 mod request;
 mod status;
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::apply::LOOK_AT_FLAGS;
 use crate::cli::Selection;
 use crate::host::systemd::{self, SystemdError};
 use crate::host::{files as host_files, process};
@@ -12,7 +11,7 @@ use crate::plan::{Edit, Target};
 use crate::report::{Code, Document, Problem};
 use crate::yaml::MAX_BYTES;
 
-use super::{Console, files};
+use super::{Console, files, preflight};
 
 /// Where kubeadm writes the kubelet's configuration; a running kubelet's `--config` is asked first.
 const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
@@ -69,6 +68,7 @@ pub(crate) struct Located {
     pub(crate) unit: Option<Unit>,
     flags: Flags,
     flags_change: bool,
+    program: Option<String>,
     started: Option<std::time::SystemTime>,
     /// The file that decides.
     pub(crate) path: PathBuf,
@@ -91,6 +91,7 @@ pub(crate) fn locate(
             unit: None,
             flags: Flags::default(),
             flags_change: false,
+            program: None,
             started: None,
             path,
         });
@@ -134,6 +135,10 @@ pub(crate) fn locate(
         }
         None => None,
     };
+    let program = running
+        .as_ref()
+        .or(next.as_ref())
+        .and_then(|words| words.first().cloned());
     let running_flags = running.map(|words| Flags::parse(words.into_iter().skip(1)));
     let next_flags = next.map(|words| Flags::parse(words.into_iter().skip(1)));
     let flags_change = running_flags
@@ -161,6 +166,7 @@ pub(crate) fn locate(
         unit,
         flags,
         flags_change,
+        program,
         started,
         path,
     })
@@ -216,6 +222,7 @@ impl Located {
             unit: self.unit,
             flags: self.flags,
             flags_change: self.flags_change,
+            program: self.program,
             started: self.started,
             files: read,
             settings,
@@ -254,14 +261,13 @@ pub(crate) fn kubeconfig() -> PathBuf {
 /// The edit of the file that decides.
 ///
 /// # Errors
-/// When it is refused, or would have no effect because a flag decides.
+/// When it is refused, would have no effect, or would keep the kubelet from starting.
 pub(crate) fn edit(
     kubelet: &Kubelet,
     wanted: Bootstrap,
     console: &Console,
     document: &mut Document,
 ) -> Result<Edit, Problem> {
-    flags_allow(kubelet, wanted)?;
     let Some((file, is_drop_in)) = kubelet.deciding() else {
         return Err(Problem::new(
             Code::Io,
@@ -283,80 +289,8 @@ pub(crate) fn edit(
         console,
         document,
     )?;
-    takes_effect(kubelet, &edit, wanted)?;
+    preflight::check(kubelet, &edit, wanted, console, document)?;
     Ok(edit)
-}
-
-/// All files merged again with the edit in place must say what is wanted: of two spellings of the key in drop-ins, the
-/// one that is edited need not be the one that counts.
-fn takes_effect(kubelet: &Kubelet, edit: &Edit, wanted: Bootstrap) -> Result<(), Problem> {
-    let edited = |file: &ConfigFile| edit.target == Target::File(file.path.clone());
-    let bytes: Vec<&[u8]> = kubelet
-        .files
-        .iter()
-        .map(|file| {
-            if edited(file) {
-                edit.after.as_slice()
-            } else {
-                file.bytes.as_slice()
-            }
-        })
-        .collect();
-    let main = bytes.first().copied().unwrap_or_default();
-    let settings = Settings::read_with_drop_ins(main, bytes.get(1..).unwrap_or_default());
-    let value = settings
-        .ok()
-        .and_then(|settings| settings.server_tls_bootstrap)
-        .unwrap_or(false);
-    if value == (wanted == Bootstrap::Enabled) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Code::Refused,
-        format!("cannot edit {}: the kubelet would still read serverTLSBootstrap as {value}", edit.target),
-    )
-    .hint("the key is set in more than one way; grep -ri servertlsbootstrap in the kubelet's --config and --config-dir"))
-}
-
-/// A flag beats every file, and a feature gate that is off together with the key keeps the kubelet from starting.
-fn flags_allow(kubelet: &Kubelet, wanted: Bootstrap) -> Result<(), Problem> {
-    let enable = wanted == Bootstrap::Enabled;
-    let verb = if enable { "enable" } else { "disable" };
-    if kubelet.flags.boolean("rotate-server-certificates") == Some(!enable) {
-        let cause = format!(
-            "the kubelet is started with --rotate-server-certificates={}, which is the same field and beats every file",
-            !enable
-        );
-        return Err(Problem::new(
-            Code::Refused,
-            format!("cannot {verb} serverTLSBootstrap: {cause}"),
-        )
-        .hint(LOOK_AT_FLAGS));
-    }
-    let by_flag = kubelet.flags.feature_gates();
-    match kubelet.gate_off() {
-        Some(gate) if enable => {
-            let name = gate.split('=').next().unwrap_or(gate);
-            let from = if by_flag.contains_key(name) {
-                "--feature-gates"
-            } else {
-                "featureGates"
-            };
-            let cause = format!(
-                "the kubelet has the feature gate {gate} ({from}), and does not start with both"
-            );
-            // A gate in the file that is edited is refused there, with its line.
-            if from == "featureGates" && kubelet.files.len() == 1 {
-                return Ok(());
-            }
-            Err(Problem::new(
-                Code::Refused,
-                format!("cannot enable serverTLSBootstrap: {cause}"),
-            )
-            .hint(LOOK_AT_FLAGS))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn no_unit(unit: &Unit) -> Problem {

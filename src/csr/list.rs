@@ -103,10 +103,17 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         while let Some(item) = items.next_element::<Wire>()? {
-            if item.spec.username.as_deref() == Some(self.list.requestor)
-                && let Some(request) = item.into_request()
-            {
-                self.listing.add(request);
+            if item.spec.username.as_deref() == Some(self.list.requestor) {
+                item.into_request()
+                    .into_iter()
+                    .for_each(|request| self.listing.add(request));
+            } else {
+                let (pending, approved) = &mut self.listing.others;
+                match item.decision() {
+                    Some(true) => *approved += 1,
+                    Some(false) => {}
+                    None => *pending += 1,
+                }
             }
             (self.list.after_item)();
         }

@@ -108,6 +108,8 @@ pub struct Listing {
     pub newest: Option<Request>,
     /// The names of those that are Pending. All but the newest belong to lost keys.
     pub pending: BTreeSet<String>,
+    /// Requests of other nodes that are Pending, and that were approved: whether anybody approves.
+    pub others: (usize, usize),
     /// How far the server's clock is ahead of this machine's, in seconds: `created` is the server's time.
     pub clock_ahead: i64,
 }

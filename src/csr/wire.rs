@@ -45,6 +45,21 @@ pub(super) struct WireCondition {
 }
 
 impl Wire {
+    /// Whether somebody has decided about it, and how.
+    pub(super) fn decision(&self) -> Option<bool> {
+        let conditions = self
+            .status
+            .as_ref()
+            .and_then(|status| status.conditions.as_deref())
+            .unwrap_or_default();
+        let has = |kind: &str| conditions.iter().any(|condition| condition.kind == kind);
+        if has("Denied") {
+            Some(false)
+        } else {
+            has("Approved").then_some(true)
+        }
+    }
+
     pub(super) fn into_request(self) -> Option<Request> {
         if self.spec.signer_name.as_deref() != Some(KUBELET_SERVING) {
             return None;

@@ -45,6 +45,17 @@ pub fn started(pid: u32, monotonic: Option<Duration>) -> io::Result<SystemTime> 
 /// Two ages that differ by less tell of the same start.
 const SUSPENDED: Duration = Duration::from_millis(500);
 
+/// The version of a kubelet's executable, such as `v1.36.2`; none where it does not say.
+pub fn version(program: &str) -> Option<String> {
+    super::systemd::run_quickly(program, &["--version"]).and_then(|text| parse_version(&text))
+}
+
+fn parse_version(text: &str) -> Option<String> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("Kubernetes "))
+        .map(|version| version.trim().to_owned())
+}
+
 fn parse_command_line(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_suffix('\0').unwrap_or(&text);
@@ -89,6 +100,15 @@ mod tests {
         assert_eq!(parse_start(stat), Some(1234.5));
         assert_eq!(parse_start("12 (kubelet"), None);
         assert_eq!(parse_start("12 (kubelet) S 1"), None);
+    }
+
+    #[test]
+    fn a_kubelet_says_its_version() {
+        assert_eq!(
+            parse_version("Kubernetes v1.36.2\n").as_deref(),
+            Some("v1.36.2")
+        );
+        assert_eq!(parse_version("no\n"), None);
     }
 
     #[test]

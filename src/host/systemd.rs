@@ -33,10 +33,10 @@ const OUTPUT_CAP: u64 = 1024 * 1024;
 pub enum SystemdError {
     /// `systemctl` is not there.
     #[error("there is no {0} on this machine")]
-    Missing(&'static str),
+    Missing(String),
     /// It could not be run.
     #[error("cannot run {0}: {1}")]
-    Run(&'static str, std::io::Error),
+    Run(String, std::io::Error),
     /// It did not come back.
     #[error("systemctl {0} did not answer within {1:?}")]
     Deadline(&'static str, Duration),
@@ -139,6 +139,11 @@ pub fn journal(invocation_id: &str, lines: usize) -> Vec<String> {
         .unwrap_or_default()
 }
 
+/// Runs a program that answers at once or not at all.
+pub(super) fn run_quickly(program: &str, arguments: &[&str]) -> Option<String> {
+    run(program, "", arguments, SHOW_DEADLINE).ok()
+}
+
 fn systemctl(
     what: &'static str,
     arguments: &[&str],
@@ -150,7 +155,7 @@ fn systemctl(
 }
 
 fn run(
-    program: &'static str,
+    program: &str,
     what: &'static str,
     arguments: &[&str],
     deadline: Duration,
@@ -166,8 +171,8 @@ fn run(
         .process_group(0)
         .spawn()
         .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => SystemdError::Missing(program),
-            _ => SystemdError::Run(program, error),
+            std::io::ErrorKind::NotFound => SystemdError::Missing(program.to_owned()),
+            _ => SystemdError::Run(program.to_owned(), error),
         })?;
     let output = child.stdout.take().map(drain);
     let words = child.stderr.take().map(drain);
@@ -181,7 +186,7 @@ fn run(
                 let _ = child.wait();
                 return Err(SystemdError::Deadline(what, deadline));
             }
-            Err(error) => return Err(SystemdError::Run(program, error)),
+            Err(error) => return Err(SystemdError::Run(program.to_owned(), error)),
         }
     };
     let text = |reader: Option<thread::JoinHandle<String>>| {

@@ -19,7 +19,7 @@ use crate::certificate::Certificate;
 use crate::observed::{NotServed, Served, Unverified};
 
 /// A handshake on the same machine takes a few milliseconds.
-const DEADLINE: Duration = Duration::from_secs(3);
+const DEADLINE: Duration = Duration::from_secs(1);
 
 /// Chooses the one provider of cryptography. Before anything else that speaks TLS.
 pub fn install_provider() {

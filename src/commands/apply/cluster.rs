@@ -68,23 +68,31 @@ impl Cluster {
         let on_disk = host_files::read(&kubelet.serving_certificate(), PEM_CAP)
             .ok()
             .and_then(|pem| Certificate::from_pem(&pem).ok());
-        let node = match &on_disk {
-            None => None,
-            Some(_) => api
-                .node(end)
-                .map_err(|error| {
-                    console.warn(
-                        document,
-                        format!("cannot get Node {}: {error}", api.node_name()),
-                    )
-                })
-                .ok(),
-        };
+        let node = api
+            .node(end)
+            .map_err(|error| {
+                console.warn(
+                    document,
+                    format!("cannot get Node {}: {error}", api.node_name()),
+                )
+            })
+            .ok();
         let kept = on_disk.filter(|certificate| {
             node.as_ref().is_some_and(|node| {
                 node.would_serve(api.node_name(), certificate, clock::timestamp())
             })
         });
+        if kept.is_none() {
+            node.iter()
+                .flat_map(Node::why_no_request)
+                .for_each(|reason| console.warn(document, reason));
+            if let (pending @ 1.., 0) = listing.others {
+                console.warn(
+                    document,
+                    format!("{pending} requests of other nodes are Pending and none was approved: is anybody approving them?"),
+                );
+            }
+        }
         let started = kubelet
             .started
             .and_then(|started| jiff::Timestamp::try_from(started).ok());

@@ -129,7 +129,31 @@ impl Run<'_> {
                 document,
             );
         }
+        self.tell_stale(&watched, document);
         self.conclude(&watched, document)
+    }
+
+    /// Requests that a kubelet before this one has left behind.
+    fn tell_stale(&self, watched: &Watched, document: &mut Document) {
+        let current = watched
+            .request
+            .as_ref()
+            .map(|request| request.name.as_str());
+        let pending = self
+            .cluster
+            .iter()
+            .flat_map(|cluster| &cluster.listing.pending);
+        let stale: Vec<&str> = pending
+            .map(String::as_str)
+            .filter(|name| Some(*name) != current)
+            .collect();
+        if current.is_some() && !stale.is_empty() {
+            let names = stale.join(", ");
+            self.console.warn(
+                document,
+                format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),
+            );
+        }
     }
 
     /// Watches over the kubelet until it has settled and the request, or its certificate, is there.

@@ -1,0 +1,164 @@
+//! What would make the change pointless or fatal, found before anything is touched.
+
+use std::path::PathBuf;
+
+use crate::apply::LOOK_AT_FLAGS;
+use crate::conditions::{BOOTSTRAP_WINS, minor};
+use crate::host::{files as host_files, process};
+use crate::kubelet::{Bootstrap, Settings};
+use crate::observed::{ConfigFile, Kubelet};
+use crate::plan::{Edit, Target};
+use crate::report::{Code, Document, Problem};
+
+use super::Console;
+
+/// Looks at the kubelet with the edit in place.
+///
+/// # Errors
+/// [`Code::Refused`], naming the culprit and the way out.
+pub(crate) fn check(
+    kubelet: &Kubelet,
+    edit: &Edit,
+    wanted: Bootstrap,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    starts_at_all(kubelet, edit)?;
+    takes_effect(kubelet, edit, wanted)?;
+    if wanted == Bootstrap::Enabled {
+        has_kubeconfig(kubelet)?;
+        can_store(kubelet.serving_certificate())?;
+        serves_no_other(kubelet, console, document)?;
+    }
+    Ok(())
+}
+
+fn refused(cause: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        Code::Refused,
+        format!("cannot change serverTLSBootstrap: {cause}"),
+    )
+}
+
+/// What the kubelet makes of its files with the edit in place.
+fn edited(kubelet: &Kubelet, edit: &Edit) -> Option<Settings> {
+    let bytes = |file: &ConfigFile| edit.target == Target::File(file.path.clone());
+    let all: Vec<&[u8]> = kubelet
+        .files
+        .iter()
+        .map(|file| {
+            if bytes(file) {
+                edit.after.as_slice()
+            } else {
+                file.bytes.as_slice()
+            }
+        })
+        .collect();
+    Settings::read_with_drop_ins(all.first()?, all.get(1..).unwrap_or_default()).ok()
+}
+
+/// A kubelet that runs on an older file than the one on the disk may never start again, whoever restarts it.
+fn starts_at_all(kubelet: &Kubelet, edit: &Edit) -> Result<(), Problem> {
+    let complaint = edited(kubelet, edit).and_then(|settings| settings.warnings.into_iter().next());
+    let Some(complaint) = complaint else {
+        return Ok(());
+    };
+    let line = complaint.position.map_or(0, |position| position.line);
+    let file = match kubelet.files.as_slice() {
+        [only] => format!("{}:{line}", only.path.display()),
+        _ => format!("line {line} of one of the kubelet's files"),
+    };
+    Err(refused(format!("{file}: {}", complaint.message))
+        .hint("correct that line; the kubelet that runs has not read it, and the next one would not start"))
+}
+
+/// All files merged again must say what is wanted: of two spellings of the key in drop-ins, the one that is edited need
+/// not be the one that counts. And a flag beats every file.
+fn takes_effect(kubelet: &Kubelet, edit: &Edit, wanted: Bootstrap) -> Result<(), Problem> {
+    let enable = wanted == Bootstrap::Enabled;
+    let flag = kubelet.flags.boolean("rotate-server-certificates");
+    if flag == Some(!enable) {
+        let cause = format!(
+            "the kubelet is started with --rotate-server-certificates={}, which is the same field and beats every file",
+            !enable
+        );
+        return Err(refused(cause).hint(LOOK_AT_FLAGS));
+    }
+    if let (Some(gate), true) = (kubelet.gate_off(), enable) {
+        let name = gate.split('=').next().unwrap_or(gate);
+        let by_flag = kubelet.flags.feature_gates().contains_key(name);
+        let from = if by_flag {
+            "--feature-gates".to_owned()
+        } else {
+            kubelet
+                .origin("featureGates")
+                .unwrap_or_else(|| "featureGates".to_owned())
+        };
+        let cause = format!(
+            "the feature gate {gate} ({from}) and the key together keep the kubelet from starting"
+        );
+        return Err(refused(cause).hint(if by_flag {
+            LOOK_AT_FLAGS
+        } else {
+            "take the gate out of that file"
+        }));
+    }
+    let value = edited(kubelet, edit)
+        .and_then(|settings| settings.server_tls_bootstrap)
+        .unwrap_or(false);
+    if value == enable || flag == Some(enable) {
+        return Ok(());
+    }
+    Err(refused(format!("with {} edited, the kubelet would still read {value}", edit.target))
+        .hint("the key is set in more than one way; grep -ri servertlsbootstrap in the kubelet's --config and --config-dir"))
+}
+
+/// Without one the kubelet runs alone, and has nobody to ask for a certificate.
+fn has_kubeconfig(kubelet: &Kubelet) -> Result<(), Problem> {
+    let known = kubelet.flags.get("config").is_some();
+    if !known
+        || kubelet
+            .flags
+            .get("kubeconfig")
+            .is_some_and(|path| !path.is_empty())
+    {
+        return Ok(());
+    }
+    Err(refused("the kubelet is started without --kubeconfig, so it has no API server to ask for a certificate")
+        .hint("kubeadm gives it --kubeconfig=/etc/kubernetes/kubelet.conf; see systemctl cat kubelet"))
+}
+
+/// A regular file where the kubelet's store keeps its symlink breaks every renewal.
+fn can_store(path: PathBuf) -> Result<(), Problem> {
+    if host_files::is_symlink(&path) != Some(false) {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "{} is not a symlink, so the kubelet could never replace it",
+        path.display()
+    ))
+    .hint(format!("mv {0} {0}.old", path.display())))
+}
+
+/// Up to about 1.34 a static certificate goes on being served to clients that dial an address (kubelet-facts, 1).
+fn serves_no_other(
+    kubelet: &Kubelet,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let Some((name, path)) = kubelet.static_certificate() else {
+        return Ok(());
+    };
+    let version = kubelet.program.as_deref().and_then(process::version);
+    match version.as_deref().and_then(minor) {
+        Some(minor) if minor >= BOOTSTRAP_WINS => Ok(()),
+        Some(minor) => Err(refused(format!(
+            "{name} is {path}, and kubelet 1.{minor} goes on serving that to clients that dial an address, as metrics-server does"
+        ))
+        .hint("take it and its key out, then run this again")),
+        None => {
+            console.warn(document, format!("{name} is {path}: up to Kubernetes 1.34 that goes on being served to clients that dial an address"));
+            Ok(())
+        }
+    }
+}
