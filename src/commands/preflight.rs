@@ -59,7 +59,15 @@ fn edited(kubelet: &Kubelet, edit: &Edit) -> Option<Settings> {
 
 /// A kubelet that runs on an older file than the one on the disk may never start again, whoever restarts it.
 fn starts_at_all(kubelet: &Kubelet, edit: &Edit) -> Result<(), Problem> {
-    let complaint = edited(kubelet, edit).and_then(|settings| settings.warnings.into_iter().next());
+    // What the edit mends is no complaint; the others are told by their lines as they are now.
+    let left = edited(kubelet, edit)
+        .map(|settings| settings.warnings)
+        .unwrap_or_default();
+    let complaint = kubelet
+        .settings
+        .warnings
+        .iter()
+        .find(|now| left.iter().any(|after| after.message == now.message));
     let Some(complaint) = complaint else {
         return Ok(());
     };
