@@ -162,7 +162,10 @@ fn unknown(reason: &'static str, message: impl Into<String>) -> Verdict {
 fn enabled(seen: &Evidence) -> Verdict {
     let kubelet = &seen.kubelet;
     if let Some(value) = kubelet.flags.boolean("rotate-server-certificates") {
-        let message = format!("the kubelet runs with --rotate-server-certificates={value}");
+        let message = format!(
+            "the kubelet runs with {}",
+            kubelet.flag("rotate-server-certificates")
+        );
         return if value {
             holds("SetByFlag", message)
         } else {
@@ -199,7 +202,10 @@ fn takes_effect(seen: &Evidence) -> Verdict {
     if let Some(flag) = kubelet.flags.boolean("rotate-server-certificates")
         && flag != file
     {
-        let message = format!("--rotate-server-certificates={flag} beats {file} in the files");
+        let message = format!(
+            "{} beats {file} in the files",
+            kubelet.flag("rotate-server-certificates")
+        );
         return fails(
             "FlagDecides",
             message,
@@ -572,6 +578,7 @@ mod tests {
                 unit: Some(Unit::default()),
                 flags: Flags::default(),
                 flags_change: false,
+                sources: std::collections::BTreeMap::new(),
                 program: None,
                 started: Some(started),
                 files: vec![ConfigFile {

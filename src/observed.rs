@@ -1,5 +1,6 @@
 //! The node as seen once: what systemd, the process table, the files and the API said, as values.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -145,6 +146,8 @@ pub struct Kubelet {
     pub flags: Flags,
     /// Whether its next start brings other flags that matter here than those it runs with.
     pub flags_change: bool,
+    /// Where its flags are set, by their names: a variable and the file and line that set it, or the unit.
+    pub sources: BTreeMap<String, String>,
     /// Its executable.
     pub program: Option<String>,
     /// When it started; none where it does not run.
@@ -193,12 +196,25 @@ impl Kubelet {
         Some(format!("{}:{}", file.path.display(), origin.line))
     }
 
+    /// A flag as it is given, and by whom: `--rotate-server-certificates=false (KUBELET_EXTRA_ARGS in
+    /// /etc/default/kubelet:1)`.
+    pub fn flag(&self, name: &str) -> String {
+        let value = self.flags.get(name).unwrap_or_default();
+        let source = self
+            .sources
+            .get(name)
+            .map_or_else(String::new, |source| format!(" ({source})"));
+        format!("--{name}={value}{source}")
+    }
+
     /// A static serving certificate, by flag or file: what names it and its path.
     pub fn static_certificate(&self) -> Option<(String, String)> {
-        let flag = self
-            .flags
-            .get("tls-cert-file")
-            .map(|path| ("--tls-cert-file".to_owned(), path));
+        let flag = self.flags.get("tls-cert-file").map(|path| {
+            (
+                self.flag("tls-cert-file").replace(&format!("={path}"), ""),
+                path,
+            )
+        });
         let file = self.settings.tls_cert_file.as_deref().map(|path| {
             let place = self
                 .origin("tlsCertFile")
@@ -377,6 +393,7 @@ mod tests {
             flags: Flags::parse(flags.iter().map(|flag| (*flag).to_owned())),
             started: None,
             flags_change: false,
+            sources: BTreeMap::new(),
             program: None,
             files: vec![ConfigFile {
                 path: "/var/lib/kubelet/config.yaml".into(),

@@ -36,7 +36,7 @@ fn the_demo_shows_the_main_job_and_leaves_nothing_behind() {
     let mut rest = text.as_str();
     for line in [
         "Before: a certificate that the kubelet made itself",
-        "  verified     no: invalid peer certificate: UnknownIssuer",
+        "  verified     no: the cluster's CA did not sign it",
         "# kubelet-tls diff; echo $?",
         "+serverTLSBootstrap: true",
         "1",

@@ -1,10 +1,12 @@
 //! Looking at this node: which kubelet runs, from which file, with which flags.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Selection;
 use crate::host::systemd::{self, SystemdError};
 use crate::host::{files as host_files, process};
+use crate::kubelet::unit::Word;
 use crate::kubelet::{Bootstrap, FileKind, Flags, Settings};
 use crate::observed::{ConfigFile, Kubelet, Unit};
 use crate::plan::{Edit, Target};
@@ -68,6 +70,7 @@ pub(crate) struct Located {
     pub(crate) unit: Option<Unit>,
     flags: Flags,
     flags_change: bool,
+    sources: BTreeMap<String, String>,
     program: Option<String>,
     started: Option<std::time::SystemTime>,
     /// The file that decides.
@@ -91,6 +94,7 @@ pub(crate) fn locate(
             unit: None,
             flags: Flags::default(),
             flags_change: false,
+            sources: BTreeMap::new(),
             program: None,
             started: None,
             path,
@@ -120,21 +124,23 @@ pub(crate) fn locate(
         .as_ref()
         .filter(|_| running.is_some())
         .and_then(|unit| process::started(pid, unit.started_monotonic).ok());
-    // Where nothing was written since the start, the next start brings the same words, and these are surely right.
+    let next = unit.as_ref().map(systemd::next_words).transpose();
+    // Where nothing was written since the start, the next start brings the same words, and the running ones are surely
+    // right.
     let asks = unit
         .as_ref()
-        .filter(|unit| started.is_none_or(|started| systemd::changed_since(unit, started)));
-    let next = match asks.map(systemd::next_words) {
-        Some(Ok(words)) => Some(words),
-        Some(Err(error)) => {
-            console.warn(
-                document,
-                format!("what the kubelet's next start brings is not known: {error}"),
-            );
-            None
-        }
-        None => None,
-    };
+        .is_some_and(|unit| started.is_none_or(|started| systemd::changed_since(unit, started)));
+    if let (Err(error), true) = (&next, asks) {
+        console.warn(
+            document,
+            format!("what the kubelet's next start brings is not known: {error}"),
+        );
+    }
+    let next = next.ok().flatten();
+    let sources = next.as_deref().map(sources).unwrap_or_default();
+    let next: Option<Vec<String>> = next
+        .filter(|_| asks)
+        .map(|words| words.into_iter().map(|word| word.text).collect());
     let program = running
         .as_ref()
         .or(next.as_ref())
@@ -166,10 +172,26 @@ pub(crate) fn locate(
         unit,
         flags,
         flags_change,
+        sources,
         program,
         started,
         path,
     })
+}
+
+/// Which variable of which file sets each flag; of several the last one counts.
+fn sources(words: &[Word]) -> BTreeMap<String, String> {
+    let flags = words
+        .iter()
+        .filter_map(|word| Some((word.text.strip_prefix("--")?, &word.source)));
+    flags
+        .map(|(flag, source)| {
+            (
+                flag.split('=').next().unwrap_or(flag).replace('_', "-"),
+                source.to_string(),
+            )
+        })
+        .collect()
 }
 
 impl Located {
@@ -222,6 +244,7 @@ impl Located {
             unit: self.unit,
             flags: self.flags,
             flags_change: self.flags_change,
+            sources: self.sources,
             program: self.program,
             started: self.started,
             files: read,
@@ -253,6 +276,7 @@ pub(crate) fn kubeconfig() -> PathBuf {
         .or_else(|| {
             unit.as_ref()
                 .and_then(|unit| systemd::next_words(unit).ok())
+                .map(|words| words.into_iter().map(|word| word.text).collect())
         })
         .unwrap_or_default();
     crate::observed::kubeconfig(&Flags::parse(words.into_iter().skip(1)))

@@ -86,9 +86,9 @@ fn takes_effect(kubelet: &Kubelet, edit: &Edit, wanted: Bootstrap) -> Result<(),
     let enable = wanted == Bootstrap::Enabled;
     let flag = kubelet.flags.boolean("rotate-server-certificates");
     if flag == Some(!enable) {
+        let flag = kubelet.flag("rotate-server-certificates");
         let cause = format!(
-            "the kubelet is started with --rotate-server-certificates={}, which is the same field and beats every file",
-            !enable
+            "the kubelet is started with {flag}, which is the same field and beats every file"
         );
         return Err(refused(cause).hint(LOOK_AT_FLAGS));
     }
@@ -96,7 +96,7 @@ fn takes_effect(kubelet: &Kubelet, edit: &Edit, wanted: Bootstrap) -> Result<(),
         let name = gate.split('=').next().unwrap_or(gate);
         let by_flag = kubelet.flags.feature_gates().contains_key(name);
         let from = if by_flag {
-            "--feature-gates".to_owned()
+            kubelet.flag("feature-gates")
         } else {
             kubelet
                 .origin("featureGates")

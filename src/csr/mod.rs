@@ -218,7 +218,12 @@ mod tests {
         assert_eq!(listing.newest.unwrap().name, "csr-b7vfl");
         assert_eq!(listing.known.len(), 3);
         assert_eq!(listing.pending.len(), 1);
-        assert_eq!(read(text, "node37").unwrap(), Listing::default());
+        let others = read(text, "node37").unwrap();
+        assert_eq!(
+            (others.newest, others.others),
+            (None, (1, 1)),
+            "one waits, one was approved, one was denied"
+        );
         assert_eq!(read(text, "node3").unwrap().known.len(), 0);
     }
 

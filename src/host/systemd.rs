@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::host::files;
-use crate::kubelet::unit::{EnvironmentFile, next_command_line};
+use crate::kubelet::unit::{EnvironmentFile, Word, next_command_line};
 use crate::observed::Unit;
 
 /// The kubelet's unit, as every kubeadm package names it.
@@ -75,7 +75,7 @@ const ENVIRONMENT_CAP: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// What cannot be understood.
-pub fn next_words(unit: &Unit) -> Result<Vec<String>, String> {
+pub fn next_words(unit: &Unit) -> Result<Vec<Word>, String> {
     let files = unit.environment_files.iter().map(|(path, optional)| {
         if path.contains(['*', '?', '[']) {
             return Err(format!("{path} is a pattern"));
@@ -92,8 +92,7 @@ pub fn next_words(unit: &Unit) -> Result<Vec<String>, String> {
         })
     });
     let files = files.collect::<Result<Vec<_>, _>>()?;
-    let words = next_command_line(&unit.exec_start, &unit.environment, &files)?;
-    Ok(words.into_iter().map(|word| word.text).collect())
+    next_command_line(&unit.exec_start, &unit.environment, &files)
 }
 
 /// Whether anything that makes the command line was written after `started`.

@@ -140,7 +140,7 @@ fn older_requests_that_are_pending_too_are_warned_about() {
     assert!(
         output
             .stderr
-            .contains("9 older requests of this node are Pending too"),
+            .contains("approve none of them: bad-cn-other-node, bad-email-san, "),
         "{}",
         output.stderr
     );

@@ -53,6 +53,19 @@ fn assert_refused_file(node: &Node, version: &str, words: &str) {
 }
 
 #[test]
+fn a_flag_is_named_with_the_file_that_sets_it() {
+    let node = Node::new(Options {
+        extra_args: vec!["--rotate_server_certificates=F".into()],
+        ..Options::default()
+    });
+    let words = format!(
+        "--rotate-server-certificates=F (KUBELET_EXTRA_ARGS in {}:",
+        node.path("/etc/default/kubelet").display()
+    );
+    assert_refused(&node, "", &words);
+}
+
+#[test]
 fn a_regular_file_where_the_store_keeps_its_symlink() {
     let node = Node::new(Options::default());
     let pem = node.path("/var/lib/kubelet/pki/kubelet-server-current.pem");

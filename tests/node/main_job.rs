@@ -167,3 +167,54 @@ pub fn disable_undoes_it() {
         "no request by a kubelet that does not ask"
     );
 }
+
+/// What `status` says follows the job, on a real systemd with kubeadm's own unit.
+pub fn status_follows_the_job() {
+    let worker = Worker::start("status");
+    let lacking = |arguments: &[&str]| {
+        let mut all = vec!["status", "-o", "name"];
+        all.extend_from_slice(arguments);
+        let status = worker.tool(&all).run();
+        assert_eq!(
+            status.code,
+            Some(i32::from(!status.stdout.is_empty())),
+            "{status}"
+        );
+        status.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let not_enabled = [
+        "ServerTLSBootstrapEnabled",
+        "ServingCertificateIssued",
+        "ServingCertificateTrusted",
+    ];
+    assert_eq!(lacking(&[]), not_enabled);
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    let pending = [
+        "ServingCertificateIssued",
+        "ServingCertificateTrusted",
+        "ClusterConfigAgrees",
+    ];
+    assert_eq!(lacking(&[]), pending);
+    worker.approve(&worker.requests()[0]);
+    worker.await_handshake(Duration::from_secs(10));
+    // The ConfigMap is an administrator's to change.
+    assert_eq!(lacking(&[]), ["ClusterConfigAgrees"]);
+
+    worker.machine.write(
+        "/etc/default/kubelet",
+        "KUBELET_EXTRA_ARGS=--rotate-server-certificates=false\n",
+        0o644,
+    );
+    assert_eq!(lacking(&[]), ["KubeletUpToDate", "ClusterConfigAgrees"]);
+    worker.machine.must(&["systemctl", "restart", "kubelet"]);
+    worker.await_healthy();
+    let status = worker.tool(&["status"]).run();
+    assert!(
+        status.stdout.contains(
+            "--rotate-server-certificates=false (KUBELET_EXTRA_ARGS in /etc/default/kubelet:1)"
+        ),
+        "{status}"
+    );
+    assert!(status.stdout.contains("FlagDecides"), "{status}");
+}
