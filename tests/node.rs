@@ -72,6 +72,7 @@ const TESTS: &[harness::Test] = tests![
     files::a_symlink_is_followed_and_kept,
     files::another_user_may_look_only,
     units::drop_ins_in_etc_decide,
+    units::a_kubelet_that_never_ran_is_read_from_its_unit,
     units::a_flag_against_it_makes_the_edit_pointless,
     units::a_flag_that_the_next_start_brings_counts,
     units::another_file_that_the_next_start_reads_counts,

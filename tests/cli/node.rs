@@ -64,6 +64,7 @@ warning: from the restart until the request is approved, port [PORT] of this nod
 restarting kubelet.service
 [CSR] is Pending: system:node:worker-1, DNS worker-1, IP 127.0.0.1
 to approve it: kubectl certificate approve [CSR]
+kubelet.service is healthy: it stayed up and answered for 1 s
 
 "#]]
     );

@@ -183,3 +183,57 @@ pub fn a_config_directory_decides() {
     let newest = worker.requests().pop().expect("a request");
     assert!(apply.stdout.contains(&newest), "{apply}");
 }
+
+/// A kubelet that has not run yet: its command line is systemd's word, quotes, specifiers and all, as an RPM
+/// distribution's `/etc/sysconfig/kubelet` has it.
+pub fn a_kubelet_that_never_ran_is_read_from_its_unit() {
+    let worker = Worker::boot("never-ran");
+    let machine = &worker.machine;
+    machine.must(&[
+        "mkdir",
+        "-p",
+        "/etc/sysconfig",
+        "/etc/systemd/system/kubelet.service.d",
+        "/srv/kubelet.service",
+    ]);
+    machine.must(&["cp", CONFIG, "/srv/kubelet.service/config.yaml"]);
+    machine.write(
+        "/etc/systemd/system/kubelet.service.d/30-site.conf",
+        "[Service]\nEnvironment=\"KUBELET_CONFIG_ARGS=--node-labels='a=b' --config=/srv/%n/config.yaml\"\n\
+         EnvironmentFile=-/etc/sysconfig/kubelet\n",
+        0o644,
+    );
+    machine.write(
+        "/etc/sysconfig/kubelet",
+        "# extra \\\n# arguments\nKUBELET_EXTRA_ARGS=\"--v=2 \\\n  --rotate-server-certificates=F\"\n",
+        0o644,
+    );
+    machine.must(&["systemctl", "daemon-reload"]);
+    let diff = worker.tool(&["diff"]).run();
+    assert_eq!(diff.code, Some(78), "{diff}");
+    assert!(
+        diff.stderr.contains(
+            "--rotate-server-certificates=F (KUBELET_EXTRA_ARGS in /etc/sysconfig/kubelet:"
+        ),
+        "{diff}"
+    );
+
+    machine.write(
+        "/etc/sysconfig/kubelet",
+        "KUBELET_EXTRA_ARGS='--v=2'\n",
+        0o644,
+    );
+    let diff = worker.tool(&["diff"]).run();
+    assert_eq!(diff.code, Some(1), "{diff}");
+    assert!(
+        diff.stdout
+            .starts_with("--- /srv/kubelet.service/config.yaml\n"),
+        "{diff}"
+    );
+    worker.start_kubelet();
+    assert_eq!(
+        worker.tool(&["diff"]).run().stdout,
+        diff.stdout,
+        "the kubelet runs with what systemd said"
+    );
+}

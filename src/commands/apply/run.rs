@@ -119,6 +119,13 @@ impl Run<'_> {
         if let Err(death) = &watched.health {
             return Err(self.put_back(death, interrupts, document));
         }
+        if restarts {
+            let settle = self.arguments.settle.as_secs_f64();
+            self.console.say(&format!(
+                "{} is healthy: it stayed up and answered for {settle} s",
+                systemd::KUBELET
+            ));
+        }
         self.ledger
             .end(receipt::State::Done, self.console, document);
         if let Some(request) = &watched.request {
