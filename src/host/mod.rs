@@ -7,6 +7,7 @@ pub mod environment;
 pub mod files;
 pub mod healthz;
 pub mod process;
+mod run;
 pub mod signals;
 pub mod state;
 pub mod systemd;

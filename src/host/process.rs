@@ -45,9 +45,14 @@ pub fn started(pid: u32, monotonic: Option<Duration>) -> io::Result<SystemTime> 
 /// Two ages that differ by less tell of the same start.
 const SUSPENDED: Duration = Duration::from_millis(500);
 
+/// A real kubelet says its version in some 100 ms.
+const VERSION_DEADLINE: Duration = Duration::from_secs(10);
+
 /// The version of a kubelet's executable, such as `v1.36.2`; none where it does not say.
 pub fn version(program: &str) -> Option<String> {
-    super::systemd::run_quickly(program, &["--version"]).and_then(|text| parse_version(&text))
+    super::run::run(program, "--version", &["--version"], VERSION_DEADLINE)
+        .ok()
+        .and_then(|text| parse_version(&text))
 }
 
 fn parse_version(text: &str) -> Option<String> {

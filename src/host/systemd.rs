@@ -1,18 +1,10 @@
 //! systemd, spoken to through `systemctl` and `journalctl`: they work for root without a D-Bus daemon and in early
 //! boot. One function calls, one pure `parse_*` reads.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is where systemctl and journalctl are run"
-)]
 
-use std::io::Read as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::host::files;
+use crate::host::{files, run::run};
 use crate::kubelet::unit::{EnvironmentFile, Word, next_command_line};
 use crate::observed::Unit;
 
@@ -25,8 +17,6 @@ const SHOW_DEADLINE: Duration = Duration::from_secs(15);
 const RESTART_MARGIN: Duration = Duration::from_secs(30);
 /// TimeoutStopSec where the unit does not say, as systemd has it.
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(90);
-/// Output beyond this is cut: no answer of systemctl's is near it.
-const OUTPUT_CAP: u64 = 1024 * 1024;
 
 /// Why systemd gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -138,11 +128,6 @@ pub fn journal(invocation_id: &str, lines: usize) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// Runs a program that answers at once or not at all.
-pub(super) fn run_quickly(program: &str, arguments: &[&str]) -> Option<String> {
-    run(program, "", arguments, SHOW_DEADLINE).ok()
-}
-
 fn systemctl(
     what: &'static str,
     arguments: &[&str],
@@ -151,71 +136,6 @@ fn systemctl(
     let mut all = vec!["--no-pager", "--no-ask-password"];
     all.extend_from_slice(arguments);
     run("systemctl", what, &all, deadline)
-}
-
-fn run(
-    program: &str,
-    what: &'static str,
-    arguments: &[&str],
-    deadline: Duration,
-) -> Result<String, SystemdError> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .env("SYSTEMD_COLORS", "0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // A process group of its own: Ctrl-C on our terminal must not stop a restart half-way.
-        .process_group(0)
-        .spawn()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => SystemdError::Missing(program.to_owned()),
-            _ => SystemdError::Run(program.to_owned(), error),
-        })?;
-    let output = child.stdout.take().map(drain);
-    let words = child.stderr.take().map(drain);
-    let end = Instant::now() + deadline;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(2)),
-            Ok(None) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(SystemdError::Deadline(what, deadline));
-            }
-            Err(error) => return Err(SystemdError::Run(program.to_owned(), error)),
-        }
-    };
-    let text = |reader: Option<thread::JoinHandle<String>>| {
-        reader
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default()
-    };
-    let (output, words) = (text(output), text(words));
-    if status.success() {
-        return Ok(output);
-    }
-    // The first line is the cause; what follows is the next layer's opinion of it.
-    let words = words
-        .lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .map(str::to_owned);
-    let words = words.unwrap_or_else(|| format!("{program} {what} failed: {status}"));
-    Err(SystemdError::Refused {
-        code: status.code().unwrap_or(-1),
-        words,
-    })
-}
-
-fn drain(pipe: impl std::io::Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.take(OUTPUT_CAP).read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
 }
 
 fn parse_show(text: &str) -> Result<Unit, SystemdError> {
@@ -397,19 +317,5 @@ mod tests {
     #[test]
     fn a_journal_cannot_write_to_the_terminal() {
         assert_eq!(parse_journal("a\n\n\u{1b}[2Jb\n"), ["a", "\u{fffd}[2Jb"]);
-    }
-
-    #[test]
-    fn a_program_that_hangs_or_is_missing() {
-        let started = Instant::now();
-        let hung = run("sleep", "test", &["60"], Duration::from_millis(50));
-        assert!(matches!(hung, Err(SystemdError::Deadline("test", _))));
-        assert!(started.elapsed() < Duration::from_secs(10));
-        assert!(matches!(
-            run("no-such-program", "test", &[], SHOW_DEADLINE),
-            Err(SystemdError::Missing(_))
-        ));
-        let refused = run("sh", "test", &["-c", "echo why >&2; exit 5"], SHOW_DEADLINE);
-        assert!(matches!(refused, Err(SystemdError::Refused { code: 5, words }) if words == "why"));
     }
 }

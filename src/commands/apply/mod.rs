@@ -1,6 +1,7 @@
 //! `apply`: makes the change, restarts the kubelet, proves that it came back, reports the request.
 
 mod cluster;
+mod conclude;
 mod ledger;
 mod run;
 

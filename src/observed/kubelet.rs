@@ -1,141 +1,12 @@
-//! The node as seen once: what systemd, the process table, the files and the API said, as values.
+//! This node's kubelet: its unit, its flags, its files.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use jiff::Timestamp;
-
-use crate::certificate::{Certificate, Names};
-use crate::csr::requestor_of;
+use super::unit::Unit;
 use crate::kubelet::{Flags, Settings};
-
-/// A unit as `systemctl show` describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Unit {
-    /// `loaded`, `not-found`, `masked`, …
-    pub load_state: String,
-    /// `active`, `activating`, `inactive`, `failed`, …
-    pub active_state: String,
-    /// `running`, `auto-restart`, `dead`, …
-    pub sub_state: String,
-    /// `success`, `exit-code`, …
-    pub result: String,
-    /// 0 where no process runs.
-    pub main_pid: u32,
-    /// Automatic restarts. A manual restart does not always reset it, so only a rise above a baseline means anything.
-    pub n_restarts: u64,
-    /// Changes with each start.
-    pub invocation_id: String,
-    /// The main process' last exit status.
-    pub exit_status: i32,
-    /// When the main process started, on the kernel's CLOCK_MONOTONIC.
-    pub started_monotonic: Option<Duration>,
-    /// The unit file changed on disk since systemd read it.
-    pub need_daemon_reload: bool,
-    /// The unit file and its drop-ins.
-    pub files: Vec<PathBuf>,
-    /// `ExecStartEx`, or `ExecStart` where that is not known yet, as systemd prints it.
-    pub exec_start: String,
-    /// `Environment` as systemd prints it.
-    pub environment: String,
-    /// `EnvironmentFiles` in order, and whether each may be missing.
-    pub environment_files: Vec<(String, bool)>,
-    /// `TimeoutStopUSec`.
-    pub stop_timeout: Option<Duration>,
-}
-
-/// What identifies one incarnation of a unit's process. Any change means that it died.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Incarnation {
-    /// The main process.
-    pub main_pid: u32,
-    /// systemd's id of this start.
-    pub invocation_id: String,
-    /// Automatic restarts so far.
-    pub n_restarts: u64,
-}
-
-impl Unit {
-    /// Whether its process runs, as far as systemd can see.
-    pub fn is_running(&self) -> bool {
-        self.active_state == "active" && self.sub_state == "running" && self.main_pid != 0
-    }
-
-    /// The present incarnation.
-    pub fn incarnation(&self) -> Incarnation {
-        Incarnation {
-            main_pid: self.main_pid,
-            invocation_id: self.invocation_id.clone(),
-            n_restarts: self.n_restarts,
-        }
-    }
-
-    /// Its state in systemd's own words, such as `activating (auto-restart), result exit-code`.
-    pub fn describe(&self) -> String {
-        let state = format!("{} ({})", self.active_state, self.sub_state);
-        match self.result.as_str() {
-            "success" | "" => state,
-            "exit-code" => format!("{state}, exit status {}", self.exit_status),
-            result => format!("{state}, result {result}"),
-        }
-    }
-}
-
-/// A Node, as far as this program looks at one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Node {
-    /// `status.addresses`: type and address.
-    pub addresses: Vec<(String, String)>,
-    /// The keys of `spec.taints`.
-    pub taints: Vec<String>,
-    /// `status.nodeInfo.kubeletVersion`, such as `v1.36.2`.
-    pub kubelet_version: String,
-}
-
-/// What a TLS server presented.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
-    /// Its own certificate.
-    pub certificate: Certificate,
-    /// Whether it verifies against the cluster's CA for the address dialled, and why not.
-    pub verified: Result<(), Unverified>,
-}
-
-/// Why a certificate that was presented does not verify.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unverified {
-    /// Another CA, or the kubelet itself, signed it.
-    #[error("the cluster's CA did not sign it")]
-    UnknownAuthority,
-    /// It is expired, or not valid yet.
-    #[error("it is not valid now")]
-    Expired,
-    /// The address dialled is not among its names.
-    #[error("it is not for this address")]
-    WrongName,
-    /// Something else.
-    #[error("{0}")]
-    Other(String),
-}
-
-/// Why no certificate was presented.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotServed {
-    /// Nothing listens.
-    #[error("connection refused")]
-    Refused,
-    /// The server has none yet: a kubelet that waits for its certificate ends every handshake so.
-    #[error("remote error: tls: internal error; it has no certificate")]
-    NoCertificate,
-    /// No answer in time.
-    #[error("no answer in time")]
-    Silent,
-    /// Something else.
-    #[error("{0}")]
-    Other(String),
-}
 
 /// This node's kubelet.
 #[derive(Debug, Clone)]
@@ -316,76 +187,10 @@ fn absolute(path: &str) -> PathBuf {
     Path::new("/").join(path)
 }
 
-impl Node {
-    /// The addresses of a serving certificate: IP addresses and names.
-    pub fn serving_names(&self) -> (Vec<IpAddr>, Vec<String>) {
-        let mut names = (Vec::new(), Vec::new());
-        for (kind, address) in &self.addresses {
-            match (kind.as_str(), address.parse::<IpAddr>()) {
-                ("InternalIP" | "ExternalIP", Ok(ip)) => names.0.push(ip),
-                ("Hostname" | "InternalDNS" | "ExternalDNS", Err(_)) => {
-                    names.1.push(address.clone())
-                }
-                // A host may be named by its address.
-                (_, Ok(ip)) => names.0.push(ip),
-                (_, Err(_)) => {}
-            }
-        }
-        names
-    }
-
-    /// What a serving certificate for this Node lacks.
-    pub fn missing_in(&self, names: &Names) -> Vec<String> {
-        let (ips, dns) = self.serving_names();
-        let ips = ips
-            .into_iter()
-            .filter(|ip| !names.ips.contains(ip))
-            .map(|ip| ip.to_string());
-        let dns = dns.into_iter().filter(|name| !names.dns.contains(name));
-        ips.chain(dns).collect()
-    }
-
-    /// Whether a kubelet of `node` that starts now would serve `certificate` and ask for no other: it is unexpired,
-    /// has the right subject and covers all of the Node's addresses (pkg/kubelet/certificate/kubelet.go).
-    pub fn would_serve(&self, node: &str, certificate: &Certificate, now: Timestamp) -> bool {
-        certificate.is_valid_at(now)
-            && certificate.common_name.as_deref() == Some(requestor_of(node).as_str())
-            && !self.addresses.is_empty()
-            && self.missing_in(&certificate.names).is_empty()
-    }
-
-    /// Why the kubelet may make no request, as far as its Node tells (kubelet-facts: addresses, cloud taint, 1.32.0-2).
-    pub fn why_no_request(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        if self.serving_names().0.is_empty() {
-            reasons.push("the Node has no IP address yet, and the kubelet asks for no certificate before it has one".into());
-        }
-        if self
-            .taints
-            .iter()
-            .any(|taint| taint == "node.cloudprovider.kubernetes.io/uninitialized")
-        {
-            reasons.push(
-                "the Node carries the taint node.cloudprovider.kubernetes.io/uninitialized: its cloud provider has not initialized it, and a second request follows when it has"
-                    .into(),
-            );
-        }
-        if matches!(
-            self.kubelet_version.as_str(),
-            "v1.32.0" | "v1.32.1" | "v1.32.2"
-        ) {
-            reasons.push(format!(
-                "kubelet {} may never make the request after a restart; 1.32.3 mends that",
-                self.kubelet_version
-            ));
-        }
-        reasons
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn kubelet(flags: &[&str], config: &str) -> Kubelet {
         Kubelet {
@@ -455,42 +260,5 @@ mod tests {
             });
             assert_eq!(kubelet.is_older_than_config(now), older, "{written}");
         }
-    }
-
-    #[test]
-    fn a_certificate_that_the_kubelet_would_keep() {
-        let certificate = Certificate::from_pem(include_bytes!(
-            "../testdata/captured/1.36/kubelet-server-current.crt.pem"
-        ))
-        .unwrap();
-        let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
-        let address = |kind: &str, address: &str| (kind.to_owned(), address.to_owned());
-        let mut node = Node {
-            addresses: vec![
-                address("InternalIP", "10.77.0.21"),
-                address("Hostname", "node36"),
-            ],
-            ..Node::default()
-        };
-        assert!(node.would_serve("node36", &certificate, now));
-        assert!(!node.would_serve("node37", &certificate, now));
-        assert!(!node.would_serve(
-            "node36",
-            &certificate,
-            "2028-12-01T00:00:00Z".parse().unwrap()
-        ));
-        node.addresses.push(address("ExternalIP", "203.0.113.9"));
-        assert!(!node.would_serve("node36", &certificate, now));
-        assert!(!Node::default().would_serve("node36", &certificate, now));
-    }
-
-    #[test]
-    fn why_a_request_may_never_come() {
-        let node = Node {
-            taints: vec!["node.cloudprovider.kubernetes.io/uninitialized".into()],
-            kubelet_version: "v1.32.1".into(),
-            ..Node::default()
-        };
-        assert_eq!(node.why_no_request().len(), 3);
     }
 }

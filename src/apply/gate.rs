@@ -1,20 +1,18 @@
-//! Executes a plan: all edits or none, then the restart, then the proof that the kubelet came back, or everything is
-//! put back.
+//! The gate: whether a restarted kubelet came back, and stays.
 
-use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::csr::Request;
 use crate::host::api::{ApiError, Sight};
-use crate::host::files::{DirectoryLock, FileError};
 use crate::host::healthz::Healthz;
 use crate::host::process;
 use crate::host::signals::Interrupts;
 use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::{Bootstrap, Flags};
 use crate::observed::{Incarnation, Unit};
-use crate::plan::{Edit, Plan, Target};
+
+use super::news::{News, Notice};
 
 /// How long a kubelet may take from its restart to its first healthy answer: 0.7 s on 1.36 and 10 s on 1.19 were seen
 /// on idle machines, and a node may be busy.
@@ -25,85 +23,6 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How much of its journal is shown when it did not come back.
 const JOURNAL_LINES: usize = 15;
-
-/// The locks of all directories in which a plan edits.
-#[derive(Debug, Default)]
-pub struct Locks(Vec<DirectoryLock>);
-
-impl Locks {
-    /// Locks the directories of `paths`, without waiting, and sweeps away what a killed run left there.
-    ///
-    /// # Errors
-    /// When another run holds one of them.
-    pub fn of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Self, FileError> {
-        let mut locks = Self::default();
-        for path in paths {
-            if locks.covering(path).is_none() {
-                locks.0.push(DirectoryLock::for_file(path)?);
-            }
-        }
-        locks.0.iter().for_each(DirectoryLock::sweep);
-        Ok(locks)
-    }
-
-    /// Looks whether the files of `plan` can be replaced, so that a refusal is precise and a dry run predicts it.
-    ///
-    /// # Errors
-    /// The first obstacle.
-    pub fn inspect(&self, plan: &Plan) -> Result<(), FileError> {
-        for edit in plan.edits.iter().filter(|edit| edit.changes()) {
-            if let Target::File(path) = &edit.target
-                && let Some(lock) = self.covering(path)
-            {
-                lock.inspect(path, edit.after.len() as u64)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn covering(&self, path: &Path) -> Option<&DirectoryLock> {
-        self.0.iter().find(|lock| lock.covers(path))
-    }
-
-    /// Makes all edits of `plan`, or none: where one fails, those before it are undone.
-    ///
-    /// # Errors
-    /// What failed, and what of the undoing failed too.
-    pub fn edit(&self, plan: &Plan) -> Result<(), EditFailure> {
-        let changes: Vec<&Edit> = plan.edits.iter().filter(|edit| edit.changes()).collect();
-        for (done, edit) in changes.iter().enumerate() {
-            if let Err(cause) = self.replace(edit) {
-                let undo = changes.get(..done).unwrap_or_default().iter().rev();
-                let left = undo
-                    .filter_map(|edit| self.replace(&edit.inverse()).err())
-                    .collect();
-                return Err(EditFailure { cause, left });
-            }
-        }
-        Ok(())
-    }
-
-    fn replace(&self, edit: &Edit) -> Result<(), FileError> {
-        match &edit.target {
-            Target::File(path) => match self.covering(path) {
-                Some(lock) => lock.replace(path, &edit.before, &edit.after),
-                // The symlink was turned elsewhere since the lock was taken; a fresh lock finds that out.
-                None => DirectoryLock::for_file(path)?.replace(path, &edit.before, &edit.after),
-            },
-            // Its result is printed by the command.
-            Target::Standard => Ok(()),
-        }
-    }
-}
-
-/// An edit failed.
-#[derive(Debug)]
-pub struct EditFailure {
-    /// Why.
-    pub cause: FileError,
-    /// Earlier edits that could not be undone.
-    pub left: Vec<FileError>,
-}
 
 /// What the kubelet's health is judged by.
 #[derive(Debug, Clone)]
@@ -236,17 +155,6 @@ pub struct Known {
     pub request: Request,
     /// When it counts, if no newer one has come by then.
     pub from: Instant,
-}
-
-/// What happens while a kubelet is watched.
-#[derive(Debug)]
-pub enum Notice<'a> {
-    /// It answers for the first time, so long after its restart.
-    Answers(Duration),
-    /// A request of this node is new or has changed.
-    Request(&'a Request),
-    /// A signal came before the proof was complete.
-    Interrupted,
 }
 
 /// A watch over one incarnation of the kubelet.
@@ -391,54 +299,6 @@ impl Vigil {
             request: news.request,
             trouble: news.trouble,
             interrupted,
-        }
-    }
-}
-
-/// What was heard from the API.
-#[derive(Debug, Default)]
-pub struct News {
-    /// The newest request of this node.
-    pub request: Option<Request>,
-    /// What is wrong, as far as is known.
-    pub trouble: Option<ApiError>,
-}
-
-impl News {
-    /// Listens until `end`, or until `enough` holds.
-    pub fn wait(
-        &mut self,
-        sights: Option<&Receiver<Sight>>,
-        end: Instant,
-        notify: &mut impl FnMut(Notice<'_>),
-        enough: impl Fn(Option<&Request>) -> bool,
-    ) {
-        while !enough(self.request.as_ref()) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            match sights.map(|sights| sights.recv_timeout(left)) {
-                Some(Ok(Sight::Request(request))) => self.take(request, notify),
-                Some(Ok(Sight::Trouble(error))) => self.trouble = Some(error),
-                Some(Ok(Sight::Relief)) => self.trouble = None,
-                Some(Err(RecvTimeoutError::Timeout)) => return,
-                None | Some(Err(RecvTimeoutError::Disconnected)) => {
-                    return std::thread::sleep(left);
-                }
-            }
-        }
-    }
-
-    /// A decided request is not news beside a newer one; a kubelet whose request was denied makes another.
-    fn take(&mut self, request: Request, notify: &mut impl FnMut(Notice<'_>)) {
-        let outdated = self
-            .request
-            .as_ref()
-            .is_some_and(|known| known.name != request.name && known.is_newer_than(&request));
-        if !outdated && self.request.as_ref() != Some(&request) {
-            notify(Notice::Request(&request));
-            self.request = Some(request);
         }
     }
 }

@@ -1,0 +1,66 @@
+//! What is heard from the API while a kubelet is watched.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::csr::Request;
+use crate::host::api::{ApiError, Sight};
+
+/// What happens while a kubelet is watched.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// It answers for the first time, so long after its restart.
+    Answers(Duration),
+    /// A request of this node is new or has changed.
+    Request(&'a Request),
+    /// A signal came before the proof was complete.
+    Interrupted,
+}
+
+/// What was heard from the API.
+#[derive(Debug, Default)]
+pub struct News {
+    /// The newest request of this node.
+    pub request: Option<Request>,
+    /// What is wrong, as far as is known.
+    pub trouble: Option<ApiError>,
+}
+
+impl News {
+    /// Listens until `end`, or until `enough` holds.
+    pub fn wait(
+        &mut self,
+        sights: Option<&Receiver<Sight>>,
+        end: Instant,
+        notify: &mut impl FnMut(Notice<'_>),
+        enough: impl Fn(Option<&Request>) -> bool,
+    ) {
+        while !enough(self.request.as_ref()) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            match sights.map(|sights| sights.recv_timeout(left)) {
+                Some(Ok(Sight::Request(request))) => self.take(request, notify),
+                Some(Ok(Sight::Trouble(error))) => self.trouble = Some(error),
+                Some(Ok(Sight::Relief)) => self.trouble = None,
+                Some(Err(RecvTimeoutError::Timeout)) => return,
+                None | Some(Err(RecvTimeoutError::Disconnected)) => {
+                    return std::thread::sleep(left);
+                }
+            }
+        }
+    }
+
+    /// A decided request is not news beside a newer one; a kubelet whose request was denied makes another.
+    pub(super) fn take(&mut self, request: Request, notify: &mut impl FnMut(Notice<'_>)) {
+        let outdated = self
+            .request
+            .as_ref()
+            .is_some_and(|known| known.name != request.name && known.is_newer_than(&request));
+        if !outdated && self.request.as_ref() != Some(&request) {
+            notify(Notice::Request(&request));
+            self.request = Some(request);
+        }
+    }
+}

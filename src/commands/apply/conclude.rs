@@ -1,0 +1,140 @@
+//! What is said of a kubelet that came back: its request, its certificate, or why there is none.
+
+use crate::apply::Watched;
+use crate::cli;
+use crate::commands::request;
+use crate::csr::State;
+use crate::host::api::ApiError;
+use crate::observed::Node;
+use crate::report::{CertificateReport, Code, Document, Problem};
+
+use super::run::{Run, is_lost};
+
+impl Run<'_> {
+    /// Requests that a kubelet before this one has left behind.
+    pub(super) fn tell_stale(&self, watched: &Watched, document: &mut Document) {
+        let current = watched
+            .request
+            .as_ref()
+            .map(|request| request.name.as_str());
+        let pending = self
+            .cluster
+            .iter()
+            .flat_map(|cluster| &cluster.listing.pending);
+        let stale: Vec<&str> = pending
+            .map(String::as_str)
+            .filter(|name| Some(*name) != current)
+            .collect();
+        if current.is_some() && !stale.is_empty() {
+            let names = stale.join(", ");
+            self.console.warn(
+                document,
+                format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),
+            );
+        }
+    }
+
+    /// The kubelet is healthy; is what was waited for there?
+    pub(super) fn conclude(
+        &mut self,
+        watched: &Watched,
+        document: &mut Document,
+    ) -> Result<(), Problem> {
+        let port = self.kubelet.port();
+        let wait = self.arguments.wait;
+        let Some(cluster) = self.cluster.as_mut() else {
+            return Ok(());
+        };
+        let request = watched.request.as_ref();
+        let issued =
+            cluster.kept.is_some() || request.is_some_and(|request| request.state == State::Issued);
+        let served = if issued {
+            cluster.served(request, port)
+        } else {
+            Err("no certificate is issued".to_owned())
+        };
+        if let Ok(served) = &served {
+            let verified = served.verified.is_ok();
+            document.certificate =
+                Some(Some(CertificateReport::new(&served.certificate, verified)));
+        }
+        if let (Some(kept), None) = (&cluster.kept, request) {
+            self.console.say(&format!(
+                "the kubelet keeps the serving certificate that it has, valid until {}; no request is coming",
+                kept.not_after
+            ));
+        }
+        let interrupted = if watched.interrupted {
+            "interrupted"
+        } else {
+            "out of time"
+        };
+        let done = match wait {
+            cli::Wait::Csr => {
+                cluster.kept.is_some() || request.is_some_and(|request| !is_lost(request))
+            }
+            cli::Wait::Issued => {
+                issued && served.as_ref().is_ok_and(|served| served.verified.is_ok())
+            }
+            cli::Wait::None => true,
+        };
+        if done {
+            if let (cli::Wait::Issued, Ok(served)) = (wait, &served) {
+                self.console.say(&format!(
+                    "port {port} serves a certificate of {}, valid until {}, and it verifies",
+                    served.certificate.issuer, served.certificate.not_after
+                ));
+            }
+            return Ok(());
+        }
+        let code = if watched.trouble.as_ref().is_some_and(ApiError::is_forbidden) {
+            Code::Permission
+        } else {
+            Code::Temporary
+        };
+        match request {
+            Some(request) if issued => {
+                let why = match served {
+                    Ok(served) => served
+                        .verified
+                        .err()
+                        .map(|why| why.to_string())
+                        .unwrap_or_default(),
+                    Err(why) => why,
+                };
+                Err(Problem::new(
+                    code,
+                    format!("cannot wait for the certificate of {}: {interrupted}: it is issued, but port {port}: {why}", request.name),
+                )
+                .hint("journalctl -u kubelet | grep -i certificate"))
+            }
+            Some(request) => {
+                let problem = Problem::new(
+                    code,
+                    format!(
+                        "cannot wait for the certificate of {}: {interrupted}, and it is {}",
+                        request.name, request.state
+                    ),
+                );
+                Err(match request::next_step(request) {
+                    Some((_, command)) => problem.hint(command),
+                    None => problem.hint("kubectl get csr"),
+                })
+            }
+            None => {
+                let mut reasons = cluster.node().map(Node::why_no_request).unwrap_or_default();
+                reasons.extend(watched.trouble.as_ref().map(ToString::to_string));
+                let why = if reasons.is_empty() {
+                    "the kubelet runs and has made none".to_owned()
+                } else {
+                    reasons.join("; ")
+                };
+                Err(Problem::new(
+                    code,
+                    format!("cannot wait for the kubelet's request: {interrupted}: {why}"),
+                )
+                .hint("kubelet-tls csr, in a while; journalctl -u kubelet | grep -i csr"))
+            }
+        }
+    }
+}

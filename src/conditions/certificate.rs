@@ -1,0 +1,226 @@
+//! What certificate it has, what it serves, and what has become of its requests.
+
+use std::net::SocketAddr;
+
+use crate::csr::{State, requestor_of};
+use crate::observed::{NotServed, Served, Unverified};
+
+use super::configuration::enabled;
+use super::{APPLY, Evidence, Status, Stored, Verdict, fails, holds, unknown};
+
+pub(super) fn issued(seen: &Evidence) -> Verdict {
+    let (path, certificate) = match &seen.stored {
+        Stored::Missing(path) => {
+            return not_issued(seen, format!("there is no {}", path.display()));
+        }
+        Stored::NotSymlink(path) => {
+            let message = format!(
+                "{} is not a symlink, so the kubelet cannot renew it",
+                path.display()
+            );
+            return fails(
+                "NotSymlink",
+                message,
+                format!("rm {} && systemctl restart kubelet", path.display()),
+            );
+        }
+        Stored::Broken(path, why) => {
+            let message = format!("{}: {why}", path.display());
+            return fails(
+                "Unusable",
+                message,
+                format!("rm {} && systemctl restart kubelet", path.display()),
+            );
+        }
+        Stored::Pair(path, certificate) => (path.display(), certificate),
+    };
+    let (Ok(name), Ok(node)) = (&seen.name, &seen.node) else {
+        let why = seen
+            .node
+            .as_ref()
+            .err()
+            .or(seen.name.as_ref().err())
+            .map_or("", String::as_str);
+        return unknown(
+            "NodeUnknown",
+            format!("{path} is there; whether it covers the Node's addresses is not known: {why}"),
+        );
+    };
+    let until = format!("{path}, valid until {}", certificate.not_after);
+    if !certificate.is_valid_at(seen.now.1) {
+        return not_issued(seen, format!("{until}, is not valid now"));
+    }
+    if certificate.common_name.as_deref() != Some(requestor_of(name).as_str()) {
+        let of = certificate.common_name.as_deref().unwrap_or("nobody");
+        return not_issued(seen, format!("{path} is {of}'s, not this node's"));
+    }
+    let missing = node.missing_in(&certificate.names);
+    if !missing.is_empty() {
+        return not_issued(
+            seen,
+            format!("{path} does not cover {}", missing.join(", ")),
+        );
+    }
+    holds("Issued", until)
+}
+
+/// There is no good certificate; what has become of the request for one?
+fn not_issued(seen: &Evidence, what: String) -> Verdict {
+    if enabled(seen).0 != Status::True {
+        return fails("NotEnabled", what, APPLY);
+    }
+    let Ok(listing) = &seen.requests else {
+        return fails("NoCertificate", what, "kubelet-tls csr");
+    };
+    match &listing.newest {
+        Some(request) if request.state == State::Pending => fails(
+            "Pending",
+            format!("{what}; {} is Pending", request.name),
+            format!("kubectl certificate approve {}", request.name),
+        ),
+        Some(request) if request.state == State::Approved => fails(
+            "NotSigned",
+            format!("{what}; {} is approved and not signed", request.name),
+            "kubectl -n kube-system get pods -l component=kube-controller-manager",
+        ),
+        Some(request) if request.state == State::Failed => fails(
+            "SignerRefused",
+            format!("{what}; the signer refused {}", request.name),
+            format!("kubectl get csr {} -o yaml", request.name),
+        ),
+        Some(request) => fails(
+            "NoRequest",
+            format!(
+                "{what}; the newest request, {}, is {}",
+                request.name, request.state
+            ),
+            "journalctl -u kubelet | grep -i csr",
+        ),
+        None => fails(
+            "NoRequest",
+            format!("{what}; the kubelet has made no request"),
+            APPLY,
+        ),
+    }
+}
+
+pub(super) fn trusted(seen: &Evidence) -> Verdict {
+    if seen.served.is_empty() {
+        let why = seen
+            .node
+            .as_ref()
+            .err()
+            .map_or("the Node has no IP address", String::as_str);
+        return unknown("AddressesUnknown", why);
+    }
+    // The first address that serves something bad is the one to tell of.
+    for (address, served) in &seen.served {
+        match served {
+            Err(NotServed::NoCertificate) => {
+                let hint = seen
+                    .requests
+                    .as_ref()
+                    .ok()
+                    .and_then(|listing| listing.newest.as_ref());
+                let hint = hint.filter(|request| request.state == State::Pending);
+                let hint = hint.map_or("kubelet-tls csr".to_owned(), |request| {
+                    format!("kubectl certificate approve {}", request.name)
+                });
+                return fails(
+                    "NoCertificate",
+                    format!("{address}: {}", NotServed::NoCertificate),
+                    hint,
+                );
+            }
+            // An ExternalIP may be out of this node's own reach, behind a NAT.
+            Err(_) => {}
+            Ok(Served {
+                certificate,
+                verified: Err(why),
+            }) => {
+                let by = &certificate.issuer;
+                return match why {
+                    Unverified::UnknownAuthority if certificate.is_kubelets_own() => fails(
+                        "SelfSigned",
+                        format!("{address} serves the kubelet's own certificate, of {by}"),
+                        APPLY,
+                    ),
+                    Unverified::UnknownAuthority => fails(
+                        "UnknownAuthority",
+                        format!(
+                            "{address} serves a certificate of {by}, which is not the cluster's CA"
+                        ),
+                        "grep -i tlsCertFile in the kubelet's configuration; kubelet-tls diff",
+                    ),
+                    Unverified::Expired => fails(
+                        "Expired",
+                        format!(
+                            "{address} serves a certificate that is not valid now: until {}",
+                            certificate.not_after
+                        ),
+                        "kubelet-tls csr; kubectl certificate approve what it prints",
+                    ),
+                    Unverified::WrongName => fails(
+                        "NameMissing",
+                        format!(
+                            "{address} serves a certificate that is not for it: {}",
+                            certificate.names.describe()
+                        ),
+                        "kubelet-tls csr; kubectl certificate approve what it prints",
+                    ),
+                    Unverified::Other(why) => fails(
+                        "Unverified",
+                        format!("{address}: {why}"),
+                        "journalctl -u kubelet",
+                    ),
+                };
+            }
+            Ok(_) => {}
+        }
+    }
+    let verified = |(_, served): &&(SocketAddr, Result<Served, NotServed>)| served.is_ok();
+    let (good, out_of_reach): (Vec<_>, Vec<_>) = seen.served.iter().partition(verified);
+    let names = |all: &[&(SocketAddr, Result<Served, NotServed>)]| {
+        all.iter()
+            .map(|(address, _)| address.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    if good.is_empty() {
+        let why = out_of_reach
+            .iter()
+            .filter_map(|(address, served)| Some(format!("{address}: {}", served.as_ref().err()?)));
+        return fails(
+            "Unreachable",
+            why.collect::<Vec<_>>().join("; "),
+            "systemctl status kubelet",
+        );
+    }
+    let mut message = format!("{} verifies against the cluster's CA", names(&good));
+    if !out_of_reach.is_empty() {
+        message.push_str(&format!(
+            "; {} cannot be reached from here",
+            names(&out_of_reach)
+        ));
+    }
+    holds("Verified", message)
+}
+
+pub(super) fn no_stale_requests(seen: &Evidence) -> Verdict {
+    let listing = match &seen.requests {
+        Ok(listing) => listing,
+        Err(why) => return unknown("NotReadable", why.as_str()),
+    };
+    let stale = listing.stale();
+    if stale.is_empty() {
+        return holds("None", "no request is pending whose key is lost");
+    }
+    fails(
+        "Stale",
+        format!(
+            "their keys are lost, so approve none of them: {}",
+            stale.join(", ")
+        ),
+        format!("kubectl delete csr {}", stale.join(" ")),
+    )
+}

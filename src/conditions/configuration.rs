@@ -1,0 +1,191 @@
+//! What the kubelet is configured to do, and whether it does that.
+
+use jiff::Timestamp;
+
+use super::{APPLY, Evidence, Verdict, fails, holds, unknown};
+
+/// The first minor of which a bootstrapped certificate is served in preference to a static one: seen on 1.36 and not on
+/// 1.19; read to be 1.35 or near it.
+pub const BOOTSTRAP_WINS: u32 = 35;
+
+pub(super) fn enabled(seen: &Evidence) -> Verdict {
+    let kubelet = &seen.kubelet;
+    if let Some(value) = kubelet.flags.boolean("rotate-server-certificates") {
+        let message = format!(
+            "the kubelet runs with {}",
+            kubelet.flag("rotate-server-certificates")
+        );
+        return if value {
+            holds("SetByFlag", message)
+        } else {
+            fails("UnsetByFlag", message, "systemctl cat kubelet")
+        };
+    }
+    let place = kubelet.origin("serverTLSBootstrap");
+    let complaints = seen
+        .complaints
+        .iter()
+        .map(|complaint| format!("; {complaint}"))
+        .collect::<String>();
+    match (kubelet.settings.server_tls_bootstrap, place) {
+        (Some(true), Some(place)) => holds("Set", format!("{place}{complaints}")),
+        (Some(false), Some(place)) => fails("SetToFalse", format!("{place}{complaints}"), APPLY),
+        _ => {
+            let file = kubelet
+                .files
+                .first()
+                .map(|file| file.path.display().to_string())
+                .unwrap_or_default();
+            fails(
+                "NotSet",
+                format!("{file} does not set it{complaints}"),
+                APPLY,
+            )
+        }
+    }
+}
+
+pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
+    let kubelet = &seen.kubelet;
+    let file = kubelet.settings.server_tls_bootstrap.unwrap_or(false);
+    if let Some(flag) = kubelet.flags.boolean("rotate-server-certificates")
+        && flag != file
+    {
+        let message = format!(
+            "{} beats {file} in the files",
+            kubelet.flag("rotate-server-certificates")
+        );
+        return fails(
+            "FlagDecides",
+            message,
+            "systemctl cat kubelet; take the flag out of the file that sets it",
+        );
+    }
+    if let Some(gate) = kubelet.gate_off() {
+        let message = format!(
+            "the feature gate {gate} keeps a kubelet with serverTLSBootstrap from starting"
+        );
+        return fails(
+            "FeatureGateOff",
+            message,
+            "take the gate out of the kubelet's flags and files",
+        );
+    }
+    if let Some((name, path)) = kubelet.static_certificate() {
+        return match seen
+            .node
+            .as_ref()
+            .ok()
+            .and_then(|node| minor(&node.kubelet_version))
+        {
+            Some(minor) if minor >= BOOTSTRAP_WINS => holds(
+                "BootstrapWins",
+                format!("{name} is {path}, which kubelet 1.{minor} does not serve"),
+            ),
+            Some(minor) => fails(
+                "StaticCertificate",
+                format!(
+                    "{name} is {path}, which kubelet 1.{minor} goes on serving to clients that dial an address"
+                ),
+                format!("take {name} out, then {APPLY}"),
+            ),
+            None => unknown(
+                "VersionUnknown",
+                format!(
+                    "{name} is {path}, and whether that is served depends on the kubelet's version"
+                ),
+            ),
+        };
+    }
+    if kubelet.started.is_none() {
+        return unknown(
+            "KubeletNotRunning",
+            "the flags of a kubelet that does not run are not known",
+        );
+    }
+    holds(
+        "NothingAgainstIt",
+        "no flag, feature gate or static certificate stands against it",
+    )
+}
+
+/// The minor of `v1.36.2`.
+pub fn minor(version: &str) -> Option<u32> {
+    version
+        .strip_prefix("v1.")?
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
+}
+
+pub(super) fn up_to_date(seen: &Evidence) -> Verdict {
+    let Some(started) = seen
+        .kubelet
+        .started
+        .and_then(|started| Timestamp::try_from(started).ok())
+    else {
+        return unknown("KubeletNotRunning", "the kubelet does not run");
+    };
+    if seen.kubelet.is_older_than_config(seen.now.0) {
+        let message = format!(
+            "the kubelet started at {started:.0}, before its configuration was last written"
+        );
+        return fails("StartedBeforeConfig", message, APPLY);
+    }
+    if seen.kubelet.flags_change {
+        let message = "its next start brings other flags than it runs with";
+        return fails("FlagsChanged", message, APPLY);
+    }
+    if seen
+        .kubelet
+        .unit
+        .as_ref()
+        .is_some_and(|unit| unit.need_daemon_reload)
+    {
+        return fails(
+            "UnitChanged",
+            "kubelet.service changed on disk since systemd read it",
+            "systemctl daemon-reload",
+        );
+    }
+    holds("StartedAfterConfig", format!("started at {started:.0}"))
+}
+
+pub(super) fn healthy(seen: &Evidence) -> Verdict {
+    match &seen.health {
+        Ok(()) => holds("Answers", "it runs and answers /healthz"),
+        Err(reason) => fails(
+            "Unhealthy",
+            reason.as_str(),
+            "journalctl -u kubelet --no-pager -n 50",
+        ),
+    }
+}
+
+pub(super) fn cluster_agrees(seen: &Evidence) -> Verdict {
+    let (name, settings) = match &seen.cluster {
+        Ok(cluster) => cluster,
+        Err(why) => return unknown("NotReadable", why.as_str()),
+    };
+    let here = seen.kubelet.settings.server_tls_bootstrap.unwrap_or(false);
+    let there = settings.server_tls_bootstrap.unwrap_or(false);
+    if here == there {
+        return holds(
+            "Agrees",
+            format!("configmap/kube-system/{name} says {there} too"),
+        );
+    }
+    let edit = format!("kubectl -n kube-system edit configmap {name}");
+    if here {
+        let message = format!(
+            "configmap/kube-system/{name} does not say true: the next kubeadm upgrade undoes this, and nodes that join do without"
+        );
+        fails("UpgradeWouldUndo", message, edit)
+    } else {
+        let message = format!(
+            "configmap/kube-system/{name} says true and this node does not: an upgrade may have been undone here, or not reached it"
+        );
+        fails("NodeLacksIt", message, APPLY)
+    }
+}

@@ -1,0 +1,166 @@
+//! The node's conditions: what is true of its serving certificate, each with its evidence and what to do about it.
+//!
+//! What could not be seen is Unknown with the reason, never True.
+
+mod certificate;
+mod configuration;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::certificate::Certificate;
+use crate::csr::Listing;
+use crate::kubelet::Settings;
+use crate::observed::{Kubelet, Node, NotServed, Served};
+
+use certificate::{issued, no_stale_requests, trusted};
+use configuration::{cluster_agrees, enabled, healthy, takes_effect, up_to_date};
+
+pub use configuration::{BOOTSTRAP_WINS, minor};
+
+/// All that the conditions are drawn from. An `Err` says why something was not seen.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// The kubelet and its files.
+    pub kubelet: Kubelet,
+    /// What else the kubelet would not start with, or take no notice of.
+    pub complaints: Vec<String>,
+    /// Whether it runs and answers, or in what way not.
+    pub health: Result<(), String>,
+    /// The certificate that it keeps.
+    pub stored: Stored,
+    /// The node's name.
+    pub name: Result<String, String>,
+    /// Its Node object.
+    pub node: Result<Node, String>,
+    /// Its requests.
+    pub requests: Result<Listing, String>,
+    /// The kubelet's configuration in the cluster: the ConfigMap's name and what it says.
+    pub cluster: Result<(String, Settings), String>,
+    /// What is served, at each of the Node's addresses.
+    pub served: Vec<(SocketAddr, Result<Served, NotServed>)>,
+    /// Now.
+    pub now: (SystemTime, Timestamp),
+}
+
+/// `kubelet-server-current.pem`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// There is none.
+    Missing(PathBuf),
+    /// It is not the symlink that the kubelet's store keeps, and every later renewal fails on it.
+    NotSymlink(PathBuf),
+    /// It cannot be read, or its key is not its certificate's.
+    Broken(PathBuf, String),
+    /// A certificate with its key.
+    Pair(PathBuf, Certificate),
+}
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Whether it holds.
+    pub status: Status,
+    /// Why, in one CamelCase word.
+    pub reason: &'static str,
+    /// The evidence, for people.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// The conditions of a node, in the order in which each rests on those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Kind {
+    /// The kubelet's configuration says `serverTLSBootstrap: true`.
+    ServerTLSBootstrapEnabled,
+    /// Nothing beats or defeats that value.
+    ValueTakesEffect,
+    /// The kubelet started after its configuration was written.
+    KubeletUpToDate,
+    /// It runs and answers.
+    KubeletHealthy,
+    /// It has a certificate from the cluster, good for every address of its Node.
+    ServingCertificateIssued,
+    /// That is what it serves, and it verifies.
+    ServingCertificateTrusted,
+    /// The next `kubeadm upgrade` or `join` leaves the value as it is.
+    ClusterConfigAgrees,
+    /// No request is pending whose key is lost.
+    NoStaleRequests,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Status {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// It could not be seen.
+    Unknown,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// What one condition comes to, before it has its name.
+type Verdict = (Status, &'static str, String, Option<String>);
+
+/// The command that enables, or completes what is half done.
+const APPLY: &str = "kubelet-tls apply";
+
+/// Draws the conditions.
+pub fn conditions(seen: &Evidence) -> Vec<Condition> {
+    [
+        (Kind::ServerTLSBootstrapEnabled, enabled(seen)),
+        (Kind::ValueTakesEffect, takes_effect(seen)),
+        (Kind::KubeletUpToDate, up_to_date(seen)),
+        (Kind::KubeletHealthy, healthy(seen)),
+        (Kind::ServingCertificateIssued, issued(seen)),
+        (Kind::ServingCertificateTrusted, trusted(seen)),
+        (Kind::ClusterConfigAgrees, cluster_agrees(seen)),
+        (Kind::NoStaleRequests, no_stale_requests(seen)),
+    ]
+    .into_iter()
+    .map(|(kind, (status, reason, message, hint))| Condition {
+        kind,
+        status,
+        reason,
+        message,
+        hint,
+    })
+    .collect()
+}
+
+fn holds(reason: &'static str, message: impl Into<String>) -> Verdict {
+    (Status::True, reason, message.into(), None)
+}
+
+fn fails(reason: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Verdict {
+    (Status::False, reason, message.into(), Some(hint.into()))
+}
+
+fn unknown(reason: &'static str, message: impl Into<String>) -> Verdict {
+    (Status::Unknown, reason, message.into(), None)
+}

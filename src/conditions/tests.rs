@@ -1,0 +1,196 @@
+//! The conditions over constructed evidence.
+
+use super::*;
+use crate::kubelet::Flags;
+use crate::observed::Unverified;
+use crate::observed::{ConfigFile, Unit};
+
+const ON: &str = "kind: KubeletConfiguration\nserverTLSBootstrap: true\n";
+const PEM: &[u8] = include_bytes!("../../testdata/captured/1.36/kubelet-server-current.crt.pem");
+
+/// The captured node of 1.36, all well.
+fn well() -> Evidence {
+    let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+    let certificate = Certificate::from_pem(PEM).unwrap();
+    let started = SystemTime::from(now);
+    let address: SocketAddr = "10.77.0.21:10250".parse().unwrap();
+    Evidence {
+        kubelet: Kubelet {
+            unit: Some(Unit::default()),
+            flags: Flags::default(),
+            flags_change: false,
+            sources: std::collections::BTreeMap::new(),
+            program: None,
+            started: Some(started),
+            files: vec![ConfigFile {
+                path: "/c.yaml".into(),
+                bytes: ON.into(),
+                modified: Some(started),
+            }],
+            settings: Settings::read(ON.as_bytes()).unwrap(),
+        },
+        complaints: Vec::new(),
+        health: Ok(()),
+        stored: Stored::Pair("/pki/current.pem".into(), certificate.clone()),
+        name: Ok("node36".into()),
+        node: Ok(Node {
+            addresses: vec![
+                ("InternalIP".into(), "10.77.0.21".into()),
+                ("Hostname".into(), "node36".into()),
+            ],
+            taints: Vec::new(),
+            kubelet_version: "v1.36.2".into(),
+        }),
+        requests: Ok(Listing::default()),
+        cluster: Ok((
+            "kubelet-config".into(),
+            Settings::read(ON.as_bytes()).unwrap(),
+        )),
+        served: vec![(
+            address,
+            Ok(Served {
+                certificate,
+                verified: Ok(()),
+            }),
+        )],
+        now: (started, now),
+    }
+}
+
+fn said(seen: &Evidence, kind: Kind) -> String {
+    let condition = conditions(seen)
+        .into_iter()
+        .find(|condition| condition.kind == kind)
+        .unwrap();
+    assert_eq!(
+        condition.hint.is_some(),
+        condition.status == Status::False,
+        "{condition:?}"
+    );
+    format!("{}({})", condition.status, condition.reason)
+}
+
+#[test]
+fn no_false_alarm_on_a_node_that_is_well() {
+    for condition in conditions(&well()) {
+        assert_eq!(condition.status, Status::True, "{condition:?}");
+    }
+}
+
+#[test]
+fn what_is_stored() {
+    let with = |stored: Stored| {
+        said(
+            &Evidence { stored, ..well() },
+            Kind::ServingCertificateIssued,
+        )
+    };
+    assert_eq!(with(Stored::NotSymlink("/p".into())), "False(NotSymlink)");
+    assert_eq!(
+        with(Stored::Broken("/p".into(), "x".into())),
+        "False(Unusable)"
+    );
+    assert_eq!(with(Stored::Missing("/p".into())), "False(NoRequest)");
+    let mut expired = well();
+    expired.now.1 = "2029-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(
+        said(&expired, Kind::ServingCertificateIssued),
+        "False(NoRequest)"
+    );
+    let mut moved = well();
+    moved
+        .node
+        .as_mut()
+        .unwrap()
+        .addresses
+        .push(("InternalIP".into(), "10.77.0.99".into()));
+    assert_eq!(
+        said(&moved, Kind::ServingCertificateIssued),
+        "False(NoRequest)"
+    );
+    let other = Evidence {
+        name: Ok("node37".into()),
+        ..well()
+    };
+    assert_eq!(
+        said(&other, Kind::ServingCertificateIssued),
+        "False(NoRequest)"
+    );
+    let unseen = Evidence {
+        node: Err("403".into()),
+        ..well()
+    };
+    assert_eq!(
+        said(&unseen, Kind::ServingCertificateIssued),
+        "Unknown(NodeUnknown)"
+    );
+}
+
+#[test]
+fn what_is_served() {
+    let address: SocketAddr = "10.77.0.21:10250".parse().unwrap();
+    let one = |served: Result<Served, NotServed>| {
+        said(
+            &Evidence {
+                served: vec![(address, served)],
+                ..well()
+            },
+            Kind::ServingCertificateTrusted,
+        )
+    };
+    let bad = |why: Unverified| {
+        one(Ok(Served {
+            certificate: Certificate::from_pem(PEM).unwrap(),
+            verified: Err(why),
+        }))
+    };
+    assert_eq!(bad(Unverified::UnknownAuthority), "False(UnknownAuthority)");
+    assert_eq!(bad(Unverified::Expired), "False(Expired)");
+    assert_eq!(bad(Unverified::WrongName), "False(NameMissing)");
+    assert_eq!(bad(Unverified::Other("x".into())), "False(Unverified)");
+    assert_eq!(one(Err(NotServed::NoCertificate)), "False(NoCertificate)");
+    assert_eq!(one(Err(NotServed::Refused)), "False(Unreachable)");
+    let mut certificate = Certificate::from_pem(PEM).unwrap();
+    certificate.issuer = "CN=node36-ca@1795448545".into();
+    let own = Ok(Served {
+        certificate,
+        verified: Err(Unverified::UnknownAuthority),
+    });
+    assert_eq!(one(own), "False(SelfSigned)");
+    let mut behind_nat = well();
+    behind_nat
+        .served
+        .push(("203.0.113.9:10250".parse().unwrap(), Err(NotServed::Silent)));
+    assert_eq!(
+        said(&behind_nat, Kind::ServingCertificateTrusted),
+        "True(Verified)"
+    );
+    let none = Evidence {
+        served: Vec::new(),
+        ..well()
+    };
+    assert_eq!(
+        said(&none, Kind::ServingCertificateTrusted),
+        "Unknown(AddressesUnknown)"
+    );
+}
+
+#[test]
+fn a_static_certificate_depends_on_the_version() {
+    let with = |version: &str| {
+        let mut seen = well();
+        seen.kubelet.settings.tls_cert_file = Some("/x.crt".into());
+        seen.node.as_mut().unwrap().kubelet_version = version.into();
+        said(&seen, Kind::ValueTakesEffect)
+    };
+    assert_eq!(with("v1.34.9"), "False(StaticCertificate)");
+    assert_eq!(with("v1.35.0"), "True(BootstrapWins)");
+    assert_eq!(with(""), "Unknown(VersionUnknown)");
+}
+
+#[test]
+fn a_unit_that_changed_on_disk() {
+    let mut seen = well();
+    seen.kubelet.unit.as_mut().unwrap().need_daemon_reload = true;
+    assert_eq!(said(&seen, Kind::KubeletUpToDate), "False(UnitChanged)");
+}

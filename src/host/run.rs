@@ -1,0 +1,106 @@
+//! Runs a program to its end, with a deadline and a cap.
+#![expect(clippy::disallowed_methods, reason = "this is where programs are run")]
+
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::systemd::SystemdError;
+
+/// Output beyond this is cut: no answer of systemctl's is near it.
+const OUTPUT_CAP: u64 = 1024 * 1024;
+
+/// Runs `program` and returns what it said on standard output.
+///
+/// # Errors
+/// When it is not there, does not end in time, or fails.
+pub(super) fn run(
+    program: &str,
+    what: &'static str,
+    arguments: &[&str],
+    deadline: Duration,
+) -> Result<String, SystemdError> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .env("SYSTEMD_COLORS", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A process group of its own: Ctrl-C on our terminal must not stop a restart half-way.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => SystemdError::Missing(program.to_owned()),
+            _ => SystemdError::Run(program.to_owned(), error),
+        })?;
+    let output = child.stdout.take().map(drain);
+    let words = child.stderr.take().map(drain);
+    let end = Instant::now() + deadline;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(2)),
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(SystemdError::Deadline(what, deadline));
+            }
+            Err(error) => return Err(SystemdError::Run(program.to_owned(), error)),
+        }
+    };
+    let text = |reader: Option<thread::JoinHandle<String>>| {
+        reader
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default()
+    };
+    let (output, words) = (text(output), text(words));
+    if status.success() {
+        return Ok(output);
+    }
+    // The first line is the cause; what follows is the next layer's opinion of it.
+    let words = words
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .map(str::to_owned);
+    let words = words.unwrap_or_else(|| format!("{program} {what} failed: {status}"));
+    Err(SystemdError::Refused {
+        code: status.code().unwrap_or(-1),
+        words,
+    })
+}
+
+fn drain(pipe: impl std::io::Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.take(OUTPUT_CAP).read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_hangs_or_is_missing() {
+        let started = Instant::now();
+        let hung = run("sleep", "test", &["60"], Duration::from_millis(50));
+        assert!(matches!(hung, Err(SystemdError::Deadline("test", _))));
+        assert!(started.elapsed() < Duration::from_secs(10));
+        assert!(matches!(
+            run("no-such-program", "test", &[], Duration::from_secs(15)),
+            Err(SystemdError::Missing(_))
+        ));
+        let refused = run(
+            "sh",
+            "test",
+            &["-c", "echo why >&2; exit 5"],
+            Duration::from_secs(15),
+        );
+        assert!(matches!(refused, Err(SystemdError::Refused { code: 5, words }) if words == "why"));
+    }
+}

@@ -1,0 +1,54 @@
+//! The node as seen once: what systemd, the process table, the files and the API said, as values.
+
+mod kubelet;
+mod node;
+mod unit;
+
+pub use kubelet::{ConfigFile, Kubelet, kubeconfig};
+pub use node::Node;
+pub use unit::{Incarnation, Unit};
+
+use crate::certificate::Certificate;
+
+/// What a TLS server presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Its own certificate.
+    pub certificate: Certificate,
+    /// Whether it verifies against the cluster's CA for the address dialled, and why not.
+    pub verified: Result<(), Unverified>,
+}
+
+/// Why a certificate that was presented does not verify.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unverified {
+    /// Another CA, or the kubelet itself, signed it.
+    #[error("the cluster's CA did not sign it")]
+    UnknownAuthority,
+    /// It is expired, or not valid yet.
+    #[error("it is not valid now")]
+    Expired,
+    /// The address dialled is not among its names.
+    #[error("it is not for this address")]
+    WrongName,
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why no certificate was presented.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotServed {
+    /// Nothing listens.
+    #[error("connection refused")]
+    Refused,
+    /// The server has none yet: a kubelet that waits for its certificate ends every handshake so.
+    #[error("remote error: tls: internal error; it has no certificate")]
+    NoCertificate,
+    /// No answer in time.
+    #[error("no answer in time")]
+    Silent,
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
