@@ -104,7 +104,15 @@ fn a_port_that_serves_none() {
     assert_eq!(probe(address, &roots(&ca)), Err(NotServed::Silent));
     assert!(began.elapsed() < Duration::from_secs(5));
     drop(listener);
-    assert_eq!(probe(address, &roots(&ca)), Err(NotServed::Refused));
+    // Another program on this machine may take a port that has just become free.
+    let refused = (0..5).any(|_| {
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        probe(address, &roots(&ca)) == Err(NotServed::Refused)
+    });
+    assert!(refused);
     assert!(matches!(
         probe(address, &[b"no certificate".to_vec()]),
         Err(NotServed::Other(_))
