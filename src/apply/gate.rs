@@ -189,7 +189,7 @@ impl Vigil {
         loop {
             if let Err((reason, hint)) = self.look() {
                 // The id first: the next automatic restart changes it.
-                let journal = systemd::journal(&self.baseline.invocation_id, JOURNAL_LINES);
+                let journal = systemd::journal(&self.baseline, JOURNAL_LINES);
                 return self.watched(
                     Err(Death {
                         reason,

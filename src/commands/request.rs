@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::csr::{Request, State};
 use crate::host::api::{Api, ApiError};
 use crate::host::tls;
-use crate::observed::Served;
+use crate::observed::{NotServed, Served};
 use crate::report::{Code, Document, Problem};
 
 /// Opens the API with the node's credential and notes the node's name.
@@ -82,18 +82,22 @@ pub(crate) fn next_step(request: &Request) -> Option<(&'static str, String)> {
     }
 }
 
-/// What the kubelet serves on `port`, at the first of `addresses` that answers with a certificate.
+/// What the kubelet serves on `port` of `addresses`: the first that does not verify, else the first that does. An address
+/// out of this node's own reach (an ExternalIP behind a NAT) does not count while another answers.
 ///
 /// # Errors
-/// What happened instead.
+/// When one has no certificate to present, or none can be reached.
 pub(crate) fn served(addresses: &[IpAddr], port: u16, roots: &[Vec<u8>]) -> Result<Served, String> {
     let mut failure = "the Node has no IP address".to_owned();
+    let mut good = None;
     for address in addresses {
         let address = SocketAddr::new(*address, port);
         match tls::probe(address, roots) {
-            Ok(served) => return Ok(served),
+            Ok(served) if served.verified.is_err() => return Ok(served),
+            Ok(served) => good = good.or(Some(served)),
+            Err(error @ NotServed::NoCertificate) => return Err(format!("{address}: {error}")),
             Err(error) => failure = format!("{address}: {error}"),
         }
     }
-    Err(failure)
+    good.ok_or(failure)
 }

@@ -53,6 +53,26 @@ impl StateDirectory {
         }
     }
 
+    /// Looks whether a receipt could be written, as far as can be seen without trying.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn inspect(&self) -> Result<(), FileError> {
+        let there = self
+            .0
+            .ancestors()
+            .find(|path| path.exists())
+            .unwrap_or(Path::new("/"));
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::accessat(rustix::fs::CWD, there, access, rustix::fs::AtFlags::EACCESS).map_err(
+            |error| FileError {
+                action: "write",
+                path: self.receipt_path(),
+                cause: io::Error::from(error).into(),
+            },
+        )
+    }
+
     /// Writes the receipt; it is on the disk, whole, with mode 0600, when this returns.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::host::{files, run::run};
 use crate::kubelet::unit::{EnvironmentFile, Word, next_command_line};
-use crate::observed::Unit;
+use crate::observed::{Incarnation, Unit};
 
 /// The kubelet's unit, as every kubeadm package names it.
 pub const KUBELET: &str = "kubelet.service";
@@ -109,20 +109,26 @@ pub fn restart(unit: &str, stop_timeout: Option<Duration>) -> Result<(), Systemd
 }
 
 /// The last `lines` of one start's own words, oldest first; empty where the journal cannot be read.
-pub fn journal(invocation_id: &str, lines: usize) -> Vec<String> {
+pub fn journal(start: &Incarnation, lines: usize) -> Vec<String> {
     let count = format!("--lines={lines}");
-    // The first match is what the process said, the second what systemd said of it.
-    let said = format!("_SYSTEMD_INVOCATION_ID={invocation_id}");
-    let said_of = format!("INVOCATION_ID={invocation_id}");
-    let arguments = [
+    // What the process said, and what systemd said of it; and the process by its number, because journald learns of the
+    // start too late where it dies within a millisecond.
+    let said = format!("_SYSTEMD_INVOCATION_ID={}", start.invocation_id);
+    let said_of = format!("INVOCATION_ID={}", start.invocation_id);
+    let by = format!("_PID={}", start.main_pid);
+    let mut arguments = vec![
         "--output=cat",
         "--no-pager",
         "--quiet",
+        "--boot",
         &count,
         &said,
         "+",
         &said_of,
     ];
+    if start.main_pid != 0 {
+        arguments.extend(["+", &by]);
+    }
     run("journalctl", "journal", &arguments, SHOW_DEADLINE)
         .map(|text| parse_journal(&text))
         .unwrap_or_default()

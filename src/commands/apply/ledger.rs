@@ -89,6 +89,16 @@ impl Ledger {
         }
     }
 
+    /// Looks whether that could be written down, so that a dry run predicts it.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub(super) fn inspect(&self) -> Result<(), Problem> {
+        self.state
+            .inspect()
+            .map_err(|error| files::problem_of(&error))
+    }
+
     /// Writes down what is about to be changed; durable when this returns.
     ///
     /// # Errors

@@ -202,6 +202,9 @@ fn run_node(
             document,
         )?;
     }
+    if plan.changes() {
+        ledger.inspect()?;
+    }
     locks
         .inspect(&plan)
         .map_err(|error| files::problem_of(&error))?;
