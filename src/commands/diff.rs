@@ -30,14 +30,12 @@ pub(crate) fn run(
         }
     };
     if selection.files.is_empty() {
-        let kubelet = node::locate(
+        let located = node::locate(
             selection.root.as_deref(),
             node::Need::File,
             node::When::NextStart,
-            console,
-            document,
-        )
-        .and_then(node::Located::read);
+        );
+        let kubelet = located.and_then(|located| located.read(console, document));
         keep(kubelet.and_then(|kubelet| node::edit(&kubelet, wanted, console, document)));
         for path in &selection.kubeadm_config {
             keep(files::of_kubeadm(path, wanted, console, document));

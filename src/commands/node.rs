@@ -73,21 +73,17 @@ pub(crate) struct Located {
     sources: BTreeMap<String, String>,
     program: Option<String>,
     started: Option<std::time::SystemTime>,
-    /// The file that decides.
+    /// The file of `--config`.
     pub(crate) path: PathBuf,
+    warnings: Vec<String>,
 }
 
 /// Asks systemd and the process table.
 ///
 /// # Errors
 /// When what is needed is not there.
-pub(crate) fn locate(
-    root: Option<&Path>,
-    need: Need,
-    when: When,
-    console: &Console,
-    document: &mut Document,
-) -> Result<Located, Problem> {
+pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Located, Problem> {
+    let mut warnings = Vec::new();
     if let Some(root) = root {
         let path = root.join(DEFAULT_CONFIG.trim_start_matches('/'));
         return Ok(Located {
@@ -98,6 +94,7 @@ pub(crate) fn locate(
             program: None,
             started: None,
             path,
+            warnings,
         });
     }
     let unit = match systemd::show(systemd::KUBELET) {
@@ -108,7 +105,9 @@ pub(crate) fn locate(
             return Err(systemd_problem("ask systemd about", &error));
         }
         Err(error) => {
-            console.warn(document, format!("systemd was not asked: {error}; {DEFAULT_CONFIG} is assumed to be the kubelet's"));
+            warnings.push(format!(
+                "systemd was not asked: {error}; {DEFAULT_CONFIG} is assumed to be the kubelet's"
+            ));
             None
         }
     };
@@ -131,10 +130,9 @@ pub(crate) fn locate(
         .as_ref()
         .is_some_and(|unit| started.is_none_or(|started| systemd::changed_since(unit, started)));
     if let (Err(error), true) = (&next, asks) {
-        console.warn(
-            document,
-            format!("what the kubelet's next start brings is not known: {error}"),
-        );
+        warnings.push(format!(
+            "what the kubelet's next start brings is not known: {error}"
+        ));
     }
     let next = next.ok().flatten();
     let sources = next.as_deref().map(sources).unwrap_or_default();
@@ -176,6 +174,7 @@ pub(crate) fn locate(
         program,
         started,
         path,
+        warnings,
     })
 }
 
@@ -218,7 +217,14 @@ impl Located {
     ///
     /// # Errors
     /// When one cannot be read, or is none.
-    pub(crate) fn read(self) -> Result<Kubelet, Problem> {
+    pub(crate) fn read(
+        self,
+        console: &Console,
+        document: &mut Document,
+    ) -> Result<Kubelet, Problem> {
+        self.warnings
+            .iter()
+            .for_each(|warning| console.warn(document, warning.as_str()));
         let mut read = Vec::new();
         for path in self.paths()? {
             let file = host_files::read(&path, MAX_BYTES as u64)

@@ -31,7 +31,7 @@ pub(crate) fn run(
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
-    let kubelet = node::locate(None, Need::File, When::Now, console, document)?.read()?;
+    let kubelet = node::locate(None, Need::File, When::Now)?.read(console, document)?;
     let evidence = look(kubelet, arguments.kubeconfig.clone());
     document.node = evidence.name.clone().ok();
     let conditions = conditions::conditions(&evidence);

@@ -378,6 +378,16 @@ fn a_drop_in_that_decides_is_the_file_that_changes() {
         "{}",
         diff.stdout
     );
+    let handle = std::fs::File::open(directory.path()).unwrap();
+    let lock = nix::fcntl::Flock::lock(handle, nix::fcntl::FlockArg::LockExclusiveNonblock)
+        .map_err(|(_, e)| e)
+        .unwrap();
+    assert_eq!(
+        run(&node, &["apply"]).code,
+        75,
+        "its directory is locked from the first look on"
+    );
+    drop(lock);
     let apply = run(&node, &["apply", "--settle", "0s"]);
     assert_eq!(apply.code, 0, "{}", apply.stderr);
     assert_eq!(node.config(), main);

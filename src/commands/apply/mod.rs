@@ -127,34 +127,21 @@ fn run_node(
     let rooted = selection.root.is_some();
     let restarts = arguments.restart != cli::Restart::Never && !rooted;
     let need = if restarts { Need::Unit } else { Need::File };
-    let located = node::locate(
-        selection.root.as_deref(),
-        need,
-        When::NextStart,
-        console,
-        document,
-    )?;
-    let paths = std::iter::once(&located.path)
-        .chain(&selection.kubeadm_config)
-        .map(PathBuf::as_path);
-    let locks =
-        Locks::of(paths).map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
+    let root = selection.root.as_deref();
+    let located = node::locate(root, need, When::NextStart)?;
+    let paths = located.paths()?;
+    let paths = paths.iter().chain(&selection.kubeadm_config);
+    let locks = Locks::of(paths.map(PathBuf::as_path))
+        .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
-    let kubelet = node::locate(
-        selection.root.as_deref(),
-        need,
-        When::NextStart,
-        console,
-        document,
-    )?
-    .read()?;
+    let kubelet = node::locate(root, need, When::NextStart)?.read(console, document)?;
     let wanted = node::wanted(selection);
     let mut edits = vec![node::edit(&kubelet, wanted, console, document)?];
     for path in &selection.kubeadm_config {
         edits.push(files::of_kubeadm(path, wanted, console, document)?);
     }
-    let mut ledger = Ledger::open(selection.root.as_deref(), console, document)?;
+    let mut ledger = Ledger::open(root, console, document)?;
     let made = !edits.iter().any(Edit::changes) && matches!(ledger.cut_off, CutOff::Edited(_));
     if made && let CutOff::Edited(cut_off) = &ledger.cut_off {
         console.say("an earlier run was cut off after it had made this change; completing it");

@@ -14,7 +14,7 @@ use crate::host::signals::{self, Interrupts};
 use crate::host::systemd;
 use crate::kubelet::Bootstrap;
 use crate::observed::Kubelet;
-use crate::plan::{Plan, Restart};
+use crate::plan::{Plan, Reason, Restart};
 use crate::receipt;
 use crate::report::{Code, CsrReport, Document, Problem, RestartReport};
 
@@ -99,8 +99,11 @@ impl Run<'_> {
         } else if self.cluster.is_some() {
             self.gate.resume(&unit)
         } else {
-            self.ledger
-                .end(receipt::State::Done, self.console, document);
+            // What an earlier run has left unproved stays so.
+            if !self.made {
+                self.ledger
+                    .end(receipt::State::Done, self.console, document);
+            }
             self.tell_pending_restart();
             return Ok(());
         };
@@ -277,13 +280,15 @@ impl Run<'_> {
 
     /// Before the restart that begins it.
     fn tell_outage(&self, document: &mut Document) {
-        let enabling =
-            node::wanted(&self.arguments.selection) == Bootstrap::Enabled && self.plan.changes();
+        let enabling = node::wanted(&self.arguments.selection) == Bootstrap::Enabled;
         let kept = self
             .cluster
             .as_ref()
             .and_then(|cluster| cluster.kept.as_ref());
-        let outage = self.plan.restart != Restart::No && enabling && kept.is_none();
+        // One that was only asked for brings nothing new.
+        let begins = !matches!(self.plan.restart, Restart::No | Restart::Yes(Reason::Asked))
+            || self.plan.changes();
+        let outage = self.plan.restart != Restart::No && begins && enabling && kept.is_none();
         if outage {
             self.console.warn(
                 document,
