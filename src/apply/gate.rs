@@ -14,7 +14,7 @@ use crate::observed::{Incarnation, Unit};
 
 use super::news::{News, Notice};
 
-/// How long a kubelet may take from its restart to its first healthy answer: 0.7 s on 1.36 and 10 s on 1.19 were seen
+/// How long a kubelet may take from its start to its first healthy answer: 0.7 s on 1.36 and 10 s on 1.19 were seen
 /// on idle machines, and a node may be busy.
 pub const HEALTH_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a kubelet that has settled may fail to answer before that counts as its death.
@@ -139,6 +139,7 @@ impl Gate {
             gate: self.clone(),
             baseline: unit.incarnation(),
             began,
+            watched_from: Instant::now(),
             answered_after: None,
             answering_since: None,
             last_answer: Instant::now(),
@@ -162,7 +163,10 @@ pub struct Known {
 pub struct Vigil {
     gate: Gate,
     baseline: Incarnation,
+    /// Before the restart was asked for.
     began: Instant,
+    /// After it was done: the old process may have taken its whole TimeoutStopSec to end.
+    watched_from: Instant,
     answered_after: Option<Duration>,
     answering_since: Option<Instant>,
     last_answer: Instant,
@@ -266,7 +270,8 @@ impl Vigil {
             }
             Err(_) if self.settled && self.last_answer.elapsed() < HEALTH_PATIENCE => Ok(()),
             Err(_)
-                if !self.settled && self.began.elapsed() < HEALTH_DEADLINE + self.gate.settle =>
+                if !self.settled
+                    && self.watched_from.elapsed() < HEALTH_DEADLINE + self.gate.settle =>
             {
                 self.answering_since = None;
                 Ok(())
