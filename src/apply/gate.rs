@@ -10,7 +10,7 @@ use crate::host::process;
 use crate::host::signals::Interrupts;
 use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::{Bootstrap, Flags};
-use crate::observed::{Incarnation, Unit};
+use crate::observed::{Incarnation, Kubelet, Unit};
 
 use super::news::{News, Notice};
 
@@ -74,6 +74,24 @@ pub const LOOK_AT_FLAGS: &str = "take the flag out, then run this again; it is s
      grep -n KUBELET /var/lib/kubelet/kubeadm-flags.env /etc/default/kubelet /etc/sysconfig/kubelet";
 
 impl Gate {
+    /// The gate of `kubelet`, which answers where its flags and files say.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn of(
+        kubelet: &Kubelet,
+        settle: Duration,
+        wanted: Option<Bootstrap>,
+    ) -> Result<Self, String> {
+        let healthz = kubelet.healthz()?;
+        Ok(Self {
+            unit: systemd::KUBELET,
+            healthz: healthz.and_then(|(address, port)| Healthz::new(address, port)),
+            settle,
+            wanted,
+        })
+    }
+
     /// Whether the kubelet is healthy now, before anything is touched.
     ///
     /// # Errors

@@ -51,14 +51,7 @@ pub(crate) fn run(
         ),
         state => console.detail(&format!("{} needs no approval: it is {state}", newest.name)),
     }
-    let stale = listing.stale();
-    if !stale.is_empty() {
-        let names = stale.join(", ");
-        console.warn(
-            document,
-            format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),
-        );
-    }
+    request::warn_of_stale(&listing.stale(), console, document);
     document.csr = Some(Some(CsrReport::from(&newest)));
     Ok(())
 }

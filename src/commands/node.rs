@@ -7,7 +7,7 @@ use crate::cli::Selection;
 use crate::host::systemd::{self, SystemdError};
 use crate::host::{files as host_files, process};
 use crate::kubelet::unit::Word;
-use crate::kubelet::{Bootstrap, FileKind, Flags, Settings};
+use crate::kubelet::{Bootstrap, Flags, Settings};
 use crate::observed::{ConfigFile, Kubelet, Unit};
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Document, Problem};
@@ -65,7 +65,7 @@ pub(crate) enum Need {
 }
 
 /// Where the kubelet's configuration is, and what runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Located {
     pub(crate) unit: Option<Unit>,
     flags: Flags,
@@ -83,20 +83,14 @@ pub(crate) struct Located {
 /// # Errors
 /// When what is needed is not there.
 pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Located, Problem> {
-    let mut warnings = Vec::new();
     if let Some(root) = root {
         let path = root.join(DEFAULT_CONFIG.trim_start_matches('/'));
         return Ok(Located {
-            unit: None,
-            flags: Flags::default(),
-            flags_change: false,
-            sources: BTreeMap::new(),
-            program: None,
-            started: None,
             path,
-            warnings,
+            ..Located::default()
         });
     }
+    let mut warnings = Vec::new();
     let unit = match systemd::show(systemd::KUBELET) {
         Ok(unit) if unit.load_state == "loaded" => Some(unit),
         Ok(unit) if need == Need::Unit => return Err(no_unit(&unit)),
@@ -298,16 +292,11 @@ pub(crate) fn edit(
     console: &Console,
     document: &mut Document,
 ) -> Result<Edit, Problem> {
-    let Some((file, is_drop_in)) = kubelet.deciding() else {
+    let Some((file, kind)) = kubelet.deciding() else {
         return Err(Problem::new(
             Code::Io,
             "cannot read the kubelet's configuration: there is none",
         ));
-    };
-    let kind = if is_drop_in {
-        FileKind::DropIn
-    } else {
-        FileKind::Kubelet
     };
     let target = Target::File(file.path.clone());
     let edit = files::of_bytes(

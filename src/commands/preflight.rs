@@ -23,8 +23,9 @@ pub(crate) fn check(
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
-    starts_at_all(kubelet, edit)?;
-    takes_effect(kubelet, edit, wanted)?;
+    let edited = edited(kubelet, edit);
+    starts_at_all(kubelet, edited.as_ref())?;
+    takes_effect(kubelet, edit, edited.as_ref(), wanted)?;
     if wanted == Bootstrap::Enabled {
         has_kubeconfig(kubelet)?;
         can_store(kubelet.serving_certificate())?;
@@ -58,10 +59,10 @@ fn edited(kubelet: &Kubelet, edit: &Edit) -> Option<Settings> {
 }
 
 /// A kubelet that runs on an older file than the one on the disk may never start again, whoever restarts it.
-fn starts_at_all(kubelet: &Kubelet, edit: &Edit) -> Result<(), Problem> {
+fn starts_at_all(kubelet: &Kubelet, edited: Option<&Settings>) -> Result<(), Problem> {
     // What the edit mends is no complaint; the others are told by their lines as they are now.
-    let left = edited(kubelet, edit)
-        .map(|settings| settings.warnings)
+    let left = edited
+        .map(|settings| settings.warnings.as_slice())
         .unwrap_or_default();
     let complaint = kubelet
         .settings
@@ -82,7 +83,12 @@ fn starts_at_all(kubelet: &Kubelet, edit: &Edit) -> Result<(), Problem> {
 
 /// All files merged again must say what is wanted: of two spellings of the key in drop-ins, the one that is edited need
 /// not be the one that counts. And a flag beats every file.
-fn takes_effect(kubelet: &Kubelet, edit: &Edit, wanted: Bootstrap) -> Result<(), Problem> {
+fn takes_effect(
+    kubelet: &Kubelet,
+    edit: &Edit,
+    edited: Option<&Settings>,
+    wanted: Bootstrap,
+) -> Result<(), Problem> {
     let enable = wanted == Bootstrap::Enabled;
     let flag = kubelet.flags.boolean("rotate-server-certificates");
     if flag == Some(!enable) {
@@ -111,7 +117,7 @@ fn takes_effect(kubelet: &Kubelet, edit: &Edit, wanted: Bootstrap) -> Result<(),
             "take the gate out of that file"
         }));
     }
-    let value = edited(kubelet, edit)
+    let value = edited
         .and_then(|settings| settings.server_tls_bootstrap)
         .unwrap_or(false);
     if value == enable || flag == Some(enable) {

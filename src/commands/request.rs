@@ -9,6 +9,8 @@ use crate::host::tls;
 use crate::observed::{NotServed, Served};
 use crate::report::{Code, Document, Problem};
 
+use super::Console;
+
 /// Opens the API with the node's credential and notes the node's name.
 ///
 /// # Errors
@@ -79,6 +81,17 @@ pub(crate) fn next_step(request: &Request) -> Option<(&'static str, String)> {
             format!("kubectl get csr {} -o yaml", request.name),
         )),
         State::Approved | State::Issued | State::Denied => None,
+    }
+}
+
+/// Warns of requests that must not be approved, where there are some.
+pub(crate) fn warn_of_stale(names: &[&str], console: &Console, document: &mut Document) {
+    if !names.is_empty() {
+        let names = names.join(", ");
+        console.warn(
+            document,
+            format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),
+        );
     }
 }
 

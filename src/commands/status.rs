@@ -9,9 +9,8 @@ use crate::certificate::Certificate;
 use crate::cli;
 use crate::conditions::{self, Condition, Evidence, Status, Stored};
 use crate::host::api::Api;
-use crate::host::healthz::Healthz;
 use crate::host::{clock, files as host_files, systemd, tls};
-use crate::kubelet::{self, Bootstrap, FileKind, Settings};
+use crate::kubelet::{self, Bootstrap, Settings};
 use crate::observed::Kubelet;
 use crate::report::{Code, Document, Problem};
 
@@ -106,27 +105,13 @@ fn health(kubelet: &Kubelet) -> Result<(), String> {
     let Some(unit) = &kubelet.unit else {
         return Err(format!("there is no {}", systemd::KUBELET));
     };
-    let healthz = kubelet
-        .healthz()?
-        .and_then(|(address, port)| Healthz::new(address, port));
-    Gate {
-        unit: systemd::KUBELET,
-        healthz,
-        settle: Duration::ZERO,
-        wanted: None,
-    }
-    .check(unit)
+    Gate::of(kubelet, Duration::ZERO, None)?.check(unit)
 }
 
 /// What the kubelet would not start with, or takes no notice of, in the file that decides.
 fn complaints(kubelet: &Kubelet) -> Vec<String> {
-    let Some((file, is_drop_in)) = kubelet.deciding() else {
+    let Some((file, kind)) = kubelet.deciding() else {
         return Vec::new();
-    };
-    let kind = if is_drop_in {
-        FileKind::DropIn
-    } else {
-        FileKind::Kubelet
     };
     match kubelet::edit(&file.bytes, kind, Bootstrap::Enabled) {
         Ok(edited) => {

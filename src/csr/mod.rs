@@ -141,10 +141,15 @@ impl Listing {
             .newest
             .as_ref()
             .filter(|newest| newest.state == State::Pending);
+        self.pending_besides(newest.map(|newest| newest.name.as_str()))
+    }
+
+    /// The Pending requests other than `name`.
+    pub fn pending_besides(&self, name: Option<&str>) -> Vec<&str> {
         self.pending
             .iter()
             .map(String::as_str)
-            .filter(|name| newest.is_none_or(|newest| newest.name != *name))
+            .filter(|pending| Some(*pending) != name)
             .collect()
     }
 

@@ -4,7 +4,7 @@
     reason = "this is where the environment is read"
 )]
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use super::files::{FileCause, FileError, read_capped};
 
@@ -19,16 +19,6 @@ pub fn read_stdin(cap: u64) -> Result<Vec<u8>, FileError> {
         cause,
     };
     read_capped(io::stdin().lock(), cap).map_err(wrong)
-}
-
-/// Whether standard error is a terminal.
-pub fn stderr_is_terminal() -> bool {
-    io::stderr().is_terminal()
-}
-
-/// Whether the environment variable `name` is set to something.
-pub fn is_set(name: &str) -> bool {
-    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 /// The value of the first of the environment variables `names` that is set to something.

@@ -54,10 +54,8 @@ impl Refusal {
         hint: impl Into<String>,
     ) -> Refusal {
         Refusal {
-            position,
-            reason: reason.into(),
-            hint: Some(hint.into()),
             class: RefusalClass::Effect,
+            ..Refusal::input(position, reason, hint)
         }
     }
 }

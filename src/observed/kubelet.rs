@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::unit::Unit;
-use crate::kubelet::{Flags, Settings};
+use crate::kubelet::{FileKind, Flags, Settings};
 
 /// This node's kubelet.
 #[derive(Debug, Clone)]
@@ -49,15 +49,20 @@ const DEFAULT_HEALTHZ: (&str, i64) = ("127.0.0.1", 10248);
 const DEFAULT_PORT: i64 = 10250;
 
 impl Kubelet {
-    /// The file that decides `serverTLSBootstrap`, and whether it is a drop-in: the last that sets it, else the file of
+    /// The file that decides `serverTLSBootstrap`, and what it is: the last drop-in that sets it, else the file of
     /// `--config` (cmd/kubelet/app/server.go, mergeKubeletConfigurations).
-    pub fn deciding(&self) -> Option<(&ConfigFile, bool)> {
+    pub fn deciding(&self) -> Option<(&ConfigFile, FileKind)> {
         let number = self
             .settings
             .origins
             .get("serverTLSBootstrap")
             .map_or(0, |origin| origin.file);
-        self.files.get(number).map(|file| (file, number > 0))
+        let kind = if number > 0 {
+            FileKind::DropIn
+        } else {
+            FileKind::Kubelet
+        };
+        self.files.get(number).map(|file| (file, kind))
     }
 
     /// Where `field` has its value from: `PATH:LINE`.

@@ -13,24 +13,9 @@ use super::run::{Run, is_lost};
 impl Run<'_> {
     /// Requests that a kubelet before this one has left behind.
     pub(super) fn tell_stale(&self, watched: &Watched, document: &mut Document) {
-        let current = watched
-            .request
-            .as_ref()
-            .map(|request| request.name.as_str());
-        let pending = self
-            .cluster
-            .iter()
-            .flat_map(|cluster| &cluster.listing.pending);
-        let stale: Vec<&str> = pending
-            .map(String::as_str)
-            .filter(|name| Some(*name) != current)
-            .collect();
-        if current.is_some() && !stale.is_empty() {
-            let names = stale.join(", ");
-            self.console.warn(
-                document,
-                format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),
-            );
+        if let (Some(current), Some(cluster)) = (&watched.request, &self.cluster) {
+            let stale = cluster.listing.pending_besides(Some(&current.name));
+            request::warn_of_stale(&stale, self.console, document);
         }
     }
 

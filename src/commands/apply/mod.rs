@@ -6,11 +6,9 @@ mod ledger;
 mod run;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::apply::{EditFailure, Gate, Locks};
 use crate::cli;
-use crate::host::healthz::Healthz;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
@@ -177,7 +175,12 @@ fn run_node(
         cli::Restart::Auto => Restart::No,
     };
     let plan = Plan { edits, restart };
-    let gate = gate(&kubelet, wanted, arguments.settle)?;
+    let gate = Gate::of(&kubelet, arguments.settle, Some(wanted)).map_err(|reason| {
+        Problem::new(
+            Code::Input,
+            format!("cannot tell where the kubelet answers /healthz: {reason}"),
+        )
+    })?;
     if restart != Restart::No && !made {
         healthy_before(
             &gate,
@@ -228,22 +231,6 @@ fn run_node(
         open: open.filter(|_| restart == Restart::No),
     };
     run.act(&mut interrupts, document)
-}
-
-fn gate(kubelet: &Kubelet, wanted: Bootstrap, settle: Duration) -> Result<Gate, Problem> {
-    let healthz = kubelet.healthz().map_err(|reason| {
-        Problem::new(
-            Code::Input,
-            format!("cannot tell where the kubelet answers /healthz: {reason}"),
-        )
-    })?;
-    let healthz = healthz.and_then(|(address, port)| Healthz::new(address, port));
-    Ok(Gate {
-        unit: systemd::KUBELET,
-        healthz,
-        settle,
-        wanted: Some(wanted),
-    })
 }
 
 /// A kubelet that is not healthy is not touched: nobody could tell afterwards what broke it. One that an earlier run
