@@ -70,6 +70,15 @@ Examples:
   kubectl certificate approve $(kubelet-tls csr)
   kubelet-tls csr -o json | jq .csr.ipAddresses")]
     Csr(Csr),
+    /// Undo the last `apply`, byte for byte, with the same gate
+    ///
+    /// Shows the inverse diff, puts the old bytes back, restarts the kubelet and proves that it came back; if it does not,
+    /// what was applied stands again. Refuses a file that somebody has edited since.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls rollback --dry-run            # the diff alone
+  kubelet-tls rollback")]
+    Rollback(Rollback),
 }
 
 /// Options that every verb takes.
@@ -194,7 +203,24 @@ pub struct Csr {
     pub kubeconfig: Option<PathBuf>,
 }
 
-/// When `apply` restarts the kubelet.
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// Everything but the change; the same output
+    #[arg(long)]
+    pub dry_run: bool,
+    /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
+    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
+    pub restart: Restart,
+    /// How long the kubelet must stay up and answer before it counts as healthy
+    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
+    pub settle: Duration,
+    /// The node's files lie under DIR (an image, a chroot); systemd is left alone
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// When `apply` and `rollback` restart the kubelet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Restart {
     /// only if something changed, or the kubelet is older than its config

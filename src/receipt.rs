@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use std::path::{Path, PathBuf};
+
 use crate::plan::{Edit, Target};
 
 /// The format's version. A later one must go on reading this one.
@@ -46,6 +48,10 @@ pub enum State {
     Done,
     /// The kubelet did not come back healthy, and everything was put back.
     PutBack,
+    /// A `rollback` has begun to undo it: whoever reads this, after that is gone, finds one that was cut off.
+    RollingBack,
+    /// A `rollback` has undone it.
+    RolledBack,
 }
 
 /// One edit, as the bytes that changed.
@@ -53,7 +59,7 @@ pub enum State {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {
     /// The file.
-    pub target: std::path::PathBuf,
+    pub target: PathBuf,
     /// Where the change begins, in bytes.
     pub offset: usize,
     /// What stood there.
@@ -78,7 +84,7 @@ pub enum Standing {
 }
 
 impl Receipt {
-    /// The receipt of edits that are about to be made.
+    /// The receipt of edits that are about to be made, to files with absolute paths.
     pub fn started(edits: &[Edit], now: String) -> Self {
         let edits = edits
             .iter()
@@ -101,6 +107,14 @@ impl Receipt {
             state,
             ..self.clone()
         }
+    }
+
+    /// How the files stand to its changes; `read` says what a file reads now.
+    pub fn standing(&self, read: impl Fn(&Path) -> Vec<u8>) -> Vec<Standing> {
+        let changes = self.edits.iter();
+        changes
+            .map(|change| change.standing(&read(&change.target)))
+            .collect()
     }
 
     /// Reads a receipt.

@@ -90,7 +90,7 @@ pub struct Document {
     /// What the kubelet serves, where it was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Option<CertificateReport>>,
-    /// Whether everything was put back because the kubelet did not come back healthy.
+    /// Whether the change is undone: put back by `apply` because the kubelet did not come back healthy, or by `rollback`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<bool>,
     /// What is true of the node.
@@ -124,6 +124,8 @@ pub enum Kind {
     StatusResult,
     /// of `csr`
     CsrResult,
+    /// of `rollback`
+    RollbackResult,
 }
 
 impl Document {

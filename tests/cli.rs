@@ -16,6 +16,8 @@ mod help;
 mod node;
 #[path = "cli/preflight.rs"]
 mod preflight;
+#[path = "cli/rollback.rs"]
+mod rollback;
 #[path = "cli/status.rs"]
 mod status;
 

@@ -47,6 +47,7 @@ const TESTS: &[harness::Test] = tests![
     main_job::apply_waits_for_the_certificate,
     main_job::a_kubelet_older_than_its_config_is_restarted,
     main_job::disable_undoes_it,
+    main_job::rollback_undoes_it,
     main_job::status_follows_the_job,
     gate::a_crash_loop_is_put_back_byte_for_byte,
     gate::a_death_while_the_request_is_awaited_counts,

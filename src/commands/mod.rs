@@ -8,6 +8,7 @@ mod files;
 mod node;
 mod preflight;
 mod request;
+mod rollback;
 mod status;
 
 use std::ffi::OsString;
@@ -36,12 +37,14 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Apply(_) => Kind::ApplyResult,
         Verb::Status(_) => Kind::StatusResult,
         Verb::Csr(_) => Kind::CsrResult,
+        Verb::Rollback(_) => Kind::RollbackResult,
     });
     let outcome = match &cli.verb {
         Verb::Diff(arguments) => diff::run(arguments, &console, &mut document),
         Verb::Apply(arguments) => apply::run(arguments, &console, &mut document),
         Verb::Status(arguments) => status::run(arguments, &console, &mut document),
         Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
+        Verb::Rollback(arguments) => rollback::run(arguments, &console, &mut document),
     };
     let code = match outcome {
         Ok(()) => {
@@ -109,6 +112,7 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         Some("diff") => Kind::DiffResult,
         Some("csr") => Kind::CsrResult,
         Some("status") => Kind::StatusResult,
+        Some("rollback") => Kind::RollbackResult,
         _ => Kind::ApplyResult,
     };
     console::document_only(

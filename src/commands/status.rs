@@ -9,9 +9,11 @@ use crate::certificate::Certificate;
 use crate::cli;
 use crate::conditions::{self, Condition, Evidence, Status, Stored};
 use crate::host::api::Api;
+use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, systemd, tls};
 use crate::kubelet::{self, Bootstrap, Settings};
 use crate::observed::Kubelet;
+use crate::receipt::{Receipt, State};
 use crate::report::{Code, Document, Problem};
 
 use super::Console;
@@ -31,6 +33,7 @@ pub(crate) fn run(
     document: &mut Document,
 ) -> Result<(), Problem> {
     let kubelet = node::locate(None, Need::File, When::Now)?.read(console, document)?;
+    warn_of_cut_off(console, document);
     let evidence = look(kubelet, arguments.kubeconfig.clone());
     document.node = evidence.name.clone().ok();
     let conditions = conditions::conditions(&evidence);
@@ -49,6 +52,28 @@ pub(crate) fn run(
     } else {
         Err(Problem::new(Code::Negative, ""))
     }
+}
+
+/// A run that has not come to its end. Who may not read the receipt is told nothing of it.
+fn warn_of_cut_off(console: &Console, document: &mut Document) {
+    let Ok(Some(bytes)) = StateDirectory::of(None).receipt() else {
+        return;
+    };
+    let (what, commands) = match Receipt::parse(&bytes) {
+        Ok(receipt) if receipt.state == State::Started => (
+            format!("the apply of {}", receipt.started),
+            "kubelet-tls apply, to complete it, or kubelet-tls rollback, to undo it",
+        ),
+        Ok(receipt) if receipt.state == State::RollingBack => (
+            format!("the rollback of the apply of {}", receipt.started),
+            "kubelet-tls rollback, to complete it",
+        ),
+        _ => return,
+    };
+    console.warn(
+        document,
+        format!("{what} was cut off, or is still at work: {commands}"),
+    );
 }
 
 fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {

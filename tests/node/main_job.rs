@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::snapshot::without_line;
+use super::snapshot::{set_attribute, without_line};
 use super::worker::{CONFIG, ENABLED, Worker, added_lines, removed_lines};
 
 /// `diff` shows one line, `apply` makes it true, restarts once and names the request, and doing it again does nothing.
@@ -166,6 +166,30 @@ pub fn disable_undoes_it() {
         1,
         "no request by a kubelet that does not ask"
     );
+}
+
+/// `rollback` gives back the very bytes, with their owner, mode and attributes, and its restart is as real.
+pub fn rollback_undoes_it() {
+    let worker = Worker::start("rollback");
+    let path = worker.machine.path(CONFIG);
+    std::os::unix::fs::chown(&path, Some(12), Some(34)).expect("chown");
+    set_attribute(&path, "user.origin", b"kubeadm");
+    let before = worker.config().content;
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    let dry = worker.tool(&["rollback", "--dry-run"]).run();
+    assert_eq!(dry.code, Some(0), "{dry}");
+    assert_eq!(removed_lines(&dry.stdout), [ENABLED], "{dry}");
+    assert_eq!(worker.starts(), 2);
+    let rollback = worker.tool(&["rollback", "--settle", "1s"]).run();
+    assert_eq!(rollback.code, Some(0), "{rollback}");
+    assert_eq!(rollback.stdout, dry.stdout);
+    assert_eq!(worker.config().content, before);
+    assert_eq!(worker.starts(), 3);
+    worker.assert_healthy();
+    worker.assert_no_leftovers();
+    let again = worker.tool(&["rollback"]).run();
+    assert_eq!((again.code, worker.starts()), (Some(0), 3), "{again}");
 }
 
 /// What `status` says follows the job, on a real systemd with kubeadm's own unit.

@@ -24,14 +24,14 @@ pub(crate) const PEM_CAP: u64 = 256 * 1024;
 
 /// A request that can still be issued.
 #[derive(Debug, Clone)]
-pub(super) struct Open {
+pub(in crate::commands) struct Open {
     pub(super) request: Request,
     /// Whether it is the running kubelet's; else it may be of the one before, whose key is lost.
     pub(super) sure: bool,
 }
 
 /// What the API said before anything was touched.
-pub(super) struct Cluster {
+pub(in crate::commands) struct Cluster {
     pub(super) api: Api,
     pub(super) listing: Listing,
     /// The node's addresses, where they were needed.

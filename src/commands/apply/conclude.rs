@@ -26,7 +26,7 @@ impl Run<'_> {
         document: &mut Document,
     ) -> Result<(), Problem> {
         let port = self.kubelet.port();
-        let wait = self.arguments.wait;
+        let wait = self.task.wait;
         let Some(cluster) = self.cluster.as_mut() else {
             return Ok(());
         };

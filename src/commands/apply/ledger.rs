@@ -5,16 +5,25 @@ use std::path::Path;
 use crate::commands::{Console, files};
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files};
-use crate::plan::{Edit, Plan};
+use crate::plan::{Edit, Plan, Target};
 use crate::receipt::{Noted, Receipt, Standing, State};
 use crate::report::{Document, Problem};
 use crate::yaml::MAX_BYTES;
 
 /// Where receipts are kept, and what the last one says.
-pub(super) struct Ledger {
+pub(in crate::commands) struct Ledger {
     state: StateDirectory,
     receipt: Option<Receipt>,
     pub(super) cut_off: CutOff,
+}
+
+/// How the change that the receipt tells of ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum End {
+    /// It is made.
+    Made,
+    /// It is undone: put back, or rolled back.
+    Undone,
 }
 
 /// What a run that was cut off has left.
@@ -24,6 +33,8 @@ pub(super) enum CutOff {
     No,
     /// Its edits are made, and nobody has seen whether the kubelet lives with them.
     Edited(Vec<Edit>),
+    /// Some of its edits are made.
+    Partly(Vec<Edit>),
     /// Its edits are not made, or undone again; the kubelet may still be down from them.
     Unedited,
 }
@@ -34,7 +45,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the receipt is there and cannot be read.
-    pub(super) fn open(
+    pub(in crate::commands) fn open(
         root: Option<&Path>,
         console: &Console,
         document: &mut Document,
@@ -53,8 +64,8 @@ impl Ledger {
             None => None,
         };
         let cut_off = match &receipt {
-            Some(receipt) if receipt.state == State::Started => {
-                Self::standing(receipt, console, document)
+            Some(receipt) if matches!(receipt.state, State::Started | State::RollingBack) => {
+                Self::cut_off(receipt, console, document)
             }
             _ => CutOff::No,
         };
@@ -65,21 +76,24 @@ impl Ledger {
         })
     }
 
-    fn standing(receipt: &Receipt, console: &Console, document: &mut Document) -> CutOff {
+    fn cut_off(receipt: &Receipt, console: &Console, document: &mut Document) -> CutOff {
+        let standing = receipt.standing(read);
         let mut made = Vec::new();
-        let mut before = 0;
-        for change in &receipt.edits {
-            let now = host_files::read(&change.target, MAX_BYTES as u64).unwrap_or_default();
-            match change.standing(&now) {
-                Standing::Before => before += 1,
-                Standing::After(edit) => made.push(edit),
-                Standing::Other => {}
+        for standing in &standing {
+            if let Standing::After(edit) = standing {
+                made.push(edit.clone());
             }
         }
-        if made.len() == receipt.edits.len() {
-            CutOff::Edited(made)
-        } else if before == receipt.edits.len() {
+        if made.len() == standing.len() {
+            match receipt.state {
+                // A rollback that was cut off before it undid anything has done nothing.
+                State::RollingBack => CutOff::No,
+                _ => CutOff::Edited(made),
+            }
+        } else if standing.iter().all(|one| *one == Standing::Before) {
             CutOff::Unedited
+        } else if !standing.contains(&Standing::Other) {
+            CutOff::Partly(made)
         } else {
             console.warn(
                 document,
@@ -93,7 +107,7 @@ impl Ledger {
     ///
     /// # Errors
     /// What stands in the way.
-    pub(super) fn inspect(&self) -> Result<(), Problem> {
+    pub(in crate::commands) fn inspect(&self) -> Result<(), Problem> {
         self.state
             .inspect()
             .map_err(|error| files::problem_of(&error))
@@ -104,7 +118,30 @@ impl Ledger {
     /// # Errors
     /// When it cannot be written. Nothing is changed then.
     pub(super) fn start(&mut self, plan: &Plan) -> Result<(), Problem> {
-        let receipt = Receipt::started(&plan.edits, clock::timestamp().to_string());
+        let mut edits = plan.edits.clone();
+        for edit in &mut edits {
+            if let Target::File(path) = &mut edit.target {
+                // A rollback may be run from anywhere.
+                *path = host_files::absolute(path);
+            }
+        }
+        self.cut_off = CutOff::No;
+        self.write(Receipt::started(&edits, clock::timestamp().to_string()))
+    }
+
+    /// Writes down that the last change is about to be undone; durable when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written. Nothing is changed then.
+    pub(super) fn start_rollback(&mut self) -> Result<(), Problem> {
+        self.cut_off = CutOff::No;
+        match &self.receipt {
+            Some(receipt) => self.write(receipt.at(State::RollingBack)),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, receipt: Receipt) -> Result<(), Problem> {
         self.state
             .write_receipt(&receipt.to_bytes())
             .map_err(|error| files::problem_of(&error))?;
@@ -112,16 +149,28 @@ impl Ledger {
         Ok(())
     }
 
+    /// The last receipt.
+    pub(in crate::commands) fn receipt(&self) -> Option<&Receipt> {
+        self.receipt.as_ref()
+    }
+
     /// Writes down how the run, begun now or cut off before, ended.
-    pub(super) fn end(&mut self, end: State, console: &Console, document: &mut Document) {
-        let Some(receipt) = self
-            .receipt
-            .as_ref()
-            .filter(|receipt| receipt.state == State::Started)
-        else {
+    pub(super) fn end(&mut self, end: End, console: &Console, document: &mut Document) {
+        // Of a run that was cut off before its edits, and whose change nobody has made since, nothing stands.
+        let end = match self.cut_off {
+            CutOff::Unedited => End::Undone,
+            _ => end,
+        };
+        let Some(receipt) = &self.receipt else {
             return;
         };
-        let receipt = receipt.at(end);
+        let state = match (receipt.state, end) {
+            (State::Started | State::RollingBack, End::Made) => State::Done,
+            (State::Started, End::Undone) => State::PutBack,
+            (State::RollingBack, End::Undone) => State::RolledBack,
+            (State::Done | State::PutBack | State::RolledBack, _) => return,
+        };
+        let receipt = receipt.at(state);
         if let Err(error) = self.state.write_receipt(&receipt.to_bytes()) {
             console.warn(
                 document,
@@ -161,4 +210,9 @@ impl Ledger {
             console.warn(document, error.to_string());
         }
     }
+}
+
+/// What a file reads now; one that cannot be read is none that a run has left.
+fn read(path: &Path) -> Vec<u8> {
+    host_files::read(path, MAX_BYTES as u64).unwrap_or_default()
 }

@@ -4,6 +4,7 @@ mod cluster;
 mod conclude;
 mod ledger;
 mod run;
+mod task;
 
 use std::path::PathBuf;
 
@@ -14,14 +15,15 @@ use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::observed::Kubelet;
 use crate::plan::{Edit, Plan, Reason, Restart, Target};
-use crate::receipt::State;
 use crate::report::{Code, Document, EditReport, Problem, RestartReport};
 
 pub(crate) use self::cluster::PEM_CAP;
+pub(super) use self::ledger::Ledger;
+pub(super) use self::run::Run;
+pub(super) use self::task::{Act, Task};
 
 use self::cluster::Cluster;
-use self::ledger::{CutOff, Ledger};
-use self::run::Run;
+use self::ledger::{CutOff, End};
 use super::node::{self, Need, When};
 use super::{Console, diff, files};
 
@@ -132,6 +134,11 @@ fn run_node(
     let locks = Locks::of(paths.map(PathBuf::as_path))
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
+    let mut ledger = Ledger::open(root, console, document)?;
+    if let CutOff::Partly(edits) = &ledger.cut_off {
+        let edits = edits.clone();
+        undo_part(edits, &locks, &mut ledger, arguments, console, document)?;
+    }
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
     let kubelet = node::locate(root, need, When::NextStart)?.read(console, document)?;
     let wanted = node::wanted(selection);
@@ -139,7 +146,6 @@ fn run_node(
     for path in &selection.kubeadm_config {
         edits.push(files::of_kubeadm(path, wanted, console, document)?);
     }
-    let mut ledger = Ledger::open(root, console, document)?;
     let made = !edits.iter().any(Edit::changes) && matches!(ledger.cut_off, CutOff::Edited(_));
     if made && let CutOff::Edited(cut_off) = &ledger.cut_off {
         console.say("an earlier run was cut off after it had made this change; completing it");
@@ -219,7 +225,7 @@ fn run_node(
         return Ok(());
     }
     let run = Run {
-        arguments,
+        task: Task::of(arguments),
         console,
         gate,
         plan,
@@ -231,6 +237,33 @@ fn run_node(
         open: open.filter(|_| restart == Restart::No),
     };
     run.act(&mut interrupts, document)
+}
+
+/// A run that was cut off between two edits: what it made is undone, so that this one begins at the beginning and its
+/// receipt tells of all edits.
+fn undo_part(
+    edits: Vec<Edit>,
+    locks: &Locks,
+    ledger: &mut Ledger,
+    arguments: &cli::Apply,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    if arguments.dry_run {
+        console.say("an earlier run was cut off between two edits; its first is undone before anything else");
+        return Ok(());
+    }
+    console.say("an earlier run was cut off between two edits; undoing the first, to begin anew");
+    let made = Plan {
+        edits,
+        restart: Restart::No,
+    };
+    locks
+        .edit(&made.inverse())
+        .map_err(|failure| edit_problem(&failure, document))?;
+    ledger.end(End::Undone, console, document);
+    ledger.cut_off = CutOff::No;
+    Ok(())
 }
 
 /// A kubelet that is not healthy is not touched: nobody could tell afterwards what broke it. One that an earlier run
@@ -253,7 +286,7 @@ fn healthy_before(
     let hint = match ledger.cut_off {
         CutOff::Unedited if !arguments.dry_run => {
             if gate.without_flags().prove_anew(unit, interrupts).is_ok() {
-                ledger.end(State::PutBack, console, document);
+                ledger.end(End::Undone, console, document);
                 return Err(Problem::new(
                     Code::Refused,
                     "cannot change serverTLSBootstrap: an earlier run was cut off while it put everything back; that is completed, and the kubelet is healthy again",
@@ -295,7 +328,7 @@ fn tell_unchanged(plan: &Plan, wanted: Bootstrap, console: &Console) {
     }
 }
 
-fn report_edits(plan: &Plan, document: &mut Document) {
+pub(super) fn report_edits(plan: &Plan, document: &mut Document) {
     document.edits = Some(plan.edits.iter().map(EditReport::from).collect());
 }
 

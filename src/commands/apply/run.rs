@@ -15,34 +15,34 @@ use crate::host::systemd;
 use crate::kubelet::Bootstrap;
 use crate::observed::Kubelet;
 use crate::plan::{Plan, Reason, Restart};
-use crate::receipt;
 use crate::report::{Code, CsrReport, Document, Problem, RestartReport};
 
 use super::cluster::{Cluster, Open};
 use super::edit_problem;
 use super::ledger::Ledger;
+use super::task::{Act, Task};
 
 /// How long a kubelet takes at most from its start to its request, where all is well: 1 to 10 s (kubelet-facts).
 const TIME_TO_ASK: Duration = Duration::from_secs(15);
 
 /// One run of `apply` on a node, decided and not yet done.
-pub(super) struct Run<'a> {
-    pub(super) arguments: &'a cli::Apply,
-    pub(super) console: &'a Console,
-    pub(super) gate: Gate,
-    pub(super) plan: Plan,
+pub(in crate::commands) struct Run<'a> {
+    pub(in crate::commands) task: Task,
+    pub(in crate::commands) console: &'a Console,
+    pub(in crate::commands) gate: Gate,
+    pub(in crate::commands) plan: Plan,
     /// Its edits were made by an earlier run that was cut off.
-    pub(super) made: bool,
-    pub(super) locks: Locks,
-    pub(super) ledger: Ledger,
-    pub(super) kubelet: Kubelet,
-    pub(super) cluster: Option<Cluster>,
+    pub(in crate::commands) made: bool,
+    pub(in crate::commands) locks: Locks,
+    pub(in crate::commands) ledger: Ledger,
+    pub(in crate::commands) kubelet: Kubelet,
+    pub(in crate::commands) cluster: Option<Cluster>,
     /// The request that the kubelet, which is not restarted, may have made already.
-    pub(super) open: Option<Open>,
+    pub(in crate::commands) open: Option<Open>,
 }
 
 impl Run<'_> {
-    pub(super) fn act(
+    pub(in crate::commands) fn act(
         mut self,
         interrupts: &mut Interrupts,
         document: &mut Document,
@@ -53,11 +53,14 @@ impl Run<'_> {
             signals::die_of(signal);
         }
         if self.plan.changes() && !self.made {
-            self.ledger.start(&self.plan)?;
+            match self.task.act {
+                Act::Apply => self.ledger.start(&self.plan)?,
+                Act::RollBack => self.ledger.start_rollback()?,
+            }
             if let Err(failure) = self.locks.edit(&self.plan) {
                 if failure.left.is_empty() {
                     self.ledger
-                        .end(receipt::State::PutBack, self.console, document);
+                        .end(self.task.act.failed(), self.console, document);
                 }
                 return Err(edit_problem(&failure, document));
             }
@@ -65,10 +68,10 @@ impl Run<'_> {
         document.changed = Some(self.plan.changes());
         let Some(unit) = self.kubelet.unit.clone() else {
             self.ledger
-                .end(receipt::State::Done, self.console, document);
+                .end(self.task.act.succeeded(), self.console, document);
             return Ok(());
         };
-        let far = Instant::now() + HEALTH_DEADLINE + self.arguments.settle + self.arguments.timeout;
+        let far = Instant::now() + HEALTH_DEADLINE + self.task.settle + self.task.timeout;
         let restarts = self.plan.restart != Restart::No;
         let sights = self.cluster.as_ref().map(|cluster| {
             cluster.watch(
@@ -102,7 +105,7 @@ impl Run<'_> {
             // What an earlier run has left unproved stays so.
             if !self.made {
                 self.ledger
-                    .end(receipt::State::Done, self.console, document);
+                    .end(self.task.act.succeeded(), self.console, document);
             }
             self.tell_pending_restart();
             return Ok(());
@@ -123,14 +126,14 @@ impl Run<'_> {
             return Err(self.put_back(death, interrupts, document));
         }
         if restarts {
-            let settle = self.arguments.settle.as_secs_f64();
+            let settle = self.task.settle.as_secs_f64();
             self.console.say(&format!(
                 "{} is healthy: it stayed up and answered for {settle} s",
                 systemd::KUBELET
             ));
         }
         self.ledger
-            .end(receipt::State::Done, self.console, document);
+            .end(self.task.act.succeeded(), self.console, document);
         if let Some(request) = &watched.request {
             self.ledger.note(
                 &request.name,
@@ -151,7 +154,7 @@ impl Run<'_> {
         interrupts: &mut Interrupts,
     ) -> Watched {
         let console = self.console;
-        let wait = self.arguments.wait;
+        let wait = self.task.wait;
         let port = self.kubelet.port();
         let tell = |request: &Request| {
             if request.state == State::Pending {
@@ -207,7 +210,7 @@ impl Run<'_> {
                 console.say("interrupted: completing the restart and its proof first")
             }
         };
-        let end = Instant::now() + self.arguments.timeout;
+        let end = Instant::now() + self.task.timeout;
         vigil.keep(sights, known, end, interrupts, notify, enough)
     }
 
@@ -226,15 +229,11 @@ impl Run<'_> {
                 .for_each(|line| self.console.say(&format!("  {line}")));
             document.journal.clone_from(&death.journal);
         }
-        let verb = if node::wanted(&self.arguments.selection) == Bootstrap::Enabled {
-            "enable"
-        } else {
-            "disable"
-        };
+        let task = self.task.describe();
         let refused = |rest: &str| {
             Problem::new(
                 Code::Refused,
-                format!("cannot {verb} serverTLSBootstrap: {}; {rest}", death.reason),
+                format!("cannot {task}: {}; {rest}", death.reason),
             )
             .hint(death.hint)
         };
@@ -244,9 +243,7 @@ impl Run<'_> {
         self.console.say("putting everything back");
         if let Err(failure) = self.locks.edit(&self.plan.inverse()) {
             let problem = edit_problem(&failure, document);
-            let undo = self
-                .arguments
-                .again(!self.arguments.selection.disable, "--restart never");
+            let undo = &self.task.undo;
             return Problem {
                 code: Code::Io,
                 ..refused(&format!("and putting back failed: {}", problem.message))
@@ -254,7 +251,7 @@ impl Run<'_> {
             .hint(format!("{undo} && systemctl restart kubelet"));
         }
         document.changed = Some(false);
-        document.rolled_back = Some(true);
+        document.rolled_back = Some(self.task.act == Act::Apply);
         // A restart that systemd refused has left the old kubelet running.
         let untouched = systemd::show(systemd::KUBELET).is_ok_and(|now| {
             self.kubelet
@@ -264,13 +261,13 @@ impl Run<'_> {
         });
         if untouched {
             self.ledger
-                .end(receipt::State::PutBack, self.console, document);
+                .end(self.task.act.failed(), self.console, document);
             return refused("the file was put back, and the kubelet was not touched");
         }
         let unit = self.kubelet.unit.clone().unwrap_or_default();
         let again = self.gate.without_flags().prove_anew(&unit, interrupts);
         self.ledger
-            .end(receipt::State::PutBack, self.console, document);
+            .end(self.task.act.failed(), self.console, document);
         match again {
             Ok(()) => refused("everything was put back, and the kubelet is healthy again"),
             Err(reason) => refused(&format!("everything was put back, and the kubelet is not healthy with the old file either: {reason}"))
@@ -280,7 +277,7 @@ impl Run<'_> {
 
     /// Before the restart that begins it.
     fn tell_outage(&self, document: &mut Document) {
-        let enabling = node::wanted(&self.arguments.selection) == Bootstrap::Enabled;
+        let enabling = self.task.wanted == Bootstrap::Enabled;
         let kept = self
             .cluster
             .as_ref()
@@ -301,7 +298,7 @@ impl Run<'_> {
     }
 
     fn tell_pending_restart(&self) {
-        if self.arguments.restart == cli::Restart::Never && self.plan.changes() {
+        if self.task.restart == cli::Restart::Never && self.plan.changes() {
             self.console.say("the kubelet reads it when it next starts");
         }
     }

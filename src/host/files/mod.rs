@@ -139,6 +139,11 @@ pub fn read_capped(input: impl io::Read, cap: u64) -> Result<Vec<u8>, FileCause>
     }
 }
 
+/// `path` as it is found from every working directory, its symlinks kept.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// When the file was last written.
 ///
 /// # Errors

@@ -1,0 +1,74 @@
+//! What a run is to bring about: the same edits, restart and proof, whether they make a change or undo one.
+
+use std::time::Duration;
+
+use crate::cli;
+use crate::commands::node;
+use crate::kubelet::Bootstrap;
+
+use super::ledger::End;
+
+/// What a run is to bring about, and how.
+#[derive(Debug, Clone)]
+pub(in crate::commands) struct Task {
+    pub(in crate::commands) act: Act,
+    /// What `serverTLSBootstrap` becomes.
+    pub(in crate::commands) wanted: Bootstrap,
+    pub(in crate::commands) restart: cli::Restart,
+    pub(in crate::commands) wait: cli::Wait,
+    pub(in crate::commands) timeout: Duration,
+    pub(in crate::commands) settle: Duration,
+    /// The command that undoes its edits alone, where it cannot do so itself.
+    pub(in crate::commands) undo: String,
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum Act {
+    /// The change is made.
+    Apply,
+    /// The last change is undone.
+    RollBack,
+}
+
+impl Act {
+    /// How the receipt's change stands when all went well.
+    pub(super) fn succeeded(self) -> End {
+        match self {
+            Self::Apply => End::Made,
+            Self::RollBack => End::Undone,
+        }
+    }
+
+    /// How it stands when the kubelet did not come back and the edits were taken back.
+    pub(super) fn failed(self) -> End {
+        match self {
+            Self::Apply => End::Undone,
+            Self::RollBack => End::Made,
+        }
+    }
+}
+
+impl Task {
+    /// The task of `apply`.
+    pub(super) fn of(arguments: &cli::Apply) -> Self {
+        Self {
+            act: Act::Apply,
+            wanted: node::wanted(&arguments.selection),
+            restart: arguments.restart,
+            wait: arguments.wait,
+            timeout: arguments.timeout,
+            settle: arguments.settle,
+            undo: arguments.again(!arguments.selection.disable, "--restart never"),
+        }
+    }
+
+    /// What cannot be done, in an error.
+    pub(super) fn describe(&self) -> &'static str {
+        match (self.act, self.wanted) {
+            (Act::Apply, Bootstrap::Enabled) => "enable serverTLSBootstrap",
+            (Act::Apply, Bootstrap::Disabled) => "disable serverTLSBootstrap",
+            (Act::RollBack, _) => "roll back the last apply",
+        }
+    }
+}

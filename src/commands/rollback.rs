@@ -1,0 +1,230 @@
+//! `rollback`: undoes the last `apply`, byte for byte, with the same gate.
+
+use std::path::{Path, PathBuf};
+
+use crate::apply::{Gate, Locks};
+use crate::cli;
+use crate::host::signals::Interrupts;
+use crate::host::{clock, files as host_files, systemd};
+use crate::kubelet::Bootstrap;
+use crate::observed::Kubelet;
+use crate::plan::{Edit, Plan, Reason, Restart, Target};
+use crate::receipt::{Change, Receipt, Standing, State};
+use crate::report::{Code, Document, Problem, RestartReport};
+use crate::yaml::MAX_BYTES;
+
+use super::apply::{Act, Ledger, Run, Task, report_edits};
+use super::node::{self, Need, When};
+use super::{Console, diff, files};
+
+/// Runs the verb.
+///
+/// # Errors
+/// What kept it from its end; the document says how far it came.
+pub(crate) fn run(
+    arguments: &cli::Rollback,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    document.changed = Some(false);
+    document.dry_run = Some(arguments.dry_run);
+    document.edits = Some(Vec::new());
+    document.restart = Some(None);
+    document.rolled_back = Some(false);
+    let mut interrupts = Interrupts::hold();
+    let root = arguments.root.as_deref();
+    let restarts = arguments.restart != cli::Restart::Never && root.is_none();
+    let need = if restarts { Need::Unit } else { Need::File };
+    // Before the locks, to know what to lock; it is read again under them.
+    let Some(first) = undoable(&Ledger::open(root, console, document)?, console) else {
+        document.rolled_back = Some(true);
+        return Ok(());
+    };
+    let located = node::locate(root, need, When::NextStart)?;
+    let mut paths = located.paths()?;
+    paths.extend(first.edits.iter().map(|change| change.target.clone()));
+    let locks = Locks::of(paths.iter().map(PathBuf::as_path))
+        .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
+    let ledger = Ledger::open(root, console, document)?;
+    let receipt = match undoable(&ledger, console) {
+        Some(receipt) if receipt.edits == first.edits => receipt,
+        Some(_) => return Err(another_run()),
+        None => {
+            document.rolled_back = Some(true);
+            return Ok(());
+        }
+    };
+    let edits = edits(&receipt)?;
+    let kubelet = located.read(console, document)?;
+    let gate = Gate::of(&kubelet, arguments.settle, None).map_err(|reason| {
+        Problem::new(
+            Code::Input,
+            format!("cannot tell where the kubelet answers /healthz: {reason}"),
+        )
+    })?;
+    let restart = match arguments.restart {
+        _ if !restarts => Restart::No,
+        cli::Restart::Always => Restart::Yes(Reason::Asked),
+        _ if edits.iter().any(Edit::changes) => Restart::Yes(Reason::Changed),
+        _ if kubelet.is_behind(clock::now()) => Restart::Yes(Reason::OlderThanConfig),
+        _ if is_down(&kubelet, &gate) => Restart::Yes(Reason::CutOff),
+        _ => Restart::No,
+    };
+    let plan = Plan { edits, restart };
+    if plan.changes() {
+        ledger.inspect()?;
+    }
+    locks
+        .inspect(&plan)
+        .map_err(|error| files::problem_of(&error))?;
+
+    for edit in &plan.edits {
+        diff::show_text(edit, console);
+        if !edit.changes() {
+            console.say(&format!(
+                "{}: unchanged: it reads as before that apply",
+                edit.target
+            ));
+        }
+    }
+    report_edits(&plan, document);
+    if restart != Restart::No {
+        let planned = RestartReport {
+            unit: systemd::KUBELET.into(),
+            performed: false,
+            healthy: None,
+            seconds: None,
+        };
+        document.restart = Some(Some(planned));
+    }
+    if arguments.dry_run {
+        // What would be.
+        document.changed = Some(plan.changes());
+        document.rolled_back = Some(true);
+        return Ok(());
+    }
+    let task = task(arguments, &plan, &kubelet);
+    let enables = plan.changes() && task.wanted == Bootstrap::Enabled;
+    let run = Run {
+        task,
+        console,
+        gate,
+        plan,
+        made: false,
+        locks,
+        ledger,
+        kubelet,
+        cluster: None,
+        open: None,
+    };
+    run.act(&mut interrupts, document)?;
+    document.rolled_back = Some(true);
+    if enables {
+        console.say("the kubelet asks for a certificate when it has started: kubelet-tls csr");
+    }
+    Ok(())
+}
+
+/// The receipt of a change that stands; where there is none, that is said.
+fn undoable(ledger: &Ledger, console: &Console) -> Option<Receipt> {
+    let nothing = |why: &str| {
+        console.say(&format!("nothing to roll back: {why}"));
+        None
+    };
+    match ledger.receipt() {
+        None => nothing("no apply has changed this node"),
+        Some(receipt) => match receipt.state {
+            State::Started | State::Done | State::RollingBack => Some(receipt.clone()),
+            State::PutBack => nothing(&format!(
+                "the apply of {} was put back by itself",
+                receipt.started
+            )),
+            State::RolledBack => nothing(&format!(
+                "the apply of {} is rolled back already",
+                receipt.started
+            )),
+        },
+    }
+}
+
+/// The edits that undo `receipt`, the last one first.
+///
+/// # Errors
+/// When a file cannot be read, or was edited since.
+fn edits(receipt: &Receipt) -> Result<Vec<Edit>, Problem> {
+    let mut edits = Vec::new();
+    for change in receipt.edits.iter().rev() {
+        let now = host_files::read(&change.target, MAX_BYTES as u64)
+            .map_err(|error| files::problem_of(&error))?;
+        edits.push(match change.standing(&now) {
+            Standing::After(edit) => edit.inverse(),
+            Standing::Before => Edit {
+                target: Target::File(change.target.clone()),
+                before: now.clone(),
+                after: now,
+            },
+            Standing::Other => return Err(edited_since(receipt, change, &now)),
+        });
+    }
+    Ok(edits)
+}
+
+fn edited_since(receipt: &Receipt, change: &Change, now: &[u8]) -> Problem {
+    let path = change.target.display();
+    // The change of the key alone can still be taken back, by the same careful edit the other way round.
+    let reads = crate::kubelet::Settings::read(now);
+    let disable = match reads.map(|settings| settings.server_tls_bootstrap) {
+        Ok(Some(true)) => " --disable",
+        _ => "",
+    };
+    Problem::new(
+        Code::Refused,
+        format!(
+            "cannot roll back {path}: it was edited since the apply of {}, which had put {:?} in the place of {:?} at byte {}",
+            receipt.started, change.inserted, change.removed, change.offset
+        ),
+    )
+    .hint(format!(
+        "compare with what taking the key alone back would change: kubelet-tls diff{disable} {path}; and do it: kubelet-tls apply{disable}"
+    ))
+}
+
+fn another_run() -> Problem {
+    Problem::new(
+        Code::Temporary,
+        "cannot roll back the last apply: another apply came between",
+    )
+    .hint("kubelet-tls rollback --dry-run")
+}
+
+fn is_down(kubelet: &Kubelet, gate: &Gate) -> bool {
+    let unit = kubelet.unit.as_ref();
+    unit.is_some_and(|unit| gate.check(unit).is_err())
+}
+
+fn task(arguments: &cli::Rollback, plan: &Plan, kubelet: &Kubelet) -> Task {
+    // What is set now is what was applied.
+    let (wanted, undo) = match kubelet.settings.server_tls_bootstrap {
+        Some(true) => (Bootstrap::Disabled, "kubelet-tls apply"),
+        _ => (Bootstrap::Enabled, "kubelet-tls apply --disable"),
+    };
+    let others = plan.edits.iter().filter_map(|edit| match &edit.target {
+        Target::File(path) if !is_kubelets(kubelet, path) => {
+            Some(format!(" --kubeadm-config {}", path.display()))
+        }
+        _ => None,
+    });
+    Task {
+        act: Act::RollBack,
+        wanted,
+        restart: arguments.restart,
+        wait: cli::Wait::None,
+        timeout: std::time::Duration::ZERO,
+        settle: arguments.settle,
+        undo: format!("{undo}{} --restart never", others.collect::<String>()),
+    }
+}
+
+fn is_kubelets(kubelet: &Kubelet, path: &Path) -> bool {
+    kubelet.files.iter().any(|file| file.path == path)
+}
