@@ -11,6 +11,8 @@ pub struct Console {
     format: Format,
     quiet: bool,
     verbose: bool,
+    /// Whether there is nobody to talk to.
+    silent: bool,
     /// What became of the last write to standard output that failed.
     lost: std::cell::RefCell<Option<std::io::Error>>,
 }
@@ -28,6 +30,18 @@ impl Console {
             format: options.output,
             quiet: options.quiet,
             verbose: options.verbose,
+            silent: false,
+            lost: std::cell::RefCell::default(),
+        }
+    }
+
+    /// Without a conversation, and for who prints the document himself.
+    pub(crate) fn silent() -> Self {
+        Self {
+            format: Format::Json,
+            quiet: true,
+            verbose: false,
+            silent: true,
             lost: std::cell::RefCell::default(),
         }
     }
@@ -144,7 +158,9 @@ impl Console {
     }
 
     fn to_stderr(&self, text: &str) {
-        let _ = writeln!(anstream::stderr(), "{text}");
+        if !self.silent {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
     }
 }
 

@@ -1,0 +1,299 @@
+//! Ansible's side of the program: the file of arguments that it hands to a binary module, as a command line of this
+//! program, and a result document as the answer that it reads.
+//!
+//! Ansible copies a binary module to the node as `AnsiballZ_<name>` and runs it with one argument, the path of a JSON
+//! object: the user's keys, and its own, which all begin with `_ansible_` (ansible-core, plugins/action/__init__.py,
+//! `_execute_module` and `_update_module_args`).
+
+use std::ffi::OsString;
+
+use serde_json::{Map, Value, json};
+
+use crate::report::{Code, Document, EditReport, Problem};
+
+/// What Ansible puts before the module's name when it copies it to the node.
+pub const PREFIX: &str = "AnsiballZ_";
+/// The module's name where the binary itself lies in a `library/`.
+pub const NAME: &str = "kubelet_tls";
+/// A file of arguments is a kilobyte or two, in bytes.
+pub const CAP: u64 = 1024 * 1024;
+
+/// How a key of the user's becomes options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `enabled`, or `disabled` for `--disable`.
+    State,
+    /// A word; which ones there are is the option's business.
+    Word,
+    /// A duration as the option takes it, or a number of seconds.
+    Duration,
+    /// A switch, as Ansible writes booleans.
+    Switch,
+    /// The value of an option.
+    Path,
+    /// A list of them, or one.
+    Paths,
+    /// The FILEs: a list, or one.
+    Files,
+}
+
+/// The user's keys. An option is named as its key, with `-` for `_`.
+const KEYS: [(&str, Kind); 10] = [
+    ("state", Kind::State),
+    ("restart", Kind::Word),
+    ("wait", Kind::Word),
+    ("timeout", Kind::Duration),
+    ("settle", Kind::Duration),
+    ("issue_first", Kind::Switch),
+    ("kubeadm_config", Kind::Paths),
+    ("kubeconfig", Kind::Path),
+    ("root", Kind::Path),
+    ("file", Kind::Files),
+];
+
+/// What Ansible asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The same as a command line, the program's own name first.
+    pub command_line: Vec<OsString>,
+    /// Whether the whole texts are to be shown before and after.
+    texts: bool,
+    /// The user's keys as they came; none where they must not be repeated.
+    given: Option<Map<String, Value>>,
+}
+
+/// Whether these bytes are a file of arguments as Ansible writes it.
+pub fn is_arguments(bytes: &[u8]) -> bool {
+    matches!(serde_json::from_slice(bytes), Ok(Value::Object(keys)) if has_version(&keys))
+}
+
+fn has_version(keys: &Map<String, Value>) -> bool {
+    keys.get("_ansible_version").is_some_and(Value::is_string)
+}
+
+impl Call {
+    /// Reads a file of arguments.
+    ///
+    /// # Errors
+    /// [`Code::Input`] when it is none; [`Code::Usage`] naming the key that there is not, or whose value is of no use.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        let keys = match serde_json::from_slice(bytes) {
+            Ok(Value::Object(keys)) if has_version(&keys) => keys,
+            Ok(_) => {
+                return Err(not_arguments(
+                    "not a JSON object with the string _ansible_version",
+                ));
+            }
+            Err(error) => return Err(not_arguments(&error.to_string())),
+        };
+        let (own, given): (Map<_, _>, Map<_, _>) = keys
+            .into_iter()
+            .partition(|(key, _)| key.starts_with("_ansible_"));
+        let is_set = |key: &str| {
+            own.get(key)
+                .is_some_and(|value| *value == Value::Bool(true))
+        };
+        let mut options = vec!["kubelet-tls".into(), "apply".into()];
+        if is_set("_ansible_check_mode") {
+            options.push("--dry-run".into());
+        }
+        let mut files = Vec::new();
+        for (key, value) in &given {
+            let Some((_, kind)) = KEYS.iter().find(|(known, _)| known == key) else {
+                let known = KEYS.map(|(key, _)| key).join(", ");
+                return Err(usage(format!("there is no {key}; there are {known}")));
+            };
+            // As if it were not there: templates write null for "as by default".
+            if !value.is_null() {
+                of_key(key, *kind, value, &mut options, &mut files)?;
+            }
+        }
+        if !files.is_empty() {
+            options.push("--".into());
+            options.append(&mut files);
+        }
+        let secret = is_set("_ansible_no_log");
+        Ok(Self {
+            command_line: options,
+            texts: is_set("_ansible_diff") && !secret,
+            given: (!secret).then_some(given),
+        })
+    }
+}
+
+fn not_arguments(why: &str) -> Problem {
+    Problem::new(
+        Code::Input,
+        format!("cannot read the module's arguments: {why}"),
+    )
+}
+
+fn usage(why: String) -> Problem {
+    Problem::new(
+        Code::Usage,
+        format!("cannot use the module's arguments: {why}"),
+    )
+    .hint("ansible-doc kubelet_tls.kubelet_tls.kubelet_tls")
+}
+
+fn of_key(
+    key: &str,
+    kind: Kind,
+    value: &Value,
+    options: &mut Vec<OsString>,
+    files: &mut Vec<OsString>,
+) -> Result<(), Problem> {
+    let option = format!("--{}", key.replace('_', "-"));
+    let with = |value: &str| OsString::from(format!("{option}={value}"));
+    match kind {
+        Kind::State => match value.as_str() {
+            Some("enabled") => {}
+            Some("disabled") => options.push("--disable".into()),
+            _ => {
+                return Err(usage(format!(
+                    "state is enabled or disabled, not {}",
+                    shown(value)
+                )));
+            }
+        },
+        Kind::Word => match value.as_str() {
+            Some(word) => options.push(with(word)),
+            None => {
+                return Err(usage(format!(
+                    "{key} is a word, not {}; YAML takes a bare no for false, so quote it",
+                    shown(value)
+                )));
+            }
+        },
+        Kind::Duration => match duration(value) {
+            Some(duration) => options.push(with(&duration)),
+            None => {
+                return Err(usage(format!(
+                    "{key} is a duration as 90s or 2m, or a number of seconds, not {}",
+                    shown(value)
+                )));
+            }
+        },
+        Kind::Switch => match boolean(value) {
+            Some(true) => options.push(option.into()),
+            Some(false) => {}
+            None => {
+                return Err(usage(format!(
+                    "{key} is true or false, not {}",
+                    shown(value)
+                )));
+            }
+        },
+        Kind::Path => options.push(with(path(key, value)?)),
+        Kind::Paths | Kind::Files => {
+            let one = std::slice::from_ref(value);
+            for value in value.as_array().map_or(one, Vec::as_slice) {
+                let path = path(key, value)?;
+                match kind {
+                    Kind::Files => files.push(path.into()),
+                    _ => options.push(with(path)),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where the module is run is Ansible's business, so a path that depends on it means nothing to the user.
+fn path<'a>(key: &str, value: &'a Value) -> Result<&'a str, Problem> {
+    let wrong = || {
+        usage(format!(
+            "{key} is an absolute path on the node, not {}",
+            shown(value)
+        ))
+    };
+    value
+        .as_str()
+        .filter(|path| path.starts_with('/') && !path.contains('\0'))
+        .ok_or_else(wrong)
+}
+
+/// Seconds come as a number, or, out of a template, as its digits.
+fn duration(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(seconds) => seconds.as_u64().map(|seconds| format!("{seconds}s")),
+        Value::String(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(format!("{text}s"))
+        }
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// As ansible.module_utils.parsing.convert_bool reads it.
+fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::Number(number) => match number.as_u64() {
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            _ => None,
+        },
+        Value::String(word) => match word.to_lowercase().as_str() {
+            "yes" | "on" | "1" | "true" | "t" | "y" => Some(true),
+            "no" | "off" | "0" | "false" | "f" | "n" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A value in a message: not all of what may be much.
+fn shown(value: &Value) -> String {
+    const MOST: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The answer: the result document, and beside it what Ansible itself looks for.
+///
+/// `call` is none where its arguments could not be read.
+pub fn answer(document: &Document, call: Option<&Call>) -> Value {
+    let mut answer = match serde_json::to_value(document) {
+        Ok(Value::Object(answer)) => answer,
+        _ => Map::new(),
+    };
+    answer.remove("error");
+    // A restart without an edit is a change of the node, too, for whoever reads a play's recap.
+    let restarts = matches!(document.restart, Some(Some(_))) && document.error.is_none();
+    let changed = document.changed == Some(true) || restarts;
+    answer.insert("changed".into(), changed.into());
+    let edits = document.edits.iter().flatten().filter(|edit| edit.changed);
+    let shows = call.is_some_and(|call| call.texts);
+    let diff: Vec<Value> = edits.filter(|_| shows).map(texts).collect();
+    answer.insert("diff".into(), diff.into());
+    if let Some(given) = call.and_then(|call| call.given.as_ref()) {
+        answer.insert("invocation".into(), json!({ "module_args": given }));
+    }
+    let code = document.error.as_ref().map_or(0, |error| error.code);
+    answer.insert("rc".into(), code.into());
+    if let Some(error) = &document.error {
+        let hint = error.hint.as_ref();
+        let hint = hint.map_or_else(String::new, |hint| format!("; hint: {hint}"));
+        answer.insert("failed".into(), true.into());
+        answer.insert("msg".into(), format!("{}{hint}", error.message).into());
+    }
+    Value::Object(answer)
+}
+
+/// Ansible makes a diff of them itself.
+fn texts(edit: &EditReport) -> Value {
+    let (before, after) = &edit.texts;
+    json!({
+        "before_header": edit.target,
+        "before": before,
+        "after_header": edit.target,
+        "after": after,
+    })
+}
+
+#[cfg(test)]
+mod tests;
