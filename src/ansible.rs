@@ -13,8 +13,10 @@ use crate::report::{Code, Document, EditReport, Problem};
 
 /// What Ansible puts before the module's name when it copies it to the node.
 pub const PREFIX: &str = "AnsiballZ_";
-/// The module's name where the binary itself lies in a `library/`.
+/// What every module's name begins with where the binary itself lies in a `library/`.
 pub const NAME: &str = "kubelet_tls";
+/// Which module is meant where the file's name does not say so: the collection's action plugins set it.
+const MODULE: &str = "_kubelet_tls_module";
 /// A file of arguments is a kilobyte or two, in bytes.
 pub const CAP: u64 = 1024 * 1024;
 
@@ -25,6 +27,10 @@ enum Kind {
     State,
     /// A word; which ones there are is the option's business.
     Word,
+    /// An option's values: a list, or one.
+    Words,
+    /// What follows the options: a list, or one.
+    Names,
     /// A duration as the option takes it, or a number of seconds.
     Duration,
     /// A switch, as Ansible writes booleans.
@@ -33,22 +39,53 @@ enum Kind {
     Path,
     /// A list of them, or one.
     Paths,
-    /// The FILEs: a list, or one.
+    /// The paths that follow the options: a list, or one.
     Files,
 }
 
-/// The user's keys. An option is named as its key, with `-` for `_`.
-const KEYS: [(&str, Kind); 10] = [
-    ("state", Kind::State),
-    ("restart", Kind::Word),
-    ("wait", Kind::Word),
-    ("timeout", Kind::Duration),
-    ("settle", Kind::Duration),
-    ("issue_first", Kind::Switch),
-    ("kubeadm_config", Kind::Paths),
-    ("kubeconfig", Kind::Path),
-    ("root", Kind::Path),
-    ("file", Kind::Files),
+/// A module: a verb, and its user's keys. An option is named as its key, with `-` for `_`.
+#[derive(Debug)]
+struct Module {
+    name: &'static str,
+    verb: &'static [&'static str],
+    keys: &'static [(&'static str, Kind)],
+}
+
+/// The modules; a file of any other name is the first.
+const MODULES: [Module; 3] = [
+    Module {
+        name: NAME,
+        verb: &["apply"],
+        keys: &[
+            ("state", Kind::State),
+            ("restart", Kind::Word),
+            ("wait", Kind::Word),
+            ("timeout", Kind::Duration),
+            ("settle", Kind::Duration),
+            ("issue_first", Kind::Switch),
+            ("kubeadm_config", Kind::Paths),
+            ("kubeconfig", Kind::Path),
+            ("root", Kind::Path),
+            ("file", Kind::Files),
+        ],
+    },
+    Module {
+        name: "kubelet_tls_approve",
+        verb: &["approve"],
+        keys: &[
+            ("request", Kind::Names),
+            ("node", Kind::Words),
+            ("deny", Kind::Switch),
+            ("max_duration", Kind::Duration),
+            ("timeout", Kind::Duration),
+            ("kubeconfig", Kind::Path),
+        ],
+    },
+    Module {
+        name: "kubelet_tls_cluster",
+        verb: &["cluster", "apply"],
+        keys: &[("state", Kind::State), ("kubeconfig", Kind::Path)],
+    },
 ];
 
 /// What Ansible asks for.
@@ -72,11 +109,11 @@ fn has_version(keys: &Map<String, Value>) -> bool {
 }
 
 impl Call {
-    /// Reads a file of arguments.
+    /// Reads a file of arguments; `name` is that of the module's own file.
     ///
     /// # Errors
     /// [`Code::Input`] when it is none; [`Code::Usage`] naming the key that there is not, or whose value is of no use.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Problem> {
         let keys = match serde_json::from_slice(bytes) {
             Ok(Value::Object(keys)) if has_version(&keys) => keys,
             Ok(_) => {
@@ -88,29 +125,40 @@ impl Call {
         };
         let (own, given): (Map<_, _>, Map<_, _>) = keys
             .into_iter()
-            .partition(|(key, _)| key.starts_with("_ansible_"));
+            .partition(|(key, _)| key.starts_with("_ansible_") || key == MODULE);
+        let name = name.strip_prefix(PREFIX).unwrap_or(name);
+        let name = own.get(MODULE).and_then(Value::as_str).unwrap_or(name);
+        let [first, ..] = &MODULES;
+        let module = MODULES.iter().find(|module| module.name == name);
+        let module = module.unwrap_or(first);
         let is_set = |key: &str| {
             own.get(key)
                 .is_some_and(|value| *value == Value::Bool(true))
         };
-        let mut options = vec!["kubelet-tls".into(), "apply".into()];
+        let mut options = vec![OsString::from("kubelet-tls")];
+        options.extend(module.verb.iter().map(OsString::from));
         if is_set("_ansible_check_mode") {
             options.push("--dry-run".into());
         }
-        let mut files = Vec::new();
+        let mut names = Vec::new();
         for (key, value) in &given {
-            let Some((_, kind)) = KEYS.iter().find(|(known, _)| known == key) else {
-                let known = KEYS.map(|(key, _)| key).join(", ");
-                return Err(usage(format!("there is no {key}; there are {known}")));
+            let Some((_, kind)) = module.keys.iter().find(|(known, _)| known == key) else {
+                let known: Vec<&str> = module.keys.iter().map(|(key, _)| *key).collect();
+                let known = known.join(", ");
+                return Err(usage(
+                    module.name,
+                    &format!("there is no {key}; there are {known}"),
+                ));
             };
             // As if it were not there: templates write null for "as by default".
             if !value.is_null() {
-                of_key(key, *kind, value, &mut options, &mut files)?;
+                of_key(key, *kind, value, &mut options, &mut names)
+                    .map_err(|why| usage(module.name, &why))?;
             }
         }
-        if !files.is_empty() {
+        if !names.is_empty() {
             options.push("--".into());
-            options.append(&mut files);
+            options.append(&mut names);
         }
         let secret = is_set("_ansible_no_log");
         Ok(Self {
@@ -128,70 +176,56 @@ fn not_arguments(why: &str) -> Problem {
     )
 }
 
-fn usage(why: String) -> Problem {
+fn usage(module: &str, why: &str) -> Problem {
     Problem::new(
         Code::Usage,
         format!("cannot use the module's arguments: {why}"),
     )
-    .hint("ansible-doc kubelet_tls.kubelet_tls.kubelet_tls")
+    .hint(format!("ansible-doc kubelet_tls.kubelet_tls.{module}"))
 }
 
+/// Adds what one key means; the error is what is wrong with its value.
 fn of_key(
     key: &str,
     kind: Kind,
     value: &Value,
     options: &mut Vec<OsString>,
-    files: &mut Vec<OsString>,
-) -> Result<(), Problem> {
+    names: &mut Vec<OsString>,
+) -> Result<(), String> {
     let option = format!("--{}", key.replace('_', "-"));
     let with = |value: &str| OsString::from(format!("{option}={value}"));
+    let wrong = |wanted: &str| format!("{key} is {wanted}, not {}", shown(value));
     match kind {
         Kind::State => match value.as_str() {
             Some("enabled") => {}
             Some("disabled") => options.push("--disable".into()),
-            _ => {
-                return Err(usage(format!(
-                    "state is enabled or disabled, not {}",
-                    shown(value)
-                )));
-            }
+            _ => return Err(wrong("enabled or disabled")),
         },
-        Kind::Word => match value.as_str() {
-            Some(word) => options.push(with(word)),
-            None => {
-                return Err(usage(format!(
-                    "{key} is a word, not {}; YAML takes a bare no for false, so quote it",
-                    shown(value)
-                )));
-            }
-        },
-        Kind::Duration => match duration(value) {
-            Some(duration) => options.push(with(&duration)),
-            None => {
-                return Err(usage(format!(
-                    "{key} is a duration as 90s or 2m, or a number of seconds, not {}",
-                    shown(value)
-                )));
-            }
-        },
-        Kind::Switch => match boolean(value) {
-            Some(true) => options.push(option.into()),
-            Some(false) => {}
-            None => {
-                return Err(usage(format!(
-                    "{key} is true or false, not {}",
-                    shown(value)
-                )));
-            }
-        },
-        Kind::Path => options.push(with(path(key, value)?)),
-        Kind::Paths | Kind::Files => {
+        Kind::Word => {
+            let word = value.as_str().ok_or_else(|| wrong("a word"));
+            options.push(with(word?));
+        }
+        Kind::Duration => {
+            let wrong = || wrong("a duration such as 90s or 2m, or a number of seconds");
+            options.push(with(&duration(value).ok_or_else(wrong)?));
+        }
+        Kind::Switch => {
+            let value = boolean(value).ok_or_else(|| wrong("true or false"));
+            options.extend(value?.then(|| option.into()));
+        }
+        Kind::Path => options.push(with(path(value).ok_or_else(|| wrong(PATH))?)),
+        Kind::Words | Kind::Names | Kind::Paths | Kind::Files => {
             let one = std::slice::from_ref(value);
             for value in value.as_array().map_or(one, Vec::as_slice) {
-                let path = path(key, value)?;
+                let (text, wanted) = match kind {
+                    Kind::Words | Kind::Names => (value.as_str(), "a name"),
+                    _ => (path(value), PATH),
+                };
+                let wrong = || format!("{key} is {wanted}, not {}", shown(value));
+                let text = text.ok_or_else(wrong)?;
                 match kind {
-                    Kind::Files => files.push(path.into()),
-                    _ => options.push(with(path)),
+                    Kind::Names | Kind::Files => names.push(text.into()),
+                    _ => options.push(with(text)),
                 }
             }
         }
@@ -200,17 +234,11 @@ fn of_key(
 }
 
 /// Where the module is run is Ansible's business, so a path that depends on it means nothing to the user.
-fn path<'a>(key: &str, value: &'a Value) -> Result<&'a str, Problem> {
-    let wrong = || {
-        usage(format!(
-            "{key} is an absolute path on the node, not {}",
-            shown(value)
-        ))
-    };
-    value
-        .as_str()
-        .filter(|path| path.starts_with('/') && !path.contains('\0'))
-        .ok_or_else(wrong)
+const PATH: &str = "an absolute path on the node";
+
+fn path(value: &Value) -> Option<&str> {
+    let path = value.as_str()?;
+    (path.starts_with('/') && !path.contains('\0')).then_some(path)
 }
 
 /// Seconds come as a number, or, out of a template, as its digits.

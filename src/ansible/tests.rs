@@ -4,14 +4,20 @@ use super::*;
 use crate::report::{ErrorReport, Kind as DocumentKind, RestartReport};
 
 fn parse(keys: Value) -> Result<Vec<String>, Problem> {
+    let words = parse_as("AnsiballZ_x86_64", keys)?;
+    assert_eq!(words[0], "apply");
+    Ok(words[1..].to_vec())
+}
+
+fn parse_as(name: &str, keys: Value) -> Result<Vec<String>, Problem> {
     let mut file = json!({
         "_ansible_version": "2.19.14", "_ansible_check_mode": false, "_ansible_diff": false, "_ansible_no_log": false,
         "_ansible_verbosity": 0, "_ansible_of_tomorrow": {"any": ["thing"]},
     });
     let own = file.as_object_mut().unwrap();
     own.extend(keys.as_object().unwrap().clone());
-    let call = Call::parse(file.to_string().as_bytes())?;
-    let words = call.command_line.into_iter().skip(2);
+    let call = Call::parse(name, file.to_string().as_bytes())?;
+    let words = call.command_line.into_iter().skip(1);
     Ok(words.map(|word| word.into_string().unwrap()).collect())
 }
 
@@ -48,6 +54,65 @@ fn keys_become_options() {
     ] {
         assert_eq!(parse(keys.clone()).unwrap(), options, "{keys}");
     }
+}
+
+#[test]
+fn a_module_is_a_verb() {
+    for (name, keys, words) in [
+        ("kubelet_tls", json!({}), vec!["apply"]),
+        (
+            "AnsiballZ_kubelet_tls_cluster",
+            json!({}),
+            vec!["cluster", "apply"],
+        ),
+        (
+            "kubelet_tls_cluster",
+            json!({"state": "disabled", "kubeconfig": "/k", "_ansible_check_mode": true}),
+            vec![
+                "cluster",
+                "apply",
+                "--dry-run",
+                "--disable",
+                "--kubeconfig=/k",
+            ],
+        ),
+        (
+            "AnsiballZ_aarch64",
+            json!({
+                "_kubelet_tls_module": "kubelet_tls_approve", "request": ["csr-1", "--all"], "node": "n",
+                "max_duration": "1y", "deny": false
+            }),
+            vec![
+                "approve",
+                "--max-duration=1y",
+                "--node=n",
+                "--",
+                "csr-1",
+                "--all",
+            ],
+        ),
+    ] {
+        let mut parsed = parse_as(name, keys.clone()).unwrap();
+        let mut words = words;
+        // In which order the keys come is the map's business.
+        let end = words
+            .iter()
+            .position(|word| *word == "--")
+            .unwrap_or(words.len());
+        words[..end].sort_unstable();
+        parsed[..end].sort_unstable();
+        assert_eq!(parsed, words, "{name} {keys}");
+    }
+    let problem = parse_as("kubelet_tls_approve", json!({"wait": "csr"})).unwrap_err();
+    assert!(
+        problem
+            .message
+            .contains("there is no wait; there are request, ")
+    );
+    assert_eq!(
+        problem.hint.as_deref(),
+        Some("ansible-doc kubelet_tls.kubelet_tls.kubelet_tls_approve")
+    );
 }
 
 #[test]
@@ -122,7 +187,7 @@ fn a_file_that_ansible_did_not_write_is_none() {
         &deep,
     ] {
         assert!(!is_arguments(bytes.as_bytes()), "{:.40}", bytes);
-        let problem = Call::parse(bytes.as_bytes()).unwrap_err();
+        let problem = Call::parse(NAME, bytes.as_bytes()).unwrap_err();
         assert_eq!(problem.code, Code::Input, "{:.40}", bytes);
     }
     assert!(!is_arguments(b"{\"_ansible_version\": \"\xff\"}"));
@@ -150,8 +215,11 @@ fn document(changed: bool) -> Document {
 }
 
 fn call(keys: &str) -> Call {
-    Call::parse(format!(r#"{{"_ansible_version": "2", "wait": "none" {keys}}}"#).as_bytes())
-        .unwrap()
+    Call::parse(
+        NAME,
+        format!(r#"{{"_ansible_version": "2", "wait": "none" {keys}}}"#).as_bytes(),
+    )
+    .unwrap()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The same verbs as an Ansible module: one argument, the path of a file, and one JSON document as the answer, whatever
 //! happens.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe};
@@ -19,12 +20,10 @@ use super::{Console, apply, files};
 
 /// Answers Ansible; none where it is not Ansible that calls.
 pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
-    let bytes = match arguments_file(arguments)? {
-        Ok(bytes) => Call::parse(&bytes),
-        Err(problem) => Err(problem),
-    };
+    let name = own_name(arguments)?;
+    let call = arguments_file(arguments)?.and_then(|bytes| Call::parse(&name, &bytes));
     let mut document = Document::new(Kind::ApplyResult);
-    let (call, outcome) = match bytes {
+    let (call, outcome) = match call {
         Ok(call) => {
             let outcome = caught(|| perform(&call, &mut document));
             (Some(call), outcome)
@@ -39,12 +38,16 @@ pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
     Some(ExitCode::from(u8::from(outcome.is_err() || told.is_err())))
 }
 
+fn own_name(arguments: &[OsString]) -> Option<Cow<'_, str>> {
+    Some(Path::new(arguments.first()?).file_name()?.to_string_lossy())
+}
+
 /// The file of arguments; none where it is not Ansible that calls.
 ///
 /// By its own name the program knows; by another one, such as `kubelet-tls`, only a file that Ansible wrote tells: every
 /// other path as the only argument is no command line anyhow.
 fn arguments_file(arguments: &[OsString]) -> Option<Result<Vec<u8>, Problem>> {
-    let name = Path::new(arguments.first()?).file_name()?.to_string_lossy();
+    let name = own_name(arguments)?;
     let copied = name.starts_with(ansible::PREFIX);
     let [_, path] = arguments else {
         return copied.then(|| {
@@ -59,7 +62,7 @@ fn arguments_file(arguments: &[OsString]) -> Option<Result<Vec<u8>, Problem>> {
         return None;
     }
     let read = host_files::read(path, ansible::CAP);
-    if copied || name == ansible::NAME {
+    if copied || name.starts_with(ansible::NAME) {
         return Some(read.map_err(|error| files::problem_of(&error)));
     }
     read.ok()
@@ -112,6 +115,10 @@ fn caught(work: impl FnOnce() -> Result<(), Problem>) -> Result<(), Problem> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test writes the files that it reads"
+)]
 mod tests {
     use super::*;
 
