@@ -50,6 +50,7 @@ Examples:
 Examples:
   kubelet-tls apply                         # this node; prints the diff and the request's name
   kubelet-tls apply --wait issued           # also wait until the certificate is served and verifies
+  kubelet-tls apply --issue-first           # the certificate before the restart: no outage of port 10250
   kubelet-tls apply kubeadm.yaml            # a file, before `kubeadm init --config kubeadm.yaml`
   kubelet-tls apply - <in.yaml >out.yaml    # a pipe")]
     Apply(Apply),
@@ -159,21 +160,35 @@ pub struct Apply {
     /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
     #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
     pub restart: Restart,
-    /// How far to wait: the CSR exists, its certificate is being served and verifies, or not at all
-    #[arg(long, value_enum, default_value_t = Wait::Csr, value_name = "WHAT")]
-    pub wait: Wait,
+    /// How far to wait: the CSR exists, its certificate is being served and verifies, or not at all [default: csr; with
+    /// --issue-first: issued]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub wait: Option<Wait>,
     /// How long to wait for that, such as 90s, 2m or 1h30m
     #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
     pub timeout: Duration,
     /// How long the kubelet must stay up and answer before it counts as healthy
     #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
     pub settle: Duration,
+    /// Get the certificate issued before the restart, so that no TLS handshake on :10250 ever fails; with --wait csr in
+    /// two steps: the request now, the switch when the same command is run after the approval
+    #[arg(long, conflicts_with_all = ["files", "disable", "root"])]
+    pub issue_first: bool,
     /// Talk to the API as this kubeconfig says [default: the kubelet's own]
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub kubeconfig: Option<PathBuf>,
 }
 
 impl Apply {
+    /// How far to wait. Whoever wants the certificate first waits for it.
+    pub fn wait(&self) -> Wait {
+        self.wait.unwrap_or(if self.issue_first {
+            Wait::Issued
+        } else {
+            Wait::Csr
+        })
+    }
+
     /// An `apply` of the same files to type next, with other options: `kubelet-tls apply --disable --restart never`.
     pub fn again(&self, disable: bool, options: &str) -> String {
         let disable = if disable { " --disable" } else { "" };

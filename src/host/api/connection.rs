@@ -188,7 +188,7 @@ impl Connection {
         self.send(client, Method::GET, path, &[]).await
     }
 
-    /// Sends `object`, which is JSON or nothing, and returns a 200.
+    /// Sends `object`, which is JSON or nothing, and returns a 200, or the 201 of what was created.
     pub(super) async fn send(
         &self,
         client: &kube::Client,
@@ -212,7 +212,7 @@ impl Connection {
             .await
             .map_err(|_| self.unreachable(format!("no answer within {ANSWER_DEADLINE:?}")))?
             .map_err(|error| self.unreachable(chain(&error)))?;
-        if answer.status() == StatusCode::OK {
+        if matches!(answer.status(), StatusCode::OK | StatusCode::CREATED) {
             return Ok(answer);
         }
         let code = answer.status().as_u16();

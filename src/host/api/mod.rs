@@ -6,6 +6,7 @@
 mod admin;
 mod answers;
 mod connection;
+mod issue;
 mod kubeconfig;
 mod proxy;
 mod watch;
