@@ -163,15 +163,26 @@ impl Connection {
     }
 
     /// The body of an answer that is one object.
-    pub(super) async fn whole(&self, mut body: Body) -> Result<Vec<u8>, ApiError> {
+    pub(super) async fn whole(&self, body: Body) -> Result<Vec<u8>, ApiError> {
+        self.capped(body, OBJECT_CAP)
+            .await?
+            .ok_or_else(|| self.nonsense("an object never ends"))
+    }
+
+    /// The body of an answer; none when it is longer than `cap` bytes.
+    pub(super) async fn capped(
+        &self,
+        mut body: Body,
+        cap: usize,
+    ) -> Result<Option<Vec<u8>>, ApiError> {
         let mut bytes = Vec::new();
         while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
             bytes.extend_from_slice(&data);
-            if bytes.len() > OBJECT_CAP {
-                return Err(self.nonsense("an object never ends"));
+            if bytes.len() > cap {
+                return Ok(None);
             }
         }
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     /// Sends a GET and returns the body of a 200.
