@@ -59,6 +59,8 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
 pub struct Certificate {
     /// The subject's common name; for a kubelet's, `system:node:NODE`.
     pub common_name: Option<String>,
+    /// The subject's organizations; for a kubelet's, `system:nodes` alone.
+    pub organizations: Vec<String>,
     /// The issuer's distinguished name.
     pub issuer: String,
     /// Valid from.
@@ -108,6 +110,12 @@ impl Certificate {
         }
         Ok(Self {
             common_name: common_name(parsed.subject()),
+            organizations: parsed
+                .subject()
+                .iter_organization()
+                .filter_map(|attribute| attribute.as_str().ok())
+                .map(harmless)
+                .collect(),
             issuer: harmless(&parsed.issuer().to_string()),
             not_before: time(parsed.validity().not_before)?,
             not_after: time(parsed.validity().not_after)?,
@@ -145,17 +153,36 @@ fn common_name(name: &X509Name<'_>) -> Option<String> {
 /// # Errors
 /// When it is no request.
 pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
+    read_request(pem, |request| {
+        let mut names = Names::default();
+        for extension in request.requested_extensions().into_iter().flatten() {
+            if let ParsedExtension::SubjectAlternativeName(san) = extension {
+                names.extend(&san.general_names);
+            }
+        }
+        names
+    })
+}
+
+/// The public key (SubjectPublicKeyInfo in DER) that a PKCS#10 request (PEM) wants certified.
+///
+/// # Errors
+/// When it is no request.
+pub fn requested_key(pem: &[u8]) -> Result<Vec<u8>, NotOne> {
+    read_request(pem, |request| {
+        request.certification_request_info.subject_pki.raw.to_vec()
+    })
+}
+
+fn read_request<T>(
+    pem: &[u8],
+    read: impl FnOnce(&X509CertificationRequest<'_>) -> T,
+) -> Result<T, NotOne> {
     let not_one = NotOne("a PKCS#10 certificate request");
     let (_, section) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| not_one.clone())?;
     let (_, request) =
         X509CertificationRequest::from_der(&section.contents).map_err(|_| not_one)?;
-    let mut names = Names::default();
-    for extension in request.requested_extensions().into_iter().flatten() {
-        if let ParsedExtension::SubjectAlternativeName(san) = extension {
-            names.extend(&san.general_names);
-        }
-    }
-    Ok(names)
+    Ok(read(&request))
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ Examples:
 Examples:
   kubelet-tls apply                         # this node; prints the diff and the request's name
   kubelet-tls apply --wait issued           # also wait until the certificate is served and verifies
+  kubelet-tls apply --issue-first           # the certificate before the restart: no outage of port 10250
   kubelet-tls apply kubeadm.yaml            # a file, before `kubeadm init --config kubeadm.yaml`
   kubelet-tls apply - <in.yaml >out.yaml    # a pipe")]
     Apply(Apply),
@@ -79,6 +80,22 @@ Examples:
   kubelet-tls rollback --dry-run            # the diff alone
   kubelet-tls rollback")]
     Rollback(Rollback),
+    /// On a control plane: check every rule, then approve; refuse what breaks one
+    ///
+    /// The signer checks little, and a kubelet writes its own Node's addresses: whoever holds one node's credential can
+    /// ask for another node's address or the API server's. This holds each request against all Nodes, Services and the
+    /// API server, and approves it only if every rule holds; else it names the rule and the value that breaks it. It
+    /// approves what it judged: a request that changes meanwhile is judged anew. It denies nothing unless told to.
+    ///
+    /// Exits 78 when a request given by name or --node is refused, 65 when there is no such request; the others still
+    /// go through. One that is approved already is done.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls approve --all --dry-run                # all that are pending, each with its verdict
+  kubelet-tls approve csr-jcdc4
+  kubelet-tls approve --node worker-1 --node worker-2
+  kubelet-tls approve --all -o json | jq '.requests[] | select(.approved | not) | .name, .rule'")]
+    Approve(Approve),
 }
 
 /// Options that every verb takes.
@@ -159,21 +176,35 @@ pub struct Apply {
     /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
     #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
     pub restart: Restart,
-    /// How far to wait: the CSR exists, its certificate is being served and verifies, or not at all
-    #[arg(long, value_enum, default_value_t = Wait::Csr, value_name = "WHAT")]
-    pub wait: Wait,
+    /// How far to wait: the CSR exists, its certificate is being served and verifies, or not at all [default: csr; with
+    /// --issue-first: issued]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub wait: Option<Wait>,
     /// How long to wait for that, such as 90s, 2m or 1h30m
     #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
     pub timeout: Duration,
     /// How long the kubelet must stay up and answer before it counts as healthy
     #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
     pub settle: Duration,
+    /// Get the certificate issued before the restart, so that no TLS handshake on :10250 ever fails; with --wait csr in
+    /// two steps: the request now, the switch when the same command is run after the approval
+    #[arg(long, conflicts_with_all = ["files", "disable", "root"])]
+    pub issue_first: bool,
     /// Talk to the API as this kubeconfig says [default: the kubelet's own]
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub kubeconfig: Option<PathBuf>,
 }
 
 impl Apply {
+    /// How far to wait. Whoever wants the certificate first waits for it.
+    pub fn wait(&self) -> Wait {
+        self.wait.unwrap_or(if self.issue_first {
+            Wait::Issued
+        } else {
+            Wait::Csr
+        })
+    }
+
     /// An `apply` of the same files to type next, with other options: `kubelet-tls apply --disable --restart never`.
     pub fn again(&self, disable: bool, options: &str) -> String {
         let disable = if disable { " --disable" } else { "" };
@@ -220,6 +251,36 @@ pub struct Rollback {
     pub root: Option<PathBuf>,
 }
 
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+#[group(id = "which", required = true, multiple = true, args = ["requests", "nodes", "all"])]
+pub struct Approve {
+    /// Requests, by name
+    #[arg(value_name = "CSR", value_parser = request_name)]
+    pub requests: Vec<String>,
+    /// The pending requests of this node (repeatable)
+    #[arg(long = "node", value_name = "NODE")]
+    pub nodes: Vec<String>,
+    /// All pending kubelet-serving requests
+    #[arg(long, conflicts_with_all = ["requests", "nodes"])]
+    pub all: bool,
+    /// The verdicts alone
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Deny what breaks a rule; its kubelet asks again at once
+    #[arg(long)]
+    pub deny: bool,
+    /// The longest life of a certificate to vouch for, such as 1y, 90d or 12h
+    #[arg(long, value_parser = lifetime, default_value = "1y", value_name = "DURATION")]
+    pub max_duration: Duration,
+    /// How long all of it may take, such as 90s, 2m or 1h30m
+    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
+    pub timeout: Duration,
+    /// Talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
 /// When `apply` and `rollback` restart the kubelet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Restart {
@@ -262,6 +323,43 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// Reads the life of a certificate: years of 365 days (`1y`) or days (`90d`), or a [`duration`].
+///
+/// # Errors
+/// What is wrong with it, for clap to print.
+pub fn lifetime(text: &str) -> Result<Duration, String> {
+    const DAY: u64 = 24 * 60 * 60;
+    let whole = |unit: char, days: u64| {
+        let count = text.strip_suffix(unit)?.parse::<u64>().ok()?;
+        count.checked_mul(days * DAY).map(Duration::from_secs)
+    };
+    match whole('y', 365).or_else(|| whole('d', 1)) {
+        Some(life) => Ok(life),
+        None => duration(text).map_err(|_| "not a duration; write it as 1y, 90d or 12h".to_owned()),
+    }
+}
+
+/// Reads a request's name, with or without its kind before it, as `kubectl get csr -o name` prints it.
+///
+/// # Errors
+/// When no object can be called so.
+pub fn request_name(text: &str) -> Result<String, String> {
+    let kinds = [
+        "csr/",
+        "certificatesigningrequest/",
+        "certificatesigningrequest.certificates.k8s.io/",
+    ];
+    let name = kinds
+        .iter()
+        .find_map(|kind| text.strip_prefix(kind))
+        .unwrap_or(text);
+    // What may be a segment of a path (apimachinery, pkg/api/validation/path).
+    if matches!(name, "" | "." | "..") || name.contains(['/', '%']) {
+        return Err("not a request's name".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,6 +398,31 @@ mod tests {
             "99999999999999999999h",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lives_of_certificates() {
+        let day = Duration::from_secs(86_400);
+        for (text, life) in [("1y", day * 365), ("90d", day * 90), ("12h", day / 2)] {
+            assert_eq!(lifetime(text), Ok(life), "{text}");
+        }
+        for text in ["", "y", "-1y", "1.5y", "soon", "999999999999999999y"] {
+            assert!(lifetime(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn requests_are_named_as_kubectl_names_them() {
+        for text in [
+            "csr-1",
+            "csr/csr-1",
+            "certificatesigningrequest.certificates.k8s.io/csr-1",
+        ] {
+            assert_eq!(request_name(text).as_deref(), Ok("csr-1"), "{text}");
+        }
+        for text in ["", "csr/", "..", "a/b", "a%2fb", "node/csr-1"] {
+            assert!(request_name(text).is_err(), "{text}");
         }
     }
 }

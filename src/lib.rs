@@ -7,6 +7,7 @@
 //! - [`kubeadm`]: kubeadm's multi-document file;
 //! - [`certificate`]: certificates and PKCS#10 requests;
 //! - [`csr`]: requests for certificates;
+//! - [`approval`]: whether one may be approved;
 //! - [`observed`]: the node as seen once;
 //! - [`conditions`]: what is true of the node, each with its evidence;
 //! - [`plan`]: what to edit and whether to restart, as a value;
@@ -22,6 +23,7 @@
 
 pub mod ansible;
 pub mod apply;
+pub mod approval;
 pub mod certificate;
 pub mod cli;
 pub mod commands;

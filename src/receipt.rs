@@ -24,9 +24,25 @@ pub struct Receipt {
     pub started: String,
     /// Its edits, those that change something.
     pub edits: Vec<Change>,
+    /// The serving certificate that was put into the kubelet's store before the restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed: Option<Installed>,
     /// The request that the kubelet was seen to make afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Noted>,
+}
+
+/// A pair of certificate and key in the kubelet's store (client-go/util/certificate/certificate_store.go).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Installed {
+    /// The store's symlink, `kubelet-server-current.pem`.
+    pub link: PathBuf,
+    /// The dated file that it points to.
+    pub pair: PathBuf,
+    /// What it pointed to before; none where there was no symlink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<PathBuf>,
 }
 
 /// A request, and the start of the kubelet that holds its key.
@@ -96,6 +112,7 @@ impl Receipt {
             state: State::Started,
             started: now,
             edits,
+            installed: None,
             request: None,
         }
     }

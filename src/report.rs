@@ -96,6 +96,9 @@ pub struct Document {
     /// What is true of the node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,
+    /// What became of each request, of `approve`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Vec<ApprovalReport>>,
     /// The last words of a kubelet that did not come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub journal: Vec<String>,
@@ -126,6 +129,8 @@ pub enum Kind {
     CsrResult,
     /// of `rollback`
     RollbackResult,
+    /// of `approve`
+    ApproveResult,
 }
 
 impl Document {
@@ -143,6 +148,7 @@ impl Document {
             certificate: None,
             rolled_back: None,
             conditions: None,
+            requests: None,
             journal: Vec::new(),
             warnings: Vec::new(),
             error: None,
@@ -228,6 +234,33 @@ impl From<&Request> for CsrReport {
             ip_addresses: request.names.ips.iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+/// What became of a request, of `approve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalReport {
+    /// Its name.
+    pub name: String,
+    /// Its requestor's node; absent where the requestor is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Whether it is approved now (in a dry run: would be).
+    pub approved: bool,
+    /// Whether it was denied by this run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub denied: bool,
+    /// The rule that it breaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'static str>,
+    /// The value that breaks it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When it was created, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// The names that it asks for.
+    pub names: Vec<String>,
 }
 
 /// What the kubelet serves on :10250.

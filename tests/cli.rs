@@ -14,6 +14,8 @@ mod ansible;
 mod files;
 #[path = "cli/help.rs"]
 mod help;
+#[path = "cli/issue_first.rs"]
+mod issue_first;
 #[path = "cli/node.rs"]
 mod node;
 #[path = "cli/preflight.rs"]

@@ -137,6 +137,9 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
         Cause::MountPoint => {
             problem.hint(format!("findmnt {path}; run it where the file itself lies"))
         }
+        Cause::NotSymlink => problem.hint(format!(
+            "mv {path} {path}.old; the kubelet makes it anew when it next gets a certificate"
+        )),
         Cause::HardLinks(_) => problem.hint(format!("find / -xdev -samefile {path}")),
         Cause::NoSpace { .. } => problem.hint(format!("df -h {path}")),
         Cause::Changed => problem.hint("look at the file, then run the same command again"),

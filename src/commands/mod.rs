@@ -3,6 +3,7 @@
 mod admin;
 mod ansible;
 mod apply;
+mod approve;
 mod console;
 mod csr;
 mod diff;
@@ -43,6 +44,7 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Status(_) => Kind::StatusResult,
         Verb::Csr(_) => Kind::CsrResult,
         Verb::Rollback(_) => Kind::RollbackResult,
+        Verb::Approve(_) => Kind::ApproveResult,
     });
     let outcome = match &cli.verb {
         Verb::Diff(arguments) => diff::run(arguments, &console, &mut document),
@@ -50,6 +52,7 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Status(arguments) => status::run(arguments, &console, &mut document),
         Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
         Verb::Rollback(arguments) => rollback::run(arguments, &console, &mut document),
+        Verb::Approve(arguments) => approve::run(arguments, &console, &mut document),
     };
     let code = match outcome {
         Ok(()) => {
@@ -116,6 +119,7 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let kind = match arguments.get(1).and_then(|verb| verb.to_str()) {
         Some("diff") => Kind::DiffResult,
         Some("csr") => Kind::CsrResult,
+        Some("approve") => Kind::ApproveResult,
         Some("status") => Kind::StatusResult,
         Some("rollback") => Kind::RollbackResult,
         _ => Kind::ApplyResult,

@@ -115,6 +115,7 @@ pub(crate) fn run(
         ledger,
         kubelet,
         cluster: None,
+        ready: None,
         open: None,
     };
     run.act(&mut interrupts, document)?;

@@ -97,6 +97,27 @@ impl Request {
     }
 }
 
+/// A request with what it holds, as `get` answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What is said of it everywhere else.
+    pub request: Request,
+    /// `spec.request`: its PKCS#10 request in PEM.
+    pub asked: Vec<u8>,
+    /// `status.certificate`: what was issued, in PEM; empty before that.
+    pub certificate: Vec<u8>,
+}
+
+impl Held {
+    /// Reads one object of the API's; none where it is not a kubelet-serving request.
+    ///
+    /// # Errors
+    /// When it is no CertificateSigningRequest.
+    pub fn read(object: &[u8]) -> Result<Option<Self>, serde_json::Error> {
+        serde_json::from_slice(object).map(Wire::into_held)
+    }
+}
+
 /// What one list of the API says about one node's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listing {

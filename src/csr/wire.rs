@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 
-use super::{KUBELET_SERVING, Request, State};
+use super::{Held, KUBELET_SERVING, Request, State};
 use crate::certificate::{harmless, requested_names};
 
 #[derive(Deserialize)]
@@ -58,6 +58,19 @@ impl Wire {
         } else {
             has("Approved").then_some(true)
         }
+    }
+
+    pub(super) fn into_held(self) -> Option<Held> {
+        let asked = self.spec.request.clone().unwrap_or_default().0;
+        let certificate = self
+            .status
+            .as_ref()
+            .and_then(|status| status.certificate.clone());
+        Some(Held {
+            request: self.into_request()?,
+            asked,
+            certificate: certificate.unwrap_or_default().0,
+        })
     }
 
     pub(super) fn into_request(self) -> Option<Request> {

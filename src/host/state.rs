@@ -16,6 +16,10 @@ const DIRECTORY: &str = "/var/lib/kubelet-tls";
 /// Says otherwise; for tests and the demo, which have no right to /var/lib.
 const VARIABLE: &str = "KUBELET_TLS_STATE_DIR";
 const RECEIPT: &str = "receipt.json";
+/// The key of a request that was made before the restart and waits for its approval.
+const KEY: &str = "serving-key.pem";
+/// A key of any kind is shorter, in bytes.
+const KEY_CAP: u64 = 16 * 1024;
 /// A receipt is some hundred bytes an edit.
 const RECEIPT_CAP: u64 = 1024 * 1024;
 
@@ -86,13 +90,52 @@ impl StateDirectory {
         })
     }
 
+    /// The key whose request waits for its approval; none where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn key(&self) -> Result<Option<Vec<u8>>, FileError> {
+        match files::read(&self.0.join(KEY), KEY_CAP) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.cause.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps a key; it is on the disk, whole, with mode 0600, when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_key(&self, pem: &[u8]) -> Result<(), FileError> {
+        let path = self.0.join(KEY);
+        self.write(&path, pem).map_err(|error| FileError {
+            action: "write",
+            path,
+            cause: error.into(),
+        })
+    }
+
+    /// Removes the key, if there is one.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn remove_key(&self) -> Result<(), FileError> {
+        let path = self.0.join(KEY);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(files::writing(&path)(error.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.0)?;
         let mut temporary = tempfile::Builder::new()
-            .prefix(RECEIPT)
+            .prefix(path.file_name().unwrap_or_default())
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(&self.0)?;
         temporary.write_all(bytes)?;
@@ -103,13 +146,15 @@ impl StateDirectory {
         Ok(())
     }
 
-    /// Removes what a run killed while it wrote a receipt left behind; the node's lock is held.
+    /// Removes what a run killed while it wrote here left behind; the node's lock is held.
     fn sweep(&self) {
         for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let leftover = name
-                .to_str()
-                .is_some_and(|name| name.starts_with(RECEIPT) && name != RECEIPT);
+            let leftover = name.to_str().is_some_and(|name| {
+                [RECEIPT, KEY]
+                    .iter()
+                    .any(|whole| name.starts_with(whole) && name != *whole)
+            });
             if leftover {
                 let _ = fs::remove_file(entry.path());
             }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
@@ -15,7 +16,7 @@ use rustls::{
     RootCertStore, SignatureScheme,
 };
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, Names};
 use crate::observed::{NotServed, Served, Unverified};
 
 /// A handshake on the same machine takes a few milliseconds.
@@ -34,16 +35,7 @@ pub fn install_provider() {
 /// certificate ends every handshake with the alert `internal error`).
 pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, NotServed> {
     let other = |error: &dyn std::fmt::Display| NotServed::Other(error.to_string());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store
-            .add(CertificateDer::from(root.as_slice()))
-            .map_err(|error| NotServed::Other(format!("the cluster's CA is unusable: {error}")))?;
-    }
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
-        .build()
-        .map_err(|error| NotServed::Other(format!("the cluster's CA is unusable: {error}")))?;
+    let (inner, provider) = verifier(roots)?;
     let recorder = Arc::new(Recorder {
         inner,
         presented: Mutex::new(None),
@@ -108,7 +100,10 @@ fn not_served(error: &io::Error) -> NotServed {
 fn unverified(error: &rustls::Error) -> Unverified {
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::UnknownIssuer => Unverified::UnknownAuthority,
+            // A CA of the same name with another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                Unverified::UnknownAuthority
+            }
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
@@ -120,6 +115,58 @@ fn unverified(error: &rustls::Error) -> Unverified {
         },
         other => Unverified::Other(other.to_string()),
     }
+}
+
+/// Verifies an issued certificate (PEM, its chain behind it) as clients of the kubelet will: against the DER
+/// certificates `roots`, for serving, now, for every name of `names`.
+///
+/// # Errors
+/// What they would not accept.
+pub fn verify_issued(pem: &[u8], roots: &[Vec<u8>], names: &Names) -> Result<Certificate, String> {
+    let chain = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let Some((leaf, intermediates)) = chain.split_first() else {
+        return Err("it holds no certificate".to_owned());
+    };
+    let certificate = Certificate::from_der(leaf).map_err(|error| error.to_string())?;
+    let (verifier, _) = verifier(roots).map_err(|error| error.to_string())?;
+    let dns = names.dns.iter().map(|name| {
+        ServerName::try_from(name.clone())
+            .map(|server| (name.clone(), server))
+            .map_err(|_| format!("{name:?} is no DNS name"))
+    });
+    let ips = names
+        .ips
+        .iter()
+        .map(|ip| Ok((ip.to_string(), ServerName::from(*ip))));
+    for named in dns.chain(ips) {
+        let (name, server) = named?;
+        verifier
+            .verify_server_cert(leaf, intermediates, &server, &[], UnixTime::now())
+            .map_err(|error| format!("for {name}: {}", unverified(&error)))?;
+    }
+    Ok(certificate)
+}
+
+/// Verifies against the DER certificates `roots`.
+fn verifier(
+    roots: &[Vec<u8>],
+) -> Result<(Arc<WebPkiServerVerifier>, Arc<CryptoProvider>), NotServed> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        NotServed::Other(format!("the cluster's CA is unusable: {error}"))
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store
+            .add(CertificateDer::from(root.as_slice()))
+            .map_err(|error| unusable(&error))?;
+    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
+        .build()
+        .map_err(|error| unusable(&error))?;
+    Ok((verifier, provider))
 }
 
 /// Whether the key of a PEM pair is its certificate's.

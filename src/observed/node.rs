@@ -52,6 +52,10 @@ impl Node {
     pub fn would_serve(&self, node: &str, certificate: &Certificate, now: Timestamp) -> bool {
         certificate.is_valid_at(now)
             && certificate.common_name.as_deref() == Some(requestor_of(node).as_str())
+            && certificate
+                .organizations
+                .iter()
+                .any(|name| name == "system:nodes")
             && !self.addresses.is_empty()
             && self.missing_in(&certificate.names).is_empty()
     }

@@ -23,6 +23,7 @@ Commands:
   status    Print the node's conditions, each with its evidence and what to do about it
   csr       Print the name of this node's newest kubelet-serving CSR
   rollback  Undo the last `apply`, byte for byte, with the same gate
+  approve   On a control plane: check every rule, then approve; refuse what breaks one
   help      Print this message or the help of the given subcommand(s)
 
 Options:

@@ -1,5 +1,7 @@
 //! What is said of a kubelet that came back: its request, its certificate, or why there is none.
 
+use std::time::{Duration, Instant};
+
 use crate::apply::Watched;
 use crate::cli;
 use crate::commands::request;
@@ -8,7 +10,11 @@ use crate::host::api::ApiError;
 use crate::observed::Node;
 use crate::report::{CertificateReport, Code, Document, Problem};
 
+use super::issue;
 use super::run::{Run, is_lost};
+
+/// How long the API is asked for the list once more.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Run<'_> {
     /// Requests that a kubelet before this one has left behind.
@@ -19,12 +25,67 @@ impl Run<'_> {
         }
     }
 
+    /// The kubelet is healthy; does it serve what was installed, and has it asked for nothing?
+    fn prove_issued(&mut self, document: &mut Document) -> Result<(), Problem> {
+        let port = self.kubelet.port();
+        let (Some(ready), Some(cluster)) = (&self.ready, &self.cluster) else {
+            return Ok(());
+        };
+        let node = cluster.node.clone().unwrap_or_default();
+        let proved = issue::served_everywhere(ready, &node, port, cluster.api.roots());
+        document.certificate = Some(Some(CertificateReport::new(
+            &ready.certificate,
+            proved.is_ok(),
+        )));
+        let stale = cluster.listing.pending_besides(Some(&ready.request.name));
+        request::warn_of_stale(&stale, self.console, document);
+        let another = cluster
+            .api
+            .requests(Instant::now() + ASK_AGAIN)
+            .ok()
+            .and_then(|listing| listing.newest)
+            .filter(|newest| newest.name != ready.request.name)
+            .filter(|newest| !cluster.listing.known.contains(&newest.name));
+        let problem = match (proved, &another) {
+            (Ok(()), None) => {
+                self.console.say(&format!(
+                    "port {port} serves the certificate of {} on every address, valid until {}; the kubelet made no request of its own",
+                    ready.request.name, ready.certificate.not_after
+                ));
+                return Ok(());
+            }
+            (Err(why), _) => Problem::new(
+                Code::Temporary,
+                format!(
+                    "cannot see the certificate of {} in use: the kubelet is healthy, but {why}",
+                    ready.request.name
+                ),
+            ),
+            (Ok(()), Some(another)) => Problem::new(
+                Code::Temporary,
+                format!(
+                    "cannot keep the kubelet from asking: it serves the certificate of {}, and has made {} all the same",
+                    ready.request.name, another.name
+                ),
+            ),
+        };
+        Err(match &another {
+            Some(another) if another.state == State::Pending => {
+                problem.hint(format!("kubectl certificate approve {}", another.name))
+            }
+            _ => problem.hint("kubelet-tls status"),
+        })
+    }
+
     /// The kubelet is healthy; is what was waited for there?
     pub(super) fn conclude(
         &mut self,
         watched: &Watched,
         document: &mut Document,
     ) -> Result<(), Problem> {
+        if self.ready.is_some() {
+            return self.prove_issued(document);
+        }
         let port = self.kubelet.port();
         let wait = self.task.wait;
         let Some(cluster) = self.cluster.as_mut() else {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::commands::{Console, files};
 use crate::host::state::StateDirectory;
-use crate::host::{clock, files as host_files};
+use crate::host::{clock, files as host_files, store};
 use crate::plan::{Edit, Plan, Target};
-use crate::receipt::{Noted, Receipt, Standing, State};
+use crate::receipt::{Installed, Noted, Receipt, Standing, State};
 use crate::report::{Document, Problem};
 use crate::yaml::MAX_BYTES;
 
@@ -117,7 +117,11 @@ impl Ledger {
     ///
     /// # Errors
     /// When it cannot be written. Nothing is changed then.
-    pub(super) fn start(&mut self, plan: &Plan) -> Result<(), Problem> {
+    pub(super) fn start(
+        &mut self,
+        plan: &Plan,
+        installed: Option<Installed>,
+    ) -> Result<(), Problem> {
         let mut edits = plan.edits.clone();
         for edit in &mut edits {
             if let Target::File(path) = &mut edit.target {
@@ -126,7 +130,34 @@ impl Ledger {
             }
         }
         self.cut_off = CutOff::No;
-        self.write(Receipt::started(&edits, clock::timestamp().to_string()))
+        let left = self
+            .receipt
+            .as_ref()
+            .filter(|receipt| receipt.state == State::Started)
+            .and_then(|receipt| receipt.installed.clone());
+        let mut receipt = Receipt::started(&edits, clock::timestamp().to_string());
+        // A pair that a run has left which was cut off before its edits.
+        receipt.installed = installed.or(left);
+        self.write(receipt)
+    }
+
+    /// Writes down that a pair is about to be installed for a change that was made before, if that is the last one.
+    ///
+    /// # Errors
+    /// When it cannot be written. Nothing is changed then.
+    pub(super) fn start_install(&mut self, installed: &Installed) -> Result<(), Problem> {
+        let Some(receipt) = self.receipt.as_ref().filter(|receipt| {
+            matches!(receipt.state, State::Started | State::Done)
+                && receipt
+                    .standing(read)
+                    .iter()
+                    .all(|one| matches!(one, Standing::After(_)))
+        }) else {
+            return Ok(());
+        };
+        let mut receipt = receipt.at(State::Started);
+        receipt.installed = Some(installed.clone());
+        self.write(receipt)
     }
 
     /// Writes down that the last change is about to be undone; durable when this returns.
@@ -147,6 +178,11 @@ impl Ledger {
             .map_err(|error| files::problem_of(&error))?;
         self.receipt = Some(receipt);
         Ok(())
+    }
+
+    /// Where a key is kept until its request is approved.
+    pub(super) fn state(&self) -> &StateDirectory {
+        &self.state
     }
 
     /// The last receipt.
@@ -170,7 +206,14 @@ impl Ledger {
             (State::RollingBack, End::Undone) => State::RolledBack,
             (State::Done | State::PutBack | State::RolledBack, _) => return,
         };
-        let receipt = receipt.at(state);
+        let mut receipt = receipt.at(state);
+        if end == End::Undone
+            && let Some(installed) = receipt.installed.take()
+            && let Err(error) = store::remove(&installed)
+        {
+            console.warn(document, error.to_string());
+            receipt.installed = Some(installed);
+        }
         if let Err(error) = self.state.write_receipt(&receipt.to_bytes()) {
             console.warn(
                 document,

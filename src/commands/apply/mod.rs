@@ -2,6 +2,7 @@
 
 mod cluster;
 mod conclude;
+mod issue;
 mod ledger;
 mod run;
 mod task;
@@ -126,6 +127,13 @@ fn run_node(
     let selection = &arguments.selection;
     let rooted = selection.root.is_some();
     let restarts = arguments.restart != cli::Restart::Never && !rooted;
+    if arguments.issue_first && !restarts {
+        return Err(Problem::new(
+            Code::Usage,
+            "cannot use --issue-first with --restart never: the certificate is for the restart",
+        )
+        .hint("kubelet-tls apply --issue-first"));
+    }
     let need = if restarts { Need::Unit } else { Need::File };
     let root = selection.root.as_deref();
     let located = node::locate(root, need, When::NextStart)?;
@@ -153,10 +161,12 @@ fn run_node(
     }
     let node_changes = edits.iter().take(1).any(Edit::changes) && !made;
     let stale = kubelet.is_behind(clock::now());
-    let asks = arguments.wait != cli::Wait::None && wanted == Bootstrap::Enabled && !rooted;
+    let asks = (arguments.wait() != cli::Wait::None || arguments.issue_first)
+        && wanted == Bootstrap::Enabled
+        && !rooted;
     // Without a restart a change is read at the next start, and until then no request can come.
     let asks = asks && (restarts || (!node_changes && !stale && kubelet.started.is_some()));
-    let cluster = if asks {
+    let mut cluster = if asks {
         Some(Cluster::ask(arguments, &kubelet, console, document)?)
     } else {
         None
@@ -224,6 +234,29 @@ fn run_node(
         document.changed = Some(plan.changes());
         return Ok(());
     }
+    let mut ready = None;
+    let begins = matches!(
+        restart,
+        Restart::Yes(Reason::Changed | Reason::OlderThanConfig)
+    );
+    if let Some(cluster) = cluster
+        .as_mut()
+        .filter(|cluster| arguments.issue_first && begins && cluster.kept.is_none())
+    {
+        let issue = issue::Issue {
+            cluster,
+            state: ledger.state(),
+            arguments,
+            console,
+        };
+        match issue.run(&mut interrupts, document)? {
+            issue::Progress::Waiting => return Ok(()),
+            issue::Progress::Ready(issued) => {
+                cluster.kept = Some(issued.certificate.clone());
+                ready = Some(issued);
+            }
+        }
+    }
     let run = Run {
         task: Task::of(arguments),
         console,
@@ -234,6 +267,7 @@ fn run_node(
         ledger,
         kubelet,
         cluster,
+        ready,
         open: open.filter(|_| restart == Restart::No),
     };
     run.act(&mut interrupts, document)

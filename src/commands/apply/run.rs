@@ -7,18 +7,20 @@ use crate::apply::{
     Death, Gate, HEALTH_DEADLINE, Known, LOOK_AT_STATUS, Locks, Notice, Vigil, Watched,
 };
 use crate::cli;
-use crate::commands::{Console, node, request};
+use crate::commands::{Console, files, node, request};
 use crate::csr::{Request, State};
 use crate::host::api::Sight;
 use crate::host::signals::{self, Interrupts};
-use crate::host::systemd;
+use crate::host::{clock, store, systemd};
 use crate::kubelet::Bootstrap;
 use crate::observed::Kubelet;
 use crate::plan::{Plan, Reason, Restart};
+use crate::receipt::Installed;
 use crate::report::{Code, CsrReport, Document, Problem, RestartReport};
 
 use super::cluster::{Cluster, Open};
 use super::edit_problem;
+use super::issue::Ready;
 use super::ledger::Ledger;
 use super::task::{Act, Task};
 
@@ -37,6 +39,8 @@ pub(in crate::commands) struct Run<'a> {
     pub(in crate::commands) ledger: Ledger,
     pub(in crate::commands) kubelet: Kubelet,
     pub(in crate::commands) cluster: Option<Cluster>,
+    /// A certificate to put into the kubelet's store before anything else.
+    pub(in crate::commands) ready: Option<Box<Ready>>,
     /// The request that the kubelet, which is not restarted, may have made already.
     pub(in crate::commands) open: Option<Open>,
 }
@@ -52,18 +56,23 @@ impl Run<'_> {
             // Nothing has happened yet.
             signals::die_of(signal);
         }
-        if self.plan.changes() && !self.made {
-            match self.task.act {
-                Act::Apply => self.ledger.start(&self.plan)?,
-                Act::RollBack => self.ledger.start_rollback()?,
+        let installed = self.place()?;
+        let changes = self.plan.changes() && !self.made;
+        match (self.task.act, &installed) {
+            (Act::Apply, _) if changes => self.ledger.start(&self.plan, installed.clone())?,
+            (Act::Apply, Some(installed)) => self.ledger.start_install(installed)?,
+            (Act::RollBack, _) if changes => self.ledger.start_rollback()?,
+            _ => {}
+        }
+        if let Some(installed) = &installed {
+            self.install(installed, document)?;
+        }
+        if changes && let Err(failure) = self.locks.edit(&self.plan) {
+            if failure.left.is_empty() {
+                self.ledger
+                    .end(self.task.act.failed(), self.console, document);
             }
-            if let Err(failure) = self.locks.edit(&self.plan) {
-                if failure.left.is_empty() {
-                    self.ledger
-                        .end(self.task.act.failed(), self.console, document);
-                }
-                return Err(edit_problem(&failure, document));
-            }
+            return Err(edit_problem(&failure, document));
         }
         document.changed = Some(self.plan.changes());
         let Some(unit) = self.kubelet.unit.clone() else {
@@ -121,7 +130,8 @@ impl Run<'_> {
                     .map(|after| (after.as_secs_f64() * 100.0).round() / 100.0),
             }));
         }
-        document.csr = Some(watched.request.as_ref().map(CsrReport::from));
+        let issued = self.ready.as_ref().map(|ready| &ready.request);
+        document.csr = Some(watched.request.as_ref().or(issued).map(CsrReport::from));
         if let Err(death) = &watched.health {
             return Err(self.put_back(death, interrupts, document));
         }
@@ -134,6 +144,10 @@ impl Run<'_> {
         }
         self.ledger
             .end(self.task.act.succeeded(), self.console, document);
+        // A request of an earlier `--issue-first` that was not waited for is of no more use.
+        if let Err(error) = self.ledger.state().remove_key() {
+            self.console.warn(document, error.to_string());
+        }
         if let Some(request) = &watched.request {
             self.ledger.note(
                 &request.name,
@@ -144,6 +158,37 @@ impl Run<'_> {
         }
         self.tell_stale(&watched, document);
         self.conclude(&watched, document)
+    }
+
+    /// Where the certificate goes.
+    fn place(&self) -> Result<Option<Installed>, Problem> {
+        let place = self
+            .ready
+            .as_ref()
+            .map(|_| store::place(&self.kubelet.serving_certificate(), clock::timestamp()));
+        place.transpose().map_err(|error| files::problem_of(&error))
+    }
+
+    /// Puts the certificate into the kubelet's store; its key is kept nowhere else from then on.
+    fn install(&mut self, installed: &Installed, document: &mut Document) -> Result<(), Problem> {
+        let Some(ready) = &self.ready else {
+            return Ok(());
+        };
+        if let Err(error) = store::install(installed, &ready.pair) {
+            self.ledger
+                .end(self.task.act.failed(), self.console, document);
+            return Err(files::problem_of(&error));
+        }
+        if let Err(error) = self.ledger.state().remove_key() {
+            self.console.warn(document, error.to_string());
+        }
+        self.console.say(&format!(
+            "installed the certificate of {} as {}, valid until {}",
+            ready.request.name,
+            installed.pair.display(),
+            ready.certificate.not_after
+        ));
+        Ok(())
     }
 
     /// Watches over the kubelet until it has settled and the request, or its certificate, is there.
@@ -290,7 +335,7 @@ impl Run<'_> {
             self.console.warn(
                 document,
                 format!(
-                    "from the restart until the request is approved, port {} of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready",
+                    "from the restart until the request is approved, port {} of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready (not so with --issue-first)",
                     self.kubelet.port()
                 ),
             );

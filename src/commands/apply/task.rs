@@ -56,7 +56,7 @@ impl Task {
             act: Act::Apply,
             wanted: node::wanted(&arguments.selection),
             restart: arguments.restart,
-            wait: arguments.wait,
+            wait: arguments.wait(),
             timeout: arguments.timeout,
             settle: arguments.settle,
             undo: arguments.again(!arguments.selection.disable, "--restart never"),

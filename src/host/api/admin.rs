@@ -5,8 +5,26 @@ use std::time::Instant;
 
 use http::{Method, Uri};
 use kube::config::AuthInfo;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use super::connection::{Connection, OBJECT_CAP};
 use super::{Api, ApiError, connect};
+
+/// How many objects a page has, as kubectl asks for them.
+const PAGE: usize = 500;
+/// A page over this many bytes is asked for again with half as many objects; normal ones have one megabyte.
+const PAGE_CAP: usize = 4 * OBJECT_CAP;
+
+/// What a page of a list was.
+enum Page<T> {
+    /// Its objects, and where the next page goes on; empty at the end.
+    Objects(Vec<T>, String),
+    /// Too large to be held.
+    TooLarge,
+    /// What it was to go on from is gone.
+    Expired,
+}
 
 /// The API server with an administrator's credential.
 pub struct Admin(Api);
@@ -26,6 +44,11 @@ impl Admin {
         &self.0.connection.config.cluster_url
     }
 
+    /// That an answer is not what the API answers.
+    pub fn nonsense(&self, reason: &str) -> ApiError {
+        self.0.connection.nonsense(reason)
+    }
+
     /// One object as JSON, whole; failed attempts are repeated until `end`.
     ///
     /// # Errors
@@ -37,6 +60,64 @@ impl Admin {
             client,
         } = &self.0;
         runtime.block_on(connection.repeat(end, || connection.object(client, path)))
+    }
+
+    /// The objects of a list, page by page, gathered into a `C` by `take`; only the current page is held. When the list
+    /// expires on the way it begins anew, once, and what was gathered is forgotten. Failed attempts are repeated until
+    /// `end`.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn list<T: DeserializeOwned, C: Default>(
+        &self,
+        path: &str,
+        take: impl Fn(&mut C, T),
+        end: Instant,
+    ) -> Result<C, ApiError> {
+        match self.pages(path, &take, end)? {
+            Some(gathered) => Ok(gathered),
+            None => self.pages(path, &take, end)?.ok_or_else(|| {
+                let reason = "a list expires before it is read to its end";
+                self.0.connection.unreachable(reason)
+            }),
+        }
+    }
+
+    /// None when the list expired.
+    fn pages<T: DeserializeOwned, C: Default>(
+        &self,
+        path: &str,
+        take: &impl Fn(&mut C, T),
+        end: Instant,
+    ) -> Result<Option<C>, ApiError> {
+        let Api {
+            connection,
+            runtime,
+            client,
+        } = &self.0;
+        let (mut gathered, mut from, mut limit) = (C::default(), String::new(), PAGE);
+        loop {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            let on = if from.is_empty() {
+                String::new()
+            } else {
+                format!("&continue={}", escaped(&from))
+            };
+            let target = format!("{path}{separator}limit={limit}{on}");
+            match runtime.block_on(connection.repeat(end, || page(connection, client, &target)))? {
+                Page::Objects(objects, next) => {
+                    objects.into_iter().for_each(|one| take(&mut gathered, one));
+                    if next.is_empty() {
+                        return Ok(Some(gathered));
+                    }
+                    from = next;
+                    limit = (limit * 2).min(PAGE);
+                }
+                Page::TooLarge if limit > 1 => limit /= 2,
+                Page::TooLarge => return Err(connection.nonsense("an object never ends")),
+                Page::Expired => return Ok(None),
+            }
+        }
     }
 
     /// Puts `object`, which carries the resourceVersion that was read, in the place of the one at `path`, and returns what
@@ -55,6 +136,52 @@ impl Admin {
             connection.whole(answer.into_body()).await
         }))
     }
+}
+
+async fn page<T: DeserializeOwned>(
+    connection: &Connection,
+    client: &kube::Client,
+    target: &str,
+) -> Result<Page<T>, ApiError> {
+    #[derive(Deserialize)]
+    #[serde(bound = "T: DeserializeOwned")]
+    struct List<T> {
+        metadata: Option<Meta>,
+        // Go writes a nil slice as null; a list without any is none.
+        #[serde(deserialize_with = "Option::deserialize")]
+        items: Option<Vec<T>>,
+    }
+    #[derive(Deserialize)]
+    struct Meta {
+        #[serde(rename = "continue")]
+        next: Option<String>,
+    }
+    let body = match connection.get(client, target).await {
+        Ok(body) => body,
+        Err(error) if error.is_gone() && target.contains("&continue=") => return Ok(Page::Expired),
+        Err(error) => return Err(error),
+    };
+    let Some(bytes) = connection.capped(body, PAGE_CAP).await? else {
+        return Ok(Page::TooLarge);
+    };
+    let list: List<T> =
+        serde_json::from_slice(&bytes).map_err(|error| connection.nonsense(error.to_string()))?;
+    let objects = list.items.unwrap_or_default();
+    let next = list.metadata.and_then(|meta| meta.next).unwrap_or_default();
+    Ok(Page::Objects(objects, next))
+}
+
+/// A value in a query: what is not unreserved (RFC 3986, 2.3) in percent.
+pub(crate) fn escaped(text: &str) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }
 
 /// Refuses a credential that would be got by running a program, or that is another's.

@@ -163,15 +163,26 @@ impl Connection {
     }
 
     /// The body of an answer that is one object.
-    pub(super) async fn whole(&self, mut body: Body) -> Result<Vec<u8>, ApiError> {
+    pub(super) async fn whole(&self, body: Body) -> Result<Vec<u8>, ApiError> {
+        self.capped(body, OBJECT_CAP)
+            .await?
+            .ok_or_else(|| self.nonsense("an object never ends"))
+    }
+
+    /// The body of an answer; none when it is longer than `cap` bytes.
+    pub(super) async fn capped(
+        &self,
+        mut body: Body,
+        cap: usize,
+    ) -> Result<Option<Vec<u8>>, ApiError> {
         let mut bytes = Vec::new();
         while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
             bytes.extend_from_slice(&data);
-            if bytes.len() > OBJECT_CAP {
-                return Err(self.nonsense("an object never ends"));
+            if bytes.len() > cap {
+                return Ok(None);
             }
         }
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     /// Sends a GET and returns the body of a 200.
@@ -188,7 +199,7 @@ impl Connection {
         self.send(client, Method::GET, path, &[]).await
     }
 
-    /// Sends `object`, which is JSON or nothing, and returns a 200.
+    /// Sends `object`, which is JSON or nothing, and returns a 200, or the 201 of what was created.
     pub(super) async fn send(
         &self,
         client: &kube::Client,
@@ -212,7 +223,7 @@ impl Connection {
             .await
             .map_err(|_| self.unreachable(format!("no answer within {ANSWER_DEADLINE:?}")))?
             .map_err(|error| self.unreachable(chain(&error)))?;
-        if answer.status() == StatusCode::OK {
+        if matches!(answer.status(), StatusCode::OK | StatusCode::CREATED) {
             return Ok(answer);
         }
         let code = answer.status().as_u16();

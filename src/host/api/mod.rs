@@ -6,6 +6,7 @@
 mod admin;
 mod answers;
 mod connection;
+mod issue;
 mod kubeconfig;
 mod proxy;
 mod watch;
@@ -23,6 +24,7 @@ use crate::host::{files, tls};
 use crate::observed::Node;
 
 pub use admin::Admin;
+pub(crate) use admin::escaped;
 
 use connection::{ANSWER_DEADLINE, Connection};
 use kubeconfig::KUBECONFIG_CAP;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use replace::DirectoryLock;
+pub(super) use replace::temporary;
 
 /// Why a file could not be read or replaced.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum FileCause {
     /// A directory tree without end.
     #[error("too many files or directories")]
     Endless,
+    /// A file where the kubelet keeps a symlink.
+    #[error("it is no symlink, so the kubelet could never renew what is there")]
+    NotSymlink,
     /// Another run holds the lock on its directory.
     #[error("another kubelet-tls is at work in {}", .0.display())]
     Locked(PathBuf),
@@ -96,7 +100,7 @@ fn reading(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
     }
 }
 
-fn writing(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
+pub(super) fn writing(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
     move |cause| FileError {
         action: "write",
         path: path.to_owned(),

@@ -40,6 +40,15 @@ impl DirectoryLock {
         Self::acquire(&real).map_err(writing(path))
     }
 
+    /// Locks `directory`, without waiting.
+    ///
+    /// # Errors
+    /// As [`Self::for_file`].
+    pub fn for_directory(directory: &Path) -> Result<Self, FileError> {
+        let real = fs::canonicalize(directory).map_err(|error| reading(directory)(error.into()))?;
+        Self::acquire(&real.join(TEMPORARY_PREFIX)).map_err(writing(directory))
+    }
+
     fn acquire(real: &Path) -> Result<Self, FileCause> {
         let directory = real.parent().ok_or(FileCause::NotRegular)?.to_owned();
         let handle = File::open(&directory)?;
@@ -166,10 +175,7 @@ impl DirectoryLock {
         }
         self.obstacle(path, after.len() as u64)?;
         let original = open_same(&real)?;
-        let mut temporary = tempfile::Builder::new()
-            .prefix(TEMPORARY_PREFIX)
-            .suffix(TEMPORARY_SUFFIX)
-            .rand_bytes(TEMPORARY_RANDOM)
+        let mut temporary = temporary()
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(&self.directory)?;
         temporary.write_all(after)?;
@@ -186,6 +192,16 @@ impl DirectoryLock {
         self.handle.sync_all()?;
         Ok(())
     }
+}
+
+/// A temporary file of ours, which a later run sweeps away should this one be killed.
+pub(in crate::host) fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder
+        .prefix(TEMPORARY_PREFIX)
+        .suffix(TEMPORARY_SUFFIX)
+        .rand_bytes(TEMPORARY_RANDOM);
+    builder
 }
 
 fn is_temporary(name: &str) -> bool {

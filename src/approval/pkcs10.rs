@@ -1,0 +1,236 @@
+//! A PKCS#10 request (RFC 2986) of the form that kubelets write, and of no other.
+
+use std::net::IpAddr;
+
+use k8s_openapi::ByteString;
+
+use super::der::{Der, Malformed, tag};
+use super::key::Key;
+use super::rule::{Broken, Rule, quoted};
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE REQUEST-----";
+const END: &str = "-----END CERTIFICATE REQUEST-----";
+/// A request for a hundred addresses with an RSA key of 8192 bits is smaller, in bytes of PEM.
+const PEM_CAP: usize = 64 * 1024;
+
+const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+const ORGANIZATION: &[u8] = &[0x55, 4, 10];
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
+/// 1.2.840.113549.1.9.14
+const EXTENSION_REQUEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 14];
+
+/// A name asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum San {
+    /// A DNS name, as it stands there; ASCII.
+    Dns(String),
+    /// An IP address; an IPv4 address in IPv6's clothes is the IPv4 address.
+    Ip(IpAddr),
+}
+
+/// A request whose form and signature are right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pkcs10 {
+    pub(super) common_name: String,
+    pub(super) organization: String,
+    pub(super) names: Vec<San>,
+}
+
+impl Pkcs10 {
+    /// Reads `spec.request`.
+    ///
+    /// # Errors
+    /// The first rule about its form, its key or its signature that it breaks.
+    pub(super) fn read(pem: &[u8]) -> Result<Self, Broken> {
+        let ill = |what: &str| Broken::new(Rule::RequestIsWellFormed, what);
+        let der = from_pem(pem).ok_or_else(|| {
+            ill("it is not one PEM block of a CERTIFICATE REQUEST and nothing else")
+        })?;
+        let parts =
+            Parts::read(&der).map_err(|Malformed| ill("it is no PKCS#10 request in DER"))?;
+        let [common_name, organization] = subject(parts.subject)?;
+        let names = names(parts.attributes)?;
+        let key = Key::read(parts.key)?;
+        key.verify(parts.algorithm, parts.info, parts.signature)?;
+        Ok(Self {
+            common_name,
+            organization,
+            names,
+        })
+    }
+}
+
+/// The API server takes the first block and passes over what is around it; a kubelet writes one block and no headers.
+fn from_pem(pem: &[u8]) -> Option<Vec<u8>> {
+    if pem.len() > PEM_CAP {
+        return None;
+    }
+    let text = std::str::from_utf8(pem).ok()?;
+    let text = text.strip_prefix(BEGIN)?.strip_prefix('\n')?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let body = text.strip_suffix(END)?.replace('\n', "");
+    serde_json::from_value::<ByteString>(body.into())
+        .ok()
+        .map(|bytes| bytes.0)
+}
+
+/// The parts of a request, each still DER.
+struct Parts<'a> {
+    /// What is signed.
+    info: &'a [u8],
+    subject: Der<'a>,
+    key: Der<'a>,
+    attributes: Der<'a>,
+    algorithm: Der<'a>,
+    signature: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn read(der: &'a [u8]) -> Result<Self, Malformed> {
+        let mut all = Der::new(der);
+        let mut request = all.inside(tag::SEQUENCE)?;
+        all.end()?;
+        let info = request.whole()?;
+        let algorithm = request.inside(tag::SEQUENCE)?;
+        let signature = request.bits()?;
+        request.end()?;
+        let mut parts = Der::new(info).inside(tag::SEQUENCE)?;
+        if parts.bytes(tag::INTEGER)? != [0] {
+            return Err(Malformed);
+        }
+        let subject = parts.inside(tag::SEQUENCE)?;
+        let key = parts.inside(tag::SEQUENCE)?;
+        let attributes = parts.inside(tag::ATTRIBUTES)?;
+        parts.end()?;
+        Ok(Self {
+            info,
+            subject,
+            key,
+            attributes,
+            algorithm,
+            signature,
+        })
+    }
+}
+
+/// The CN and the O, each the only one, each in a set of its own.
+fn subject(mut subject: Der<'_>) -> Result<[String; 2], Broken> {
+    let odd = |what: &str| Broken::new(Rule::SubjectIsPlain, what);
+    let mut found: [Option<String>; 2] = [None, None];
+    while !subject.is_empty() {
+        let (kind, text) = attribute(&mut subject)
+            .map_err(|Malformed| odd("a part of the subject is not one attribute with one text"))?;
+        let place = match kind {
+            COMMON_NAME => 0,
+            ORGANIZATION => 1,
+            _ => return Err(odd("the subject has more than CN and O")),
+        };
+        if let Some(slot) = found.get_mut(place)
+            && slot.replace(text).is_some()
+        {
+            let which = ["CN", "O"].get(place).unwrap_or(&"O");
+            return Err(odd(&format!("the subject has {which} more than once")));
+        }
+    }
+    match found {
+        [Some(common_name), Some(organization)] => Ok([common_name, organization]),
+        [None, _] => Err(odd("the subject has no CN")),
+        [_, None] => Err(odd("the subject has no O")),
+    }
+}
+
+fn attribute<'a>(subject: &mut Der<'a>) -> Result<(&'a [u8], String), Malformed> {
+    let mut set = subject.inside(tag::SET)?;
+    let mut pair = set.inside(tag::SEQUENCE)?;
+    set.end()?;
+    let kind = pair.bytes(tag::OID)?;
+    let (string, text) = pair.any()?;
+    pair.end()?;
+    if !matches!(string, tag::PRINTABLE_STRING | tag::UTF8_STRING) {
+        return Err(Malformed);
+    }
+    let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
+    Ok((kind, text.to_owned()))
+}
+
+/// The subject alternative names, which are all that the attributes ask for.
+fn names(mut attributes: Der<'_>) -> Result<Vec<San>, Broken> {
+    let ill = |Malformed| {
+        Broken::new(
+            Rule::RequestIsWellFormed,
+            "its requested extensions are malformed",
+        )
+    };
+    let more = |what: &str| Broken::new(Rule::OnlyAlternativeNames, what);
+    if attributes.is_empty() {
+        return Err(Broken::new(Rule::HasNames, "it asks for no name"));
+    }
+    let mut attribute = attributes.inside(tag::SEQUENCE).map_err(ill)?;
+    if !attributes.is_empty() || attribute.bytes(tag::OID).map_err(ill)? != EXTENSION_REQUEST {
+        return Err(more("it has attributes other than one extension request"));
+    }
+    let mut values = attribute.inside(tag::SET).map_err(ill)?;
+    attribute.end().map_err(ill)?;
+    let mut extensions = values.inside(tag::SEQUENCE).map_err(ill)?;
+    values.end().map_err(ill)?;
+    if extensions.is_empty() {
+        return Err(Broken::new(Rule::HasNames, "it asks for no name"));
+    }
+    let mut extension = extensions.inside(tag::SEQUENCE).map_err(ill)?;
+    if !extensions.is_empty() || extension.bytes(tag::OID).map_err(ill)? != SUBJECT_ALT_NAME {
+        return Err(more(
+            "it asks for extensions other than one of subject alternative names",
+        ));
+    }
+    if extension.next_tag() == Some(tag::BOOLEAN)
+        && extension.bytes(tag::BOOLEAN).map_err(ill)? != [0xff]
+    {
+        return Err(ill(Malformed));
+    }
+    let mut value = Der::new(extension.bytes(tag::OCTET_STRING).map_err(ill)?);
+    extension.end().map_err(ill)?;
+    let mut general = value.inside(tag::SEQUENCE).map_err(ill)?;
+    value.end().map_err(ill)?;
+    let mut names = Vec::new();
+    while !general.is_empty() {
+        let (kind, content) = general.any().map_err(ill)?;
+        names.push(san(kind, content)?);
+    }
+    if names.is_empty() {
+        return Err(Broken::new(Rule::HasNames, "it asks for no name"));
+    }
+    Ok(names)
+}
+
+/// A GeneralName (RFC 5280, 4.2.1.6).
+fn san(kind: u8, content: &[u8]) -> Result<San, Broken> {
+    let text = || quoted(&String::from_utf8_lossy(content));
+    let other = |what: String| Err(Broken::new(Rule::NamesAreDnsOrIp, what));
+    match kind {
+        0x81 => other(format!("it asks for the e-mail address {}", text())),
+        0x82 if content.is_ascii() && !content.is_empty() => {
+            Ok(San::Dns(String::from_utf8_lossy(content).into_owned()))
+        }
+        0x82 => Err(Broken::new(
+            Rule::NameIsValid,
+            format!("DNS {} is not a host's name", text()),
+        )),
+        0x86 => other(format!("it asks for the URI {}", text())),
+        0x87 => <[u8; 4]>::try_from(content)
+            .map(IpAddr::from)
+            .or_else(|_| <[u8; 16]>::try_from(content).map(IpAddr::from))
+            .map(|ip| San::Ip(ip.to_canonical()))
+            .map_err(|_| {
+                Broken::new(
+                    Rule::NameIsValid,
+                    format!("an IP address of {} bytes is none", content.len()),
+                )
+            }),
+        0x88 => other("it asks for a registered ID".into()),
+        0xa0 => other("it asks for a name of another kind (otherName)".into()),
+        0xa4 => other("it asks for a directory name".into()),
+        _ => other(format!(
+            "it asks for a name of the unknown kind {kind:#04x}"
+        )),
+    }
+}

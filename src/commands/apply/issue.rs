@@ -1,0 +1,408 @@
+//! `--issue-first`: the kubelet's certificate before the kubelet's restart, so that no TLS handshake ever fails.
+//!
+//! The node's own credential may make the very request that the kubelet would, and a kubelet that starts with a good
+//! pair in its store serves it at once and asks for nothing (kubelet-facts, 3; seen on 1.19 and 1.36).
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::certificate::{Certificate, Names, requested_key};
+use crate::cli;
+use crate::commands::{Console, files, request};
+use crate::csr::{Held, Request, State, requestor_of};
+use crate::host::api::{Api, ApiError, Sight};
+use crate::host::key::Key;
+use crate::host::signals::Interrupts;
+use crate::host::state::StateDirectory;
+use crate::host::{clock, tls};
+use crate::observed::Node;
+use crate::report::{Code, CsrReport, Document, Problem};
+
+use super::cluster::{Cluster, Open};
+
+/// Between two looks for a signal.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a server that is asked about one request may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// A certificate with its key, ready to be put into the kubelet's store.
+pub(in crate::commands) struct Ready {
+    pub(super) request: Request,
+    pub(super) certificate: Certificate,
+    /// The certificate with its chain, then the key, in PEM.
+    pub(super) pair: Vec<u8>,
+}
+
+/// How far the request has come.
+pub(super) enum Progress {
+    /// To its certificate.
+    Ready(Box<Ready>),
+    /// It waits for its approval, and that is all that was asked for.
+    Waiting,
+}
+
+/// Makes the request, or takes up the one that an earlier run has made, and waits for its certificate.
+pub(super) struct Issue<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) state: &'a StateDirectory,
+    pub(super) arguments: &'a cli::Apply,
+    pub(super) console: &'a Console,
+}
+
+impl Issue<'_> {
+    /// Goes as far as `--wait` says.
+    ///
+    /// # Errors
+    /// When there is no certificate, or not the right one; nothing is switched then.
+    pub(super) fn run(
+        &self,
+        interrupts: &mut Interrupts,
+        document: &mut Document,
+    ) -> Result<Progress, Problem> {
+        let end = Instant::now() + self.arguments.timeout.max(Duration::from_secs(1));
+        let names = self.names()?;
+        let (key, mut held) = match self.taken_up(&names, end)? {
+            Some(taken_up) => taken_up,
+            None => self.begin(&names, end)?,
+        };
+        self.tell(&held.request, document);
+        if held.request.state == State::Pending && self.arguments.wait() != cli::Wait::Issued {
+            self.console.say(
+                "nothing is switched yet; after its approval the same command goes on from there",
+            );
+            return Ok(Progress::Waiting);
+        }
+        if held.request.state != State::Issued {
+            held = self.wait(&held.request, end, interrupts, document)?;
+        }
+        document.csr = Some(Some(CsrReport::from(&held.request)));
+        self.verified(&key, held, &names)
+            .map(|ready| Progress::Ready(Box::new(ready)))
+    }
+
+    fn api(&self) -> &Api {
+        &self.cluster.api
+    }
+
+    /// The names that the kubelet would ask for.
+    fn names(&self) -> Result<Names, Problem> {
+        let Some(node) = &self.cluster.node else {
+            return Err(Problem::new(
+                Code::Unavailable,
+                format!(
+                    "cannot make the request of Node {}: its addresses are not known",
+                    self.api().node_name()
+                ),
+            )
+            .hint("the same command again, when the API server answers"));
+        };
+        let (ips, dns) = node.serving_names();
+        if ips.is_empty() {
+            return Err(Problem::new(
+                Code::Refused,
+                format!(
+                    "cannot make the request of Node {}: it has no IP address in its status",
+                    self.api().node_name()
+                ),
+            )
+            .hint(format!(
+                "kubectl get node {} -o wide",
+                self.api().node_name()
+            )));
+        }
+        Ok(Names { dns, ips })
+    }
+
+    /// The request of an earlier run, if it is still good.
+    fn taken_up(&self, names: &Names, end: Instant) -> Result<Option<(Key, Held)>, Problem> {
+        let kept = self
+            .state
+            .key()
+            .map_err(|error| files::problem_of(&error))?;
+        let Some(key) = kept.and_then(|pem| Key::from_pem(&pem)) else {
+            return Ok(None);
+        };
+        let Some(held) = self.find(&key, end)? else {
+            self.console.say("the request of an earlier run is gone, as old ones are after a while; making a new one");
+            return Ok(None);
+        };
+        let name = &held.request.name;
+        let lost = match held.request.state {
+            State::Denied => "was denied",
+            State::Failed => "failed",
+            _ if !same_names(&held.request.names, names) => {
+                "asks for other addresses than the Node has now"
+            }
+            _ => return Ok(Some((key, held))),
+        };
+        self.console.say(&format!(
+            "{name}, of an earlier run, {lost}; making a new one"
+        ));
+        Ok(None)
+    }
+
+    /// The request of `key` among this node's.
+    fn find(&self, key: &Key, end: Instant) -> Result<Option<Held>, Problem> {
+        let listing = &self.cluster.listing;
+        let newest = listing.newest.as_ref().map(|newest| &newest.name);
+        let others = listing.known.iter().filter(|name| Some(*name) != newest);
+        for name in newest.into_iter().chain(others) {
+            let held = self
+                .api()
+                .request(name, end)
+                .map_err(|error| request::problem("get", &error))?;
+            if let Some(held) = held
+                && requested_key(&held.asked).is_ok_and(|asked| asked == key.public())
+            {
+                return Ok(Some(held));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A new key and its request. The key is on the disk first: a request whose key is lost helps nobody.
+    fn begin(&self, names: &Names, end: Instant) -> Result<(Key, Held), Problem> {
+        let cannot = |why: String| {
+            Problem::new(
+                Code::Io,
+                format!(
+                    "cannot make the request of Node {}: {why}",
+                    self.api().node_name()
+                ),
+            )
+        };
+        let key = Key::generate().map_err(cannot)?;
+        let pkcs10 = key.request(self.api().node_name(), names).map_err(cannot)?;
+        self.state
+            .write_key(key.to_pem().as_bytes())
+            .map_err(|error| files::problem_of(&error))?;
+        let created = self.api().create_request(&pkcs10, end);
+        let held = created.map_err(|error| {
+            if matches!(error, ApiError::Status { .. }) {
+                // Nothing was made.
+                self.forget();
+            }
+            request::problem("create", &error)
+        })?;
+        Ok((key, held))
+    }
+
+    fn tell(&self, request: &Request, document: &mut Document) {
+        document.csr = Some(Some(CsrReport::from(request)));
+        if request.state == State::Pending {
+            self.console.name(&request.name);
+        }
+        self.console.say(&request::describe(request));
+        if let Some((why, command)) = request::next_step(request) {
+            self.console.say(&format!("{why}: {command}"));
+        }
+    }
+
+    /// Waits until the request is decided and its certificate there.
+    fn wait(
+        &self,
+        made: &Request,
+        end: Instant,
+        interrupts: &mut Interrupts,
+        document: &mut Document,
+    ) -> Result<Held, Problem> {
+        let open = Open {
+            request: made.clone(),
+            sure: true,
+        };
+        let sights = self.cluster.watch(Some(&open), end);
+        let mut state = made.state;
+        let why = loop {
+            if interrupts.received().is_some() {
+                break "interrupted".to_owned();
+            }
+            match next(&sights) {
+                Some(Sight::Request(request)) if request.name == made.name => {
+                    if request.state != state {
+                        self.console.say(&request::describe(&request));
+                    }
+                    document.csr = Some(Some(CsrReport::from(&request)));
+                    state = request.state;
+                    match state {
+                        State::Issued => return self.held(&made.name),
+                        State::Denied | State::Failed => return Err(self.lost(&request)),
+                        State::Pending | State::Approved => {}
+                    }
+                }
+                Some(Sight::Trouble(error)) => self.console.detail(&error.to_string()),
+                Some(_) | None => {}
+            }
+            if Instant::now() >= end {
+                break "out of time".to_owned();
+            }
+        };
+        let problem = Problem::new(
+            Code::Temporary,
+            format!(
+                "cannot wait for the certificate of {}: {why}, and it is {state}; nothing is switched, and the same command goes on from there",
+                made.name
+            ),
+        );
+        Err(match state {
+            State::Pending => problem.hint(format!("kubectl certificate approve {}", made.name)),
+            _ => problem.hint(format!("kubectl get csr {}", made.name)),
+        })
+    }
+
+    fn held(&self, name: &str) -> Result<Held, Problem> {
+        let held = self
+            .api()
+            .request(name, Instant::now() + ANSWER)
+            .map_err(|error| request::problem("get", &error))?;
+        held.ok_or_else(|| {
+            Problem::new(
+                Code::Temporary,
+                format!("cannot get the certificate of {name}: it was deleted meanwhile; nothing is switched"),
+            )
+            .hint("run the same command again, for a new request")
+        })
+    }
+
+    fn lost(&self, request: &Request) -> Problem {
+        self.forget();
+        let said = request
+            .message
+            .as_ref()
+            .map_or_else(String::new, |message| format!(" ({message})"));
+        Problem::new(
+            Code::Refused,
+            format!(
+                "cannot get a certificate: {} is {}{said}; nothing is switched",
+                request.name, request.state
+            ),
+        )
+        .hint(format!(
+            "kubectl get csr {} -o yaml; the same command makes a new request",
+            request.name
+        ))
+    }
+
+    /// Whatever was issued is looked at as a client of the kubelet would, before the kubelet is given it.
+    fn verified(&self, key: &Key, held: Held, names: &Names) -> Result<Ready, Problem> {
+        let name = &held.request.name;
+        let refused = |why: String| {
+            self.forget();
+            Problem::new(
+                Code::Refused,
+                format!("cannot use the certificate of {name}: {why}; nothing is switched"),
+            )
+            .hint(format!(
+                "kubectl get csr {name} -o yaml; the same command makes a new request"
+            ))
+        };
+        let certificate =
+            tls::verify_issued(&held.certificate, self.api().roots(), names).map_err(refused)?;
+        let mut pair = held.certificate.clone();
+        if !pair.ends_with(b"\n") {
+            pair.push(b'\n');
+        }
+        pair.extend_from_slice(key.to_pem().as_bytes());
+        tls::keys_match(&pair).map_err(refused)?;
+        let node = self.api().node_name();
+        let keeps = self
+            .cluster
+            .node
+            .as_ref()
+            .is_some_and(|known| known.would_serve(node, &certificate, clock::timestamp()));
+        if !keeps {
+            return Err(refused(format!(
+                "the kubelet would not serve it: its subject is {:?} and its names are {}, and it must be {} with the Node's addresses, {}",
+                certificate.common_name.unwrap_or_default(),
+                certificate.names.describe(),
+                requestor_of(node),
+                names.describe(),
+            )));
+        }
+        Ok(Ready {
+            request: held.request,
+            certificate,
+            pair,
+        })
+    }
+
+    /// The key is of no more use.
+    fn forget(&self) {
+        if let Err(error) = self.state.remove_key() {
+            self.console.say(&error.to_string());
+        }
+    }
+}
+
+fn next(sights: &Receiver<Sight>) -> Option<Sight> {
+    match sights.recv_timeout(LOOK_AGAIN) {
+        Ok(sight) => Some(sight),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => {
+            // Its end has come; the caller's is near.
+            std::thread::sleep(LOOK_AGAIN);
+            None
+        }
+    }
+}
+
+/// Whether two sets of names are the same, in whatever order.
+fn same_names(one: &Names, other: &Names) -> bool {
+    let has = |one: &Names, other: &Names| {
+        one.dns.iter().all(|name| other.dns.contains(name))
+            && one.ips.iter().all(|ip| other.ips.contains(ip))
+    };
+    has(one, other) && has(other, one)
+}
+
+/// How long a healthy kubelet may take until it serves what is in its store.
+const TIME_TO_SERVE: Duration = Duration::from_secs(10);
+
+/// Whether every address of the Node serves the certificate that was installed. One out of this node's own reach (an
+/// ExternalIP behind a NAT) does not count while another answers.
+///
+/// # Errors
+/// Where it is not served, and what is.
+pub(super) fn served_everywhere(
+    ready: &Ready,
+    node: &Node,
+    port: u16,
+    roots: &[Vec<u8>],
+) -> Result<(), String> {
+    let end = Instant::now() + TIME_TO_SERVE;
+    let (ips, _) = node.serving_names();
+    loop {
+        let mut good = 0;
+        let mut wrong = None;
+        let mut silent = None;
+        for ip in &ips {
+            let address = std::net::SocketAddr::new(*ip, port);
+            match tls::probe(address, roots) {
+                Ok(served)
+                    if served.certificate == ready.certificate && served.verified.is_ok() =>
+                {
+                    good += 1;
+                }
+                Ok(served) => {
+                    let names = served.certificate.names.describe();
+                    wrong = Some(format!(
+                        "{address} serves another certificate, of {} for {names}",
+                        served.certificate.issuer
+                    ));
+                }
+                Err(error @ crate::observed::NotServed::NoCertificate) => {
+                    wrong = Some(format!("{address}: {error}"));
+                }
+                Err(error) => silent = Some(format!("{address}: {error}")),
+            }
+        }
+        let trouble = match (good, wrong, silent) {
+            (_, Some(wrong), _) => wrong,
+            (0, None, silent) => silent.unwrap_or_else(|| "the Node has no IP address".to_owned()),
+            (_, None, _) => return Ok(()),
+        };
+        if Instant::now() >= end {
+            return Err(trouble);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}

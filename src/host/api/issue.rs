@@ -1,0 +1,91 @@
+//! A request made with the node's own credential, and what becomes of it.
+
+use std::time::Instant;
+
+use http::Method;
+use k8s_openapi::ByteString;
+use serde_json::json;
+
+use crate::csr::{Held, KUBELET_SERVING};
+
+use super::connection::REQUESTS;
+use super::{Api, ApiError};
+
+/// The three usages that every signer accepts; without key encipherment only those from 1.25 on do (kubelet-facts, 3).
+const USAGES: [&str; 3] = ["digital signature", "key encipherment", "server auth"];
+
+impl Api {
+    /// Creates the request of a PKCS#10 request in PEM, named by the server as a kubelet's is. Not repeated: an attempt
+    /// of which nothing was heard may have created it.
+    ///
+    /// # Errors
+    /// The server's, or that nothing came of it until `end`.
+    pub fn create_request(&self, pkcs10: &str, end: Instant) -> Result<Held, ApiError> {
+        let object = json!({
+            "apiVersion": "certificates.k8s.io/v1",
+            "kind": "CertificateSigningRequest",
+            "metadata": {"generateName": "csr-"},
+            "spec": {
+                "request": ByteString(pkcs10.as_bytes().to_vec()),
+                "signerName": KUBELET_SERVING,
+                "usages": USAGES,
+            },
+        });
+        let object = object.to_string();
+        let connection = &self.connection;
+        self.runtime.block_on(async {
+            let attempt = async {
+                let answer = connection
+                    .send(&self.client, Method::POST, REQUESTS, object.as_bytes())
+                    .await?;
+                let bytes = connection.whole(answer.into_body()).await?;
+                self.held(&bytes)
+            };
+            tokio::time::timeout_at(end.into(), attempt)
+                .await
+                .unwrap_or_else(|_| Err(connection.unreachable("it does not answer in time")))
+        })
+    }
+
+    /// The request `name`; none where there is none. Failed attempts are repeated until `end`.
+    ///
+    /// # Errors
+    /// As [`Self::requests`].
+    pub fn request(&self, name: &str, end: Instant) -> Result<Option<Held>, ApiError> {
+        let connection = &self.connection;
+        // What the API could not have named so is not there.
+        if !is_name(name) {
+            return Ok(None);
+        }
+        let path = format!("{REQUESTS}/{name}");
+        let answer = self.runtime.block_on(connection.repeat(end, || async {
+            let bytes = connection.object(&self.client, &path).await?;
+            self.held(&bytes)
+        }));
+        match answer {
+            Ok(held) => Ok(Some(held)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn held(&self, bytes: &[u8]) -> Result<Held, ApiError> {
+        let nonsense = |reason: String| self.connection.nonsense(reason);
+        let held = Held::read(bytes).map_err(|error| nonsense(error.to_string()))?;
+        let held = held.ok_or_else(|| nonsense("a request of another signer".to_owned()))?;
+        if is_name(&held.request.name) {
+            Ok(held)
+        } else {
+            Err(nonsense(format!("a request named {:?}", held.request.name)))
+        }
+    }
+}
+
+/// A DNS subdomain, as far as it must be one to stand in a path and on a terminal (RFC 1123).
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(['-', '.'])
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+}
