@@ -290,9 +290,12 @@ pub fn answer(document: &Document, call: Option<&Call>) -> Value {
         _ => Map::new(),
     };
     answer.remove("error");
-    // A restart without an edit is a change of the node, too, for whoever reads a play's recap.
-    let restarts = matches!(document.restart, Some(Some(_))) && document.error.is_none();
-    let changed = document.changed == Some(true) || restarts;
+    // A restart without an edit is a change of the node, too, for whoever reads a play's recap; one that is put off until
+    // the certificate is there is none yet.
+    let is_dry = document.dry_run == Some(true);
+    let restart = document.restart.iter().flatten().next();
+    let restarts = restart.is_some_and(|restart| restart.performed || is_dry);
+    let changed = document.changed == Some(true) || (restarts && document.error.is_none());
     answer.insert("changed".into(), changed.into());
     let edits = document.edits.iter().flatten().filter(|edit| edit.changed);
     let shows = call.is_some_and(|call| call.texts);

@@ -241,8 +241,9 @@ fn whole_texts_are_told_only_who_asks_for_them() {
 
 #[test]
 fn a_restart_is_a_change_and_a_failure_is_told_whole() {
-    let restart = |performed| {
+    let restart = |performed, dry_run| {
         let mut document = document(false);
+        document.dry_run = Some(dry_run);
         document.restart = Some(Some(RestartReport {
             unit: "kubelet.service".into(),
             performed,
@@ -252,13 +253,14 @@ fn a_restart_is_a_change_and_a_failure_is_told_whole() {
         document
     };
     assert_eq!(answer(&document(false), None)["changed"], false);
-    assert_eq!(answer(&restart(true), None)["changed"], true);
+    assert_eq!(answer(&restart(true, false), None)["changed"], true);
     assert_eq!(
-        answer(&restart(false), None)["changed"],
+        answer(&restart(false, true), None)["changed"],
         true,
         "in check mode"
     );
-    let mut put_back = restart(true);
+    assert_eq!(answer(&restart(false, false), None)["changed"], false);
+    let mut put_back = restart(true, false);
     put_back.error = Some(ErrorReport::from(
         &Problem::new(Code::Refused, "cannot restart kubelet.service: it died").hint("journalctl"),
     ));
