@@ -19,6 +19,7 @@ mod node {
     pub mod snapshot;
     pub mod worker;
 
+    pub mod ansible;
     pub mod files;
     pub mod gate;
     pub mod interruptions;
@@ -29,7 +30,9 @@ mod node {
 
 use std::process::ExitCode;
 
-use node::{debian, files, gate, harness, interruptions, machine, main_job, proof, units, worker};
+use node::{
+    ansible, debian, files, gate, harness, interruptions, machine, main_job, proof, units, worker,
+};
 
 /// Names a test after its module and function.
 macro_rules! tests {
@@ -79,6 +82,8 @@ const TESTS: &[harness::Test] = tests![
     units::another_file_that_the_next_start_reads_counts,
     units::a_config_directory_decides,
     units::a_slow_stop_without_a_message_bus,
+    ansible::a_whole_cluster_batch_by_batch,
+    ansible::the_oldest_ansible_that_runs_here,
 ];
 
 fn main() -> ExitCode {
