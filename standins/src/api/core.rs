@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::auth::{self, User};
 use super::http::{Request, Response};
 use super::objects::{ConfigMap, NodeSpec, ObjectMeta};
+use super::services::{list, page};
 use super::status::{Resource, Status};
 use super::{Cluster, patch, random_uid};
 use crate::clock;
@@ -72,7 +73,7 @@ impl Cluster {
         Ok(Response::json(node_json(metadata, node, "Node", "v1")))
     }
 
-    pub(crate) fn list_nodes(&self, user: &User) -> Result<Response, Status> {
+    pub(crate) fn list_nodes(&self, user: &User, request: &Request) -> Result<Response, Status> {
         auth::nodes(user, "list", "")?;
         let store = self.store.lock().unwrap();
         let items: Vec<String> = store
@@ -80,11 +81,8 @@ impl Cluster {
             .values()
             .map(|(m, n)| node_json(m, n, "", ""))
             .collect();
-        Ok(Response::json(format!(
-            r#"{{"kind":"NodeList","apiVersion":"v1","metadata":{{"resourceVersion":"{}"}},"items":[{}]}}"#,
-            store.version,
-            items.join(",")
-        )))
+        let (from, limit) = page(request)?;
+        Ok(list("NodeList", store.version, &items, from, limit))
     }
 
     /// Makes the Node, or changes it.

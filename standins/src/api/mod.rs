@@ -22,6 +22,7 @@ mod objects;
 pub(crate) mod patch;
 mod protobuf;
 mod server;
+mod services;
 mod signer;
 mod status;
 mod store;

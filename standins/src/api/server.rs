@@ -159,7 +159,11 @@ impl Cluster {
                 ("PUT" | "PATCH", [name, "approval"]) => self.update_approval(user, name, request),
                 _ => Err(Status::method_not_allowed()),
             },
-            ("GET", ["api", "v1", "nodes"]) => self.list_nodes(user),
+            ("GET", ["api", "v1", "nodes"]) => self.list_nodes(user, request),
+            ("GET", ["api", "v1", "services"]) => self.list_services(user, request),
+            ("GET", ["api", "v1", "namespaces", ns, "endpoints", name]) => {
+                self.get_endpoints(user, ns, name)
+            }
             ("GET", ["api", "v1", "nodes", name]) => self.get_node(user, name),
             ("GET", ["api", "v1", "namespaces", ns, "configmaps"]) => {
                 self.list_configmaps(user, ns)
