@@ -63,6 +63,7 @@ fn of_1_36() {
     assert_data_eq!(
         diff.stderr,
         str![[r#"
+warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved
 3 of 3 nodes run without the change: control-plane-1, worker-1, worker-2
 on each of them, as root: kubelet-tls apply
 
@@ -75,6 +76,7 @@ on each of them, as root: kubelet-tls apply
     assert_data_eq!(
         dry.stderr,
         str![[r#"
+warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved
 configmap/kube-system/kubelet-config: the API server would take the change; nothing was changed
 3 of 3 nodes run without the change: control-plane-1, worker-1, worker-2
 on each of them, as root: kubelet-tls apply
@@ -89,6 +91,7 @@ on each of them, as root: kubelet-tls apply
     assert_data_eq!(
         apply.stderr,
         str![[r#"
+warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved
 configmap/kube-system/kubelet-config: changed; nodes that join and nodes that are upgraded get it from there
 3 of 3 nodes run without the change: control-plane-1, worker-1, worker-2
 on each of them, as root: kubelet-tls apply
@@ -140,7 +143,7 @@ fn of_1_19() {
 
 "#]]
     );
-    assert_eq!(apply.stderr, "");
+    assert_eq!(apply.stderr.lines().count(), 1, "{}", apply.stderr);
     check_only_line(&scene, &before, "serverTLSBootstrap: true\n");
     // The mark by which kubeadm knows what is its own no longer fits, which is what makes it keep the change.
     let hash = "kubeadm.kubernetes.io/component-config.hash";
@@ -190,7 +193,9 @@ fn the_documents() {
       "serverTLSBootstrap": false
     }
   ],
-  "warnings": []
+  "warnings": [
+    "a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved"
+  ]
 }
 
 "#]]

@@ -95,7 +95,7 @@ fn an_immutable_one() {
     );
     let document = scene.document(&["cluster", "diff"], 1);
     assert!(
-        document["warnings"][0]
+        document["warnings"][1]
             .as_str()
             .unwrap()
             .contains("immutable")
@@ -118,7 +118,7 @@ fn one_that_others_keep_is_changed_with_a_warning() {
     let warnings: Vec<_> = output
         .stderr
         .lines()
-        .filter(|line| line.starts_with("warning: "))
+        .filter(|line| line.starts_with("warning: configmap"))
         .collect();
     assert_eq!(
         warnings,

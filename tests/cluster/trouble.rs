@@ -240,7 +240,7 @@ fn a_dry_run_that_cannot_be_tried_is_no_failure() {
     let scene = Scene::new();
     scene.api.inject(writes(), Fault::Status(400, None));
     let document = scene.document(&["cluster", "apply", "--dry-run"], 0);
-    let warning = document["warnings"][0].as_str().unwrap();
+    let warning = document["warnings"][1].as_str().unwrap();
     assert!(
         warning.starts_with("the API server does not try it out"),
         "{warning}"

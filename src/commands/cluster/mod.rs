@@ -57,7 +57,7 @@ fn show(
     report(&edit, document);
     document.changed = Some(edit.changes());
     if edit.changes() {
-        warn_of_keepers(&seen, console, document);
+        warn_before(&seen, wanted, console, document);
         if let Err(problem) = writable(&seen) {
             warn_once(console, document, problem.message);
         }
@@ -91,7 +91,7 @@ fn apply(
         let edit = edit(seen, wanted, console, document)?;
         if edit.changes() {
             writable(seen)?;
-            warn_of_keepers(seen, console, document);
+            warn_before(seen, wanted, console, document);
         }
         Ok(edit)
     };
@@ -189,7 +189,17 @@ fn writable(seen: &KubeletConfigMap) -> Result<(), Problem> {
     )))
 }
 
-fn warn_of_keepers(seen: &KubeletConfigMap, console: &Console, document: &mut Document) {
+/// What follows from the change, and who may undo it.
+fn warn_before(
+    seen: &KubeletConfigMap,
+    wanted: Bootstrap,
+    console: &Console,
+    document: &mut Document,
+) {
+    if wanted == Bootstrap::Enabled {
+        let text = "a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved";
+        warn_once(console, document, text.to_owned());
+    }
     for keeper in &seen.keepers {
         let text = format!(
             "{} may be written anew by {keeper}: make the change where that has it from too",
