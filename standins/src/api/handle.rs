@@ -137,6 +137,11 @@ impl ApiServer {
         self.cluster.put_configmap(namespace, name, data);
     }
 
+    /// Makes the ConfigMap, or replaces it whole, with whatever metadata this has.
+    pub fn set_configmap_object(&self, object: ConfigMap) {
+        self.cluster.put_configmap_object(object);
+    }
+
     /// Removes the ConfigMap.
     pub fn remove_configmap(&self, namespace: &str, name: &str) {
         let key = (namespace.to_owned(), name.to_owned());

@@ -11,6 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 mod approval;
 mod auth;
+mod configmaps;
 mod core;
 mod csr;
 mod discovery;

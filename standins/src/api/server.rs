@@ -113,6 +113,7 @@ impl Cluster {
         match answer {
             Answer::Whole(response) => {
                 match &fault {
+                    Some(Fault::Lost) => return Ok(Then::Cut),
                     Some(Fault::Trickle(pause)) => trickle(conn, &response, *pause)?,
                     _ => conn.send(&response.bytes())?,
                 }
@@ -165,6 +166,9 @@ impl Cluster {
                 self.get_endpoints(user, ns, name)
             }
             ("GET", ["api", "v1", "nodes", name]) => self.get_node(user, name),
+            ("GET", ["api", "v1", "nodes", name, "proxy", "configz"]) => {
+                self.get_configz(user, name)
+            }
             ("GET", ["api", "v1", "namespaces", ns, "configmaps"]) => {
                 self.list_configmaps(user, ns)
             }
