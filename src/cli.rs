@@ -1,9 +1,13 @@
 //! The command line. The doc comments here are the manual.
 
+mod cluster;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterVerb};
 
 /// Give a kubeadm node's kubelet a CA-signed serving certificate
 ///
@@ -78,7 +82,8 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   kubelet-tls rollback --dry-run            # the diff alone
-  kubelet-tls rollback")]
+  kubelet-tls rollback
+  kubelet-tls rollback --cluster            # what the last `cluster apply` changed")]
     Rollback(Rollback),
     /// On a control plane: check every rule, then approve; refuse what breaks one
     ///
@@ -96,6 +101,8 @@ Examples:
   kubelet-tls approve --node worker-1 --node worker-2
   kubelet-tls approve --all -o json | jq '.requests[] | select(.approved | not) | .name, .rule'")]
     Approve(Approve),
+    /// Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
+    Cluster(Cluster),
 }
 
 /// Options that every verb takes.
@@ -249,6 +256,12 @@ pub struct Rollback {
     /// The node's files lie under DIR (an image, a chroot); systemd is left alone
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    /// Undo the last `cluster apply` of this user on this machine instead
+    #[arg(long, conflicts_with_all = ["restart", "settle", "root"])]
+    pub cluster: bool,
+    /// With --cluster: talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// Arguments of `approve`.

@@ -68,7 +68,7 @@ pub(crate) fn place(
         [(number, root)] => {
             config::check(stream, *root)?;
             if let (Some(join), Bootstrap::Enabled) = (join, wanted) {
-                let message = "kubeadm join does not read a KubeletConfiguration beside a JoinConfiguration: for nodes that join, set the key in the ConfigMap: kubectl -n kube-system edit configmap kubelet-config";
+                let message = "kubeadm join does not read a KubeletConfiguration beside a JoinConfiguration: for nodes that join, set the key in the cluster: kubelet-tls cluster apply";
                 warnings.push(Warning::at(stream.position(join), message));
             } else if !initialises {
                 let message = "kubeadm init refuses a file without a ClusterConfiguration or an InitConfiguration";
@@ -127,7 +127,7 @@ fn refuse_without_effect(stream: &Stream<'_>, join: Option<usize>, found: &[&str
         Some(join) => Refusal::effect(
             Some(stream.position(join)),
             "kubeadm join does not read a KubeletConfiguration from this file",
-            "change the cluster's: kubectl -n kube-system edit configmap kubelet-config; or give this node the flag, under nodeRegistration.kubeletExtraArgs \
+            "kubelet-tls cluster apply, for all nodes that join; or give this node the flag, under nodeRegistration.kubeletExtraArgs \
              rotate-server-certificates=true; or, from Kubernetes 1.25, a kubeletconfiguration patch in the directory of patches",
         ),
         None => Refusal::effect(

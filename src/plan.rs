@@ -30,6 +30,13 @@ pub struct Edit {
 pub enum Target {
     /// A file, by the path its user knows it by (a symlink is followed at the write).
     File(PathBuf),
+    /// The text under the key `kubelet` of a ConfigMap.
+    ConfigMap {
+        /// `kube-system`, where kubeadm keeps it.
+        namespace: String,
+        /// `kubelet-config`, or `kubelet-config-1.X` up to 1.23.
+        name: String,
+    },
     /// Standard input, with the result on standard output.
     Standard,
 }
@@ -121,6 +128,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::ConfigMap { namespace, name } => write!(f, "configmap/{namespace}/{name}"),
             Self::Standard => f.write_str("-"),
         }
     }

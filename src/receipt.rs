@@ -3,9 +3,13 @@
 //! It holds no whole file, because kubeadm's files hold join tokens: only the bytes that change, where, and the
 //! SHA-256 of what was and what will be, so that an undoing is byte for byte or not at all.
 
+mod cluster;
+
 use serde::{Deserialize, Serialize};
 
 use std::path::{Path, PathBuf};
+
+pub use cluster::ClusterReceipt;
 
 use crate::plan::{Edit, Target};
 
@@ -74,7 +78,7 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {
-    /// The file.
+    /// The file; in a [`ClusterReceipt`] `configmap/kube-system/kubelet-config`.
     pub target: PathBuf,
     /// Where the change begins, in bytes.
     pub offset: usize,
@@ -159,8 +163,10 @@ impl Receipt {
 
 impl Change {
     fn of(edit: &Edit) -> Option<Self> {
-        let Target::File(path) = &edit.target else {
-            return None;
+        let target = match &edit.target {
+            Target::File(path) => path.clone(),
+            Target::ConfigMap { .. } => edit.target.to_string().into(),
+            Target::Standard => return None,
         };
         // Only UTF-8 is ever edited.
         let (before, after) = (
@@ -182,7 +188,7 @@ impl Change {
             .map(|(a, _)| a.len_utf8())
             .sum();
         Some(Self {
-            target: path.clone(),
+            target,
             offset: prefix,
             removed: rest_before.get(..rest_before.len() - suffix)?.to_owned(),
             inserted: rest_after.get(..rest_after.len() - suffix)?.to_owned(),

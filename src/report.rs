@@ -99,6 +99,9 @@ pub struct Document {
     /// What became of each request, of `approve`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Vec<ApprovalReport>>,
+    /// What the cluster's kubelets run with, where that may be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<NodeReport>>,
     /// The last words of a kubelet that did not come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub journal: Vec<String>,
@@ -131,6 +134,8 @@ pub enum Kind {
     RollbackResult,
     /// of `approve`
     ApproveResult,
+    /// of `cluster diff` and `cluster apply`
+    ClusterResult,
 }
 
 impl Document {
@@ -149,6 +154,7 @@ impl Document {
             rolled_back: None,
             conditions: None,
             requests: None,
+            nodes: None,
             journal: Vec::new(),
             warnings: Vec::new(),
             error: None,
@@ -183,6 +189,16 @@ impl From<&Edit> for EditReport {
             ),
         }
     }
+}
+
+/// What the kubelet of one node of the cluster runs with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeReport {
+    /// The Node's name.
+    pub name: String,
+    /// The running kubelet's value; absent where it was not asked or did not answer.
+    #[serde(rename = "serverTLSBootstrap", skip_serializing_if = "Option::is_none")]
+    pub server_tls_bootstrap: Option<bool>,
 }
 
 /// The kubelet's restart as reported.

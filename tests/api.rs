@@ -9,6 +9,8 @@
     reason = "a test sets its scene and fails by panicking"
 )]
 
+#[path = "api/approvals.rs"]
+mod approvals;
 #[path = "api/before.rs"]
 mod before;
 #[path = "api/captured.rs"]

@@ -304,7 +304,7 @@ fn nothing_is_set_where_kubeadm_does_not_read_it() {
             .unwrap_err()
             .hint
             .unwrap()
-            .contains("edit configmap kubelet-config")
+            .contains("kubelet-tls cluster apply")
     );
     refused(
         enable(&JOIN.replace("Join", "Reset")),

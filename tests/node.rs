@@ -23,6 +23,7 @@ mod node {
     pub mod files;
     pub mod gate;
     pub mod interruptions;
+    pub mod issue_first;
     pub mod main_job;
     pub mod proof;
     pub mod units;
@@ -31,7 +32,8 @@ mod node {
 use std::process::ExitCode;
 
 use node::{
-    ansible, debian, files, gate, harness, interruptions, machine, main_job, proof, units, worker,
+    ansible, debian, files, gate, harness, interruptions, issue_first, machine, main_job, proof,
+    units, worker,
 };
 
 /// Names a test after its module and function.
@@ -71,6 +73,8 @@ const TESTS: &[harness::Test] = tests![
     interruptions::interrupted_while_the_kubelet_dies,
     interruptions::a_closed_pipe_does_not_stop_it_halfway,
     interruptions::two_at_once,
+    issue_first::no_handshake_fails,
+    issue_first::killed_at_any_step,
     files::what_cannot_be_replaced_is_refused,
     files::without_room_for_its_receipt_nothing_is_changed,
     files::a_symlink_is_followed_and_kept,

@@ -69,8 +69,8 @@ impl Locks {
                 // The symlink was turned elsewhere since the lock was taken; a fresh lock finds that out.
                 None => DirectoryLock::for_file(path)?.replace(path, &edit.before, &edit.after),
             },
-            // Its result is printed by the command.
-            Target::Standard => Ok(()),
+            // Their results are printed, or sent, by the commands.
+            Target::Standard | Target::ConfigMap { .. } => Ok(()),
         }
     }
 }

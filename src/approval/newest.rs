@@ -16,36 +16,47 @@ pub struct Newest(HashMap<String, Latest>);
 #[derive(Debug)]
 struct Latest {
     name: String,
-    age: Age,
-    /// Another one cannot be told from it by its age.
+    created: Option<Timestamp>,
+    revision: u64,
+    decided: bool,
+    /// Which of several is the newest cannot be told.
     tied: bool,
 }
 
-/// Orders by creation. Of two of the same second, a decision about one changes its revision and not its age: one that
-/// is pending counts as the newer. Nobody but an administrator can change a pending request, so between two of them
-/// the revision tells.
-type Age = (Option<Timestamp>, bool, u64);
-
-fn age(asked: &Asked) -> Age {
-    let revision = asked.version.parse().unwrap_or(0);
-    (asked.created, asked.decision.is_none(), revision)
+impl Latest {
+    fn of(asked: &Asked) -> Self {
+        Self {
+            name: asked.name.clone(),
+            created: asked.created,
+            // etcd's revision of the last change, and nobody but an administrator changes a pending request.
+            revision: asked.version.parse().unwrap_or(0),
+            decided: asked.decision.is_some(),
+            tied: false,
+        }
+    }
 }
 
 impl Newest {
-    /// Takes one more request into account; the same one again changes nothing.
+    /// Takes one more request into account. Times are to the second: within one, the revision tells which of two that are
+    /// pending is the newer. A decision changes the revision, so that nothing tells when one of them is decided.
     pub fn add(&mut self, asked: &Asked) {
-        let age = age(asked);
-        let latest = || Latest {
-            name: asked.name.clone(),
-            age,
-            tied: false,
+        let one = Latest::of(asked);
+        let Some(known) = self.0.get_mut(&asked.requestor) else {
+            self.0.insert(asked.requestor.clone(), one);
+            return;
         };
-        match self.0.get_mut(&asked.requestor) {
-            None => drop(self.0.insert(asked.requestor.clone(), latest())),
-            Some(known) if known.name == asked.name => {}
-            Some(known) if known.age < age => *known = latest(),
-            Some(known) => known.tied |= known.age == age,
+        if known.name == one.name || known.created > one.created {
+            return;
         }
+        if known.created < one.created {
+            *known = one;
+            return;
+        }
+        let tied = known.tied || known.decided || one.decided || known.revision == one.revision;
+        if one.revision > known.revision {
+            *known = one;
+        }
+        known.tied = tied;
     }
 
     /// Whether `node` has asked for anything.
@@ -58,22 +69,25 @@ impl Newest {
     /// # Errors
     /// [`Rule::NewestOfNode`].
     pub fn judge(&self, asked: &Asked) -> Result<(), Broken> {
-        match self.0.get(&asked.requestor) {
-            Some(latest) if latest.name != asked.name && latest.age > age(asked) => {
-                Err(Broken::new(
-                    Rule::NewestOfNode,
-                    format!(
-                        "{} is newer, and this one's key is lost",
-                        quoted(&latest.name)
-                    ),
-                ))
-            }
-            Some(latest) if latest.name != asked.name || latest.tied => Err(Broken::new(
+        let Some(latest) = self.0.get(&asked.requestor) else {
+            return Ok(());
+        };
+        if latest.created == asked.created && latest.tied {
+            return Err(Broken::new(
                 Rule::NewestOfNode,
                 "another one of the same second cannot be told from it",
-            )),
-            _ => Ok(()),
+            ));
         }
+        if latest.name == asked.name || latest.created < asked.created {
+            return Ok(());
+        }
+        Err(Broken::new(
+            Rule::NewestOfNode,
+            format!(
+                "{} is newer, and this one's key is lost",
+                quoted(&latest.name)
+            ),
+        ))
     }
 }
 
@@ -94,12 +108,13 @@ mod tests {
     }
 
     fn good(all: &[Asked]) -> Vec<&str> {
-        let mut newest = Newest::default();
+        let (mut newest, mut backwards) = (Newest::default(), Newest::default());
+        all.iter().for_each(|one| newest.add(one));
+        all.iter().rev().for_each(|one| backwards.add(one));
         all.iter()
-            .chain(all.iter().rev())
-            .for_each(|one| newest.add(one));
-        all.iter()
-            .filter(|one| newest.judge(one).is_ok())
+            .filter(|one| {
+                one.decision.is_none() && newest.judge(one).is_ok() && backwards.judge(one).is_ok()
+            })
             .map(|one| one.name.as_str())
             .collect()
     }
@@ -112,14 +127,15 @@ mod tests {
         );
         // The kubelet was answered with b: what it asked before is lost, though it is the newest that is pending.
         let issued = asked("b", 2, "3", Some(Decision::Approved));
-        assert_eq!(good(&[asked("a", 1, "9", None), issued]), ["b"]);
+        assert_eq!(good(&[asked("a", 1, "9", None), issued]), [""; 0]);
         // Of the same second: the revision tells, unless one was decided since.
         assert_eq!(
             good(&[asked("a", 1, "9", None), asked("b", 1, "3", None)]),
             ["a"]
         );
-        let denied = asked("a", 1, "9", Some(Decision::Denied));
-        assert_eq!(good(&[denied, asked("b", 1, "3", None)]), ["b"]);
+        let decided = asked("a", 1, "9", Some(Decision::Approved));
+        assert_eq!(good(&[decided.clone(), asked("b", 1, "3", None)]), [""; 0]);
+        assert_eq!(good(&[decided, asked("b", 2, "3", None)]), ["b"]);
         // What cannot be told apart is not guessed.
         assert_eq!(
             good(&[asked("a", 1, "x", None), asked("b", 1, "y", None)]),

@@ -16,7 +16,7 @@ use crate::cli::{Cli, Verb};
 use crate::host::files as host_files;
 use crate::report::{Code, Document, ErrorReport, Kind, Problem};
 
-use super::{Console, apply, approve, files};
+use super::{Console, apply, approve, cluster, files};
 
 /// Answers Ansible; none where it is not Ansible that calls.
 pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
@@ -85,11 +85,13 @@ fn perform(call: &Call, document: &mut Document) -> Result<(), Problem> {
     })?;
     document.kind = match cli.verb {
         Verb::Approve(_) => Kind::ApproveResult,
+        Verb::Cluster(_) => Kind::ClusterResult,
         _ => Kind::ApplyResult,
     };
     match &cli.verb {
         Verb::Apply(arguments) => apply::run(arguments, &Console::silent(), document),
         Verb::Approve(arguments) => approve::run(arguments, &Console::silent(), document),
+        Verb::Cluster(arguments) => cluster::run(arguments, &Console::silent(), document),
         // No module is another verb.
         _ => Err(Problem::new(
             Code::Usage,

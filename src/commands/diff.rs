@@ -1,6 +1,7 @@
 //! `diff`: what `apply` would change.
 
 use crate::cli;
+use crate::kubelet::Bootstrap;
 use crate::plan::Edit;
 use crate::report::{Code, Document, EditReport, Problem};
 
@@ -67,6 +68,15 @@ pub(crate) fn show(edit: &Edit, console: &Console) {
     } else {
         console.detail(&format!("{}: nothing to change", edit.target));
     }
+}
+
+/// Says of an edit that changes nothing why that is.
+pub(crate) fn tell_unchanged(edit: &Edit, wanted: Bootstrap, console: &Console) {
+    let already = match wanted {
+        Bootstrap::Enabled => "serverTLSBootstrap is already true",
+        Bootstrap::Disabled => "serverTLSBootstrap is already off",
+    };
+    console.say(&format!("{}: unchanged: {already}", edit.target));
 }
 
 /// Prints one edit's diff alone.

@@ -4,6 +4,7 @@ mod admin;
 mod ansible;
 mod apply;
 mod approve;
+mod cluster;
 mod console;
 mod csr;
 mod diff;
@@ -45,14 +46,19 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Csr(_) => Kind::CsrResult,
         Verb::Rollback(_) => Kind::RollbackResult,
         Verb::Approve(_) => Kind::ApproveResult,
+        Verb::Cluster(_) => Kind::ClusterResult,
     });
     let outcome = match &cli.verb {
         Verb::Diff(arguments) => diff::run(arguments, &console, &mut document),
         Verb::Apply(arguments) => apply::run(arguments, &console, &mut document),
         Verb::Status(arguments) => status::run(arguments, &console, &mut document),
         Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
+        Verb::Rollback(arguments) if arguments.cluster => {
+            cluster::roll_back(arguments, &console, &mut document)
+        }
         Verb::Rollback(arguments) => rollback::run(arguments, &console, &mut document),
         Verb::Approve(arguments) => approve::run(arguments, &console, &mut document),
+        Verb::Cluster(arguments) => cluster::run(arguments, &console, &mut document),
     };
     let code = match outcome {
         Ok(()) => {
@@ -122,6 +128,7 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         Some("approve") => Kind::ApproveResult,
         Some("status") => Kind::StatusResult,
         Some("rollback") => Kind::RollbackResult,
+        Some("cluster") => Kind::ClusterResult,
         _ => Kind::ApplyResult,
     };
     console::document_only(

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{APPLY, Evidence, Verdict, fails, holds, unknown};
+use super::{APPLY, APPLY_CLUSTER, Evidence, Verdict, fails, holds, unknown};
 
 /// The first minor of which a bootstrapped certificate is served in preference to a static one: seen on 1.36 and not on
 /// 1.19; read to be 1.35 or near it.
@@ -176,12 +176,11 @@ pub(super) fn cluster_agrees(seen: &Evidence) -> Verdict {
             format!("configmap/kube-system/{name} says {there} too"),
         );
     }
-    let edit = format!("kubectl -n kube-system edit configmap {name}");
     if here {
         let message = format!(
             "configmap/kube-system/{name} does not say true: the next kubeadm upgrade undoes this, and nodes that join do without"
         );
-        fails("UpgradeWouldUndo", message, edit)
+        fails("UpgradeWouldUndo", message, APPLY_CLUSTER)
     } else {
         let message = format!(
             "configmap/kube-system/{name} says true and this node does not: an upgrade may have been undone here, or not reached it"

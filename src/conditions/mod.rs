@@ -129,6 +129,8 @@ type Verdict = (Status, &'static str, String, Option<String>);
 
 /// The command that enables, or completes what is half done.
 const APPLY: &str = "kubelet-tls apply";
+/// Makes what was set here last, from wherever an administrator's kubeconfig is.
+const APPLY_CLUSTER: &str = "kubelet-tls cluster apply";
 
 /// Draws the conditions.
 pub fn conditions(seen: &Evidence) -> Vec<Condition> {

@@ -9,7 +9,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::files::{self, FileError};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use super::files::{self, FileCause, FileError};
 
 /// Neither the kubelet nor kubeadm reads anything here.
 const DIRECTORY: &str = "/var/lib/kubelet-tls";
@@ -20,29 +23,94 @@ const RECEIPT: &str = "receipt.json";
 const KEY: &str = "serving-key.pem";
 /// A key of any kind is shorter, in bytes.
 const KEY_CAP: u64 = 16 * 1024;
+/// Of `cluster apply`, which is not of the node that it may be run on.
+const CLUSTER_RECEIPT: &str = "cluster-receipt.json";
 /// A receipt is some hundred bytes an edit.
 const RECEIPT_CAP: u64 = 1024 * 1024;
 
 /// The state directory, which need not exist yet.
 #[derive(Debug, Clone)]
-pub struct StateDirectory(PathBuf);
+pub struct StateDirectory {
+    path: PathBuf,
+    /// The receipt's name in it.
+    receipt: &'static str,
+}
+
+/// The right to write the receipt; ends with the process, however it ends.
+#[derive(Debug)]
+pub struct StateLock {
+    _handle: File,
+}
 
 impl StateDirectory {
     /// Of the node whose files lie under `root`.
     pub fn of(root: Option<&Path>) -> Self {
-        let named = std::env::var_os(VARIABLE)
-            .filter(|name| !name.is_empty())
-            .map(PathBuf::from);
-        Self(match (root, named) {
+        let path = match (root, named(VARIABLE)) {
             (Some(root), _) => root.join(DIRECTORY.trim_start_matches('/')),
             (None, Some(named)) => named,
             (None, None) => DIRECTORY.into(),
+        };
+        Self {
+            path,
+            receipt: RECEIPT,
+        }
+    }
+
+    /// Of what this user changes in clusters: an administrator of a cluster need not be root of any node. Root's is the
+    /// node's; another's is `kubelet-tls` under `$XDG_STATE_HOME`, else under `~/.local/state` (XDG Base Directory
+    /// Specification). None where the user has no home.
+    pub fn of_clusters() -> Option<Self> {
+        let path = match named(VARIABLE) {
+            Some(named) => named,
+            None if nix::unistd::geteuid().is_root() => DIRECTORY.into(),
+            None => named("XDG_STATE_HOME")
+                .filter(|path| path.is_absolute())
+                .or_else(|| {
+                    let home = named("HOME").filter(|home| home.is_absolute());
+                    home.map(|home| home.join(".local/state"))
+                })?
+                .join("kubelet-tls"),
+        };
+        Some(Self {
+            path,
+            receipt: CLUSTER_RECEIPT,
         })
+    }
+
+    /// Makes the directory and locks it, without waiting.
+    ///
+    /// # Errors
+    /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
+    pub fn lock(&self) -> Result<StateLock, FileError> {
+        let acquire = || -> Result<StateLock, FileCause> {
+            self.make()?;
+            let handle = File::open(&self.path)?;
+            match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => Err(FileCause::Locked(self.path.clone())),
+                // NFS cannot lock a directory; the API server lets only one of two writers through all the same.
+                Ok(()) | Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP) => {
+                    Ok(StateLock { _handle: handle })
+                }
+                Err(error) => Err(io::Error::from(error).into()),
+            }
+        };
+        acquire().map_err(|cause| FileError {
+            action: "write",
+            path: self.receipt_path(),
+            cause,
+        })
+    }
+
+    fn make(&self) -> io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.path)
     }
 
     /// Where the receipt is.
     pub fn receipt_path(&self) -> PathBuf {
-        self.0.join(RECEIPT)
+        self.path.join(self.receipt)
     }
 
     /// The last run's receipt; none where there was no run.
@@ -63,7 +131,7 @@ impl StateDirectory {
     /// What stands in the way.
     pub fn inspect(&self) -> Result<(), FileError> {
         let there = self
-            .0
+            .path
             .ancestors()
             .find(|path| path.exists())
             .unwrap_or(Path::new("/"));
@@ -95,7 +163,7 @@ impl StateDirectory {
     /// # Errors
     /// When it cannot be read.
     pub fn key(&self) -> Result<Option<Vec<u8>>, FileError> {
-        match files::read(&self.0.join(KEY), KEY_CAP) {
+        match files::read(&self.path.join(KEY), KEY_CAP) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.cause.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -107,7 +175,7 @@ impl StateDirectory {
     /// # Errors
     /// When it cannot be written.
     pub fn write_key(&self, pem: &[u8]) -> Result<(), FileError> {
-        let path = self.0.join(KEY);
+        let path = self.path.join(KEY);
         self.write(&path, pem).map_err(|error| FileError {
             action: "write",
             path,
@@ -120,7 +188,7 @@ impl StateDirectory {
     /// # Errors
     /// What the operating system says.
     pub fn remove_key(&self) -> Result<(), FileError> {
-        let path = self.0.join(KEY);
+        let path = self.path.join(KEY);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(files::writing(&path)(error.into()))
@@ -130,28 +198,25 @@ impl StateDirectory {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.0)?;
+        self.make()?;
         let mut temporary = tempfile::Builder::new()
             .prefix(path.file_name().unwrap_or_default())
             .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(&self.0)?;
+            .tempfile_in(&self.path)?;
         temporary.write_all(bytes)?;
         temporary.as_file().sync_all()?;
         temporary.persist(path).map_err(|failed| failed.error)?;
-        File::open(&self.0)?.sync_all()?;
+        File::open(&self.path)?.sync_all()?;
         self.sweep();
         Ok(())
     }
 
     /// Removes what a run killed while it wrote here left behind; the node's lock is held.
     fn sweep(&self) {
-        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let leftover = name.to_str().is_some_and(|name| {
-                [RECEIPT, KEY]
+                [self.receipt, KEY]
                     .iter()
                     .any(|whole| name.starts_with(whole) && name != *whole)
             });
@@ -160,6 +225,13 @@ impl StateDirectory {
             }
         }
     }
+}
+
+/// The path in an environment variable that is set to something.
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable)
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ pub(crate) fn check(stream: &Stream<'_>, root: usize) -> Result<(), Refusal> {
         } => Err(Refusal::input(
             position,
             "this is a ConfigMap, not the KubeletConfiguration in it",
-            "to change it in the cluster, set the key in the ConfigMap: kubectl -n kube-system edit configmap kubelet-config",
+            "to change it in the cluster: kubelet-tls cluster apply",
         )),
         Meta {
             kind: Some(kind), ..

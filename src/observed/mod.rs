@@ -1,9 +1,11 @@
 //! The node as seen once: what systemd, the process table, the files and the API said, as values.
 
+mod configmap;
 mod kubelet;
 mod node;
 mod unit;
 
+pub use configmap::KubeletConfigMap;
 pub use kubelet::{ConfigFile, Kubelet, kubeconfig};
 pub use node::Node;
 pub use unit::{Incarnation, Unit};

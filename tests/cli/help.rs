@@ -24,6 +24,7 @@ Commands:
   csr       Print the name of this node's newest kubelet-serving CSR
   rollback  Undo the last `apply`, byte for byte, with the same gate
   approve   On a control plane: check every rule, then approve; refuse what breaks one
+  cluster   Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
   help      Print this message or the help of the given subcommand(s)
 
 Options:
@@ -68,9 +69,17 @@ Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage 
 #[test]
 fn help_of_each_verb_has_an_example() {
     let directory = tempfile::tempdir().unwrap();
-    for verb in ["diff", "apply", "csr"] {
+    for verb in [
+        "diff",
+        "apply",
+        "csr",
+        "rollback",
+        "cluster diff",
+        "cluster apply",
+    ] {
         let assert = kubelet_tls(directory.path())
-            .args([verb, "--help"])
+            .args(verb.split(' '))
+            .arg("--help")
             .assert()
             .code(0)
             .stderr_eq("");

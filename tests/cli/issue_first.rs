@@ -68,7 +68,7 @@ fn probed<T>(node: &Node, act: impl FnOnce() -> T) -> (T, Vec<Met>) {
                     Err(error) if error.contains("alert") => Met::Alert,
                     // A connection that was accepted by a process that ends.
                     Err(error) if error.contains("end of file") => Met::Refused,
-                    Err(error) => panic!("{error}"),
+                    Err(error) => unreachable!("{error}"),
                 };
                 // While it restarts; a quick one may not be met at all.
                 if now != Met::Refused && met.last() != Some(&now) {
@@ -233,7 +233,7 @@ fn out_of_time_nothing_is_switched() {
 fn a_lost_request_is_made_anew() {
     type Spoil = fn(&Node, &str);
     let cases: [(&str, Spoil); 3] = [
-        ("was denied", |node, name| drop(node.api().deny(name))),
+        ("was denied", |node, name| assert!(node.api().deny(name))),
         ("is gone", |node, name| node.api().delete_csr(name)),
         ("other addresses", |node, _| {
             let mut spec = NodeSpec::new("worker-1", "127.0.0.1");

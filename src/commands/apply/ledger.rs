@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::commands::{Console, files};
+use crate::host::files::FileError;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, store};
 use crate::plan::{Edit, Plan, Target};
@@ -139,6 +140,19 @@ impl Ledger {
         // A pair that a run has left which was cut off before its edits.
         receipt.installed = installed.or(left);
         self.write(receipt)
+    }
+
+    /// Removes the pair that a run has left which was cut off while it installed it.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(super) fn remove_left(&mut self) -> Result<(), FileError> {
+        let left = self
+            .receipt
+            .as_mut()
+            .filter(|receipt| receipt.state == State::Started)
+            .and_then(|receipt| receipt.installed.take());
+        left.map_or(Ok(()), |left| store::remove(&left))
     }
 
     /// Writes down that a pair is about to be installed for a change that was made before, if that is the last one.

@@ -349,11 +349,7 @@ fn healthy_before(
 
 fn tell_unchanged(plan: &Plan, wanted: Bootstrap, console: &Console) {
     for edit in plan.edits.iter().filter(|edit| !edit.changes()) {
-        let already = match wanted {
-            Bootstrap::Enabled => "serverTLSBootstrap is already true",
-            Bootstrap::Disabled => "serverTLSBootstrap is already off",
-        };
-        console.say(&format!("{}: unchanged: {already}", edit.target));
+        diff::tell_unchanged(edit, wanted, console);
     }
     if plan.restart == Restart::Yes(Reason::OlderThanConfig) {
         console.say(

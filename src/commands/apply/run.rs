@@ -161,12 +161,14 @@ impl Run<'_> {
     }
 
     /// Where the certificate goes.
-    fn place(&self) -> Result<Option<Installed>, Problem> {
-        let place = self
-            .ready
-            .as_ref()
-            .map(|_| store::place(&self.kubelet.serving_certificate(), clock::timestamp()));
-        place.transpose().map_err(|error| files::problem_of(&error))
+    fn place(&mut self) -> Result<Option<Installed>, Problem> {
+        if self.ready.is_none() {
+            return Ok(None);
+        }
+        let placed = self.ledger.remove_left().and_then(|()| {
+            store::place(&self.kubelet.serving_certificate(), clock::timestamp()).map(Some)
+        });
+        placed.map_err(|error| files::problem_of(&error))
     }
 
     /// Puts the certificate into the kubelet's store; its key is kept nowhere else from then on.

@@ -27,7 +27,7 @@ enum Page<T> {
 }
 
 /// The API server with an administrator's credential.
-pub struct Admin(Api);
+pub struct Admin(pub(super) Api);
 
 impl Admin {
     /// Reads the kubeconfig at `path` and prepares a connection; nothing is sent yet. A client certificate, a token and

@@ -219,6 +219,15 @@ impl Connection {
             )
             .body(Body::from(object.to_vec()))
             .map_err(|error| self.nonsense(error.to_string()))?;
+        self.exchange(client, request).await
+    }
+
+    /// Sends a request and returns a 200.
+    pub(super) async fn exchange(
+        &self,
+        client: &kube::Client,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, ApiError> {
         let answer = tokio::time::timeout(ANSWER_DEADLINE, client.send(request))
             .await
             .map_err(|_| self.unreachable(format!("no answer within {ANSWER_DEADLINE:?}")))?

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answers;
+mod cluster;
 mod connection;
 mod issue;
 mod kubeconfig;
@@ -25,6 +26,7 @@ use crate::observed::Node;
 
 pub use admin::Admin;
 pub(crate) use admin::escaped;
+pub use cluster::Keep;
 
 use connection::{ANSWER_DEADLINE, Connection};
 use kubeconfig::KUBECONFIG_CAP;
@@ -105,8 +107,8 @@ impl ApiError {
         matches!(self, Self::Status { code: 410, .. })
     }
 
-    /// Whether the same question may be answered in a moment.
-    fn is_passing(&self) -> bool {
+    /// Whether the same question may be answered in a moment. Of a change, nobody knows then whether it was made.
+    pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Nonsense { .. } => true,
             Self::Status { code, .. } => matches!(code, 408 | 410 | 429 | 500..=599),
@@ -114,7 +116,8 @@ impl ApiError {
         }
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    /// When the server wants to be asked again.
+    pub fn retry_after(&self) -> Option<Duration> {
         if let Self::Status { retry_after, .. } = self {
             *retry_after
         } else {

@@ -79,7 +79,9 @@ impl DirectoryLock {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let ours = name.to_str().is_some_and(is_temporary)
-                && entry.file_type().is_ok_and(|kind| kind.is_file());
+                && entry
+                    .file_type()
+                    .is_ok_and(|kind| kind.is_file() || kind.is_symlink());
             if ours {
                 // A leftover that cannot be removed harms nobody: the kubelet never reads it.
                 let _ = fs::remove_file(entry.path());

@@ -110,6 +110,25 @@ pub(crate) fn nodes(user: &User, verb: &str, name: &str) -> Result<(), Status> {
     ))
 }
 
+/// Only administrators may speak to kubelets through the API server.
+pub(crate) fn node_proxy(user: &User, name: &str) -> Result<(), Status> {
+    if user.is_admin() {
+        return Ok(());
+    }
+    let resource = Resource {
+        group: "",
+        plural: "nodes/proxy",
+        name,
+    };
+    Err(Status::forbidden(
+        &user.name,
+        "get",
+        resource,
+        "at the cluster scope",
+        "",
+    ))
+}
+
 /// kubeadm lets nodes get the kubelet's ConfigMap by name, and nothing else.
 pub(crate) fn configmaps(
     user: &User,

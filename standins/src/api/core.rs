@@ -1,17 +1,14 @@
-//! What else is asked of the API server: its version, Nodes and ConfigMaps.
+//! What else is asked of the API server: its version and Nodes.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::auth::{self, User};
 use super::http::{Request, Response};
-use super::objects::{ConfigMap, NodeSpec, ObjectMeta};
+use super::objects::{NodeSpec, ObjectMeta};
 use super::status::{Resource, Status};
-use super::{Cluster, patch, random_uid};
+use super::{Cluster, random_uid, to_base64};
 use crate::clock;
-
-const CONFIGMAPS_1_19: &str = include_str!("../../../testdata/captured/1.19/configmaps.json");
-const CONFIGMAPS_1_36: &str = include_str!("../../../testdata/captured/1.36/configmaps.json");
 
 /// A Node, its parts in the API's order.
 #[derive(Serialize)]
@@ -24,17 +21,6 @@ struct NodeJson<'a> {
     metadata: &'a ObjectMeta,
     spec: Value,
     status: Value,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ConfigMapJson<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    kind: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    api_version: &'a str,
-    #[serde(flatten)]
-    object: &'a ConfigMap,
 }
 
 impl Cluster {
@@ -72,19 +58,71 @@ impl Cluster {
         Ok(Response::json(node_json(metadata, node, "Node", "v1")))
     }
 
-    pub(crate) fn list_nodes(&self, user: &User) -> Result<Response, Status> {
+    /// Pages as [`Self::list_csrs`] does; as PartialObjectMetadataList where that is asked for.
+    pub(crate) fn list_nodes(&self, user: &User, request: &Request) -> Result<Response, Status> {
         auth::nodes(user, "list", "")?;
+        let limit = request.param("limit").and_then(|l| l.parse().ok());
+        let limit = limit.filter(|l| *l > 0).unwrap_or(usize::MAX);
         let store = self.store.lock().unwrap();
-        let items: Vec<String> = store
-            .nodes
-            .values()
-            .map(|(m, n)| node_json(m, n, "", ""))
+        let (version, start) = match request.param("continue").filter(|c| !c.is_empty()) {
+            Some(token) => self.resume(token, store.oldest)?,
+            None => (store.version, String::new()),
+        };
+        let names_alone = request
+            .header("accept")
+            .is_some_and(|accept| accept.contains("as=PartialObjectMetadataList"));
+        let mut rest = store.nodes.range::<String, _>(start..);
+        let items: Vec<String> = rest
+            .by_ref()
+            .take(limit)
+            .map(|(_, (metadata, node))| match names_alone {
+                true => json!({ "metadata": metadata }).to_string(),
+                false => node_json(metadata, node, "", ""),
+            })
             .collect();
+        let mut metadata = json!({ "resourceVersion": version.to_string() });
+        if let Some((name, _)) = rest.next() {
+            let token = json!({"v": "meta.k8s.io/v1", "rv": version, "start": name});
+            metadata["continue"] = to_base64(token.to_string().as_bytes()).into();
+            metadata["remainingItemCount"] = (rest.count() + 1).into();
+        }
+        let (kind, api_version) = match names_alone {
+            true => ("PartialObjectMetadataList", "meta.k8s.io/v1"),
+            false => ("NodeList", "v1"),
+        };
         Ok(Response::json(format!(
-            r#"{{"kind":"NodeList","apiVersion":"v1","metadata":{{"resourceVersion":"{}"}},"items":[{}]}}"#,
-            store.version,
+            r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":[{}]}}"#,
             items.join(",")
         )))
+    }
+
+    /// `GET …/nodes/NAME/proxy/configz`: what the kubelet of that node runs with.
+    pub(crate) fn get_configz(&self, user: &User, name: &str) -> Result<Response, Status> {
+        auth::node_proxy(user, name)?;
+        let store = self.store.lock().unwrap();
+        let missing = || {
+            Status::not_found(Resource {
+                group: "",
+                plural: "nodes",
+                name,
+            })
+        };
+        let (_, node) = store.nodes.get(name).ok_or_else(missing)?;
+        let mut config =
+            json!({"enableServer": true, "port": node.kubelet_port, "rotateCertificates": true});
+        match node.server_tls_bootstrap {
+            // Left out where it is false (`omitempty`).
+            Some(true) => config["serverTLSBootstrap"] = true.into(),
+            Some(false) => {}
+            None => {
+                return Err(Status::unreachable(
+                    "error trying to reach service: remote error: tls: internal error",
+                ));
+            }
+        }
+        Ok(Response::json(
+            json!({ "kubeletconfig": config }).to_string(),
+        ))
     }
 
     /// Makes the Node, or changes it.
@@ -105,145 +143,9 @@ impl Cluster {
         metadata.labels.extend(node.labels.clone());
         store.nodes.insert(node.name.clone(), (metadata, node));
     }
-
-    pub(crate) fn get_configmap(
-        &self,
-        user: &User,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Response, Status> {
-        auth::configmaps(user, "get", namespace, name)?;
-        let store = self.store.lock().unwrap();
-        let key = (namespace.to_owned(), name.to_owned());
-        let object = store
-            .configmaps
-            .get(&key)
-            .ok_or_else(|| missing_configmap(name))?;
-        Ok(Response::json(configmap_json(object, "ConfigMap", "v1")))
-    }
-
-    pub(crate) fn list_configmaps(&self, user: &User, namespace: &str) -> Result<Response, Status> {
-        auth::configmaps(user, "list", namespace, "")?;
-        let store = self.store.lock().unwrap();
-        let here = store
-            .configmaps
-            .iter()
-            .filter(|((ns, _), _)| ns == namespace);
-        let items: Vec<String> = here
-            .map(|(_, object)| configmap_json(object, "", ""))
-            .collect();
-        Ok(Response::json(format!(
-            r#"{{"kind":"ConfigMapList","apiVersion":"v1","metadata":{{"resourceVersion":"{}"}},"items":[{}]}}"#,
-            store.version,
-            items.join(",")
-        )))
-    }
-
-    /// `PUT` or `PATCH` of a ConfigMap.
-    pub(crate) fn update_configmap(
-        &self,
-        user: &User,
-        namespace: &str,
-        name: &str,
-        request: &Request,
-    ) -> Result<Response, Status> {
-        let verb = if request.method == "PUT" {
-            "update"
-        } else {
-            "patch"
-        };
-        auth::configmaps(user, verb, namespace, name)?;
-        let mut store = self.store.lock().unwrap();
-        let key = (namespace.to_owned(), name.to_owned());
-        let current = store
-            .configmaps
-            .get(&key)
-            .ok_or_else(|| missing_configmap(name))?
-            .clone();
-        let change: Value = serde_json::from_slice(&request.body)
-            .map_err(|e| Status::bad_request(e.to_string()))?;
-        let wanted = match (verb, request.header("content-type").unwrap_or("")) {
-            ("update", _) => change,
-            (_, "application/merge-patch+json" | "application/strategic-merge-patch+json") => {
-                let mut value = serde_json::to_value(&current).unwrap();
-                patch::merge(&mut value, &change);
-                value
-            }
-            (_, other) => return Err(Status::unsupported_media_type(other)),
-        };
-        let wanted: ConfigMap = serde_json::from_value(wanted).map_err(|e| {
-            Status::bad_request(format!(
-                "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: json: {e}"
-            ))
-        })?;
-        let version = &wanted.metadata.resource_version;
-        if !version.is_empty() && *version != current.metadata.resource_version {
-            return Err(Status::conflict(Resource {
-                group: "",
-                plural: "configmaps",
-                name,
-            }));
-        }
-        let metadata = ObjectMeta {
-            labels: wanted.metadata.labels,
-            annotations: wanted.metadata.annotations,
-            resource_version: store.next_version(),
-            ..current.metadata
-        };
-        let object = ConfigMap {
-            metadata,
-            data: wanted.data,
-        };
-        let body = configmap_json(&object, "ConfigMap", "v1");
-        if request.param("dryRun").is_none() {
-            store.configmaps.insert(key, object);
-        }
-        Ok(Response::json(body))
-    }
-
-    /// `kubelet-config` and `kubeadm-config` as kubeadm wrote them.
-    pub(crate) fn seed_configmaps(&self) {
-        let minor = self.minor();
-        let captured = if minor <= 23 {
-            CONFIGMAPS_1_19
-        } else {
-            CONFIGMAPS_1_36
-        };
-        let list: Value = serde_json::from_str(captured).unwrap();
-        let mut store = self.store.lock().unwrap();
-        for item in list["items"].as_array().into_iter().flatten() {
-            let mut object: ConfigMap = serde_json::from_value(item.clone()).unwrap();
-            // Named after the minor version up to 1.23.
-            if object.metadata.name == "kubelet-config-1.19" {
-                object.metadata.name = format!("kubelet-config-1.{minor}");
-            }
-            object.metadata.resource_version = store.next_version();
-            let key = (
-                object.metadata.namespace.clone(),
-                object.metadata.name.clone(),
-            );
-            store.configmaps.insert(key, object);
-        }
-    }
-
-    /// Makes the ConfigMap, or changes its data.
-    pub(crate) fn put_configmap(&self, namespace: &str, name: &str, data: &[(&str, &str)]) {
-        let mut store = self.store.lock().unwrap();
-        let version = store.next_version();
-        let key = (namespace.to_owned(), name.to_owned());
-        let object = store.configmaps.entry(key).or_insert_with(|| ConfigMap {
-            metadata: new_metadata(namespace, name),
-            ..ConfigMap::default()
-        });
-        object.metadata.resource_version = version;
-        object.data = data
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
-    }
 }
 
-fn new_metadata(namespace: &str, name: &str) -> ObjectMeta {
+pub(crate) fn new_metadata(namespace: &str, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: name.into(),
         namespace: namespace.into(),
@@ -251,24 +153,6 @@ fn new_metadata(namespace: &str, name: &str) -> ObjectMeta {
         creation_timestamp: Some(clock::rfc3339()),
         ..ObjectMeta::default()
     }
-}
-
-fn missing_configmap(name: &str) -> Status {
-    Status::not_found(Resource {
-        group: "",
-        plural: "configmaps",
-        name,
-    })
-}
-
-fn configmap_json(object: &ConfigMap, kind: &str, api_version: &str) -> String {
-    // The real server puts data behind metadata, as the struct does.
-    serde_json::to_string(&ConfigMapJson {
-        kind,
-        api_version,
-        object,
-    })
-    .unwrap()
 }
 
 fn node_json(metadata: &ObjectMeta, node: &NodeSpec, kind: &str, api_version: &str) -> String {

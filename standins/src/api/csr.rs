@@ -149,7 +149,7 @@ impl Cluster {
         Ok(Response::json(list_json(&metadata, &items)))
     }
 
-    fn resume(&self, token: &str, oldest: u64) -> Result<(u64, String), Status> {
+    pub(crate) fn resume(&self, token: &str, oldest: u64) -> Result<(u64, String), Status> {
         let invalid = || Status::bad_request("continue key is not valid: incorrect encoding");
         let token: Value = from_base64(token)
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())

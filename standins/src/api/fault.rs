@@ -143,6 +143,8 @@ pub enum Fault {
     EndlessList,
     /// Nothing for that long, then the connection closes.
     Silent(Duration),
+    /// It is done, and the connection closes without a byte of the answer.
+    Lost,
     /// The right answer, but that much later.
     Delay(Duration),
     /// The right answer, a byte at a time with this pause in between.
@@ -315,6 +317,7 @@ impl Fault {
                 Then::KeepAlive
             }
             Self::Trickle(_)
+            | Self::Lost
             | Self::ResetAfter(_)
             | Self::DropAfter(_)
             | Self::Bookmark

@@ -6,10 +6,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::store::Store;
 use super::{
     Cluster, Condition, Config, ConfigMap, Csr, CsrSpec, Fault, KUBELET_SERVING, Logged, Matcher,
-    NodeSpec, ServerCertificate, approved, random_suffix, random_uid, server, to_base64,
+    NodeSpec, ServerCertificate, approved, random_suffix, random_uid, server, services, to_base64,
 };
 use crate::pki::{Ca, Identity, Sans};
 
@@ -110,9 +112,34 @@ impl ApiServer {
         self.cluster.put_node(node);
     }
 
+    /// Removes the Node.
+    pub fn remove_node(&self, name: &str) {
+        self.cluster.store.lock().unwrap().nodes.remove(name);
+    }
+
+    /// Makes a Service: `spec` and `status` as the API has them.
+    pub fn add_service(&self, namespace: &str, name: &str, spec: Value, status: Value) {
+        let mut service = services::service(namespace, name, "");
+        service["spec"] = spec;
+        service["status"] = status;
+        let mut store = self.cluster.store.lock().unwrap();
+        store.services.services.push(service);
+    }
+
+    /// Where the instances of the API server listen, as the Endpoints of `default/kubernetes` have it.
+    pub fn set_api_endpoints(&self, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|ip| (*ip).to_owned()).collect();
+        self.cluster.store.lock().unwrap().services.endpoints = addresses;
+    }
+
     /// Makes the ConfigMap, or changes its data.
     pub fn set_configmap(&self, namespace: &str, name: &str, data: &[(&str, &str)]) {
         self.cluster.put_configmap(namespace, name, data);
+    }
+
+    /// Makes the ConfigMap, or replaces it whole, with whatever metadata this has.
+    pub fn set_configmap_object(&self, object: ConfigMap) {
+        self.cluster.put_configmap_object(object);
     }
 
     /// Removes the ConfigMap.

@@ -11,6 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 mod approval;
 mod auth;
+mod configmaps;
 mod core;
 mod csr;
 mod discovery;
@@ -22,6 +23,7 @@ mod objects;
 pub(crate) mod patch;
 mod protobuf;
 mod server;
+mod services;
 mod signer;
 mod status;
 mod store;

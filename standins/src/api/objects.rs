@@ -33,6 +33,9 @@ pub struct ObjectMeta {
     /// Annotations.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// The objects that this one goes with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owner_references: Vec<Value>,
     /// Who set which field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub managed_fields: Vec<ManagedFields>,
@@ -194,13 +197,19 @@ impl Csr {
 
 /// A ConfigMap.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ConfigMap {
     /// Its metadata.
     pub metadata: ObjectMeta,
+    /// Whether its data can never be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub immutable: Option<bool>,
     /// Its data.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, String>,
+    /// Its data that is no text, base64.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub binary_data: BTreeMap<String, String>,
 }
 
 /// A Node, as far as tests vary one.
@@ -218,6 +227,8 @@ pub struct NodeSpec {
     pub kubelet_port: u16,
     /// Labels beside the usual ones, such as `node-role.kubernetes.io/control-plane`.
     pub labels: BTreeMap<String, String>,
+    /// `serverTLSBootstrap` of the running kubelet's configz; None: the API server cannot reach it.
+    pub server_tls_bootstrap: Option<bool>,
 }
 
 impl NodeSpec {
@@ -234,6 +245,7 @@ impl NodeSpec {
             kubelet_version: "v1.36.2".into(),
             kubelet_port: 10250,
             labels: BTreeMap::new(),
+            server_tls_bootstrap: Some(false),
         }
     }
 }

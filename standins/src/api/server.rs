@@ -113,6 +113,7 @@ impl Cluster {
         match answer {
             Answer::Whole(response) => {
                 match &fault {
+                    Some(Fault::Lost) => return Ok(Then::Cut),
                     Some(Fault::Trickle(pause)) => trickle(conn, &response, *pause)?,
                     _ => conn.send(&response.bytes())?,
                 }
@@ -159,8 +160,15 @@ impl Cluster {
                 ("PUT" | "PATCH", [name, "approval"]) => self.update_approval(user, name, request),
                 _ => Err(Status::method_not_allowed()),
             },
-            ("GET", ["api", "v1", "nodes"]) => self.list_nodes(user),
+            ("GET", ["api", "v1", "nodes"]) => self.list_nodes(user, request),
+            ("GET", ["api", "v1", "services"]) => self.list_services(user, request),
+            ("GET", ["api", "v1", "namespaces", ns, "endpoints", name]) => {
+                self.get_endpoints(user, ns, name)
+            }
             ("GET", ["api", "v1", "nodes", name]) => self.get_node(user, name),
+            ("GET", ["api", "v1", "nodes", name, "proxy", "configz"]) => {
+                self.get_configz(user, name)
+            }
             ("GET", ["api", "v1", "namespaces", ns, "configmaps"]) => {
                 self.list_configmaps(user, ns)
             }

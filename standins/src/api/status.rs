@@ -191,10 +191,11 @@ impl Status {
     }
 
     pub(crate) fn invalid(kind: &str, resource: Resource<'_>, why: &str) -> Self {
-        let message = format!(
-            "{kind}.{} {:?} is invalid: {why}",
-            resource.group, resource.name
-        );
+        let dotted = match resource.group {
+            "" => String::new(),
+            group => format!(".{group}"),
+        };
+        let message = format!("{kind}{dotted} {:?} is invalid: {why}", resource.name);
         let details = Details {
             kind: kind.into(),
             ..resource.details()
@@ -210,6 +211,11 @@ impl Status {
         };
         let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {why}");
         Self::new(422, "Invalid", message, Some(details))
+    }
+
+    /// The API server as a proxy could not reach what is behind it.
+    pub(crate) fn unreachable(why: &str) -> Self {
+        Self::new(503, "ServiceUnavailable", why, None)
     }
 
     pub(crate) fn deleted(resource: Resource<'_>, uid: &str) -> Self {

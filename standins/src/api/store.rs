@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::objects::{ConfigMap, Csr, NodeSpec, ObjectMeta};
+use super::services::Services;
 
 /// What precedes an object's own fields where it stands alone; in a list it is left out.
 const CSR_TYPE: &str =
@@ -20,6 +21,7 @@ pub(crate) struct Store {
     pub(crate) events: Vec<Event>,
     pub(crate) configmaps: BTreeMap<(String, String), ConfigMap>,
     pub(crate) nodes: BTreeMap<String, (ObjectMeta, NodeSpec)>,
+    pub(crate) services: Services,
     pub(crate) created: HashMap<String, Instant>,
 }
 
@@ -90,6 +92,7 @@ impl Store {
             events: Vec::new(),
             configmaps: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            services: Services::default(),
             created: HashMap::new(),
         }
     }

@@ -1,0 +1,65 @@
+//! Which ConfigMap it is.
+
+use std::time::Instant;
+
+use crate::commands::{Console, admin};
+use crate::host::api::Admin;
+use crate::observed::KubeletConfigMap;
+use crate::report::{Code, Document, Problem};
+
+use super::{problem, warn_once};
+
+/// The ConfigMap that the kubeadm of this control plane reads: by the API server's version, and where that leaves a
+/// choice, by which there is.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub(super) fn find(
+    admin: &Admin,
+    end: Instant,
+    console: &Console,
+    document: &mut Document,
+) -> Result<KubeletConfigMap, Problem> {
+    let minor = admin
+        .minor(end)
+        .map_err(|error| admin::problem("get", "/version", &error))?;
+    let (name, other) = KubeletConfigMap::names(minor);
+    let get = |name: &str| {
+        admin
+            .kubelet_configmap(name, end)
+            .map_err(|error| problem("get", name, &error))
+    };
+    match (get(&name)?, KubeletConfigMap::has_choice(minor)) {
+        (Some(found), choice) => {
+            // Only to warn of it; that it cannot be read is no obstacle.
+            if let Ok(Some(other)) = admin.kubelet_configmap(&other, end) {
+                let which = if choice {
+                    format!(
+                        "kubeadm 1.{minor} uses it unless UnversionedKubeletConfigMap says otherwise"
+                    )
+                } else {
+                    format!("kubeadm 1.{minor} reads no other")
+                };
+                let text = format!(
+                    "there is {} as well; {} is the one that is used: {which}",
+                    other.target(),
+                    found.target()
+                );
+                warn_once(console, document, text);
+            }
+            Ok(found)
+        }
+        (None, true) => get(&other)?.ok_or_else(|| missing(&name, minor)),
+        (None, false) => Err(missing(&name, minor)),
+    }
+}
+
+fn missing(name: &str, minor: u32) -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        format!(
+            "cannot get configmap/kube-system/{name}: there is none, so kubeadm 1.{minor} did not make this cluster"
+        ),
+    )
+    .hint("kubectl -n kube-system get configmaps; and see that the kubeconfig is for the right cluster")
+}

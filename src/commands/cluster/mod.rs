@@ -1,0 +1,266 @@
+//! `cluster diff`, `cluster apply` and `rollback --cluster`: the same edit in the ConfigMap that kubeadm copies to nodes.
+
+mod find;
+mod ledger;
+mod nodes;
+mod rollback;
+mod write;
+
+use std::time::{Duration, Instant};
+
+use crate::cli::{self, ClusterVerb};
+use crate::host::api::{Admin, ApiError, Keep};
+use crate::kubelet::{self, Bootstrap, FileKind};
+use crate::observed::KubeletConfigMap;
+use crate::plan::{Edit, Target};
+use crate::receipt::State;
+use crate::report::{Code, Document, EditReport, Problem};
+
+use self::ledger::Ledger;
+use self::write::{Outcome, Writer};
+use super::{Console, admin, diff, files};
+
+pub(crate) use rollback::run as roll_back;
+
+/// How long reading and writing the ConfigMap may take in all, however often it is tried.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Runs the verb.
+///
+/// # Errors
+/// [`Code::Negative`] when `cluster diff` finds differences; else what kept it from its end.
+pub(crate) fn run(
+    arguments: &cli::Cluster,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    document.changed = Some(false);
+    match &arguments.verb {
+        ClusterVerb::Diff(arguments) => show(arguments, console, document),
+        ClusterVerb::Apply(arguments) => {
+            document.dry_run = Some(arguments.dry_run);
+            apply(arguments, console, document)
+        }
+    }
+}
+
+fn show(
+    arguments: &cli::ClusterDiff,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let wanted = wanted(arguments.disable);
+    let admin = admin::open(&arguments.kubeconfig)?;
+    let seen = find::find(&admin, Instant::now() + DEADLINE, console, document)?;
+    let edit = edit(&seen, wanted, console, document)?;
+    diff::show(&edit, console);
+    report(&edit, document);
+    document.changed = Some(edit.changes());
+    if edit.changes() {
+        warn_before(&seen, wanted, console, document);
+        if let Err(problem) = writable(&seen) {
+            warn_once(console, document, problem.message);
+        }
+    }
+    nodes::tell(&admin, wanted, console, document);
+    if edit.changes() {
+        Err(Problem::new(Code::Negative, ""))
+    } else {
+        Ok(())
+    }
+}
+
+fn apply(
+    arguments: &cli::ClusterApply,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let wanted = wanted(arguments.disable);
+    let admin = admin::open(&arguments.kubeconfig)?;
+    let end = Instant::now() + DEADLINE;
+    let seen = find::find(&admin, end, console, document)?;
+    let keep = keep(arguments.dry_run);
+    let mut ledger = Ledger::open(keep, console, document)?;
+    let writer = Writer {
+        admin: &admin,
+        console,
+        keep,
+        end,
+    };
+    let decide = |seen: &KubeletConfigMap, document: &mut Document| {
+        let edit = edit(seen, wanted, console, document)?;
+        if edit.changes() {
+            writable(seen)?;
+            warn_before(seen, wanted, console, document);
+        }
+        Ok(edit)
+    };
+    let mut record =
+        |seen: &KubeletConfigMap, edit: &Edit| ledger.start(edit, address(&admin), &seen.uid);
+    let written = writer.write(seen, decide, &mut record, document);
+    match written {
+        Ok(Outcome::Written(edit)) => {
+            ledger.end(State::Done, console, document);
+            document.changed = Some(true);
+            tell_written(&edit, keep, console);
+        }
+        Ok(Outcome::Unchanged(seen, edit)) => {
+            report(&edit, document);
+            ledger.settle(&seen, console, document);
+            diff::tell_unchanged(&edit, wanted, console);
+        }
+        Err(failure) => {
+            if !failure.unsure {
+                ledger.abandon(State::PutBack, console, document);
+            }
+            return Err(failure.problem);
+        }
+    }
+    nodes::tell(&admin, wanted, console, document);
+    Ok(())
+}
+
+fn tell_written(edit: &Edit, keep: Keep, console: &Console) {
+    let target = &edit.target;
+    console.say(&match keep {
+        Keep::Yes => format!(
+            "{target}: changed; nodes that join and nodes that are upgraded get it from there"
+        ),
+        Keep::No => format!("{target}: the API server would take the change; nothing was changed"),
+    });
+}
+
+/// The edit of the ConfigMap's text.
+///
+/// # Errors
+/// When there is no text, or the edit of it is refused.
+fn edit(
+    seen: &KubeletConfigMap,
+    wanted: Bootstrap,
+    console: &Console,
+    document: &mut Document,
+) -> Result<Edit, Problem> {
+    let target = seen.target();
+    let Some(text) = &seen.text else {
+        return Err(Problem::new(
+            Code::Input,
+            format!("cannot edit {target}: it has no data key kubelet"),
+        )
+        .hint(format!(
+            "{}; kubeadm init phase upload-config kubelet writes it anew",
+            get(seen)
+        )));
+    };
+    let edited = kubelet::edit(text.as_bytes(), FileKind::Kubelet, wanted).map_err(|refusal| {
+        let problem = files::refused(&target, &refusal, files::Whose::Node);
+        let what = problem.hint.clone().unwrap_or_default();
+        let command = format!("kubectl -n kube-system edit configmap {}", seen.name);
+        problem.hint(format!("{what}; {command}"))
+    })?;
+    for warning in edited.warnings {
+        let place = at(&target, warning.position);
+        warn_once(console, document, format!("{place}: {}", warning.message));
+    }
+    Ok(Edit {
+        target,
+        before: text.as_bytes().to_vec(),
+        after: edited.after,
+    })
+}
+
+/// What is known to keep any change from being made.
+///
+/// # Errors
+/// When the ConfigMap is immutable.
+fn writable(seen: &KubeletConfigMap) -> Result<(), Problem> {
+    if !seen.immutable {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::Io,
+        format!(
+            "cannot write {}: it is immutable, for kubeadm too",
+            seen.target()
+        ),
+    )
+    .hint(format!(
+        "{}; only one that is deleted and made anew can differ",
+        get(seen)
+    )))
+}
+
+/// What follows from the change, and who may undo it.
+fn warn_before(
+    seen: &KubeletConfigMap,
+    wanted: Bootstrap,
+    console: &Console,
+    document: &mut Document,
+) {
+    if wanted == Bootstrap::Enabled {
+        let text = "a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved";
+        warn_once(console, document, text.to_owned());
+    }
+    for keeper in &seen.keepers {
+        let text = format!(
+            "{} may be written anew by {keeper}: make the change where that has it from too",
+            seen.target()
+        );
+        warn_once(console, document, text);
+    }
+}
+
+fn at(target: &Target, position: Option<crate::yaml::Position>) -> String {
+    position.map_or_else(
+        || target.to_string(),
+        |at| format!("{target}:{}:{}", at.line, at.column),
+    )
+}
+
+/// A ConfigMap that is read anew is judged anew; what was said of it is not said again.
+fn warn_once(console: &Console, document: &mut Document, text: String) {
+    if !document.warnings.contains(&text) {
+        console.warn(document, text);
+    }
+}
+
+/// The command that shows it.
+fn get(seen: &KubeletConfigMap) -> String {
+    format!("kubectl -n kube-system get configmap {} -o yaml", seen.name)
+}
+
+/// An API error about the ConfigMap `name`, with the permission that may be lacking.
+fn problem(verb: &str, name: &str, error: &ApiError) -> Problem {
+    let problem = admin::problem(verb, &format!("configmap/kube-system/{name}"), error);
+    if problem.code == Code::Permission {
+        problem.hint(format!(
+            "kubectl auth can-i {verb} configmaps/{name} -n kube-system"
+        ))
+    } else {
+        problem
+    }
+}
+
+fn report(edit: &Edit, document: &mut Document) {
+    document.edits = Some(vec![EditReport::from(edit)]);
+}
+
+fn wanted(disable: bool) -> Bootstrap {
+    if disable {
+        Bootstrap::Disabled
+    } else {
+        Bootstrap::Enabled
+    }
+}
+
+fn keep(dry_run: bool) -> Keep {
+    if dry_run { Keep::No } else { Keep::Yes }
+}
+
+/// The API server's address; not the user and password that an address may have.
+fn address(admin: &Admin) -> String {
+    let server = admin.server();
+    let port = server
+        .port_u16()
+        .map_or_else(String::new, |port| format!(":{port}"));
+    format!("https://{}{port}", server.host().unwrap_or_default())
+}

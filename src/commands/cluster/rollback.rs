@@ -1,0 +1,169 @@
+//! `rollback --cluster`: undoes the last `cluster apply`, byte for byte.
+
+use std::time::Instant;
+
+use crate::cli;
+use crate::commands::{Console, admin};
+use crate::kubelet::Settings;
+use crate::observed::KubeletConfigMap;
+use crate::plan::Edit;
+use crate::receipt::{ClusterReceipt, Standing, State};
+use crate::report::{Code, Document, Problem};
+
+use super::ledger::Ledger;
+use super::write::{Outcome, Writer};
+use super::{DEADLINE, address, get, keep, problem, tell_written, writable};
+
+/// Undoes it, if the text still reads as it left it.
+///
+/// # Errors
+/// [`Code::Refused`] when there is nothing that could be undone; else what kept it from its end.
+pub(crate) fn run(
+    arguments: &cli::Rollback,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    document.changed = Some(false);
+    document.dry_run = Some(arguments.dry_run);
+    document.edits = Some(Vec::new());
+    document.rolled_back = Some(false);
+    let keep = keep(arguments.dry_run);
+    let mut ledger = Ledger::open(keep, console, document)?;
+    let Some(receipt) = undoable(&ledger, console) else {
+        document.rolled_back = Some(true);
+        return Ok(());
+    };
+    let Some((name, _)) = receipt.change() else {
+        return Ok(());
+    };
+    let admin = admin::open(&arguments.kubeconfig)?;
+    let end = Instant::now() + DEADLINE;
+    let seen = admin
+        .kubelet_configmap(name, end)
+        .map_err(|error| problem("get", name, &error))?;
+    let Some(seen) = seen else {
+        return Err(elsewhere(
+            &receipt,
+            name,
+            "has no such ConfigMap",
+            &address(&admin),
+        ));
+    };
+    let decide = |seen: &KubeletConfigMap, _: &mut Document| {
+        let edit = undo(&receipt, seen, &address(&admin))?;
+        if edit.changes() {
+            writable(seen)?;
+        }
+        Ok(edit)
+    };
+    let writer = Writer {
+        admin: &admin,
+        console,
+        keep,
+        end,
+    };
+    let written = writer.write(seen, decide, &mut |_, _| ledger.start_rollback(), document);
+    match written {
+        Ok(Outcome::Written(edit)) => {
+            ledger.end(State::RolledBack, console, document);
+            document.changed = Some(true);
+            tell_written(&edit, keep, console);
+        }
+        Ok(Outcome::Unchanged(_, edit)) => {
+            ledger.end(receipt.undone(), console, document);
+            super::report(&edit, document);
+            console.say(&format!(
+                "{}: unchanged: it reads as before the cluster apply of {}",
+                edit.target, receipt.started
+            ));
+        }
+        Err(failure) => {
+            if !failure.unsure {
+                ledger.abandon(receipt.state, console, document);
+            }
+            return Err(failure.problem);
+        }
+    }
+    document.rolled_back = Some(true);
+    Ok(())
+}
+
+/// The receipt of a change that stands; where there is none, that is said.
+fn undoable(ledger: &Ledger, console: &Console) -> Option<ClusterReceipt> {
+    let nothing = |why: &str| {
+        console.say(&format!("nothing to roll back: {why}"));
+        None
+    };
+    match ledger.receipt() {
+        None => nothing(&format!(
+            "no cluster apply of this user on this machine has left a {}",
+            ledger.path()
+        )),
+        Some(receipt) => match receipt.state {
+            State::Started | State::Done | State::RollingBack => Some(receipt.clone()),
+            State::PutBack => nothing(&format!(
+                "the cluster apply of {} changed nothing",
+                receipt.started
+            )),
+            State::RolledBack => nothing(&format!(
+                "the cluster apply of {} is rolled back already",
+                receipt.started
+            )),
+        },
+    }
+}
+
+/// The edit that undoes the receipt's; one that changes nothing where that was never made, or is undone.
+fn undo(receipt: &ClusterReceipt, seen: &KubeletConfigMap, server: &str) -> Result<Edit, Problem> {
+    let Some((_, change)) = receipt.change().filter(|_| receipt.uid == seen.uid) else {
+        let why = "has one with another uid";
+        return Err(elsewhere(receipt, &seen.name, why, server));
+    };
+    let text = seen.text.clone().unwrap_or_default().into_bytes();
+    match change.standing(&text) {
+        Standing::Before => Ok(Edit {
+            target: seen.target(),
+            before: text.clone(),
+            after: text,
+        }),
+        Standing::After(edit) => Ok(Edit {
+            target: seen.target(),
+            ..edit.inverse()
+        }),
+        Standing::Other => Err(edited_since(receipt, seen, &text)),
+    }
+}
+
+/// `kubeadm upgrade apply` writes the text anew too, without its comments.
+fn edited_since(receipt: &ClusterReceipt, seen: &KubeletConfigMap, text: &[u8]) -> Problem {
+    // The change of the key alone can still be taken back, by the same careful edit the other way round.
+    let reads = Settings::read(text).map(|settings| settings.server_tls_bootstrap);
+    let disable = match reads {
+        Ok(Some(true)) => " --disable",
+        _ => "",
+    };
+    Problem::new(
+        Code::Refused,
+        format!(
+            "cannot roll back {}: its text was edited since the cluster apply of {}",
+            seen.target(),
+            receipt.started
+        ),
+    )
+    .hint(format!(
+        "{}; compare with what taking the key alone back would change: kubelet-tls cluster diff{disable}; and do it: kubelet-tls cluster apply{disable}",
+        get(seen)
+    ))
+}
+
+/// The ConfigMap is not the one of the receipt.
+fn elsewhere(receipt: &ClusterReceipt, name: &str, why: &str, server: &str) -> Problem {
+    Problem::new(
+        Code::Refused,
+        format!(
+            "cannot roll back configmap/kube-system/{name}: {server} {why}: the last cluster apply was to another cluster, at {}, or it was made anew since",
+            receipt.server
+        ),
+    )
+    .hint("name that cluster's kubeconfig with --kubeconfig FILE; for this cluster: kubelet-tls cluster apply --disable")
+}

@@ -1,0 +1,181 @@
+//! The compare-and-swap: what was shown is what is written, or nothing is.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::commands::{Console, diff};
+use crate::host::api::{Admin, ApiError, Keep};
+use crate::observed::KubeletConfigMap;
+use crate::plan::Edit;
+use crate::report::{Code, Document, Problem};
+
+use super::{problem, report, warn_once};
+
+/// How often it is tried: of those who write at the same time one always succeeds, and few ever write this.
+const ATTEMPTS: u32 = 8;
+/// The first pause after a failed attempt, and the longest: pauses double from one to the other.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// Writes the ConfigMap's text.
+pub(super) struct Writer<'a> {
+    pub(super) admin: &'a Admin,
+    pub(super) console: &'a Console,
+    pub(super) keep: Keep,
+    pub(super) end: Instant,
+}
+
+/// What became of it.
+pub(super) enum Outcome {
+    /// This edit was made, or could be, where nothing is to be kept.
+    Written(Edit),
+    /// There was nothing to change.
+    Unchanged(KubeletConfigMap, Edit),
+}
+
+/// It was not written, as far as is known.
+pub(super) struct Failure {
+    pub(super) problem: Problem,
+    /// Whether an attempt was left without an answer.
+    pub(super) unsure: bool,
+}
+
+impl Writer<'_> {
+    /// Decides on what was `seen`, shows it, records it and writes it; begins anew where somebody was faster.
+    pub(super) fn write(
+        &self,
+        mut seen: KubeletConfigMap,
+        decide: impl Fn(&KubeletConfigMap, &mut Document) -> Result<Edit, Problem>,
+        record: &mut dyn FnMut(&KubeletConfigMap, &Edit) -> Result<(), Problem>,
+        document: &mut Document,
+    ) -> Result<Outcome, Failure> {
+        let mut shown: Option<Edit> = None;
+        // Sent and not answered: it may have been made.
+        let mut unanswered: Option<Edit> = None;
+        let mut pause = PAUSE.0;
+        let mut attempt = 1;
+        loop {
+            let unsure = unanswered.is_some();
+            let fail = |problem| Failure { problem, unsure };
+            if let Some(edit) = &unanswered
+                && seen.text.as_deref().map(str::as_bytes) == Some(edit.after.as_slice())
+            {
+                return Ok(Outcome::Written(edit.clone()));
+            }
+            let edit = decide(&seen, document).map_err(fail)?;
+            if !edit.changes() {
+                return Ok(Outcome::Unchanged(seen, edit));
+            }
+            if shown.as_ref() != Some(&edit) {
+                if shown.is_some() {
+                    let text = format!(
+                        "{} was changed meanwhile; the change is now another",
+                        edit.target
+                    );
+                    warn_once(self.console, document, text);
+                }
+                diff::show(&edit, self.console);
+                report(&edit, document);
+                if self.keep == Keep::Yes {
+                    record(&seen, &edit).map_err(fail)?;
+                }
+                shown = Some(edit.clone());
+            }
+            let error = match self.send(&seen, &edit, document) {
+                Ok(()) => return Ok(Outcome::Written(edit)),
+                Err(Sent::Altered(problem)) => {
+                    return Err(Failure {
+                        problem,
+                        unsure: true,
+                    });
+                }
+                Err(Sent::Failed(error)) => error,
+            };
+            if !error.is_conflict() && !error.is_passing() {
+                return Err(fail(problem("patch", &seen.name, &error)));
+            }
+            if error.is_passing() && self.keep == Keep::Yes {
+                unanswered = Some(edit);
+            }
+            let unsure = unanswered.is_some();
+            let fail = |problem| Failure { problem, unsure };
+            let wait = error.retry_after().unwrap_or(pause);
+            if attempt == ATTEMPTS || Instant::now() + wait >= self.end {
+                return Err(fail(exhausted(&seen.name, attempt, &error, unsure)));
+            }
+            thread::sleep(wait);
+            pause = (pause * 2).min(PAUSE.1);
+            attempt += 1;
+            seen = match self.admin.kubelet_configmap(&seen.name, self.end) {
+                Ok(Some(now)) => now,
+                Ok(None) => return Err(fail(gone(&seen.name))),
+                Err(error) => return Err(fail(problem("get", &seen.name, &error))),
+            };
+        }
+    }
+
+    fn send(
+        &self,
+        seen: &KubeletConfigMap,
+        edit: &Edit,
+        document: &mut Document,
+    ) -> Result<(), Sent> {
+        // Only UTF-8 is ever edited.
+        let text = String::from_utf8_lossy(&edit.after);
+        let answer = self
+            .admin
+            .write_kubelet_text(seen, &text, self.keep, self.end);
+        match answer {
+            Ok(now) if now.text.as_deref() == Some(&text) => Ok(()),
+            // An admission webhook may write something else than was sent.
+            Ok(_) => Err(Sent::Altered(
+                Problem::new(
+                    Code::Unavailable,
+                    format!(
+                        "cannot write {}: the API server took another text than the one sent, as an admission webhook makes it do",
+                        edit.target
+                    ),
+                )
+                .hint("kubelet-tls cluster diff; kubectl get mutatingwebhookconfigurations"),
+            )),
+            // A webhook that is not known to have no side effects keeps a dry run from being tried, and nothing else.
+            Err(ApiError::Status { code: 400, message, .. }) if self.keep == Keep::No => {
+                let text = format!("the API server does not try it out: {message}");
+                warn_once(self.console, document, text);
+                Ok(())
+            }
+            Err(error) => Err(Sent::Failed(error)),
+        }
+    }
+}
+
+enum Sent {
+    /// Something was written, and not what was shown.
+    Altered(Problem),
+    Failed(ApiError),
+}
+
+fn exhausted(name: &str, attempts: u32, error: &ApiError, unsure: bool) -> Problem {
+    if error.is_conflict() {
+        return Problem::new(
+            Code::Temporary,
+            format!("cannot patch configmap/kube-system/{name}: it was changed by somebody else each of {attempts} times: {error}"),
+        )
+        .hint("kubectl -n kube-system get configmap --show-managed-fields -o yaml, for who writes it; then run the same command again");
+    }
+    let mut problem = problem("patch", name, error);
+    if unsure {
+        problem
+            .message
+            .push_str("; whether the change was made is not known");
+        return problem.hint("kubelet-tls cluster diff");
+    }
+    problem
+}
+
+fn gone(name: &str) -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        format!("cannot patch configmap/kube-system/{name}: it was deleted meanwhile"),
+    )
+    .hint("kubectl -n kube-system get configmaps")
+}
