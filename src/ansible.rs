@@ -5,6 +5,8 @@
 //! object: the user's keys, and its own, which all begin with `_ansible_` (ansible-core, plugins/action/__init__.py,
 //! `_execute_module` and `_update_module_args`).
 
+mod secrets;
+
 use std::ffi::OsString;
 
 use serde_json::{Map, Value, json};
@@ -290,6 +292,12 @@ pub fn answer(document: &Document, call: Option<&Call>) -> Value {
         _ => Map::new(),
     };
     answer.remove("error");
+    let edits = answer.get_mut("edits").and_then(Value::as_array_mut);
+    for edit in edits.into_iter().flatten() {
+        if let Some(Value::String(diff)) = edit.get_mut("diff") {
+            *diff = secrets::masked(diff);
+        }
+    }
     // A restart without an edit is a change of the node, too, for whoever reads a play's recap; one that is put off until
     // the certificate is there is none yet.
     let is_dry = document.dry_run == Some(true);
@@ -320,9 +328,9 @@ fn texts(edit: &EditReport) -> Value {
     let (before, after) = &edit.texts;
     json!({
         "before_header": edit.target,
-        "before": before,
+        "before": secrets::masked(before),
         "after_header": edit.target,
-        "after": after,
+        "after": secrets::masked(after),
     })
 }
 

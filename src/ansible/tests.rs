@@ -240,6 +240,18 @@ fn whole_texts_are_told_only_who_asks_for_them() {
 }
 
 #[test]
+fn secrets_are_told_nobody() {
+    let mut secret = document(true);
+    for edit in secret.edits.iter_mut().flatten() {
+        edit.diff = " token: s3cret\n".into();
+        edit.texts = ("token: s3cret\n".into(), "token: s3cret\nx: 1\n".into());
+    }
+    let told = answer(&secret, Some(&call(r#", "_ansible_diff": true"#)));
+    assert!(!told.to_string().contains("s3cret"), "{told}");
+    assert_eq!(told["diff"][0]["after"], "token: ********\nx: 1\n");
+}
+
+#[test]
 fn a_restart_is_a_change_and_a_failure_is_told_whole() {
     let restart = |performed, dry_run| {
         let mut document = document(false);
