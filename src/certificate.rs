@@ -145,6 +145,11 @@ fn common_name(name: &X509Name<'_>) -> Option<String> {
 /// # Errors
 /// When it is no request.
 pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
+    requested(pem).map(|(_, names)| names)
+}
+
+/// The subject of a PKCS#10 request (PEM), and the names it asks for.
+pub(crate) fn requested(pem: &[u8]) -> Result<(String, Names), NotOne> {
     let not_one = NotOne("a PKCS#10 certificate request");
     let (_, section) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| not_one.clone())?;
     let (_, request) =
@@ -155,7 +160,8 @@ pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
             names.extend(&san.general_names);
         }
     }
-    Ok(names)
+    let subject = &request.certification_request_info.subject;
+    Ok((harmless(&subject.to_string()), names))
 }
 
 #[cfg(test)]

@@ -18,11 +18,12 @@ Sets `serverTLSBootstrap: true` where this node's kubelet reads it, changes no o
 Usage: kubelet-tls [OPTIONS] <COMMAND>
 
 Commands:
-  diff    Print what `apply` would change
-  apply   Make the change, restart the kubelet, prove that it came back, report the CSR
-  status  Print the node's conditions, each with its evidence and what to do about it
-  csr     Print the name of this node's newest kubelet-serving CSR
-  help    Print this message or the help of the given subcommand(s)
+  diff     Print what `apply` would change
+  apply    Make the change, restart the kubelet, prove that it came back, report the CSR
+  status   Print the node's conditions, each with its evidence and what to do about it
+  csr      Print the name of this node's newest kubelet-serving CSR
+  approve  On a control plane: check every rule, then approve; refuse what breaks one
+  help     Print this message or the help of the given subcommand(s)
 
 Options:
   -o, --output <FORMAT>
@@ -66,7 +67,7 @@ Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage 
 #[test]
 fn help_of_each_verb_has_an_example() {
     let directory = tempfile::tempdir().unwrap();
-    for verb in ["diff", "apply", "csr"] {
+    for verb in ["diff", "apply", "csr", "approve"] {
         let assert = kubelet_tls(directory.path())
             .args([verb, "--help"])
             .assert()
@@ -96,6 +97,13 @@ fn a_wrong_command_line_is_64() {
         &["apply", "-", "-"],
         &["apply", "-", "-o", "json"],
         &["csr", "surplus"],
+        &["approve"],
+        &["approve", "--dry-run"],
+        &["approve", "--all", "csr-1"],
+        &["approve", "--all", "--node", "worker-1"],
+        &["approve", "node/worker-1"],
+        &["approve", ".."],
+        &["approve", "--all", "--max-duration", "soon"],
     ];
     for arguments in wrong {
         let assert = kubelet_tls(directory.path())
