@@ -153,6 +153,11 @@ fn common_name(name: &X509Name<'_>) -> Option<String> {
 /// # Errors
 /// When it is no request.
 pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
+    requested(pem).map(|(_, names)| names)
+}
+
+/// The subject of a PKCS#10 request (PEM), and the names it asks for.
+pub(crate) fn requested(pem: &[u8]) -> Result<(String, Names), NotOne> {
     read_request(pem, |request| {
         let mut names = Names::default();
         for extension in request.requested_extensions().into_iter().flatten() {
@@ -160,7 +165,8 @@ pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
                 names.extend(&san.general_names);
             }
         }
-        names
+        let subject = &request.certification_request_info.subject;
+        (harmless(&subject.to_string()), names)
     })
 }
 

@@ -5,7 +5,7 @@ mod cluster;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterVerb};
 
@@ -70,9 +70,15 @@ Examples:
     /// Print the name of this node's newest kubelet-serving CSR
     ///
     /// Asks the API server with the kubelet's own credential. Exits 1 when there is none.
+    ///
+    /// With --check it compares the subject and every name that the request asks for with the node's name, the host's
+    /// name, the addresses of the interfaces, and the kubelet's --node-ip and --hostname-override. It prints the name only
+    /// when nothing differs, and exits 1 otherwise. With --cloud-provider the cloud gives a Node names and addresses that
+    /// no interface has: those are warnings.
     #[command(after_long_help = "\
 Examples:
   kubectl certificate approve $(kubelet-tls csr)
+  kubelet-tls csr --check
   kubelet-tls csr -o json | jq .csr.ipAddresses")]
     Csr(Csr),
     /// Undo the last `apply`, byte for byte, with the same gate
@@ -236,6 +242,9 @@ pub struct Status {
 /// Arguments of `csr`.
 #[derive(Debug, Args)]
 pub struct Csr {
+    /// Compare what it asks for with what this machine knows of itself, before anybody approves it
+    #[arg(long)]
+    pub check: bool,
     /// Talk to the API as this kubeconfig says [default: the kubelet's own]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -266,7 +275,7 @@ pub struct Rollback {
 
 /// Arguments of `approve`.
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = true, args = ["requests", "nodes", "all"])]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["requests", "nodes", "all"]))]
 pub struct Approve {
     /// Requests, by name
     #[arg(value_name = "CSR", value_parser = request_name)]

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::approval::Check;
 use crate::certificate::Certificate;
 use crate::conditions::Condition;
 use crate::csr::Request;
@@ -96,6 +97,9 @@ pub struct Document {
     /// What is true of the node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,
+    /// What the node itself says about its request, of `csr --check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Vec<Check>>,
     /// What became of each request, of `approve`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Vec<ApprovalReport>>,
@@ -153,6 +157,7 @@ impl Document {
             certificate: None,
             rolled_back: None,
             conditions: None,
+            checks: None,
             requests: None,
             nodes: None,
             journal: Vec::new(),

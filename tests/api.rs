@@ -15,6 +15,8 @@ mod approvals;
 mod before;
 #[path = "api/captured.rs"]
 mod captured;
+#[path = "api/check.rs"]
+mod check;
 #[path = "api/costs.rs"]
 mod costs;
 #[path = "api/during.rs"]

@@ -5,7 +5,7 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 
 use super::{Held, KUBELET_SERVING, Request, State};
-use crate::certificate::{harmless, requested_names};
+use crate::certificate::{harmless, requested};
 
 #[derive(Deserialize)]
 pub(super) struct Wire {
@@ -100,13 +100,15 @@ impl Wire {
         let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let message = why.and_then(|why| said(&why.message).or_else(|| said(&why.reason)));
         let pem = self.spec.request.unwrap_or_default();
+        let (subject, names) = requested(&pem.0).unwrap_or_default();
         Some(Request {
             name: harmless(&self.metadata.name),
             created: self.metadata.creation_timestamp,
             requestor: harmless(&self.spec.username.unwrap_or_default()),
             state,
             message: message.map(|text| harmless(&text)),
-            names: requested_names(&pem.0).unwrap_or_default(),
+            names,
+            subject,
             revision: self
                 .metadata
                 .resource_version

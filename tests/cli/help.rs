@@ -74,6 +74,7 @@ fn help_of_each_verb_has_an_example() {
         "apply",
         "csr",
         "rollback",
+        "approve",
         "cluster diff",
         "cluster apply",
     ] {
@@ -107,6 +108,13 @@ fn a_wrong_command_line_is_64() {
         &["apply", "-", "-"],
         &["apply", "-", "-o", "json"],
         &["csr", "surplus"],
+        &["approve"],
+        &["approve", "--dry-run"],
+        &["approve", "--all", "csr-1"],
+        &["approve", "--all", "--node", "worker-1"],
+        &["approve", "node/worker-1"],
+        &["approve", ".."],
+        &["approve", "--all", "--max-duration", "soon"],
     ];
     for arguments in wrong {
         let assert = kubelet_tls(directory.path())
