@@ -1,4 +1,5 @@
-//! The laws of the edit, over the corpus made worse and over documents made up. `PROPTEST_CASES` asks for more of them.
+//! The laws, over files made worse and documents made up. `PROPTEST_CASES` asks for more of them, `fuzz/` for no end of
+//! them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,13 +15,24 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-#[path = "laws/edit.rs"]
+#[macro_use]
+#[path = "laws/law.rs"]
 mod law;
+#[path = "laws/certificate.rs"]
+mod certificate;
+#[path = "laws/edit.rs"]
+mod edits;
+#[path = "laws/flags.rs"]
+mod flags;
+#[path = "laws/kubeconfig.rs"]
+mod kubeconfig;
 mod mutate;
+#[path = "laws/receipt.rs"]
+mod receipt;
 
 fn check(bytes: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<(), TestCaseError> {
     let start = Instant::now();
-    law::check(bytes, kind, wanted).map_err(TestCaseError::fail)?;
+    edits::check(bytes, kind, wanted).map_err(TestCaseError::fail)?;
     let spent = start.elapsed();
     prop_assert!(spent < Duration::from_secs(5), "{:?}", spent);
     Ok(())
@@ -175,6 +187,68 @@ proptest! {
             check(text.as_bytes(), kind, wanted)?;
         }
     }
+}
+
+/// Bytes of a captured file, made worse.
+fn worse(files: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let mutations = vec(any::<mutate::Mutation>(), 0..4);
+    (0..files.len(), mutations)
+        .prop_map(move |(start, mutations)| mutate::mutate(&files, start, &mutations))
+}
+
+fn captured(paths: &[&str]) -> Vec<Vec<u8>> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let read = |path: &&str| std::fs::read(root.join(path)).unwrap();
+    paths.iter().map(read).collect()
+}
+
+fn lawful(check: fn(&[u8]) -> Result<(), law::Broken>, files: Vec<Vec<u8>>) {
+    let strategy = worse(files);
+    let mut runner = proptest::test_runner::TestRunner::new(config(400));
+    let result = runner.run(&strategy, |bytes| {
+        check(&bytes).map_err(|broken| {
+            TestCaseError::fail(format!("{broken}\n{:?}", String::from_utf8_lossy(&bytes)))
+        })
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn the_laws_hold_for_flags_made_worse() {
+    let texts = [
+        "--config=/c --feature-gates=A=true,B=false $KUBELET_KUBEADM_ARGS ${KUBELET_EXTRA_ARGS} $$x\0\
+         KUBELET_KUBEADM_ARGS=--node-ip=1 \"A=b c\"\0KUBELET_EXTRA_ARGS=--rotate-server-certificates \\\n --cert-dir='/x y'\n",
+        "$A --config /c\0A=\0# c\nA=\"--kubeconfig /k\"\n",
+    ];
+    lawful(flags::check, texts.map(|text| text.into()).to_vec());
+}
+
+#[test]
+fn the_laws_hold_for_certificates_made_worse() {
+    let mut files = captured(&[
+        "captured/1.36/kubelet-server-current.crt.pem",
+        "captured/1.19/ca.crt",
+    ]);
+    let der = |pem: &Vec<u8>| x509_parser::pem::parse_x509_pem(pem).unwrap().1.contents;
+    files.extend(files.iter().map(der).collect::<Vec<_>>());
+    lawful(certificate::check, files);
+}
+
+#[test]
+fn the_laws_hold_for_kubeconfigs_made_worse() {
+    lawful(
+        kubeconfig::check,
+        captured(&["captured/1.36/kubelet.conf", "captured/1.19/kubelet.conf"]),
+    );
+}
+
+#[test]
+fn the_laws_hold_for_receipts_made_worse() {
+    let mut files = captured(&["receipt/v1/receipt.json"]);
+    files.push(
+        b"kind: a\nt\xc3\xa9: 1\n\0kind: a\nserverTLSBootstrap: true\nt\xc3\xa9: 1\n".to_vec(),
+    );
+    lawful(receipt::check, files);
 }
 
 /// Every one of these made some parser slow, or deep, or large.

@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use kubelet_tls::kubelet::{Bootstrap, Change, FileKind};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
-#[path = "../../tests/laws/edit.rs"]
+#[macro_use]
+#[path = "../../tests/laws/law.rs"]
 mod law;
+#[path = "../../tests/laws/edit.rs"]
+mod laws;
 #[path = "../../tests/mutate/mod.rs"]
 mod mutate;
 
@@ -34,11 +37,14 @@ fuzz_target!(|data: &[u8]| {
     } else {
         Bootstrap::Disabled
     };
-    match law::check(bytes, kind, wanted) {
+    match laws::check(bytes, kind, wanted) {
         Ok(None) => 0,
         Ok(Some(Change::None)) => UNCHANGED.fetch_add(1, Relaxed),
         Ok(Some(_)) => CHANGED.fetch_add(1, Relaxed),
-        Err(broken) => panic!("{broken}\n{kind:?} {wanted:?}\n{:?}", String::from_utf8_lossy(bytes)),
+        Err(broken) => panic!(
+            "{broken}\n{kind:?} {wanted:?}\n{:?}",
+            String::from_utf8_lossy(bytes)
+        ),
     };
     let runs = RUNS.fetch_add(1, Relaxed) + 1;
     if runs % (1 << 20) == 0 {
@@ -61,7 +67,10 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     };
     let (mut bytes, times) = if seed & 3 == 1 {
         data[0] = draw() as u8;
-        (CORPUS[usize::from(draw()) % CORPUS.len()].clone(), draw() % 3)
+        (
+            CORPUS[usize::from(draw()) % CORPUS.len()].clone(),
+            draw() % 3,
+        )
     } else {
         (data[1..size].to_vec(), 1)
     };

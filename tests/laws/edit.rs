@@ -4,6 +4,8 @@ use kubelet_tls::kubelet::{Bootstrap, Change, Edited, FileKind, Refusal, Setting
 use serde::Deserialize;
 use serde_yaml::Value;
 
+use crate::law::{Broken, is_one_line};
+
 const KEY: &str = "serverTLSBootstrap";
 /// What goyaml takes for true, as an independent reader gives it: as a boolean or as text.
 const TRUE: [&str; 11] = [
@@ -12,21 +14,6 @@ const TRUE: [&str; 11] = [
 const FALSE: [&str; 11] = [
     "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF",
 ];
-
-/// How a law was broken.
-pub(crate) type Broken = String;
-
-macro_rules! law {
-    ($holds:expr) => {
-        law!($holds, "")
-    };
-    ($holds:expr, $($what:tt)+) => {
-        if !$holds {
-            let what = format!($($what)+);
-            return Err(format!("{}:{}: {}: {what}", file!(), line!(), stringify!($holds)));
-        }
-    };
-}
 
 /// Edits `bytes`. Whether the edit was refused, or else what it changed, if no law was broken.
 pub(crate) fn check(
@@ -194,13 +181,6 @@ fn check_refusal(bytes: &[u8], refusal: &Refusal) -> Result<(), Broken> {
         );
     }
     Ok(())
-}
-
-/// A message of some words, with nothing in it that a terminal takes for more than text.
-fn is_one_line(message: &str) -> bool {
-    (1..500).contains(&message.chars().count())
-        && !message.contains(char::is_control)
-        && !message.ends_with('.')
 }
 
 fn says(value: Option<&Value>, wanted: Bootstrap) -> bool {

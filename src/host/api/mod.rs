@@ -8,7 +8,7 @@ mod answers;
 mod cluster;
 mod connection;
 mod issue;
-mod kubeconfig;
+pub mod kubeconfig;
 mod proxy;
 mod watch;
 
