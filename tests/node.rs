@@ -88,7 +88,7 @@ fn main() -> ExitCode {
     {
         return worker::kubelet();
     }
-    harness::run(TESTS, || {
+    harness::run(TESTS, "tests on a real node", || {
         debian::root()?;
         machine::sweep();
         Ok(())

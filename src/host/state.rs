@@ -105,13 +105,12 @@ impl StateDirectory {
 
     /// Removes what a run killed while it wrote a receipt left behind; the node's lock is held.
     fn sweep(&self) {
-        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
-            let name = entry.file_name();
+        for name in files::names(&self.0).unwrap_or_default() {
             let leftover = name
                 .to_str()
                 .is_some_and(|name| name.starts_with(RECEIPT) && name != RECEIPT);
             if leftover {
-                let _ = fs::remove_file(entry.path());
+                let _ = fs::remove_file(self.0.join(name));
             }
         }
     }
