@@ -22,6 +22,7 @@ mod node {
     pub mod files;
     pub mod gate;
     pub mod interruptions;
+    pub mod kills;
     pub mod main_job;
     pub mod proof;
     pub mod units;
@@ -29,7 +30,9 @@ mod node {
 
 use std::process::ExitCode;
 
-use node::{debian, files, gate, harness, interruptions, machine, main_job, proof, units, worker};
+use node::{
+    debian, files, gate, harness, interruptions, kills, machine, main_job, proof, units, worker,
+};
 
 /// Names a test after its module and function.
 macro_rules! tests {
@@ -59,14 +62,14 @@ const TESTS: &[harness::Test] = tests![
     gate::a_hint_repeats_what_was_asked_for,
     interruptions::killed_between_write_and_restart,
     interruptions::killed_before_the_restart_after_an_earlier_request,
-    interruptions::killed_at_any_step_of_the_change,
-    interruptions::killed_at_any_step_of_putting_back,
     interruptions::killed_while_the_kubelet_crash_loops,
     interruptions::interrupted_while_the_kubelet_settles,
     interruptions::interrupted_before_the_write,
     interruptions::interrupted_while_the_kubelet_dies,
     interruptions::a_closed_pipe_does_not_stop_it_halfway,
-    interruptions::two_at_once,
+    interruptions::fifty_at_once,
+    kills::of_a_change,
+    kills::of_putting_back,
     files::what_cannot_be_replaced_is_refused,
     files::without_room_for_its_receipt_nothing_is_changed,
     files::a_symlink_is_followed_and_kept,
