@@ -23,6 +23,7 @@ mod node {
     pub mod gate;
     pub mod interruptions;
     pub mod issue_first;
+    pub mod kills;
     pub mod main_job;
     pub mod proof;
     pub mod units;
@@ -31,8 +32,8 @@ mod node {
 use std::process::ExitCode;
 
 use node::{
-    debian, files, gate, harness, interruptions, issue_first, machine, main_job, proof, units,
-    worker,
+    debian, files, gate, harness, interruptions, issue_first, kills, machine, main_job, proof,
+    units, worker,
 };
 
 /// Names a test after its module and function.
@@ -64,16 +65,16 @@ const TESTS: &[harness::Test] = tests![
     gate::a_hint_repeats_what_was_asked_for,
     interruptions::killed_between_write_and_restart,
     interruptions::killed_before_the_restart_after_an_earlier_request,
-    interruptions::killed_at_any_step_of_the_change,
-    interruptions::killed_at_any_step_of_putting_back,
     interruptions::killed_while_the_kubelet_crash_loops,
     interruptions::interrupted_while_the_kubelet_settles,
     interruptions::interrupted_before_the_write,
     interruptions::interrupted_while_the_kubelet_dies,
     interruptions::a_closed_pipe_does_not_stop_it_halfway,
-    interruptions::two_at_once,
+    interruptions::fifty_at_once,
     issue_first::no_handshake_fails,
     issue_first::killed_at_any_step,
+    kills::of_a_change,
+    kills::of_putting_back,
     files::what_cannot_be_replaced_is_refused,
     files::without_room_for_its_receipt_nothing_is_changed,
     files::a_symlink_is_followed_and_kept,
@@ -95,7 +96,7 @@ fn main() -> ExitCode {
     {
         return worker::kubelet();
     }
-    harness::run(TESTS, || {
+    harness::run(TESTS, "tests on a real node", || {
         debian::root()?;
         machine::sweep();
         Ok(())

@@ -288,8 +288,9 @@ impl Run<'_> {
             return refused("no file was changed, so there is nothing to put back");
         }
         self.console.say("putting everything back");
-        if let Err(failure) = self.locks.edit(&self.plan.inverse()) {
+        if let Err(failure) = self.locks.undo(&self.plan) {
             let problem = edit_problem(&failure, document);
+            document.changed = Some(true);
             let undo = &self.task.undo;
             return Problem {
                 code: Code::Io,

@@ -1,6 +1,7 @@
 //! A file replaced whole, under a lock on its directory.
 #![expect(clippy::disallowed_methods, reason = "this is where files are written")]
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FlockOperation, StatxAttributes, StatxFlags, XattrFlags};
 use rustix::io::Errno;
 
-use super::{FileCause, FileError, read_capped, reading, writing};
+use super::{FileCause, FileError, names, read_capped, reading, writing};
 
 /// Temporary files of ours are named `.kubelet-tls-XXXXXXXXXXXX.tmp`: hidden, and never `*.conf`, which a kubelet's
 /// `--config-dir` would read.
@@ -73,19 +74,11 @@ impl DirectoryLock {
 
     /// Removes temporary files that a killed run left here. Under the lock nobody else can own one.
     pub fn sweep(&self) {
-        let Ok(entries) = fs::read_dir(&self.directory) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let ours = name.to_str().is_some_and(is_temporary)
-                && entry
-                    .file_type()
-                    .is_ok_and(|kind| kind.is_file() || kind.is_symlink());
-            if ours {
-                // A leftover that cannot be removed harms nobody: the kubelet never reads it.
-                let _ = fs::remove_file(entry.path());
-            }
+        let ours = |name: &OsString| name.to_str().is_some_and(is_temporary);
+        let names = names(&self.directory).unwrap_or_default();
+        for name in names.into_iter().filter(ours) {
+            // What is no file does not go. A leftover that cannot be removed harms nobody: the kubelet never reads it.
+            let _ = fs::remove_file(self.directory.join(name));
         }
     }
 
@@ -163,8 +156,7 @@ impl DirectoryLock {
     /// file and directory are on the disk when this returns.
     ///
     /// # Errors
-    /// What stood in the way. The file is then as it was, unless the last step, the directory's fsync, failed: then it
-    /// reads `after`, and a power failure may still undo that.
+    /// What stood in the way. The file is then as it was, except after [`FileCause::Unsynced`].
     pub fn replace(&self, path: &Path, before: &[u8], after: &[u8]) -> Result<(), FileError> {
         self.swap(path, before, after).map_err(writing(path))
     }
@@ -191,8 +183,7 @@ impl DirectoryLock {
             return Err(FileCause::Changed);
         }
         temporary.persist(&real).map_err(|failed| failed.error)?;
-        self.handle.sync_all()?;
-        Ok(())
+        self.handle.sync_all().map_err(FileCause::Unsynced)
     }
 }
 
@@ -276,7 +267,7 @@ mod tests {
         (directory, path)
     }
 
-    fn names(directory: &Path) -> Vec<String> {
+    fn listed(directory: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(directory)
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -301,7 +292,7 @@ mod tests {
                 b"kept"
             );
         }
-        assert_eq!(names(directory.path()), ["config.yaml"]);
+        assert_eq!(listed(directory.path()), ["config.yaml"]);
     }
 
     #[test]
@@ -312,7 +303,7 @@ mod tests {
             let error = lock.replace(&path, b"old", b"new").unwrap_err();
             assert!(matches!(error.cause, FileCause::Changed), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), now);
-            assert_eq!(names(directory.path()), ["config.yaml"]);
+            assert_eq!(listed(directory.path()), ["config.yaml"]);
         }
     }
 
@@ -369,7 +360,7 @@ mod tests {
         fs::create_dir(directory.path().join(".kubelet-tls-abcdefABCDE2.tmp")).unwrap();
         DirectoryLock::for_file(&path).unwrap().sweep();
         assert_eq!(
-            names(directory.path()),
+            listed(directory.path()),
             [
                 ".kubelet-tls-abcdefABCDE-.tmp",
                 ".kubelet-tls-abcdefABCDE2.tmp",
