@@ -310,6 +310,53 @@ fn a_conflict_is_judged_anew() {
 }
 
 #[test]
+fn what_changed_since_it_was_read_is_not_approved() {
+    let fleet = Fleet::new();
+    let name = fleet.good(1);
+    let own = format!("certificatesigningrequests/{name}");
+    let stale = || {
+        let mut csr = fleet.api.csr(&name).unwrap();
+        csr.metadata.resource_version = "1".into();
+        csr.status.conditions.clear();
+        Fault::Body(serde_json::to_vec(&csr).unwrap())
+    };
+    fleet.api.inject(Matcher::new().path(&own).list(), stale());
+    let output = fleet.approve(&[&name]);
+    assert_eq!(
+        (output.code, fleet.states(&[&name])),
+        (75, vec!["Pending"]),
+        "{}",
+        output.stderr
+    );
+    // Somebody else denies it between the reading and the writing.
+    fleet.api.clear_faults();
+    let list = fleet.api.csr(&name).unwrap();
+    let page = json!({"metadata": {}, "items": [serde_json::to_value(&list).unwrap()]});
+    assert!(fleet.api.deny(&name));
+    fleet.api.inject(
+        Matcher::new().path("signerName").once(),
+        Fault::Body(page.to_string().into_bytes()),
+    );
+    fleet
+        .api
+        .inject(Matcher::new().path(&own).list().once(), stale());
+    let output = fleet.approve(&[&name]);
+    assert_eq!(
+        (output.code, fleet.states(&[&name])),
+        (78, vec!["Denied"]),
+        "{}",
+        output.stderr
+    );
+    assert!(
+        output
+            .stdout
+            .contains("refused: Undecided: it is Denied already"),
+        "{}",
+        output.stdout
+    );
+}
+
+#[test]
 fn an_answer_that_is_lost_is_found_again() {
     let fleet = Fleet::new();
     let name = fleet.good(1);
@@ -415,6 +462,23 @@ fn without_all_that_it_judges_by_it_approves_nothing() {
             "{path}: {}",
             output.stderr
         );
+    }
+    // What holds no list is not an empty one.
+    for path in ["/nodes", "/services", "/endpoints/", "signerName"] {
+        for body in ["{}", "{\"items\":{}}", "[]"] {
+            let fleet = Fleet::new();
+            let name = fleet.good(1);
+            fleet
+                .api
+                .inject(Matcher::new().path(path), Fault::Body(body.into()));
+            let output = fleet.approve(&[&name, "--timeout", "1s"]);
+            assert!(
+                matches!(output.code, 69 | 78),
+                "{path} {body}: {}",
+                output.stderr
+            );
+            assert_eq!(fleet.states(&[&name]), ["Pending"]);
+        }
     }
     let fleet = Fleet::new();
     let name = fleet.good(1);
