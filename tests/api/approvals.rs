@@ -294,15 +294,19 @@ fn a_conflict_is_judged_anew() {
     // It is read anew each time, and not for ever.
     let name = fleet.good(2);
     fleet.api.clear_requests();
-    fleet.api.inject(Matcher::new().method("PUT"), conflict());
-    let output = fleet.approve(&[&name]);
+    fleet
+        .api
+        .inject(Matcher::new().method("PUT").path(&name), conflict());
+    let other = fleet.good(3);
+    let output = fleet.approve(&[&name, &other]);
+    assert_eq!(fleet.states(&[&other]), ["Approved"]);
     assert_eq!(
         (output.code, fleet.states(&[&name])),
         (75, vec!["Pending"]),
         "{}",
         output.stderr
     );
-    assert_eq!(fleet.calls("PUT", ""), 5);
+    assert_eq!(fleet.calls("PUT", &name), 5);
     assert_eq!(
         fleet.calls("GET", &format!("certificatesigningrequests/{name}")),
         5
@@ -440,6 +444,23 @@ fn thousands_come_in_pages_and_a_list_that_expires_begins_anew_once() {
     let output = fleet.approve(&["--all"]);
     assert_eq!(output.code, 69, "{}", output.stderr);
     assert_eq!(fleet.states(&[&name]), ["Pending"]);
+}
+
+#[test]
+fn pages_too_large_to_be_held_are_asked_for_in_parts() {
+    let fleet = Fleet::new();
+    let mut large = Csr::kubelet_serving("worker-2", &sans("worker-2", [10, 0, 0, 12]));
+    large.spec.request = "A".repeat(1_200_000);
+    fleet.api.add_csrs((0..20).map(|_| large.clone()));
+    let name = fleet.good(1);
+    let output = fleet.approve(&["--all", "--dry-run", "-o", "name"]);
+    assert_eq!(
+        (output.code, output.stdout),
+        (0, format!("{name}\n")),
+        "{}",
+        output.stderr
+    );
+    assert!(fleet.calls("GET", "limit=7&") > 0 || fleet.calls("GET", "limit=15") > 0);
 }
 
 #[test]
