@@ -169,6 +169,8 @@ fn of_a_node_the_newest() {
     let fleet = Fleet::new();
     let old = fleet.good(1);
     let (new, others) = (fleet.good(1), fleet.good(2));
+    let output = fleet.approve(&["--node", "worker-1", "--dry-run", "-o", "name"]);
+    assert_eq!((output.code, output.stdout), (0, format!("{new}\n")));
     let output = fleet.approve(&["--node", "worker-1"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(
@@ -618,6 +620,61 @@ fn kubeconfigs_of_administrators() {
             output.stderr
         );
     }
+}
+
+#[test]
+fn every_good_request_is_issued() {
+    let fleet = Fleet::new();
+    let mut dual = NodeSpec::new("worker-2", "10.0.0.12");
+    for (kind, address) in [
+        ("InternalIP", "fd00::12"),
+        ("ExternalIP", "203.0.113.12"),
+        ("ExternalDNS", "w2.example"),
+    ] {
+        dual.addresses.push((kind.into(), address.into()));
+    }
+    fleet.api.set_node(dual);
+    let all = Sans {
+        dns: vec!["worker-2".into(), "w2.example".into()],
+        ips: ["10.0.0.12", "fd00::12", "203.0.113.12"]
+            .map(|ip| ip.parse().unwrap())
+            .to_vec(),
+    };
+    let ip_only = Sans {
+        dns: vec![],
+        ips: vec![[10, 0, 0, 13].into()],
+    };
+    let two = |node: &str, sans: &Sans| Csr::kubelet_serving(node, sans);
+    let mut three = two("worker-4", &sans("worker-4", [10, 0, 0, 14]));
+    three.spec.usages.insert(1, "key encipherment".into());
+    let mut rsa = two("worker-1", &Sans::default());
+    rsa.spec.request = base64(&std::fs::read("testdata/approval/rsa-2048.pem").unwrap());
+    fleet.api.set_node(NodeSpec::new("worker-1", "10.0.0.7"));
+    let requests = [two("worker-2", &all), two("worker-3", &ip_only), three, rsa];
+    let names = fleet.api.add_csrs(requests);
+    let output = fleet.approve(&["--all"]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let states = || {
+        names
+            .iter()
+            .map(|name| fleet.api.csr(name).unwrap().state())
+            .collect::<Vec<_>>()
+    };
+    while states() != ["Issued"; 4] {
+        assert!(
+            std::time::Instant::now() < until,
+            "{:?}\n{}",
+            states(),
+            output.stdout
+        );
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let value = serde_json::to_value(k8s_openapi::ByteString(bytes.to_vec()));
+    value.unwrap().as_str().unwrap().to_owned()
 }
 
 #[test]
