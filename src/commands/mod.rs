@@ -1,5 +1,6 @@
 //! One file per verb: look, plan, then apply or print.
 
+mod admin;
 mod apply;
 mod console;
 mod csr;

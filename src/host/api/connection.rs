@@ -154,8 +154,16 @@ impl Connection {
     }
 
     /// One object, whole.
-    async fn object(&self, client: &kube::Client, path: &str) -> Result<Vec<u8>, ApiError> {
-        let mut body = self.get(client, path).await?;
+    pub(super) async fn object(
+        &self,
+        client: &kube::Client,
+        path: &str,
+    ) -> Result<Vec<u8>, ApiError> {
+        self.whole(self.get(client, path).await?).await
+    }
+
+    /// The body of an answer that is one object.
+    pub(super) async fn whole(&self, mut body: Body) -> Result<Vec<u8>, ApiError> {
         let mut bytes = Vec::new();
         while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
             bytes.extend_from_slice(&data);
@@ -172,20 +180,33 @@ impl Connection {
     }
 
     /// Sends a GET and returns a 200.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         client: &kube::Client,
         path: &str,
     ) -> Result<http::Response<Body>, ApiError> {
-        let request = http::Request::builder()
-            .method(Method::GET)
-            .uri(path)
+        self.send(client, Method::GET, path, &[]).await
+    }
+
+    /// Sends `object`, which is JSON or nothing, and returns a 200.
+    pub(super) async fn send(
+        &self,
+        client: &kube::Client,
+        method: Method,
+        path: &str,
+        object: &[u8],
+    ) -> Result<http::Response<Body>, ApiError> {
+        let mut request = http::Request::builder().method(method).uri(path);
+        if !object.is_empty() {
+            request = request.header(http::header::CONTENT_TYPE, "application/json");
+        }
+        let request = request
             .header(http::header::ACCEPT, "application/json")
             .header(
                 http::header::USER_AGENT,
                 concat!("kubelet-tls/", env!("CARGO_PKG_VERSION")),
             )
-            .body(Body::empty())
+            .body(Body::from(object.to_vec()))
             .map_err(|error| self.nonsense(error.to_string()))?;
         let answer = tokio::time::timeout(ANSWER_DEADLINE, client.send(request))
             .await

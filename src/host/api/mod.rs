@@ -3,6 +3,7 @@
 //! kube brings the kubeconfig, TLS and HTTP; answers are read frame by frame here, because a server that never ends
 //! one must cost neither memory nor time beyond the deadline.
 
+mod admin;
 mod answers;
 mod connection;
 mod kubeconfig;
@@ -20,6 +21,8 @@ use crate::certificate::Certificate;
 use crate::csr::{Listing, Request};
 use crate::host::{files, tls};
 use crate::observed::Node;
+
+pub use admin::Admin;
 
 use connection::{ANSWER_DEADLINE, Connection};
 use kubeconfig::KUBECONFIG_CAP;
@@ -86,8 +89,14 @@ impl ApiError {
         )
     }
 
-    fn is_not_found(&self) -> bool {
+    /// Whether there is no such object.
+    pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Status { code: 404, .. })
+    }
+
+    /// Whether the object was changed by somebody else since it was read.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Status { code: 409, .. })
     }
 
     fn is_gone(&self) -> bool {
@@ -136,28 +145,7 @@ impl Api {
     /// # Errors
     /// When the kubeconfig is not a kubelet's: without a client certificate of a node, or with verification off.
     pub fn open(path: &Path) -> Result<Self, ApiError> {
-        let wrong = |reason: String| ApiError::Kubeconfig {
-            path: path.to_owned(),
-            reason,
-        };
-        let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
-        let mut config = kubeconfig::read(path).map_err(wrong)?;
-        config.connect_timeout = Some(ANSWER_DEADLINE);
-        // Attempts are counted and timed here.
-        config.default_retry = false;
-        config.read_timeout = None;
-        let node = node_of(&config.auth_info).map_err(wrong)?;
-        let server = address(&config);
-        let client = client(&runtime, config.clone()).map_err(|error| wrong(chain(&error)))?;
-        Ok(Self {
-            connection: Connection {
-                config,
-                server,
-                node,
-            },
-            runtime,
-            client,
-        })
+        connect(path, node_of)
     }
 
     /// The node's name, from the common name of the client certificate.
@@ -235,6 +223,35 @@ impl Api {
         thread::spawn(move || watch.run());
         receiver
     }
+}
+
+/// Reads the kubeconfig at `path`, takes from its credential whose it is, and prepares a connection.
+fn connect(
+    path: &Path,
+    node: impl FnOnce(&kube::config::AuthInfo) -> Result<String, String>,
+) -> Result<Api, ApiError> {
+    let wrong = |reason: String| ApiError::Kubeconfig {
+        path: path.to_owned(),
+        reason,
+    };
+    let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
+    let mut config = kubeconfig::read(path).map_err(wrong)?;
+    config.connect_timeout = Some(ANSWER_DEADLINE);
+    // Attempts are counted and timed here.
+    config.default_retry = false;
+    config.read_timeout = None;
+    let node = node(&config.auth_info).map_err(wrong)?;
+    let server = address(&config);
+    let client = client(&runtime, config.clone()).map_err(|error| wrong(chain(&error)))?;
+    Ok(Api {
+        connection: Connection {
+            config,
+            server,
+            node,
+        },
+        runtime,
+        client,
+    })
 }
 
 fn runtime() -> std::io::Result<Runtime> {
