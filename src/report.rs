@@ -96,6 +96,9 @@ pub struct Document {
     /// What is true of the node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,
+    /// The files of a directory that was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<FileReport>>,
     /// The last words of a kubelet that did not come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub journal: Vec<String>,
@@ -124,6 +127,8 @@ pub enum Kind {
     StatusResult,
     /// of `csr`
     CsrResult,
+    /// of `metrics-server`
+    MetricsServerResult,
 }
 
 impl Document {
@@ -141,6 +146,7 @@ impl Document {
             certificate: None,
             rolled_back: None,
             conditions: None,
+            files: None,
             journal: Vec::new(),
             warnings: Vec::new(),
             error: None,
@@ -167,6 +173,27 @@ impl From<&Edit> for EditReport {
             diff: edit.diff(),
         }
     }
+}
+
+/// A written file as reported; never with its content, which may be a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileReport {
+    /// Its path.
+    pub path: String,
+    /// What was done to it.
+    pub action: FileAction,
+}
+
+/// What was done to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FileAction {
+    /// It is new, or says something else now.
+    Written,
+    /// It said what it was to say.
+    Unchanged,
+    /// It was ours and is not needed any more.
+    Removed,
 }
 
 /// The kubelet's restart as reported.

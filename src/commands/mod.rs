@@ -6,6 +6,7 @@ mod console;
 mod csr;
 mod diff;
 mod files;
+mod metrics_server;
 mod node;
 mod preflight;
 mod request;
@@ -37,12 +38,14 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Apply(_) => Kind::ApplyResult,
         Verb::Status(_) => Kind::StatusResult,
         Verb::Csr(_) => Kind::CsrResult,
+        Verb::MetricsServer(_) => Kind::MetricsServerResult,
     });
     let outcome = match &cli.verb {
         Verb::Diff(arguments) => diff::run(arguments, &console, &mut document),
         Verb::Apply(arguments) => apply::run(arguments, &console, &mut document),
         Verb::Status(arguments) => status::run(arguments, &console, &mut document),
         Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
+        Verb::MetricsServer(arguments) => metrics_server::run(arguments, &console, &mut document),
     };
     let code = match outcome {
         Ok(()) => {
@@ -110,6 +113,7 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         Some("diff") => Kind::DiffResult,
         Some("csr") => Kind::CsrResult,
         Some("status") => Kind::StatusResult,
+        Some("metrics-server") => Kind::MetricsServerResult,
         _ => Kind::ApplyResult,
     };
     console::document_only(

@@ -1,6 +1,7 @@
 //! Files: read with a cap, replaced whole or not at all.
 #![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
 
+mod directory;
 mod replace;
 
 use std::fs;
@@ -9,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+pub use directory::{Content, OutputDirectory};
 pub use replace::DirectoryLock;
 
 /// Why a file could not be read or replaced.
