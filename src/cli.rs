@@ -250,7 +250,7 @@ pub struct MetricsServer {
     #[arg(long)]
     pub keep_ca_key: bool,
     /// With --check: talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE", requires = "check")]
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
     pub kubeconfig: Option<PathBuf>,
 }
 

@@ -163,7 +163,13 @@ fn not_served(error: &io::Error) -> NotServed {
 fn unverified(error: &rustls::Error) -> Unverified {
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::UnknownIssuer => Unverified::UnknownAuthority,
+            // A signature that is bad, or of another kind of key, is another CA's of the same name: every kubeadm
+            // cluster calls its CA `kubernetes`.
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Unverified::UnknownAuthority
+            }
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet

@@ -124,7 +124,7 @@ fn new_ca(lifetime: Duration, now: Timestamp, fate: CaKey) -> Result<KeptCa, Not
         CaKey::Forgotten => lifetime,
     };
     // Two CAs stand side by side in a caBundle: their names tell them apart.
-    let name = format!("metrics-server by kubelet-tls {now:.0}");
+    let name = format!("metrics-server by kubelet-tls {now}");
     let key = KeyPair::generate()?;
     let certificate = ca_params(&name, now, lifetime)?.self_signed(&key)?;
     Ok(KeptCa {

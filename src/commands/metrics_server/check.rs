@@ -21,6 +21,8 @@ use super::super::{Console, admin, status};
 
 /// How long each question to the API may take.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long the Nodes may take, page by page.
+const LIST_DEADLINE: Duration = Duration::from_secs(30);
 /// A Node is some ten kilobytes, and an answer is read up to 4 MiB.
 const NODES_AT_ONCE: u32 = 100;
 /// How many kubelets are dialled at once; one that is silent takes a second.
@@ -226,9 +228,15 @@ fn kubelet_ca(
         }
         None => return Err(format!("where {path} comes from cannot be seen")),
     };
-    let cas = certificates(&pem.ok_or_else(|| format!("{words} does not have it"))?)
-        .map_err(|why| format!("{words}: {why}"))?;
-    Ok((words, cas))
+    let pem = pem.unwrap_or_default();
+    cas(&pem, &words).map(|cas| (words, cas))
+}
+
+fn cas(pem: &[u8], words: &str) -> Result<Vec<Vec<u8>>, String> {
+    match certificates(pem) {
+        Ok(cas) if cas.is_empty() => Err(format!("{words} holds no certificate")),
+        cas => cas.map_err(|why| format!("{words}: {why}")),
+    }
 }
 
 /// The CA in every pod is a ConfigMap in every namespace from 1.20 on; before, it is what kubeadm's kubeconfig holds.
@@ -237,7 +245,8 @@ fn in_cluster_ca(api: &Admin, namespace: &str) -> Result<(String, Vec<Vec<u8>>),
     match get(api, &path) {
         Ok(object) => {
             let pem = of_config_map(&object, "ca.crt").unwrap_or_default();
-            Ok(("the in-cluster CA".into(), certificates(&pem)?))
+            let words = "the in-cluster CA".to_owned();
+            cas(&pem, &words).map(|cas| (words, cas))
         }
         Err(error) if error.is_not_found() => Ok((
             "the in-cluster CA, that of the kubeconfig".into(),
@@ -275,9 +284,10 @@ fn kubelets(api: &Admin, deployment: &Deployment, cas: &[Vec<u8>]) -> Result<Kub
 }
 
 fn nodes(api: &Admin, types: &str) -> Result<Vec<Dialled>, String> {
+    let end = Instant::now() + LIST_DEADLINE;
     let mut all = Vec::new();
     let mut further = String::new();
-    loop {
+    while Instant::now() < end {
         let page = seen(
             api,
             &format!("/api/v1/nodes?limit={NODES_AT_ONCE}{further}"),
@@ -288,8 +298,6 @@ fn nodes(api: &Admin, types: &str) -> Result<Vec<Dialled>, String> {
         all.extend(items.iter().filter_map(|node| dialled(node, types)));
         match page["metadata"]["continue"].as_str().unwrap_or_default() {
             "" => return Ok(all),
-            // A token without end would be a server without end.
-            _ if items.is_empty() => return Ok(all),
             token => {
                 let token: String = token
                     .bytes()
@@ -304,4 +312,5 @@ fn nodes(api: &Admin, types: &str) -> Result<Vec<Dialled>, String> {
             }
         }
     }
+    Err("the list of Nodes does not end in time".into())
 }
