@@ -130,7 +130,7 @@ pub fn due(kept: &Kept, demand: &Demand<'_>) -> Result<Pair, Due> {
 /// A new pair, of the same CA where its key was kept and is to be kept.
 ///
 /// # Errors
-/// As [`make`].
+/// When the end is later than X.509 can write, or there is no randomness.
 pub fn renew(kept: &Kept, demand: &Demand<'_>) -> Result<Pair, NotMade> {
     let ca = match (demand.ca_key, &kept.ca_key, &kept.ca) {
         (CaKey::Kept, Some(key), Some(ca)) => pem::certificates(ca)
