@@ -106,6 +106,9 @@ pub struct Document {
     /// What the cluster's kubelets run with, where that may be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<Vec<NodeReport>>,
+    /// The files of a directory that was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<FileReport>>,
     /// The last words of a kubelet that did not come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub journal: Vec<String>,
@@ -140,6 +143,8 @@ pub enum Kind {
     ApproveResult,
     /// of `cluster diff` and `cluster apply`
     ClusterResult,
+    /// of `metrics-server`
+    MetricsServerResult,
 }
 
 impl Document {
@@ -160,6 +165,7 @@ impl Document {
             checks: None,
             requests: None,
             nodes: None,
+            files: None,
             journal: Vec::new(),
             warnings: Vec::new(),
             error: None,
@@ -196,6 +202,27 @@ pub struct NodeReport {
     /// The running kubelet's value; absent where it was not asked or did not answer.
     #[serde(rename = "serverTLSBootstrap", skip_serializing_if = "Option::is_none")]
     pub server_tls_bootstrap: Option<bool>,
+}
+
+/// A written file as reported; never with its content, which may be a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileReport {
+    /// Its path.
+    pub path: String,
+    /// What was done to it.
+    pub action: FileAction,
+}
+
+/// What was done to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FileAction {
+    /// It is new, or says something else now.
+    Written,
+    /// It said what it was to say.
+    Unchanged,
+    /// It was ours and is not needed any more.
+    Removed,
 }
 
 /// The kubelet's restart as reported.

@@ -178,7 +178,7 @@ fn stored(path: PathBuf) -> Stored {
 }
 
 /// As kubectl prints tables; a hint stands under its row.
-fn table(conditions: &[Condition]) -> String {
+pub(crate) fn table(conditions: &[Condition]) -> String {
     let width = |text: fn(&Condition) -> String, head: &str| {
         conditions
             .iter()

@@ -1,6 +1,7 @@
 //! Files: read with a cap, replaced whole or not at all.
 #![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
 
+mod directory;
 mod replace;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+pub use directory::{Content, OutputDirectory};
 pub use replace::DirectoryLock;
 pub(super) use replace::temporary;
 

@@ -41,17 +41,22 @@ impl DirectoryLock {
         Self::acquire(&real).map_err(writing(path))
     }
 
-    /// Locks `directory`, without waiting.
+    /// Locks `directory` itself, without waiting.
     ///
     /// # Errors
     /// As [`Self::for_file`].
-    pub fn for_directory(directory: &Path) -> Result<Self, FileError> {
-        let real = fs::canonicalize(directory).map_err(|error| reading(directory)(error.into()))?;
-        Self::acquire(&real.join(TEMPORARY_PREFIX)).map_err(writing(directory))
+    pub fn on(directory: &Path) -> Result<Self, FileError> {
+        fs::canonicalize(directory)
+            .map_err(FileCause::from)
+            .and_then(Self::lock)
+            .map_err(writing(directory))
     }
 
     fn acquire(real: &Path) -> Result<Self, FileCause> {
-        let directory = real.parent().ok_or(FileCause::NotRegular)?.to_owned();
+        Self::lock(real.parent().ok_or(FileCause::NotRegular)?.to_owned())
+    }
+
+    fn lock(directory: PathBuf) -> Result<Self, FileCause> {
         let handle = File::open(&directory)?;
         match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { directory, handle }),
@@ -60,6 +65,32 @@ impl DirectoryLock {
             Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP) => Ok(Self { directory, handle }),
             Err(error) => Err(io::Error::from(error).into()),
         }
+    }
+
+    /// A new file of `bytes` with `mode`, on the disk, and under a name that only [`Self::sweep`] knows.
+    pub(super) fn stage(
+        &self,
+        bytes: &[u8],
+        mode: u32,
+    ) -> Result<tempfile::NamedTempFile, FileCause> {
+        let mut temporary = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .suffix(TEMPORARY_SUFFIX)
+            .rand_bytes(TEMPORARY_RANDOM)
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(&self.directory)?;
+        temporary.write_all(bytes)?;
+        // The umask is about files that nobody chose a mode for.
+        temporary
+            .as_file()
+            .set_permissions(fs::Permissions::from_mode(mode))?;
+        temporary.as_file().sync_all()?;
+        Ok(temporary)
+    }
+
+    /// Puts what happened to the directory's entries on the disk.
+    pub(super) fn sync(&self) -> Result<(), FileCause> {
+        Ok(self.handle.sync_all()?)
     }
 
     /// The directory that is locked.
