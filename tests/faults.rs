@@ -25,13 +25,14 @@ mod faults {
     pub(crate) use crate::snapshot;
 
     pub mod lab;
+    pub mod places;
     pub mod scene;
     pub mod trace;
 }
 
 use std::process::{Command, ExitCode, Stdio};
 
-use faults::lab;
+use faults::{lab, places};
 
 /// Names a test after its module and function.
 macro_rules! tests {
@@ -46,6 +47,11 @@ const TESTS: &[harness::Test] = tests![
     lab::a_node_and_its_kubeadm_file,
     lab::a_kubelet_that_dies_of_it,
     lab::the_opposite_after_an_earlier_run,
+    places::another_users_file,
+    places::planted_before,
+    places::planted_meanwhile,
+    places::swapped_meanwhile,
+    places::a_clock_that_jumps,
 ];
 
 fn main() -> ExitCode {

@@ -1,7 +1,6 @@
 //! A file replaced whole, under a lock on its directory.
 #![expect(clippy::disallowed_methods, reason = "this is where files are written")]
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
@@ -105,11 +104,14 @@ impl DirectoryLock {
 
     /// Removes temporary files that a killed run left here. Under the lock nobody else can own one.
     pub fn sweep(&self) {
-        let ours = |name: &OsString| name.to_str().is_some_and(is_temporary);
-        let names = names(&self.directory).unwrap_or_default();
-        for name in names.into_iter().filter(ours) {
-            // What is no file does not go. A leftover that cannot be removed harms nobody: the kubelet never reads it.
-            let _ = fs::remove_file(self.directory.join(name));
+        for name in names(&self.directory).unwrap_or_default() {
+            let path = self.directory.join(&name);
+            let ours = name.to_str().is_some_and(is_temporary)
+                && fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+            if ours {
+                // A leftover that cannot be removed harms nobody: the kubelet never reads it.
+                let _ = fs::remove_file(path);
+            }
         }
     }
 
@@ -208,12 +210,17 @@ impl DirectoryLock {
         temporary.as_file().sync_all()?;
 
         let now = open_same(&real)?;
-        let (was, is) = (original.metadata()?, now.metadata()?);
-        let same_file = (was.dev(), was.ino()) == (is.dev(), is.ino());
-        if !same_file || read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
+        let same = is_same(&original.metadata()?, &now.metadata()?);
+        if !same || read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
             return Err(FileCause::Changed);
         }
-        temporary.persist(&real).map_err(|failed| failed.error)?;
+        let written = temporary.persist(&real).map_err(|failed| failed.error)?;
+        // Whoever may write to the directory may have put something else in the temporary file's place.
+        let there =
+            fs::symlink_metadata(&real).and_then(|is| Ok(is_same(&written.metadata()?, &is)));
+        if !there.map_err(FileCause::Unsynced)? {
+            return Err(FileCause::Changed);
+        }
         self.handle.sync_all().map_err(FileCause::Unsynced)
     }
 }
@@ -226,6 +233,10 @@ pub(in crate::host) fn temporary() -> tempfile::Builder<'static, 'static> {
         .suffix(TEMPORARY_SUFFIX)
         .rand_bytes(TEMPORARY_RANDOM);
     builder
+}
+
+fn is_same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
 fn is_temporary(name: &str) -> bool {
@@ -389,12 +400,18 @@ mod tests {
             fs::write(directory.path().join(name), "").unwrap();
         }
         fs::create_dir(directory.path().join(".kubelet-tls-abcdefABCDE2.tmp")).unwrap();
+        symlink(
+            &path,
+            directory.path().join(".kubelet-tls-abcdefABCDE3.tmp"),
+        )
+        .unwrap();
         DirectoryLock::for_file(&path).unwrap().sweep();
         assert_eq!(
             listed(directory.path()),
             [
                 ".kubelet-tls-abcdefABCDE-.tmp",
                 ".kubelet-tls-abcdefABCDE2.tmp",
+                ".kubelet-tls-abcdefABCDE3.tmp",
                 ".kubelet-tls-notes.tmp",
                 "config.yaml",
                 "x.tmp"
