@@ -55,6 +55,7 @@ fn run_files(
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
+    let interrupts = Interrupts::hold();
     let paths = &arguments.selection.files;
     node::at_most_one_standard(paths)?;
     let piped = paths.iter().any(|path| path.as_os_str() == files::STANDARD);
@@ -94,6 +95,8 @@ fn run_files(
     tell_unchanged(&plan, wanted, console);
     report_edits(&plan, document);
     if !arguments.dry_run {
+        // All of them or none.
+        interrupts.commit();
         locks
             .edit(&plan)
             .map_err(|failure| edit_problem(&failure, document))?;
@@ -122,7 +125,7 @@ fn run_node(
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
-    let mut interrupts = Interrupts::hold();
+    let interrupts = Interrupts::hold();
     let selection = &arguments.selection;
     let rooted = selection.root.is_some();
     let restarts = arguments.restart != cli::Restart::Never && !rooted;
@@ -137,6 +140,9 @@ fn run_node(
     let mut ledger = Ledger::open(root, console, document)?;
     if let CutOff::Partly(edits) = &ledger.cut_off {
         let edits = edits.clone();
+        if !arguments.dry_run {
+            interrupts.commit();
+        }
         undo_part(edits, &locks, &mut ledger, arguments, console, document)?;
     }
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
@@ -193,7 +199,7 @@ fn run_node(
             &kubelet,
             &mut ledger,
             arguments,
-            &mut interrupts,
+            &interrupts,
             console,
             document,
         )?;
@@ -236,7 +242,7 @@ fn run_node(
         cluster,
         open: open.filter(|_| restart == Restart::No),
     };
-    run.act(&mut interrupts, document)
+    run.act(&interrupts, document)
 }
 
 /// A run that was cut off between two edits: what it made is undone, so that this one begins at the beginning and its
@@ -273,7 +279,7 @@ fn healthy_before(
     kubelet: &Kubelet,
     ledger: &mut Ledger,
     arguments: &cli::Apply,
-    interrupts: &mut Interrupts,
+    interrupts: &Interrupts,
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
@@ -285,6 +291,7 @@ fn healthy_before(
     };
     let hint = match ledger.cut_off {
         CutOff::Unedited if !arguments.dry_run => {
+            interrupts.commit();
             if gate.without_flags().prove_anew(unit, interrupts).is_ok() {
                 ledger.end(End::Undone, console, document);
                 return Err(Problem::new(
