@@ -110,6 +110,16 @@ impl Scene {
             .collect()
     }
 
+    /// The request of before the scene that is to be named while there is no other.
+    pub(crate) fn pending(&self) -> &str {
+        &self.old[0]
+    }
+
+    /// Whether the tool's watch has begun.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.first_watch().is_some()
+    }
+
     /// What must hold whatever the server does.
     pub(crate) fn check_never_wrong(&self, run: &Run, limit: Duration) {
         let new = self.new_requests();
