@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use standins::api::{Csr, NodeSpec};
+use standins::api::NodeSpec;
 use standins::{Fault, Options, Output};
 
 use super::answers::{Harm, answers, of_http, of_watches, strayed};
-use super::crowds::CROWDS;
+use super::crowds::{CROWDS, Crowd};
 use super::rows::{After, At, Question, ROWS, Row};
 use super::scene::{BINARY, Scene};
 use super::wire::{PROBED, WIRES, Wire, sit};
@@ -32,7 +32,7 @@ const AT_ONCE: usize = 32;
 enum Hostility {
     Answer(Fault),
     Wire(Wire),
-    Crowd(fn() -> Vec<Csr>),
+    Crowd(Crowd),
 }
 
 struct Case {
@@ -359,7 +359,7 @@ impl Case {
             // Others put on this node's name are not the kubelet's.
             right.retain(|name| is_kubelets(name));
             if right.is_empty() && node == After::Untouched {
-                right.push(scene.pending().to_owned());
+                right.push(scene.old[0].clone());
             }
             let names: Vec<&str> = stdout.lines().collect();
             must(

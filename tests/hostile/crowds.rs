@@ -4,8 +4,11 @@
 use standins::api::Csr;
 use standins::pki::Sans;
 
+/// Makes the requests of a crowd.
+pub(crate) type Crowd = fn() -> Vec<Csr>;
+
 /// Who else is there, and which nodes make such requests.
-pub(crate) const CROWDS: [(&str, fn() -> Vec<Csr>); 3] = [
+pub(crate) const CROWDS: [(&str, Crowd); 3] = [
     ("hostile names of other nodes", || hostile("worker-10")),
     ("hostile names of this node", || hostile("worker-1")),
     ("20,000 requests", many),
