@@ -114,11 +114,12 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
         served: asked.map_or_else(
             |_| Vec::new(),
             |api| {
-                let probe = |address| (address, tls::probe(address, api.roots()));
-                addresses
+                let addresses: Vec<_> = addresses
                     .iter()
-                    .map(|ip| probe(SocketAddr::new(*ip, port)))
-                    .collect()
+                    .map(|ip| SocketAddr::new(*ip, port))
+                    .collect();
+                let answers = tls::probe_all(&addresses, api.roots());
+                addresses.into_iter().zip(answers).collect()
             },
         ),
         now: (clock::now(), clock::timestamp()),

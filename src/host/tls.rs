@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::client::WebPkiServerVerifier;
@@ -18,13 +19,41 @@ use rustls::{
 use crate::certificate::{Certificate, Names};
 use crate::observed::{NotServed, Served, Unverified};
 
-/// A handshake on the same machine takes a few milliseconds.
+/// A handshake on the same machine takes a few milliseconds; one that takes longer than this altogether is given up.
 const DEADLINE: Duration = Duration::from_secs(1);
+/// A Node has a handful of addresses; of one with more than this the rest are not asked.
+const MOST_PROBES: usize = 32;
 
 /// Chooses the one provider of cryptography. Before anything else that speaks TLS.
 pub fn install_provider() {
     // It fails only where one is installed already, and that is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Probes all `addresses` at once, so that many silent ones take no longer than one. As many answers, in the same order.
+pub fn probe_all(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<Result<Served, NotServed>> {
+    let (probed, rest) = addresses.split_at(addresses.len().min(MOST_PROBES));
+    let failed = |why: &str| Err(NotServed::Other(why.to_owned()));
+    thread::scope(|scope| {
+        let threads: Vec<_> = probed
+            .iter()
+            .map(|address| {
+                thread::Builder::new().spawn_scoped(scope, move || probe(*address, roots))
+            })
+            .collect();
+        let answers = threads.into_iter().map(|thread| match thread {
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|_| failed("the probe came to no end")),
+            Err(error) => failed(&error.to_string()),
+        });
+        answers
+            .chain(
+                rest.iter()
+                    .map(|_| failed("it is one address too many to ask")),
+            )
+            .collect()
+    })
 }
 
 /// Does a TLS handshake with `address` and verifies what it presents against the DER certificates `roots`.
@@ -134,16 +163,46 @@ fn handshake(
 ) -> io::Result<()> {
     let end = Instant::now() + DEADLINE;
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
-    stream.set_write_timeout(Some(DEADLINE))?;
+    let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+    let mut stream = Until { stream, end };
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
-        if Instant::now() >= end {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
     }
     Ok(())
+}
+
+/// A stream on which everything together ends in time, however slowly the other side drips.
+struct Until {
+    stream: TcpStream,
+    end: Instant,
+}
+
+impl Until {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(Some(left))
+    }
+}
+
+impl io::Read for Until {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl io::Write for Until {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 fn not_served(error: &io::Error) -> NotServed {

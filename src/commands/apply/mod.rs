@@ -56,6 +56,7 @@ fn run_files(
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
+    let interrupts = Interrupts::hold();
     let paths = &arguments.selection.files;
     node::at_most_one_standard(paths)?;
     let piped = paths.iter().any(|path| path.as_os_str() == files::STANDARD);
@@ -95,6 +96,8 @@ fn run_files(
     tell_unchanged(&plan, wanted, console);
     report_edits(&plan, document);
     if !arguments.dry_run {
+        // All of them or none.
+        interrupts.commit();
         locks
             .edit(&plan)
             .map_err(|failure| edit_problem(&failure, document))?;
@@ -123,7 +126,7 @@ fn run_node(
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
-    let mut interrupts = Interrupts::hold();
+    let interrupts = Interrupts::hold();
     let selection = &arguments.selection;
     let rooted = selection.root.is_some();
     let restarts = arguments.restart != cli::Restart::Never && !rooted;
@@ -145,6 +148,9 @@ fn run_node(
     let mut ledger = Ledger::open(root, console, document)?;
     if let CutOff::Partly(edits) = &ledger.cut_off {
         let edits = edits.clone();
+        if !arguments.dry_run {
+            interrupts.commit();
+        }
         undo_part(edits, &locks, &mut ledger, arguments, console, document)?;
     }
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
@@ -203,7 +209,7 @@ fn run_node(
             &kubelet,
             &mut ledger,
             arguments,
-            &mut interrupts,
+            &interrupts,
             console,
             document,
         )?;
@@ -249,7 +255,7 @@ fn run_node(
             arguments,
             console,
         };
-        match issue.run(&mut interrupts, document)? {
+        match issue.run(&interrupts, document)? {
             issue::Progress::Waiting => return Ok(()),
             issue::Progress::Ready(issued) => {
                 cluster.kept = Some(issued.certificate.clone());
@@ -270,7 +276,7 @@ fn run_node(
         ready,
         open: open.filter(|_| restart == Restart::No),
     };
-    run.act(&mut interrupts, document)
+    run.act(&interrupts, document)
 }
 
 /// A run that was cut off between two edits: what it made is undone, so that this one begins at the beginning and its
@@ -307,7 +313,7 @@ fn healthy_before(
     kubelet: &Kubelet,
     ledger: &mut Ledger,
     arguments: &cli::Apply,
-    interrupts: &mut Interrupts,
+    interrupts: &Interrupts,
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
@@ -319,6 +325,7 @@ fn healthy_before(
     };
     let hint = match ledger.cut_off {
         CutOff::Unedited if !arguments.dry_run => {
+            interrupts.commit();
             if gate.without_flags().prove_anew(unit, interrupts).is_ok() {
                 ledger.end(End::Undone, console, document);
                 return Err(Problem::new(

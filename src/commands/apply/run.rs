@@ -10,7 +10,7 @@ use crate::cli;
 use crate::commands::{Console, files, node, request};
 use crate::csr::{Request, State};
 use crate::host::api::Sight;
-use crate::host::signals::{self, Interrupts};
+use crate::host::signals::Interrupts;
 use crate::host::{clock, store, systemd};
 use crate::kubelet::Bootstrap;
 use crate::observed::Kubelet;
@@ -48,14 +48,12 @@ pub(in crate::commands) struct Run<'a> {
 impl Run<'_> {
     pub(in crate::commands) fn act(
         mut self,
-        interrupts: &mut Interrupts,
+        interrupts: &Interrupts,
         document: &mut Document,
     ) -> Result<(), Problem> {
         self.tell_outage(document);
-        if let Some(signal) = interrupts.received() {
-            // Nothing has happened yet.
-            signals::die_of(signal);
-        }
+        // Until here a signal has ended the run, and nothing had happened.
+        interrupts.commit();
         let installed = self.place()?;
         let changes = self.plan.changes() && !self.made;
         match (self.task.act, &installed) {
@@ -198,7 +196,7 @@ impl Run<'_> {
         &mut self,
         vigil: Vigil,
         sights: Option<&Receiver<Sight>>,
-        interrupts: &mut Interrupts,
+        interrupts: &Interrupts,
     ) -> Watched {
         let console = self.console;
         let wait = self.task.wait;
@@ -265,7 +263,7 @@ impl Run<'_> {
     fn put_back(
         &mut self,
         death: &Death,
-        interrupts: &mut Interrupts,
+        interrupts: &Interrupts,
         document: &mut Document,
     ) -> Problem {
         if !death.journal.is_empty() {
