@@ -5,7 +5,7 @@ use kubelet_tls::host::api::kubeconfig::parse;
 use crate::law::Broken;
 
 /// All that is ever said, but for the numbers of a line and a column.
-const SAID: [&str; 12] = [
+const SAID: [&str; 17] = [
     "it is no kubeconfig",
     "it is no kubeconfig at line , column ",
     "it has no current-context",
@@ -17,7 +17,12 @@ const SAID: [&str; 12] = [
     "server: invalid format",
     "server: invalid authority",
     "server: empty string",
-    "",
+    "server: invalid scheme",
+    "server: invalid port",
+    "server: scheme missing",
+    "server: scheme too long",
+    "server: authority missing",
+    "server: path missing",
 ];
 
 /// Reads `bytes`.
