@@ -17,10 +17,12 @@
 //! - [`host`]: all the I/O there is;
 //! - [`apply`]: executes a plan, or puts everything back;
 //! - [`commands`]: one file per verb;
+//! - [`ansible`]: what Ansible says to a module, and reads from it;
 //! - [`cli`]: the command line.
 //!
 //! The core knows no I/O and no command line: `yaml` to `report` see nothing of `host`, `apply`, `commands`, `cli`.
 
+pub mod ansible;
 pub mod apply;
 pub mod approval;
 pub mod certificate;

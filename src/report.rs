@@ -182,6 +182,9 @@ pub struct EditReport {
     pub changed: bool,
     /// The unified diff; empty where nothing differs.
     pub diff: String,
+    /// The whole text before and after; no part of the document.
+    #[serde(skip)]
+    pub texts: (String, String),
 }
 
 impl From<&Edit> for EditReport {
@@ -190,6 +193,11 @@ impl From<&Edit> for EditReport {
             target: edit.target.to_string(),
             changed: edit.changes(),
             diff: edit.diff(),
+            // Only UTF-8 is ever edited, so nothing is lost here.
+            texts: (
+                String::from_utf8_lossy(&edit.before).into_owned(),
+                String::from_utf8_lossy(&edit.after).into_owned(),
+            ),
         }
     }
 }

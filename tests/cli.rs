@@ -8,6 +8,8 @@
     reason = "a test looks at files itself, and fails by panicking"
 )]
 
+#[path = "cli/ansible.rs"]
+mod ansible;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/help.rs"]

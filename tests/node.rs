@@ -19,6 +19,7 @@ mod node {
     pub mod snapshot;
     pub mod worker;
 
+    pub mod ansible;
     pub mod files;
     pub mod gate;
     pub mod interruptions;
@@ -32,8 +33,8 @@ mod node {
 use std::process::ExitCode;
 
 use node::{
-    debian, files, gate, harness, interruptions, issue_first, kills, machine, main_job, proof,
-    units, worker,
+    ansible, debian, files, gate, harness, interruptions, issue_first, kills, machine, main_job,
+    proof, units, worker,
 };
 
 /// Names a test after its module and function.
@@ -86,6 +87,8 @@ const TESTS: &[harness::Test] = tests![
     units::another_file_that_the_next_start_reads_counts,
     units::a_config_directory_decides,
     units::a_slow_stop_without_a_message_bus,
+    ansible::a_whole_cluster_batch_by_batch,
+    ansible::the_oldest_ansible_that_runs_here,
 ];
 
 fn main() -> ExitCode {

@@ -13,6 +13,8 @@ pub struct Console {
     verbose: bool,
     /// Standard output is a terminal; or it was, before somebody hung up.
     terminal: bool,
+    /// Whether there is nobody to talk to.
+    silent: bool,
     /// What became of the last write to standard output that failed.
     lost: std::cell::RefCell<Option<std::io::Error>>,
 }
@@ -31,6 +33,19 @@ impl Console {
             quiet: options.quiet,
             verbose: options.verbose,
             terminal: std::io::stdout().is_terminal(),
+            silent: false,
+            lost: std::cell::RefCell::default(),
+        }
+    }
+
+    /// Without a conversation, and for who prints the document himself.
+    pub(crate) fn silent() -> Self {
+        Self {
+            format: Format::Json,
+            quiet: true,
+            verbose: false,
+            terminal: false,
+            silent: true,
             lost: std::cell::RefCell::default(),
         }
     }
@@ -150,7 +165,9 @@ impl Console {
     }
 
     fn to_stderr(&self, text: &str) {
-        let _ = writeln!(anstream::stderr(), "{text}");
+        if !self.silent {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
     }
 }
 

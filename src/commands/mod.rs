@@ -1,6 +1,7 @@
 //! One file per verb: look, plan, then apply or print.
 
 mod admin;
+mod ansible;
 mod apply;
 mod approve;
 mod cluster;
@@ -27,6 +28,9 @@ pub use console::Console;
 
 /// The whole program: reads `arguments`, the first of which is its own name, and runs them.
 pub fn main(arguments: &[OsString]) -> ExitCode {
+    if let Some(answered) = ansible::run(arguments) {
+        return answered;
+    }
     ExitCode::from(match Cli::try_parse_from(arguments) {
         Ok(cli) => run(&cli),
         Err(error) => usage(&error, arguments),

@@ -60,22 +60,25 @@ impl Invocation {
         self.spawn().wait(TIMEOUT)
     }
 
+    /// The same as a command of the host's.
+    pub fn command_line(&self) -> Vec<String> {
+        let init = self.init.to_string();
+        let path = format!("PATH={PATH}");
+        let mut words = vec!["sh", "-c", ENTER, "enter", &self.machine];
+        words.extend(self.before.iter().map(String::as_str));
+        words.extend(["nsenter", "--target", &init]);
+        words.extend([
+            "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd",
+        ]);
+        words.extend(["env", "-i", &path, "HOME=/root", "LANG=C.UTF-8"]);
+        words.extend(self.argv.iter().map(String::as_str));
+        words.into_iter().map(str::to_owned).collect()
+    }
+
     pub fn spawn(self) -> Background {
-        let mut child = Command::new("sh")
-            .args(["-c", ENTER, "enter", &self.machine])
-            .args(&self.before)
-            .args(["nsenter", "--target", &self.init.to_string()])
-            .args([
-                "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd",
-            ])
-            .args([
-                "env",
-                "-i",
-                &format!("PATH={PATH}"),
-                "HOME=/root",
-                "LANG=C.UTF-8",
-            ])
-            .args(&self.argv)
+        let command_line = self.command_line();
+        let mut child = Command::new(&command_line[0])
+            .args(&command_line[1..])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -156,7 +157,9 @@ impl Unit {
 
 pub struct Worker {
     pub machine: Machine,
-    pub api: ApiServer,
+    pub api: Arc<ApiServer>,
+    name: String,
+    address: String,
     healthz_port: u16,
     port: u16,
 }
@@ -171,17 +174,23 @@ impl Worker {
 
     /// A node whose kubelet has yet to be started.
     pub fn boot(label: &str) -> Self {
-        let machine = Machine::boot(label);
-        let api = ApiServer::start(Config::default());
+        let api = Arc::new(ApiServer::start(Config::default()));
+        Self::join(label, api, NODE, ADDRESS)
+    }
+
+    /// A node of this cluster whose kubelet has yet to be started.
+    pub fn join(label: &str, api: Arc<ApiServer>, name: &str, address: &str) -> Self {
         let worker = Self {
-            machine,
+            machine: Machine::boot(label),
             api,
+            name: name.to_owned(),
+            address: address.to_owned(),
             healthz_port: free_port(),
             port: free_port(),
         };
         worker.api.set_node(NodeSpec {
             kubelet_port: worker.port,
-            ..NodeSpec::new(NODE, ADDRESS)
+            ..NodeSpec::new(name, address)
         });
         worker.install();
         worker
@@ -224,7 +233,7 @@ impl Worker {
         api.write_kubeconfig(
             &kubeconfig,
             &pki,
-            &api.node_identity(NODE),
+            &api.node_identity(&self.name),
             KubeconfigStyle::Kubelet,
         );
         // written from outside, so with paths as they are there
@@ -268,6 +277,11 @@ impl Worker {
     /// How it behaves with the change only.
     pub fn behave_when_changed(&self, changed: Knobs) {
         self.behave(well(), changed);
+    }
+
+    /// The name of its Node.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     pub fn tool(&self, arguments: &[&str]) -> Invocation {
@@ -368,7 +382,7 @@ impl Worker {
     /// The names of this node's requests, oldest first.
     pub fn requests(&self) -> Vec<String> {
         self.api
-            .csrs_of(NODE)
+            .csrs_of(&self.name)
             .into_iter()
             .map(|csr| csr.metadata.name)
             .collect()
@@ -381,11 +395,12 @@ impl Worker {
     /// What the API server does for `kubectl logs`: dials the node's address and verifies the certificate.
     pub fn handshake(&self) -> Result<(), String> {
         let tls = client::client_config(self.api.ca_pem().as_bytes(), None)?;
-        let name = ADDRESS
+        let address = &self.address;
+        let name = address
             .to_owned()
             .try_into()
             .map_err(|_| "not a server name".to_owned())?;
-        client::connect(&format!("{ADDRESS}:{}", self.port), name, &tls)
+        client::connect(&format!("{address}:{}", self.port), name, &tls)
             .map(drop)
             .map_err(|error| error.to_string())
     }

@@ -1,0 +1,288 @@
+//! What Ansible may write, and what it reads.
+
+use super::*;
+use crate::report::{ErrorReport, Kind as DocumentKind, RestartReport};
+
+fn parse(keys: Value) -> Result<Vec<String>, Problem> {
+    let words = parse_as("AnsiballZ_x86_64", keys)?;
+    assert_eq!(words[0], "apply");
+    Ok(words[1..].to_vec())
+}
+
+fn parse_as(name: &str, keys: Value) -> Result<Vec<String>, Problem> {
+    let mut file = json!({
+        "_ansible_version": "2.19.14", "_ansible_check_mode": false, "_ansible_diff": false, "_ansible_no_log": false,
+        "_ansible_verbosity": 0, "_ansible_of_tomorrow": {"any": ["thing"]},
+    });
+    let own = file.as_object_mut().unwrap();
+    own.extend(keys.as_object().unwrap().clone());
+    let call = Call::parse(name, file.to_string().as_bytes())?;
+    let words = call.command_line.into_iter().skip(1);
+    Ok(words.map(|word| word.into_string().unwrap()).collect())
+}
+
+#[test]
+fn keys_become_options() {
+    for (keys, options) in [
+        (json!({}), vec![]),
+        (json!({"state": "enabled"}), vec![]),
+        (json!({"state": "disabled"}), vec!["--disable"]),
+        (
+            json!({"state": null, "timeout": null, "file": null}),
+            vec![],
+        ),
+        (json!({"restart": "never"}), vec!["--restart=never"]),
+        (json!({"wait": "--help"}), vec!["--wait=--help"]),
+        (json!({"timeout": 90}), vec!["--timeout=90s"]),
+        (json!({"timeout": "90"}), vec!["--timeout=90s"]),
+        (json!({"settle": "1m30s"}), vec!["--settle=1m30s"]),
+        (json!({"issue_first": "no"}), vec![]),
+        (json!({"issue_first": "Yes"}), vec!["--issue-first"]),
+        (json!({"issue_first": 1}), vec!["--issue-first"]),
+        (
+            json!({"kubeadm_config": ["/a", "/b c"], "kubeconfig": "/k"}),
+            vec![
+                "--kubeadm-config=/a",
+                "--kubeadm-config=/b c",
+                "--kubeconfig=/k",
+            ],
+        ),
+        (json!({"file": "/a,b"}), vec!["--", "/a,b"]),
+        (json!({"root": "/mnt"}), vec!["--root=/mnt"]),
+        (json!({"_ansible_check_mode": true}), vec!["--dry-run"]),
+        (json!({"file": []}), vec![]),
+    ] {
+        assert_eq!(parse(keys.clone()).unwrap(), options, "{keys}");
+    }
+}
+
+#[test]
+fn a_module_is_a_verb() {
+    for (name, keys, words) in [
+        ("kubelet_tls", json!({}), vec!["apply"]),
+        (
+            "AnsiballZ_kubelet_tls_cluster",
+            json!({}),
+            vec!["cluster", "apply"],
+        ),
+        (
+            "kubelet_tls_cluster",
+            json!({"state": "disabled", "kubeconfig": "/k", "_ansible_check_mode": true}),
+            vec![
+                "cluster",
+                "apply",
+                "--dry-run",
+                "--disable",
+                "--kubeconfig=/k",
+            ],
+        ),
+        (
+            "AnsiballZ_aarch64",
+            json!({
+                "_kubelet_tls_module": "kubelet_tls_approve", "request": ["csr-1", "--all"], "node": "n",
+                "max_duration": "1y", "deny": false
+            }),
+            vec![
+                "approve",
+                "--max-duration=1y",
+                "--node=n",
+                "--",
+                "csr-1",
+                "--all",
+            ],
+        ),
+    ] {
+        let mut parsed = parse_as(name, keys.clone()).unwrap();
+        let mut words = words;
+        // In which order the keys come is the map's business.
+        let end = words
+            .iter()
+            .position(|word| *word == "--")
+            .unwrap_or(words.len());
+        words[..end].sort_unstable();
+        parsed[..end].sort_unstable();
+        assert_eq!(parsed, words, "{name} {keys}");
+    }
+    let problem = parse_as("kubelet_tls_approve", json!({"wait": "csr"})).unwrap_err();
+    assert!(
+        problem
+            .message
+            .contains("there is no wait; there are request, ")
+    );
+    assert_eq!(
+        problem.hint.as_deref(),
+        Some("ansible-doc kubelet_tls.kubelet_tls.kubelet_tls_approve")
+    );
+}
+
+#[test]
+fn what_is_of_no_use_is_named() {
+    for (keys, named) in [
+        (
+            json!({"stat": "enabled"}),
+            "there is no stat; there are state, restart, ",
+        ),
+        (json!({"dry_run": true}), "there is no dry_run"),
+        (
+            json!({"state": "present"}),
+            "state is enabled or disabled, not \"present\"",
+        ),
+        (
+            json!({"state": true}),
+            "state is enabled or disabled, not true",
+        ),
+        (json!({"restart": false}), "restart is a word, not false"),
+        (json!({"timeout": 1.5}), "timeout is a duration"),
+        (json!({"timeout": -1}), "timeout is a duration"),
+        (json!({"settle": true}), "settle is a duration"),
+        (
+            json!({"issue_first": "maybe"}),
+            "issue_first is true or false",
+        ),
+        (json!({"issue_first": 2}), "issue_first is true or false"),
+        (
+            json!({"file": "-"}),
+            "file is an absolute path on the node, not \"-\"",
+        ),
+        (json!({"file": "kubeadm.yaml"}), "file is an absolute path"),
+        (
+            json!({"file": ["/a", 1]}),
+            "file is an absolute path on the node, not 1",
+        ),
+        (json!({"file": "/a\0"}), "file is an absolute path"),
+        (
+            json!({"kubeconfig": ["/a"]}),
+            "kubeconfig is an absolute path",
+        ),
+        (
+            json!({"kubeadm_config": {"a": 1}}),
+            "kubeadm_config is an absolute path",
+        ),
+        (json!({"state": "é".repeat(100)}), "…"),
+    ] {
+        let problem = parse(keys.clone()).unwrap_err();
+        assert_eq!(problem.code, Code::Usage, "{keys}");
+        assert!(
+            problem.message.contains(named),
+            "{keys}: {}",
+            problem.message
+        );
+    }
+}
+
+#[test]
+fn a_file_that_ansible_did_not_write_is_none() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for bytes in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        "\u{feff}{\"_ansible_version\": \"2\"}",
+        r#"{"_ansible_version": 2}"#,
+        r#"{"ansible_version": "2"}"#,
+        r#"["_ansible_version"]"#,
+        r#"{"_ansible_version": "2"} {}"#,
+        &deep,
+    ] {
+        assert!(!is_arguments(bytes.as_bytes()), "{:.40}", bytes);
+        let problem = Call::parse(NAME, bytes.as_bytes()).unwrap_err();
+        assert_eq!(problem.code, Code::Input, "{:.40}", bytes);
+    }
+    assert!(!is_arguments(b"{\"_ansible_version\": \"\xff\"}"));
+    assert!(is_arguments(br#"{"_ansible_version": "2.19.14"}"#));
+}
+
+fn document(changed: bool) -> Document {
+    let mut document = Document::new(DocumentKind::ApplyResult);
+    document.changed = Some(changed);
+    document.edits = Some(vec![
+        EditReport {
+            target: "/a".into(),
+            changed: true,
+            diff: "--- /a".into(),
+            texts: ("old\n".into(), "new\n".into()),
+        },
+        EditReport {
+            target: "/b".into(),
+            changed: false,
+            diff: String::new(),
+            texts: ("same\n".into(), "same\n".into()),
+        },
+    ]);
+    document
+}
+
+fn call(keys: &str) -> Call {
+    Call::parse(
+        NAME,
+        format!(r#"{{"_ansible_version": "2", "wait": "none" {keys}}}"#).as_bytes(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn whole_texts_are_told_only_who_asks_for_them() {
+    let told = answer(&document(true), Some(&call(r#", "_ansible_diff": true"#)));
+    assert_eq!(
+        told["diff"],
+        json!([{"before_header": "/a", "before": "old\n", "after_header": "/a", "after": "new\n"}])
+    );
+    assert_eq!(told["invocation"], json!({"module_args": {"wait": "none"}}));
+    for keys in ["", r#", "_ansible_diff": true, "_ansible_no_log": true"#] {
+        let told = answer(&document(true), Some(&call(keys)));
+        assert_eq!(told["diff"], json!([]), "{keys}");
+        assert!(!told.to_string().contains("old"), "{keys}");
+    }
+    let secret = answer(&document(true), Some(&call(r#", "_ansible_no_log": true"#)));
+    assert!(secret.get("invocation").is_none());
+}
+
+#[test]
+fn secrets_are_told_nobody() {
+    let mut secret = document(true);
+    for edit in secret.edits.iter_mut().flatten() {
+        edit.diff = " token: s3cret\n".into();
+        edit.texts = ("token: s3cret\n".into(), "token: s3cret\nx: 1\n".into());
+    }
+    let told = answer(&secret, Some(&call(r#", "_ansible_diff": true"#)));
+    assert!(!told.to_string().contains("s3cret"), "{told}");
+    assert_eq!(told["diff"][0]["after"], "token: ********\nx: 1\n");
+}
+
+#[test]
+fn a_restart_is_a_change_and_a_failure_is_told_whole() {
+    let restart = |performed, dry_run| {
+        let mut document = document(false);
+        document.dry_run = Some(dry_run);
+        document.restart = Some(Some(RestartReport {
+            unit: "kubelet.service".into(),
+            performed,
+            healthy: None,
+            seconds: None,
+        }));
+        document
+    };
+    assert_eq!(answer(&document(false), None)["changed"], false);
+    assert_eq!(answer(&restart(true, false), None)["changed"], true);
+    assert_eq!(
+        answer(&restart(false, true), None)["changed"],
+        true,
+        "in check mode"
+    );
+    assert_eq!(answer(&restart(false, false), None)["changed"], false);
+    let mut put_back = restart(true, false);
+    put_back.error = Some(ErrorReport::from(
+        &Problem::new(Code::Refused, "cannot restart kubelet.service: it died").hint("journalctl"),
+    ));
+    let told = answer(&put_back, None);
+    assert_eq!(told["changed"], false, "as before");
+    assert_eq!(told["failed"], true);
+    assert_eq!(told["rc"], 78);
+    assert_eq!(
+        told["msg"],
+        "cannot restart kubelet.service: it died; hint: journalctl"
+    );
+    assert!(told.get("error").is_none());
+}
