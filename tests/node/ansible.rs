@@ -172,7 +172,7 @@ impl Fleet {
         Self {
             nodes,
             directory,
-            addresses: addresses,
+            addresses,
         }
     }
 
