@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use std::path::{Path, PathBuf};
 
+use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Target};
 
 /// The format's version. A later one must go on reading this one.
@@ -24,9 +25,23 @@ pub struct Receipt {
     pub started: String,
     /// Its edits, those that change something.
     pub edits: Vec<Change>,
+    /// What `serverTLSBootstrap` was to become.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Bootstrap>,
+    /// Set where the kubelet's own start made the change, so that nobody watched the kubelet that read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
     /// The request that the kubelet was seen to make afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Noted>,
+}
+
+/// What tells a later start of the kubelet whether the one that read the change lived with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Trial {
+    /// systemd's count of automatic restarts when the change was made.
+    pub n_restarts: u64,
 }
 
 /// A request, and the start of the kubelet that holds its key.
@@ -96,6 +111,8 @@ impl Receipt {
             state: State::Started,
             started: now,
             edits,
+            wanted: None,
+            trial: None,
             request: None,
         }
     }

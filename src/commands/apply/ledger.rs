@@ -5,8 +5,9 @@ use std::path::Path;
 use crate::commands::{Console, files};
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files};
+use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan, Target};
-use crate::receipt::{Noted, Receipt, Standing, State};
+use crate::receipt::{Noted, Receipt, Standing, State, Trial};
 use crate::report::{Document, Problem};
 use crate::yaml::MAX_BYTES;
 
@@ -95,10 +96,13 @@ impl Ledger {
         } else if !standing.contains(&Standing::Other) {
             CutOff::Partly(made)
         } else {
-            console.warn(
-                document,
-                format!("a run of {} was cut off, and its files were edited since; they are taken as they are", receipt.started),
-            );
+            // What the kubelet's own start has edited, kubeadm may write anew any day.
+            if receipt.trial.is_none() {
+                console.warn(
+                    document,
+                    format!("a run of {} was cut off, and its files were edited since; they are taken as they are", receipt.started),
+                );
+            }
             CutOff::No
         }
     }
@@ -113,11 +117,16 @@ impl Ledger {
             .map_err(|error| files::problem_of(&error))
     }
 
-    /// Writes down what is about to be changed; durable when this returns.
+    /// Writes down what is about to be changed, and to what end; durable when this returns.
     ///
     /// # Errors
     /// When it cannot be written. Nothing is changed then.
-    pub(super) fn start(&mut self, plan: &Plan) -> Result<(), Problem> {
+    pub(super) fn start(
+        &mut self,
+        plan: &Plan,
+        wanted: Bootstrap,
+        trial: Option<Trial>,
+    ) -> Result<(), Problem> {
         let mut edits = plan.edits.clone();
         for edit in &mut edits {
             if let Target::File(path) = &mut edit.target {
@@ -126,7 +135,11 @@ impl Ledger {
             }
         }
         self.cut_off = CutOff::No;
-        self.write(Receipt::started(&edits, clock::timestamp().to_string()))
+        self.write(Receipt {
+            wanted: Some(wanted),
+            trial,
+            ..Receipt::started(&edits, clock::timestamp().to_string())
+        })
     }
 
     /// Writes down that the last change is about to be undone; durable when this returns.
@@ -213,6 +226,6 @@ impl Ledger {
 }
 
 /// What a file reads now; one that cannot be read is none that a run has left.
-fn read(path: &Path) -> Vec<u8> {
+pub(super) fn read(path: &Path) -> Vec<u8> {
     host_files::read(path, MAX_BYTES as u64).unwrap_or_default()
 }

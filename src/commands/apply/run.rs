@@ -54,7 +54,7 @@ impl Run<'_> {
         }
         if self.plan.changes() && !self.made {
             match self.task.act {
-                Act::Apply => self.ledger.start(&self.plan)?,
+                Act::Apply => self.ledger.start(&self.plan, self.task.wanted, None)?,
                 Act::RollBack => self.ledger.start_rollback()?,
             }
             if let Err(failure) = self.locks.edit(&self.plan) {
