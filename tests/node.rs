@@ -20,6 +20,7 @@ mod node {
     pub mod worker;
 
     pub mod ansible;
+    pub mod drop_in;
     pub mod files;
     pub mod gate;
     pub mod interruptions;
@@ -33,8 +34,8 @@ mod node {
 use std::process::ExitCode;
 
 use node::{
-    ansible, debian, files, gate, harness, interruptions, issue_first, kills, machine, main_job,
-    proof, units, worker,
+    ansible, debian, drop_in, files, gate, harness, interruptions, issue_first, kills, machine,
+    main_job, proof, units, worker,
 };
 
 /// Names a test after its module and function.
@@ -76,6 +77,13 @@ const TESTS: &[harness::Test] = tests![
     issue_first::killed_at_any_step,
     kills::of_a_change,
     kills::of_putting_back,
+    drop_in::an_upgrade_does_not_undo_it,
+    drop_in::it_gives_way_to_an_apply,
+    drop_in::what_was_undone_on_purpose_stays_undone,
+    drop_in::what_was_put_back_is_not_tried_again,
+    drop_in::a_kubelet_that_dies_of_it_gets_its_file_back,
+    drop_in::the_hardened_service_does_its_work,
+    drop_in::the_service_never_loops,
     files::what_cannot_be_replaced_is_refused,
     files::without_room_for_its_receipt_nothing_is_changed,
     files::a_symlink_is_followed_and_kept,

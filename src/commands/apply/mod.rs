@@ -2,6 +2,7 @@
 
 mod cluster;
 mod conclude;
+mod drop_in;
 mod issue;
 mod ledger;
 mod run;
@@ -126,6 +127,9 @@ fn run_node(
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
+    if arguments.selection.root.is_none() && drop_in::is_kubelets_start() {
+        return drop_in::run(arguments, console, document);
+    }
     let interrupts = Interrupts::hold();
     let selection = &arguments.selection;
     let rooted = selection.root.is_some();
@@ -146,6 +150,9 @@ fn run_node(
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
     let mut ledger = Ledger::open(root, console, document)?;
+    if drop_in::is_unwanted_service(&ledger, node::wanted(selection), console) {
+        return Ok(());
+    }
     if let CutOff::Partly(edits) = &ledger.cut_off {
         let edits = edits.clone();
         if !arguments.dry_run {
@@ -162,7 +169,10 @@ fn run_node(
     }
     let made = !edits.iter().any(Edit::changes) && matches!(ledger.cut_off, CutOff::Edited(_));
     if made && let CutOff::Edited(cut_off) = &ledger.cut_off {
-        console.say("an earlier run was cut off after it had made this change; completing it");
+        console.say(match ledger.receipt().and_then(|receipt| receipt.trial) {
+            Some(_) => "the kubelet's own start has made this change; proving it",
+            None => "an earlier run was cut off after it had made this change; completing it",
+        });
         edits.clone_from(cut_off);
     }
     let node_changes = edits.iter().take(1).any(Edit::changes) && !made;

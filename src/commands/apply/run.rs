@@ -57,7 +57,10 @@ impl Run<'_> {
         let installed = self.place()?;
         let changes = self.plan.changes() && !self.made;
         match (self.task.act, &installed) {
-            (Act::Apply, _) if changes => self.ledger.start(&self.plan, installed.clone())?,
+            (Act::Apply, _) if changes => {
+                self.ledger
+                    .start(&self.plan, self.task.wanted, installed.clone(), None)?
+            }
             (Act::Apply, Some(installed)) => self.ledger.start_install(installed)?,
             (Act::RollBack, _) if changes => self.ledger.start_rollback()?,
             _ => {}
