@@ -43,8 +43,20 @@ impl Names {
 /// A name in a request is whatever its sender wrote; a terminal must not obey it.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_obeyed(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+/// Control characters, and those of Unicode that are invisible or turn the direction of what follows.
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// What a server says, fit for a line on a terminal: in length too.
+pub(crate) fn brief(text: &str) -> String {
+    let start: String = text.trim().chars().take(300).collect();
+    harmless(&start)
 }
 
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
@@ -153,6 +165,11 @@ fn common_name(name: &X509Name<'_>) -> Option<String> {
 /// # Errors
 /// When it is no request.
 pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
+    requested(pem).map(|(_, names)| names)
+}
+
+/// The subject of a PKCS#10 request (PEM), and the names it asks for.
+pub(crate) fn requested(pem: &[u8]) -> Result<(String, Names), NotOne> {
     read_request(pem, |request| {
         let mut names = Names::default();
         for extension in request.requested_extensions().into_iter().flatten() {
@@ -160,7 +177,8 @@ pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
                 names.extend(&san.general_names);
             }
         }
-        names
+        let subject = &request.certification_request_info.subject;
+        (harmless(&subject.to_string()), names)
     })
 }
 

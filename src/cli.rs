@@ -5,9 +5,11 @@ mod cluster;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterVerb};
+
+use crate::metrics_server;
 
 /// Give a kubeadm node's kubelet a CA-signed serving certificate
 ///
@@ -70,9 +72,15 @@ Examples:
     /// Print the name of this node's newest kubelet-serving CSR
     ///
     /// Asks the API server with the kubelet's own credential. Exits 1 when there is none.
+    ///
+    /// With --check it compares the subject and every name that the request asks for with the node's name, the host's
+    /// name, the addresses of the interfaces, and the kubelet's --node-ip and --hostname-override. It prints the name only
+    /// when nothing differs, and exits 1 otherwise. With --cloud-provider the cloud gives a Node names and addresses that
+    /// no interface has: those are warnings.
     #[command(after_long_help = "\
 Examples:
   kubectl certificate approve $(kubelet-tls csr)
+  kubelet-tls csr --check
   kubelet-tls csr -o json | jq .csr.ipAddresses")]
     Csr(Csr),
     /// Undo the last `apply`, byte for byte, with the same gate
@@ -103,6 +111,19 @@ Examples:
     Approve(Approve),
     /// Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
     Cluster(Cluster),
+    /// Write a kustomization that runs metrics-server with both its TLS channels verified
+    ///
+    /// A CA made for this, a serving certificate, the APIService with its `caBundle`, and the Deployment's arguments
+    /// without `--kubelet-insecure-tls`, as an overlay over the official manifest. Nothing is asked of a cluster. Run
+    /// again over the same DIR, it renews the certificate where that is due and otherwise changes nothing.
+    /// With --check it writes nothing and examines a metrics-server that runs. Exits 1 when a condition is not True.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls metrics-server --out metrics-server && kubectl apply -k metrics-server
+  kubelet-tls metrics-server --out DIR --base components.yaml   # over a manifest of your own
+  kubelet-tls metrics-server --out DIR --format helm            # values for the official chart
+  kubelet-tls metrics-server --check                            # which of the two channels is broken")]
+    MetricsServer(MetricsServer),
 }
 
 /// Options that every verb takes.
@@ -236,6 +257,9 @@ pub struct Status {
 /// Arguments of `csr`.
 #[derive(Debug, Args)]
 pub struct Csr {
+    /// Compare what it asks for with what this machine knows of itself, before anybody approves it
+    #[arg(long)]
+    pub check: bool,
     /// Talk to the API as this kubeconfig says [default: the kubelet's own]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -266,7 +290,7 @@ pub struct Rollback {
 
 /// Arguments of `approve`.
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = true, args = ["requests", "nodes", "all"])]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["requests", "nodes", "all"]))]
 pub struct Approve {
     /// Requests, by name
     #[arg(value_name = "CSR", value_parser = request_name)]
@@ -292,6 +316,60 @@ pub struct Approve {
     /// Talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+}
+
+/// Arguments of `metrics-server`.
+#[derive(Debug, Args)]
+pub struct MetricsServer {
+    /// Write the files into DIR; it is made where there is none
+    #[arg(long, value_name = "DIR", required_unless_present = "check")]
+    pub out: Option<PathBuf>,
+    /// Examine a metrics-server that runs
+    #[arg(long, conflicts_with_all = ["out", "base", "format", "kubelet_ca", "control_plane_ca", "namespace", "service",
+        "cluster_domain", "duration", "renew_before", "keep_ca_key"])]
+    pub check: bool,
+    /// The manifest below: an https URL, or a file, which is copied into DIR [default: that of the official release]
+    #[arg(long, value_name = "URL|FILE")]
+    pub base: Option<String>,
+    /// For which tool
+    #[arg(long, value_enum, default_value_t = Packaging::Kustomize, value_name = "TOOL")]
+    pub format: Packaging,
+    /// Verify the kubelets against the CAs in FILE [default: the CA in every pod, which kubeadm's kubelets have]
+    #[arg(long, value_name = "FILE", conflicts_with = "control_plane_ca")]
+    pub kubelet_ca: Option<PathBuf>,
+    /// Verify the kubelets against /etc/kubernetes/pki/ca.crt of the control-plane node that it then runs on
+    #[arg(long)]
+    pub control_plane_ca: bool,
+    /// The namespace, which must exist
+    #[arg(long, value_parser = metrics_server::namespace, default_value = "kube-system", value_name = "NAME")]
+    pub namespace: String,
+    /// What the Service is called
+    #[arg(long, value_parser = metrics_server::service, default_value = "metrics-server", value_name = "NAME")]
+    pub service: String,
+    /// The cluster's DNS domain
+    #[arg(long, value_parser = metrics_server::cluster_domain, default_value = "cluster.local", value_name = "DOMAIN")]
+    pub cluster_domain: String,
+    /// How long the certificate lives, such as 1y, 90d or 12h
+    #[arg(long, value_parser = lifetime, default_value = "1y", value_name = "DURATION")]
+    pub duration: Duration,
+    /// How long before its end it is renewed
+    #[arg(long, value_parser = lifetime, default_value = "30d", value_name = "DURATION")]
+    pub renew_before: Duration,
+    /// Keep the CA's key in DIR, so that the next certificate is of the same CA
+    #[arg(long)]
+    pub keep_ca_key: bool,
+    /// With --check: talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// For which tool `metrics-server` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Packaging {
+    /// kubectl apply -k
+    Kustomize,
+    /// values for the official chart
+    Helm,
 }
 
 /// When `apply` and `rollback` restart the kubelet.
@@ -329,27 +407,52 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| "not a duration; write it as 90s, 2m or 1h30m".to_owned())?;
     let duration =
         Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())?;
-    // As Go's; more could not be added to a clock without an overflow.
-    if duration > Duration::from_nanos(i64::MAX.unsigned_abs()) {
-        return Err("longer than 292 years".to_owned());
+    if duration > LONGEST {
+        return Err(TOO_LONG.to_owned());
     }
     Ok(duration)
 }
 
-/// Reads the life of a certificate: years of 365 days (`1y`) or days (`90d`), or a [`duration`].
+/// Reads a lifetime: as [`duration`], and with years (of 365 days), weeks and days before: `1y`, `90d`, `1y12h`.
 ///
 /// # Errors
 /// What is wrong with it, for clap to print.
 pub fn lifetime(text: &str) -> Result<Duration, String> {
-    const DAY: u64 = 24 * 60 * 60;
-    let whole = |unit: char, days: u64| {
-        let count = text.strip_suffix(unit)?.parse::<u64>().ok()?;
-        count.checked_mul(days * DAY).map(Duration::from_secs)
-    };
-    match whole('y', 365).or_else(|| whole('d', 1)) {
-        Some(life) => Ok(life),
-        None => duration(text).map_err(|_| "not a duration; write it as 1y, 90d or 12h".to_owned()),
+    let mut rest = text.trim();
+    let mut sum = Duration::ZERO;
+    while let Some(end) = rest.find(|c: char| !c.is_ascii_digit()) {
+        let (number, unit) = rest.split_at(end);
+        let mut letters = unit.chars();
+        let days = match (letters.next(), letters.clone().next()) {
+            // `days`, `weeks` and `years` are for `duration` to refuse.
+            (_, Some(next)) if next.is_ascii_alphabetic() => break,
+            (Some('y'), _) => 365,
+            (Some('w'), _) => 7,
+            (Some('d'), _) => 1,
+            _ => break,
+        };
+        let term = number
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(days * 24 * 3600));
+        sum = term
+            .and_then(|term| sum.checked_add(Duration::from_secs(term)))
+            .filter(|sum| *sum <= LONGEST)
+            .ok_or(TOO_LONG)?;
+        rest = letters.as_str();
     }
+    if sum > Duration::ZERO && rest.is_empty() {
+        return Ok(sum);
+    }
+    let rest = duration(rest).map_err(|error| match error.as_str() {
+        "not a duration; write it as 90s, 2m or 1h30m" => {
+            "not a lifetime; write it as 1y, 90d or 12h".to_owned()
+        }
+        _ => error,
+    })?;
+    sum.checked_add(rest)
+        .filter(|sum| *sum <= LONGEST)
+        .ok_or_else(|| TOO_LONG.to_owned())
 }
 
 /// Reads a request's name, with or without its kind before it, as `kubectl get csr -o name` prints it.
@@ -373,6 +476,10 @@ pub fn request_name(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// As Go's; more could not be added to a clock without an overflow.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
+const TOO_LONG: &str = "longer than 292 years";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,6 +488,44 @@ mod tests {
     fn the_definition_is_consistent() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lifetimes_have_years_weeks_and_days_too() {
+        const HOUR: u64 = 3600;
+        for (text, hours) in [
+            ("1y", 365 * 24),
+            ("90d", 90 * 24),
+            ("2w", 14 * 24),
+            ("1y2w3d", (365 + 14 + 3) * 24),
+            ("1y12h", 365 * 24 + 12),
+            ("0d12h", 12),
+            ("12h", 12),
+            ("0", 0),
+            ("292y", 292 * 365 * 24),
+        ] {
+            assert_eq!(
+                lifetime(text),
+                Ok(Duration::from_secs(hours * HOUR)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "y",
+            "1",
+            "-1y",
+            "1y-1h",
+            "1.5y",
+            "1yy",
+            "1 y",
+            "293y",
+            "99999999999999999999y",
+            "soon",
+            "1y5",
+        ] {
+            assert!(lifetime(text).is_err(), "{text} {:?}", lifetime(text));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::kubelet::config::{self, KEY, Meta, Spelling};
+use crate::kubelet::verdict::shown;
 use crate::kubelet::{Bootstrap, Refusal, Warning, goyaml, warnings};
 use crate::yaml::{Document, Stream};
 
@@ -60,7 +61,7 @@ pub(crate) fn place(
             if wanted == Bootstrap::Enabled {
                 warn_flag(stream, *root, warnings);
             }
-            found.extend(meta.kind);
+            found.extend(meta.kind.map(shown));
             warn_misplaced(stream, *root, meta.kind.unwrap_or_default(), warnings);
         }
     }
@@ -122,7 +123,7 @@ fn warn_flag(stream: &Stream<'_>, root: usize, warnings: &mut Vec<Warning>) {
 }
 
 /// Only `kubeadm init` reads a KubeletConfiguration from the file; a node that joins takes the cluster's.
-fn refuse_without_effect(stream: &Stream<'_>, join: Option<usize>, found: &[&str]) -> Refusal {
+fn refuse_without_effect(stream: &Stream<'_>, join: Option<usize>, found: &[String]) -> Refusal {
     match join {
         Some(join) => Refusal::effect(
             Some(stream.position(join)),
@@ -156,10 +157,11 @@ fn refuse_unseen_documents(stream: &Stream<'_>) -> Result<(), Refusal> {
         let position = crate::yaml::Position::of(stream.source, offset);
         Err(Refusal::input(Some(position), reason, hint))
     };
-    let first = stream
-        .documents
-        .first()
-        .map_or(0, |document| document.start);
+    // an empty one without --- may seem to start at the next one's
+    let first = stream.documents.first();
+    let first = first
+        .filter(|document| document.explicit)
+        .map(|document| document.start);
     let mut offset = 0;
     let mut cuts = 0;
     for line in stream.source.split_inclusive('\n') {
@@ -169,7 +171,7 @@ fn refuse_unseen_documents(stream: &Stream<'_>) -> Result<(), Refusal> {
         if let Some(rest) = line.strip_prefix("---") {
             let is_bare = rest.trim().is_empty();
             if !is_bare
-                && (offset != first
+                && (Some(offset) != first
                     || !rest.starts_with([' ', '\t'])
                     || !rest.trim_start().starts_with('#'))
             {
@@ -228,8 +230,10 @@ fn warn_misplaced(stream: &Stream<'_>, root: usize, kind: &str, warnings: &mut V
         .entries(root)
         .find(|(key, _)| stream.text(*key) == KEY);
     if let Some((key, _)) = top {
-        let message =
-            format!("{KEY} has no effect in {kind}: it belongs in a KubeletConfiguration");
+        let message = format!(
+            "{KEY} has no effect in {}: it belongs in a KubeletConfiguration",
+            shown(kind)
+        );
         warnings.push(Warning::at(stream.position(key), message));
     }
     warnings::warn_nested(

@@ -12,6 +12,7 @@
 //! - [`conditions`]: what is true of the node, each with its evidence;
 //! - [`plan`]: what to edit and whether to restart, as a value;
 //! - [`receipt`]: what a run was about to change, enough to undo it;
+//! - [`metrics_server`]: what metrics-server takes to verify and be verified;
 //! - [`report`]: the result documents;
 //! - [`host`]: all the I/O there is;
 //! - [`apply`]: executes a plan, or puts everything back;
@@ -32,6 +33,7 @@ pub mod csr;
 pub mod host;
 pub mod kubeadm;
 pub mod kubelet;
+pub mod metrics_server;
 pub mod observed;
 pub mod plan;
 pub mod receipt;

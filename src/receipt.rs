@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 pub use cluster::ClusterReceipt;
 
+use crate::certificate::harmless;
+use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Target};
 
 /// The format's version. A later one must go on reading this one.
@@ -31,6 +33,12 @@ pub struct Receipt {
     /// The serving certificate that was put into the kubelet's store before the restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installed: Option<Installed>,
+    /// What `serverTLSBootstrap` was to become.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Bootstrap>,
+    /// Set where the kubelet's own start made the change, so that nobody watched the kubelet that read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
     /// The request that the kubelet was seen to make afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Noted>,
@@ -47,6 +55,14 @@ pub struct Installed {
     /// What it pointed to before; none where there was no symlink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<PathBuf>,
+}
+
+/// What tells a later start of the kubelet whether the one that read the change lived with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Trial {
+    /// systemd's count of automatic restarts when the change was made.
+    pub n_restarts: u64,
 }
 
 /// A request, and the start of the kubelet that holds its key.
@@ -117,6 +133,8 @@ impl Receipt {
             started: now,
             edits,
             installed: None,
+            wanted: None,
+            trial: None,
             request: None,
         }
     }
@@ -143,7 +161,11 @@ impl Receipt {
     /// # Errors
     /// When it is none, or of a version that this program does not know.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let receipt: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let receipt: Self = serde_json::from_slice(bytes).map_err(|error| {
+            // it may quote what is there in the place of a receipt
+            let start: String = error.to_string().chars().take(200).collect();
+            harmless(&start)
+        })?;
         if receipt.version == VERSION {
             Ok(receipt)
         } else {

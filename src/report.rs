@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::approval::Check;
 use crate::certificate::Certificate;
 use crate::conditions::Condition;
 use crate::csr::Request;
@@ -96,12 +97,18 @@ pub struct Document {
     /// What is true of the node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,
+    /// What the node itself says about its request, of `csr --check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Vec<Check>>,
     /// What became of each request, of `approve`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Vec<ApprovalReport>>,
     /// What the cluster's kubelets run with, where that may be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<Vec<NodeReport>>,
+    /// The files of a directory that was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<FileReport>>,
     /// The last words of a kubelet that did not come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub journal: Vec<String>,
@@ -136,6 +143,8 @@ pub enum Kind {
     ApproveResult,
     /// of `cluster diff` and `cluster apply`
     ClusterResult,
+    /// of `metrics-server`
+    MetricsServerResult,
 }
 
 impl Document {
@@ -153,8 +162,10 @@ impl Document {
             certificate: None,
             rolled_back: None,
             conditions: None,
+            checks: None,
             requests: None,
             nodes: None,
+            files: None,
             journal: Vec::new(),
             warnings: Vec::new(),
             error: None,
@@ -199,6 +210,27 @@ pub struct NodeReport {
     /// The running kubelet's value; absent where it was not asked or did not answer.
     #[serde(rename = "serverTLSBootstrap", skip_serializing_if = "Option::is_none")]
     pub server_tls_bootstrap: Option<bool>,
+}
+
+/// A written file as reported; never with its content, which may be a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileReport {
+    /// Its path.
+    pub path: String,
+    /// What was done to it.
+    pub action: FileAction,
+}
+
+/// What was done to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FileAction {
+    /// It is new, or says something else now.
+    Written,
+    /// It said what it was to say.
+    Unchanged,
+    /// It was ours and is not needed any more.
+    Removed,
 }
 
 /// The kubelet's restart as reported.

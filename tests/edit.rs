@@ -357,6 +357,8 @@ fn every_document_must_be_one_that_kubeadm_cuts_out() {
         (format!("{CLUSTER}--- # c\n{HEAD}"), 3),
         (format!("{CLUSTER}---\tx\n"), 3),
         (format!("{CLUSTER}...\n{HEAD}"), 4),
+        // found by fuzzing: the empty block scalar has no place, and so seemed to be where the --- is
+        (format!(" |\n--- # c\n{CLUSTER}"), 2),
         (format!("%TAG ! tag:x:\n---\n{CLUSTER}"), 1),
         (format!("{CLUSTER}---\na: b\n"), 4),
         (format!("{CLUSTER}<<: {{kind: KubeletConfiguration}}\n"), 3),
@@ -410,6 +412,15 @@ fn a_drop_in_is_changed_only_where_it_has_the_key() {
         3,
         "in case only",
     );
+    // found by fuzzing: the kubelet writes its own spelling after this one, and so over it
+    for wanted in [Bootstrap::Enabled, Bootstrap::Disabled] {
+        refused(
+            drop_in(&format!("{kind}SERVERTLSBOOTSTRAP: true\n"), wanted),
+            RefusalClass::Input,
+            2,
+            "does not read",
+        );
+    }
     refused(
         drop_in("kind: Pod\n", Bootstrap::Enabled),
         RefusalClass::Input,

@@ -1,4 +1,5 @@
-//! The laws of the edit, over the corpus made worse and over documents made up. `PROPTEST_CASES` asks for more of them.
+//! The laws, over files made worse and documents made up. `PROPTEST_CASES` asks for more of them, `fuzz/` for no end of
+//! them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,218 +10,31 @@
 
 use std::time::{Duration, Instant};
 
-use kubelet_tls::kubelet::{Bootstrap, Change, Edited, FileKind, Refusal, edit};
+use kubelet_tls::kubelet::{Bootstrap, FileKind, edit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde::Deserialize;
-use serde_yaml::Value;
 
+#[macro_use]
+#[path = "laws/law.rs"]
+mod law;
+#[path = "laws/certificate.rs"]
+mod certificate;
+#[path = "laws/edit.rs"]
+mod edits;
+#[path = "laws/flags.rs"]
+mod flags;
+#[path = "laws/kubeconfig.rs"]
+mod kubeconfig;
 mod mutate;
-
-const KEY: &str = "serverTLSBootstrap";
-/// What goyaml takes for true, as an independent reader gives it: as a boolean or as text.
-const TRUE: [&str; 11] = [
-    "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON",
-];
-const FALSE: [&str; 11] = [
-    "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF",
-];
-
-fn says(value: Option<&Value>, wanted: Bootstrap) -> bool {
-    match (value, wanted) {
-        (Some(Value::Bool(truth)), _) => *truth == (wanted == Bootstrap::Enabled),
-        (Some(Value::String(word)), Bootstrap::Enabled) => TRUE.contains(&word.as_str()),
-        (Some(Value::String(word)), Bootstrap::Disabled) => FALSE.contains(&word.as_str()),
-        (None | Some(Value::Null), _) => wanted == Bootstrap::Disabled,
-        _ => false,
-    }
-}
-
-/// Every document as an independent reader has it, if it can read them all.
-fn documents(bytes: &[u8]) -> Option<Vec<Value>> {
-    let text = std::str::from_utf8(bytes)
-        .ok()?
-        .trim_start_matches('\u{feff}');
-    if text.trim_start().starts_with('{')
-        && let Ok(json) = serde_json::from_str::<Value>(text)
-    {
-        return Some(vec![json]);
-    }
-    serde_yaml::Deserializer::from_str(text)
-        .map(|document| Value::deserialize(document).ok())
-        .collect()
-}
-
-/// A document without the key, and the key's value.
-fn without_key(document: &Value, kind: FileKind) -> (Value, Option<Value>) {
-    let Value::Mapping(mapping) = document else {
-        return (document.clone(), None);
-    };
-    let is_key = |key: &Value| match key.as_str() {
-        Some(key) if kind == FileKind::DropIn => key.eq_ignore_ascii_case(KEY),
-        Some(key) => key == KEY,
-        None => false,
-    };
-    let value = mapping
-        .iter()
-        .find(|(key, _)| is_key(key))
-        .map(|(_, value)| value.clone());
-    let rest = mapping.iter().filter(|(key, _)| !is_key(key));
-    (
-        Value::Mapping(
-            rest.map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-        ),
-        value,
-    )
-}
-
-fn is_kubelets(document: &Value) -> bool {
-    document.get("kind").and_then(Value::as_str) == Some("KubeletConfiguration")
-}
-
-fn lines(bytes: &[u8]) -> Vec<&[u8]> {
-    bytes.split_inclusive(|byte| *byte == b'\n').collect()
-}
-
-/// How many lines lie between the common head and the common tail.
-fn differing(before: &[u8], after: &[u8]) -> (usize, usize) {
-    let (mut old, mut new) = (lines(before), lines(after));
-    while !old.is_empty() && old.last() == new.last() {
-        old.pop();
-        new.pop();
-    }
-    let head = old
-        .iter()
-        .zip(&new)
-        .take_while(|(old, new)| old == new)
-        .count();
-    (old.len() - head, new.len() - head)
-}
-
-fn opposite(wanted: Bootstrap) -> Bootstrap {
-    match wanted {
-        Bootstrap::Enabled => Bootstrap::Disabled,
-        Bootstrap::Disabled => Bootstrap::Enabled,
-    }
-}
+#[path = "laws/receipt.rs"]
+mod receipt;
 
 fn check(bytes: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<(), TestCaseError> {
     let start = Instant::now();
-    let result = edit(bytes, kind, wanted);
-    prop_assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
-    );
-    match result {
-        Ok(edited) => check_edited(bytes, &edited, kind, wanted),
-        Err(refusal) => check_refusal(bytes, &refusal),
-    }
-}
-
-fn check_edited(
-    bytes: &[u8],
-    edited: &Edited,
-    kind: FileKind,
-    wanted: Bootstrap,
-) -> Result<(), TestCaseError> {
-    // applying twice is applying once
-    let again = edit(&edited.after, kind, wanted);
-    prop_assert_eq!(again.as_ref().map(|again| again.change), Ok(Change::None));
-    prop_assert_eq!(again.as_ref().map(|again| &again.after), Ok(&edited.after));
-
-    // at most one line differs, or a document is appended
-    match (edited.change, differing(bytes, &edited.after)) {
-        (Change::None, lines) => prop_assert_eq!(lines, (0, 0)),
-        (Change::Replaced { .. }, lines) => prop_assert_eq!(lines, (1, 1)),
-        // in braces, or after a last line that had no end
-        (Change::Inserted { .. }, lines) => {
-            let is_one_line = matches!(lines, (0, 1) | (1, 1) | (1, 2));
-            prop_assert!(is_one_line, "{:?}", lines);
-        }
-        (Change::Appended { .. }, lines) => {
-            prop_assert!(edited.after.starts_with(bytes));
-            prop_assert!(matches!(lines, (0, 3..=4) | (1, 4..=5)), "{:?}", lines);
-        }
-    }
-
-    check_reading(bytes, edited, kind, wanted)?;
-
-    // the way back: the file reads as before, but for a false that was not there
-    let Ok(back) = edit(&edited.after, kind, opposite(wanted)) else {
-        return Ok(());
-    };
-    check_reading(&edited.after, &back, kind, opposite(wanted))?;
-    if edited.change != Change::None && wanted == Bootstrap::Enabled {
-        let is_replaced = matches!(back.change, Change::Replaced { .. });
-        prop_assert!(is_replaced, "{:?}", back.change);
-    }
-    Ok(())
-}
-
-/// An independent reader has the wanted value, and everything else as it was.
-fn check_reading(
-    before: &[u8],
-    edited: &Edited,
-    kind: FileKind,
-    wanted: Bootstrap,
-) -> Result<(), TestCaseError> {
-    let Some(mut old) = documents(before) else {
-        return Ok(());
-    };
-    let new = documents(&edited.after);
-    prop_assert!(new.is_some(), "the result cannot be read");
-    let mut new = new.unwrap_or_default();
-    let at = match edited.change {
-        Change::Appended { .. } => {
-            let added = new.pop();
-            prop_assert!(added.as_ref().is_some_and(is_kubelets));
-            let (_, value) = without_key(&added.unwrap_or_default(), kind);
-            prop_assert!(says(value.as_ref(), wanted));
-            if old.len() > new.len() {
-                prop_assert_eq!(old.pop(), Some(Value::Null));
-            }
-            None
-        }
-        _ if kind == FileKind::Kubeadm => old.iter().position(is_kubelets),
-        _ => Some(0),
-    };
-    prop_assert_eq!(old.len(), new.len());
-    for (number, (old, new)) in old.iter().zip(&new).enumerate() {
-        if Some(number) != at {
-            prop_assert_eq!(old, new);
-            continue;
-        }
-        let ((old, _), (new, value)) = (without_key(old, kind), without_key(new, kind));
-        prop_assert_eq!(old, new);
-        prop_assert!(says(value.as_ref(), wanted), "{:?}", value);
-    }
-    Ok(())
-}
-
-fn check_refusal(bytes: &[u8], refusal: &Refusal) -> Result<(), TestCaseError> {
-    prop_assert!(!refusal.reason.is_empty() && !refusal.reason.ends_with('.'));
-    let starts_with_a_name = ["RotateKubeletServerCertificate", "AllBeta"]
-        .iter()
-        .any(|gate| refusal.reason.starts_with(gate));
-    prop_assert!(
-        starts_with_a_name || !refusal.reason.starts_with(char::is_uppercase),
-        "{}",
-        refusal
-    );
-    prop_assert!(
-        refusal.hint.as_ref().is_some_and(|hint| !hint.is_empty()),
-        "{}",
-        refusal
-    );
-    if let Some(position) = refusal.position {
-        prop_assert!(
-            (1..=lines(bytes).len() + 1).contains(&position.line) && position.column >= 1,
-            "{position}"
-        );
-    }
+    edits::check(bytes, kind, wanted).map_err(TestCaseError::fail)?;
+    let spent = start.elapsed();
+    prop_assert!(spent < Duration::from_secs(5), "{:?}", spent);
     Ok(())
 }
 
@@ -373,6 +187,68 @@ proptest! {
             check(text.as_bytes(), kind, wanted)?;
         }
     }
+}
+
+/// Bytes of a captured file, made worse.
+fn worse(files: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let mutations = vec(any::<mutate::Mutation>(), 0..4);
+    (0..files.len(), mutations)
+        .prop_map(move |(start, mutations)| mutate::mutate(&files, start, &mutations))
+}
+
+fn captured(paths: &[&str]) -> Vec<Vec<u8>> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let read = |path: &&str| std::fs::read(root.join(path)).unwrap();
+    paths.iter().map(read).collect()
+}
+
+fn lawful(check: fn(&[u8]) -> Result<(), law::Broken>, files: Vec<Vec<u8>>) {
+    let strategy = worse(files);
+    let mut runner = proptest::test_runner::TestRunner::new(config(400));
+    let result = runner.run(&strategy, |bytes| {
+        check(&bytes).map_err(|broken| {
+            TestCaseError::fail(format!("{broken}\n{:?}", String::from_utf8_lossy(&bytes)))
+        })
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn the_laws_hold_for_flags_made_worse() {
+    let texts = [
+        "--config=/c --feature-gates=A=true,B=false $KUBELET_KUBEADM_ARGS ${KUBELET_EXTRA_ARGS} $$x\0\
+         KUBELET_KUBEADM_ARGS=--node-ip=1 \"A=b c\"\0KUBELET_EXTRA_ARGS=--rotate-server-certificates \\\n --cert-dir='/x y'\n",
+        "$A --config /c\0A=\0# c\nA=\"--kubeconfig /k\"\n",
+    ];
+    lawful(flags::check, texts.map(|text| text.into()).to_vec());
+}
+
+#[test]
+fn the_laws_hold_for_certificates_made_worse() {
+    let mut files = captured(&[
+        "captured/1.36/kubelet-server-current.crt.pem",
+        "captured/1.19/ca.crt",
+    ]);
+    let der = |pem: &Vec<u8>| x509_parser::pem::parse_x509_pem(pem).unwrap().1.contents;
+    files.extend(files.iter().map(der).collect::<Vec<_>>());
+    lawful(certificate::check, files);
+}
+
+#[test]
+fn the_laws_hold_for_kubeconfigs_made_worse() {
+    lawful(
+        kubeconfig::check,
+        captured(&["captured/1.36/kubelet.conf", "captured/1.19/kubelet.conf"]),
+    );
+}
+
+#[test]
+fn the_laws_hold_for_receipts_made_worse() {
+    let mut files = captured(&["receipt/v1/receipt.json"]);
+    files.push(
+        b"kind: a\nt\xc3\xa9: 1\n\0kind: a\nserverTLSBootstrap: true\nt\xc3\xa9: 1\n".to_vec(),
+    );
+    lawful(receipt::check, files);
 }
 
 /// Every one of these made some parser slow, or deep, or large.

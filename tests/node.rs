@@ -20,10 +20,12 @@ mod node {
     pub mod worker;
 
     pub mod ansible;
+    pub mod drop_in;
     pub mod files;
     pub mod gate;
     pub mod interruptions;
     pub mod issue_first;
+    pub mod kills;
     pub mod main_job;
     pub mod proof;
     pub mod units;
@@ -32,8 +34,8 @@ mod node {
 use std::process::ExitCode;
 
 use node::{
-    ansible, debian, files, gate, harness, interruptions, issue_first, machine, main_job, proof,
-    units, worker,
+    ansible, debian, drop_in, files, gate, harness, interruptions, issue_first, kills, machine,
+    main_job, proof, units, worker,
 };
 
 /// Names a test after its module and function.
@@ -65,16 +67,23 @@ const TESTS: &[harness::Test] = tests![
     gate::a_hint_repeats_what_was_asked_for,
     interruptions::killed_between_write_and_restart,
     interruptions::killed_before_the_restart_after_an_earlier_request,
-    interruptions::killed_at_any_step_of_the_change,
-    interruptions::killed_at_any_step_of_putting_back,
     interruptions::killed_while_the_kubelet_crash_loops,
     interruptions::interrupted_while_the_kubelet_settles,
     interruptions::interrupted_before_the_write,
     interruptions::interrupted_while_the_kubelet_dies,
     interruptions::a_closed_pipe_does_not_stop_it_halfway,
-    interruptions::two_at_once,
+    interruptions::fifty_at_once,
     issue_first::no_handshake_fails,
     issue_first::killed_at_any_step,
+    kills::of_a_change,
+    kills::of_putting_back,
+    drop_in::an_upgrade_does_not_undo_it,
+    drop_in::it_gives_way_to_an_apply,
+    drop_in::what_was_undone_on_purpose_stays_undone,
+    drop_in::what_was_put_back_is_not_tried_again,
+    drop_in::a_kubelet_that_dies_of_it_gets_its_file_back,
+    drop_in::the_hardened_service_does_its_work,
+    drop_in::the_service_never_loops,
     files::what_cannot_be_replaced_is_refused,
     files::without_room_for_its_receipt_nothing_is_changed,
     files::a_symlink_is_followed_and_kept,
@@ -98,7 +107,7 @@ fn main() -> ExitCode {
     {
         return worker::kubelet();
     }
-    harness::run(TESTS, || {
+    harness::run(TESTS, "tests on a real node", || {
         debian::root()?;
         machine::sweep();
         Ok(())

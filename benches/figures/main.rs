@@ -1,5 +1,5 @@
 //! The figures that `kubelet-tls` is held to, measured in one run: `cargo bench`, or `cargo bench -- files` (`node`,
-//! `binary`) for a part of them.
+//! `approval`, `binary`) for a part of them.
 //!
 //! Ratios to peers that do the same on the same machine at the same time, since times alone say more about the machine.
 //! A bar that is missed is printed as such and fails nothing: a loaded machine would fail it too.
@@ -11,6 +11,7 @@
     reason = "a benchmark that cannot go on has nothing to report"
 )]
 
+mod approval;
 mod binary;
 mod files;
 mod measure;
@@ -50,6 +51,9 @@ fn main() {
     if wanted("node") {
         node::latency();
         node::api_calls();
+    }
+    if wanted("approval") {
+        approval::verdicts();
     }
     if wanted("binary") {
         binary::size(&musl());

@@ -90,26 +90,42 @@ pub(crate) fn is_installed(program: &str, mark: &str) -> bool {
     })
 }
 
-/// The most memory that a run of `words` had resident, in kibibytes. A child starts with the peak of its parent, so a
-/// small process of its own stands between.
+/// What a run of a command costs.
+pub(crate) struct Cost {
+    /// The most memory that it had resident, in kibibytes.
+    pub(crate) peak: u64,
+    /// In user and kernel mode, on all cores.
+    pub(crate) cpu: Duration,
+}
+
+/// The most memory that a run of `words` had resident, in kibibytes.
 pub(crate) fn peak(words: &[String]) -> u64 {
+    cost(words).peak
+}
+
+/// What a run of `words` costs. A child starts with the peak of its parent, so a small process of its own stands between.
+pub(crate) fn cost(words: &[String]) -> Cost {
     let output = Command::new(std::env::current_exe().unwrap())
         .arg(PEAK)
         .args(words)
         .output()
         .unwrap();
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap()
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (peak, micros) = text.trim().split_once(' ').unwrap();
+    Cost {
+        peak: peak.parse().unwrap(),
+        cpu: Duration::from_micros(micros.parse().unwrap()),
+    }
 }
 
 /// The process that stands between.
 pub(crate) fn print_peak(words: &[String]) {
     quiet(words).status().unwrap();
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
     println!(
-        "{}",
-        getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss()
+        "{} {}",
+        usage.max_rss(),
+        micros(usage.user_time()) + micros(usage.system_time())
     );
 }

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use crate::host::files::{DirectoryLock, FileError};
+use crate::host::files::{DirectoryLock, FileCause, FileError};
 use crate::plan::{Edit, Plan, Target};
+
+/// How often an undoing is tried.
+const TRIES_TO_UNDO: usize = 3;
 
 /// The locks of all directories in which a plan edits.
 #[derive(Debug, Default)]
@@ -52,14 +55,51 @@ impl Locks {
         let changes: Vec<&Edit> = plan.edits.iter().filter(|edit| edit.changes()).collect();
         for (done, edit) in changes.iter().enumerate() {
             if let Err(cause) = self.replace(edit) {
-                let undo = changes.get(..done).unwrap_or_default().iter().rev();
-                let left = undo
-                    .filter_map(|edit| self.replace(&edit.inverse()).err())
-                    .collect();
+                // Better the old bytes, and that said, than a change of which nobody knows whether it lasts.
+                let made = done + usize::from(matches!(cause.cause, FileCause::Unsynced(_)));
+                let left = self.put_back(changes.get(..made).unwrap_or_default());
                 return Err(EditFailure { cause, left });
             }
         }
         Ok(())
+    }
+
+    /// Undoes all edits of `plan`, which were made, as far as can be: one that cannot be undone keeps none of the others
+    /// from it.
+    ///
+    /// # Errors
+    /// What could not be undone.
+    pub fn undo(&self, plan: &Plan) -> Result<(), EditFailure> {
+        let changes: Vec<&Edit> = plan.edits.iter().filter(|edit| edit.changes()).collect();
+        let mut left = self.put_back(&changes).into_iter();
+        left.next().map_or(Ok(()), |cause| {
+            Err(EditFailure {
+                cause,
+                left: left.collect(),
+            })
+        })
+    }
+
+    fn put_back(&self, edits: &[&Edit]) -> Vec<FileError> {
+        let undone = edits.iter().rev().map(|edit| self.undo_one(edit));
+        undone.filter_map(Result::err).collect()
+    }
+
+    /// More than once if need be: nothing comes after it that could make up for a moment's trouble.
+    fn undo_one(&self, edit: &Edit) -> Result<(), FileError> {
+        let inverse = edit.inverse();
+        let mut outcome = Ok(());
+        for _ in 0..TRIES_TO_UNDO {
+            outcome = match self.replace(&inverse) {
+                // It reads the old bytes.
+                Err(error) if matches!(error.cause, FileCause::Unsynced(_)) => Ok(()),
+                outcome => outcome,
+            };
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
     }
 
     fn replace(&self, edit: &Edit) -> Result<(), FileError> {

@@ -144,7 +144,7 @@ impl Gate {
     ///
     /// # Errors
     /// Why it did not.
-    pub fn prove_anew(&self, before: &Unit, interrupts: &mut Interrupts) -> Result<(), String> {
+    pub fn prove_anew(&self, before: &Unit, interrupts: &Interrupts) -> Result<(), String> {
         let vigil = self
             .restart(Some(before))
             .map_err(|error| error.to_string())?;
@@ -202,7 +202,7 @@ impl Vigil {
         sights: Option<&Receiver<Sight>>,
         mut known: Option<Known>,
         end: Instant,
-        interrupts: &mut Interrupts,
+        interrupts: &Interrupts,
         mut notify: impl FnMut(Notice<'_>),
         enough: impl Fn(Option<&Request>) -> bool,
     ) -> Watched {

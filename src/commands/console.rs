@@ -1,6 +1,6 @@
 //! Where words go: the answer to standard output, the conversation to standard error.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use crate::cli::{Color, Format, Global};
 use crate::report::{Code, Document, ErrorReport, Problem};
@@ -11,6 +11,8 @@ pub struct Console {
     format: Format,
     quiet: bool,
     verbose: bool,
+    /// Standard output is a terminal; or it was, before somebody hung up.
+    terminal: bool,
     /// Whether there is nobody to talk to.
     silent: bool,
     /// What became of the last write to standard output that failed.
@@ -30,6 +32,7 @@ impl Console {
             format: options.output,
             quiet: options.quiet,
             verbose: options.verbose,
+            terminal: std::io::stdout().is_terminal(),
             silent: false,
             lost: std::cell::RefCell::default(),
         }
@@ -41,6 +44,7 @@ impl Console {
             format: Format::Json,
             quiet: true,
             verbose: false,
+            terminal: false,
             silent: true,
             lost: std::cell::RefCell::default(),
         }
@@ -136,10 +140,13 @@ impl Console {
         }
     }
 
-    /// Why the answer is not where it was to go, if it is not. A reader that went away wanted no more of it.
+    /// Why the answer is not where it was to go, if it is not. A reader that went away wanted no more of it: a closed
+    /// pipe, or a terminal whose session was lost, which fails with EIO.
     pub fn lost(&self) -> Option<Problem> {
         let error = self.lost.borrow_mut().take()?;
-        (error.kind() != std::io::ErrorKind::BrokenPipe).then(|| {
+        let hung_up = self.terminal && error.raw_os_error() == Some(nix::errno::Errno::EIO as i32);
+        let gone = hung_up || error.kind() == std::io::ErrorKind::BrokenPipe;
+        (!gone).then(|| {
             Problem::new(
                 Code::Io,
                 format!("cannot write standard output: {}", error.kind()),

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::approval::{Check, Finding, Local};
 use crate::cli;
-use crate::csr::State;
+use crate::csr::{Request, State};
+use crate::host::interfaces;
 use crate::report::{Code, CsrReport, Document, Problem};
 
 use super::{Console, node, request};
@@ -38,7 +40,10 @@ pub(crate) fn run(
             ),
         ));
     };
-    console.name(&newest.name);
+    let differs = arguments.check && !check(&newest, api.node_name(), console, document)?;
+    if !differs {
+        console.name(&newest.name);
+    }
     console.detail(&request::describe(&newest));
     match newest.state {
         State::Pending => {}
@@ -53,5 +58,56 @@ pub(crate) fn run(
     }
     request::warn_of_stale(&listing.stale(), console, document);
     document.csr = Some(Some(CsrReport::from(&newest)));
+    if differs {
+        let message = format!(
+            "{} asks for what this machine does not know to be its own",
+            newest.name
+        );
+        return Err(Problem::new(Code::Negative, message));
+    }
     Ok(())
+}
+
+/// Whether nothing that the request asks for is other than this machine has it.
+///
+/// # Errors
+/// When the kubelet cannot be looked at.
+fn check(
+    request: &Request,
+    node: &str,
+    console: &Console,
+    document: &mut Document,
+) -> Result<bool, Problem> {
+    let located = node::locate(None, node::Need::File, node::When::Now)?;
+    for warning in located.warnings() {
+        console.warn(document, warning);
+    }
+    let flag = |name: &str| {
+        let value = located.flags().get(name).filter(|value| !value.is_empty());
+        value.map(str::to_owned)
+    };
+    let local = Local {
+        node: node.to_owned(),
+        host_name: interfaces::host_name(),
+        interfaces: interfaces::addresses(),
+        node_ip: flag("node-ip"),
+        hostname_override: flag("hostname-override"),
+        cloud_provider: flag("cloud-provider"),
+    };
+    let checks = local.check(request);
+    for Check {
+        what,
+        finding,
+        message,
+    } in &checks
+    {
+        match finding {
+            Finding::Agrees => console.say(&format!("agrees: {what}: {message}")),
+            Finding::Differs => console.say(&format!("differs: {what}: {message}")),
+            Finding::Unknown => console.warn(document, format!("{what}: {message}")),
+        }
+    }
+    let good = checks.iter().all(|check| check.finding != Finding::Differs);
+    document.checks = Some(checks);
+    Ok(good)
 }

@@ -9,6 +9,7 @@ mod console;
 mod csr;
 mod diff;
 mod files;
+mod metrics_server;
 mod node;
 mod preflight;
 mod request;
@@ -47,6 +48,7 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Rollback(_) => Kind::RollbackResult,
         Verb::Approve(_) => Kind::ApproveResult,
         Verb::Cluster(_) => Kind::ClusterResult,
+        Verb::MetricsServer(_) => Kind::MetricsServerResult,
     });
     let outcome = match &cli.verb {
         Verb::Diff(arguments) => diff::run(arguments, &console, &mut document),
@@ -59,6 +61,7 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Rollback(arguments) => rollback::run(arguments, &console, &mut document),
         Verb::Approve(arguments) => approve::run(arguments, &console, &mut document),
         Verb::Cluster(arguments) => cluster::run(arguments, &console, &mut document),
+        Verb::MetricsServer(arguments) => metrics_server::run(arguments, &console, &mut document),
     };
     let code = match outcome {
         Ok(()) => {
@@ -129,6 +132,7 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         Some("status") => Kind::StatusResult,
         Some("rollback") => Kind::RollbackResult,
         Some("cluster") => Kind::ClusterResult,
+        Some("metrics-server") => Kind::MetricsServerResult,
         _ => Kind::ApplyResult,
     };
     console::document_only(

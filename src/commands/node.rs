@@ -188,6 +188,16 @@ fn sources(words: &[Word]) -> BTreeMap<String, String> {
 }
 
 impl Located {
+    /// The kubelet's flags.
+    pub(crate) fn flags(&self) -> &Flags {
+        &self.flags
+    }
+
+    /// What a person should know about how they were found.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// The files that the kubelet merges: that of `--config`, then the drop-ins of `--config-dir`.
     ///
     /// # Errors

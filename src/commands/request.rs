@@ -103,9 +103,13 @@ pub(crate) fn warn_of_stale(names: &[&str], console: &Console, document: &mut Do
 pub(crate) fn served(addresses: &[IpAddr], port: u16, roots: &[Vec<u8>]) -> Result<Served, String> {
     let mut failure = "the Node has no IP address".to_owned();
     let mut good = None;
-    for address in addresses {
-        let address = SocketAddr::new(*address, port);
-        match tls::probe(address, roots) {
+    let addresses: Vec<_> = addresses
+        .iter()
+        .map(|address| SocketAddr::new(*address, port))
+        .collect();
+    let answers = tls::probe_all(&addresses, roots);
+    for (address, answer) in addresses.iter().zip(answers) {
+        match answer {
             Ok(served) if served.verified.is_err() => return Ok(served),
             Ok(served) => good = good.or(Some(served)),
             Err(error @ NotServed::NoCertificate) => return Err(format!("{address}: {error}")),

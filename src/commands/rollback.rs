@@ -31,7 +31,7 @@ pub(crate) fn run(
     document.edits = Some(Vec::new());
     document.restart = Some(None);
     document.rolled_back = Some(false);
-    let mut interrupts = Interrupts::hold();
+    let interrupts = Interrupts::hold();
     let root = arguments.root.as_deref();
     let restarts = arguments.restart != cli::Restart::Never && root.is_none();
     let need = if restarts { Need::Unit } else { Need::File };
@@ -118,7 +118,7 @@ pub(crate) fn run(
         ready: None,
         open: None,
     };
-    run.act(&mut interrupts, document)?;
+    run.act(&interrupts, document)?;
     document.rolled_back = Some(true);
     if enables {
         console.say("the kubelet asks for a certificate when it has started: kubelet-tls csr");

@@ -99,6 +99,20 @@ pub enum Kind {
     ClusterConfigAgrees,
     /// No request is pending whose key is lost.
     NoStaleRequests,
+    /// Of metrics-server: the API server is to verify it.
+    APIServiceVerifies,
+    /// Its serving certificate verifies.
+    MetricsServerCertificateTrusted,
+    /// The API server reaches it.
+    APIServiceAvailable,
+    /// It is to verify the kubelets.
+    KubeletsVerified,
+    /// They verify.
+    KubeletsTrusted,
+    /// What the first channel comes to.
+    APIServerToMetricsServer,
+    /// What the second comes to.
+    MetricsServerToKubelets,
 }
 
 /// Whether a condition holds.
@@ -124,8 +138,21 @@ impl fmt::Display for Status {
     }
 }
 
+impl Condition {
+    /// A verdict with its name.
+    pub(crate) fn new(kind: Kind, (status, reason, message, hint): Verdict) -> Self {
+        Self {
+            kind,
+            status,
+            reason,
+            message,
+            hint,
+        }
+    }
+}
+
 /// What one condition comes to, before it has its name.
-type Verdict = (Status, &'static str, String, Option<String>);
+pub(crate) type Verdict = (Status, &'static str, String, Option<String>);
 
 /// The command that enables, or completes what is half done.
 const APPLY: &str = "kubelet-tls apply";
@@ -145,24 +172,22 @@ pub fn conditions(seen: &Evidence) -> Vec<Condition> {
         (Kind::NoStaleRequests, no_stale_requests(seen)),
     ]
     .into_iter()
-    .map(|(kind, (status, reason, message, hint))| Condition {
-        kind,
-        status,
-        reason,
-        message,
-        hint,
-    })
+    .map(|(kind, verdict)| Condition::new(kind, verdict))
     .collect()
 }
 
-fn holds(reason: &'static str, message: impl Into<String>) -> Verdict {
+pub(crate) fn holds(reason: &'static str, message: impl Into<String>) -> Verdict {
     (Status::True, reason, message.into(), None)
 }
 
-fn fails(reason: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Verdict {
+pub(crate) fn fails(
+    reason: &'static str,
+    message: impl Into<String>,
+    hint: impl Into<String>,
+) -> Verdict {
     (Status::False, reason, message.into(), Some(hint.into()))
 }
 
-fn unknown(reason: &'static str, message: impl Into<String>) -> Verdict {
+pub(crate) fn unknown(reason: &'static str, message: impl Into<String>) -> Verdict {
     (Status::Unknown, reason, message.into(), None)
 }

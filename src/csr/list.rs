@@ -8,6 +8,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::Listing;
 use super::wire::Wire;
 
+/// A kubelet makes one request in 15 minutes while nobody decides and one in 32 seconds while they are denied, and they are
+/// kept for a day and an hour (kubelet-facts, 3 and 4): some two hundred.
+const MOST_OF_ONE_NODE: usize = 10_000;
+
 pub(super) struct ListSeed<'a> {
     pub(super) requestor: &'a str,
     pub(super) after_item: &'a dyn Fn(),
@@ -104,9 +108,14 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         while let Some(item) = items.next_element::<Wire>()? {
             if item.spec.username.as_deref() == Some(self.list.requestor) {
-                item.into_request()
-                    .into_iter()
-                    .for_each(|request| self.listing.add(request));
+                if let Some(request) = item.into_request() {
+                    self.listing.add(request);
+                }
+                if self.listing.known.len() > MOST_OF_ONE_NODE {
+                    return Err(serde::de::Error::custom(
+                        "the list has more requests of one node than a kubelet makes",
+                    ));
+                }
             } else {
                 let (pending, approved) = &mut self.listing.others;
                 match item.decision() {

@@ -39,6 +39,9 @@ pub struct Request {
     pub message: Option<String>,
     /// The names asked for in its PKCS#10 request; empty where that cannot be read.
     pub names: Names,
+    /// The subject of its PKCS#10 request, such as `O=system:nodes, CN=system:node:worker-1`; empty where that cannot be
+    /// read.
+    pub subject: String,
     /// The etcd revision of its last change; orders requests of the same second.
     revision: u64,
 }
@@ -84,6 +87,21 @@ impl Request {
     /// When it is no CertificateSigningRequest.
     pub fn from_json<'de, D: Deserializer<'de>>(object: D) -> Result<Option<Self>, D::Error> {
         Wire::deserialize(object).map(Wire::into_request)
+    }
+
+    /// A pending request of `node` for nothing yet.
+    #[cfg(test)]
+    pub(crate) fn new(name: &str, node: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            created: None,
+            requestor: requestor_of(node),
+            state: State::Pending,
+            message: None,
+            names: Names::default(),
+            subject: String::new(),
+            revision: 0,
+        }
     }
 
     /// Whether it was made after `other`. Of two of the same second, a decision about one changes its revision and

@@ -5,7 +5,7 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 
 use super::{Held, KUBELET_SERVING, Request, State};
-use crate::certificate::{harmless, requested_names};
+use crate::certificate::{brief, harmless, requested};
 
 #[derive(Deserialize)]
 pub(super) struct Wire {
@@ -77,6 +77,11 @@ impl Wire {
         if self.spec.signer_name.as_deref() != Some(KUBELET_SERVING) {
             return None;
         }
+        // Anybody who may create requests may call one `--all`, or put line ends and escape sequences into its name: the
+        // API server takes whatever is one segment of a path. The kubelet's own are `csr-` and a few letters.
+        if !is_name(&self.metadata.name) {
+            return None;
+        }
         let status = self.status.unwrap_or(WireStatus {
             conditions: None,
             certificate: None,
@@ -100,13 +105,15 @@ impl Wire {
         let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let message = why.and_then(|why| said(&why.message).or_else(|| said(&why.reason)));
         let pem = self.spec.request.unwrap_or_default();
+        let (subject, names) = requested(&pem.0).unwrap_or_default();
         Some(Request {
-            name: harmless(&self.metadata.name),
+            name: self.metadata.name,
             created: self.metadata.creation_timestamp,
             requestor: harmless(&self.spec.username.unwrap_or_default()),
             state,
-            message: message.map(|text| harmless(&text)),
-            names: requested_names(&pem.0).unwrap_or_default(),
+            message: message.map(|text| brief(&text)),
+            names,
+            subject,
             revision: self
                 .metadata
                 .resource_version
@@ -114,4 +121,15 @@ impl Wire {
                 .unwrap_or(0),
         })
     }
+}
+
+/// An RFC 1123 subdomain, as Kubernetes names its objects: safe to print, and in a command line.
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = text.bytes().next().zip(text.bytes().next_back());
+    text.len() <= 253
+        && ends.is_some_and(|(first, last)| plain(first) && plain(last))
+        && text
+            .bytes()
+            .all(|byte| plain(byte) || matches!(byte, b'-' | b'.'))
 }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod environment;
 pub mod files;
 pub mod healthz;
+pub mod interfaces;
 pub mod key;
 pub mod process;
 mod run;

@@ -19,6 +19,14 @@ pub fn command_line(pid: u32) -> io::Result<Vec<String>> {
     fs::read(format!("/proc/{pid}/cmdline")).map(|bytes| parse_command_line(&bytes))
 }
 
+/// Whether this process is part of systemd's `unit`, by its control group.
+///
+/// # Errors
+/// When the control group cannot be read.
+pub fn is_part_of(unit: &str) -> io::Result<bool> {
+    fs::read_to_string("/proc/self/cgroup").map(|text| is_in_unit(&text, unit))
+}
+
 /// When process `pid` started. `monotonic` is systemd's word for it, exact to the microsecond; the process table's is
 /// exact to about 20 ms, and decides where the machine was suspended since, which CLOCK_MONOTONIC does not count.
 ///
@@ -59,6 +67,23 @@ fn parse_version(text: &str) -> Option<String> {
     text.lines()
         .find_map(|line| line.strip_prefix("Kubernetes "))
         .map(|version| version.trim().to_owned())
+}
+
+/// Of systemd's own hierarchy alone: `0::` with version 2 control groups, `name=systemd` with version 1, both where they
+/// are mixed. A unit that delegates has its control processes in a group below its own, named `.control`, once `control`
+/// (exec_params_get_cgroup_path in src/core/execute.c).
+fn is_in_unit(cgroups: &str, unit: &str) -> bool {
+    let ours = cgroups.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (hierarchy, path) = rest.split_once(':')?;
+        matches!(hierarchy, "" | "name=systemd").then_some(path)
+    });
+    ours.map(|path| {
+        path.strip_suffix("/.control")
+            .or_else(|| path.strip_suffix("/control"))
+            .unwrap_or(path)
+    })
+    .any(|path| path.rsplit('/').next() == Some(unit))
 }
 
 fn parse_command_line(bytes: &[u8]) -> Vec<String> {
@@ -105,6 +130,30 @@ mod tests {
         assert_eq!(parse_start(stat), Some(1234.5));
         assert_eq!(parse_start("12 (kubelet"), None);
         assert_eq!(parse_start("12 (kubelet) S 1"), None);
+    }
+
+    #[test]
+    fn a_unit_is_told_by_its_control_group() {
+        for part in [
+            "0::/system.slice/kubelet.service\n",
+            "0::/system.slice/kubelet.service/.control\n",
+            "12:pids:/x\n1:name=systemd:/system.slice/kubelet.service\n0::/\n",
+            "1:name=systemd:/machine/system.slice/kubelet.service/control\n",
+        ] {
+            assert!(is_in_unit(part, "kubelet.service"), "{part}");
+        }
+        for other in [
+            "",
+            "0::/",
+            "0::/user.slice/user-0.slice/session-1.scope",
+            "0::/system.slice/kubelet-tls.service",
+            "0::/system.slice/my-kubelet.service",
+            "0::/system.slice/kubelet.service/pod1",
+            "4:memory:/system.slice/kubelet.service",
+            "kubelet.service",
+        ] {
+            assert!(!is_in_unit(other, "kubelet.service"), "{other}");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Runs a program to its end, with a deadline and a cap.
 #![expect(clippy::disallowed_methods, reason = "this is where programs are run")]
 
-use std::io::Read as _;
+use std::io::{self, PipeWriter, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ use super::systemd::SystemdError;
 
 /// Output beyond this is cut: no answer of systemctl's is near it.
 const OUTPUT_CAP: u64 = 1024 * 1024;
+/// What a program said is there when it ends, unless somebody else holds its pipes open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Runs `program` and returns what it said on standard output.
 ///
@@ -22,22 +25,24 @@ pub(super) fn run(
     arguments: &[&str],
     deadline: Duration,
 ) -> Result<String, SystemdError> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => SystemdError::Missing(program.to_owned()),
+        _ => SystemdError::Run(program.to_owned(), error),
+    };
+    // First, so that nothing was started where there is no thread to be had.
+    let (stdout, output) = drain().map_err(failed)?;
+    let (stderr, words) = drain().map_err(failed)?;
     let mut child = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C")
         .env("SYSTEMD_COLORS", "0")
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(stdout)
+        .stderr(stderr)
         // A process group of its own: Ctrl-C on our terminal must not stop a restart half-way.
         .process_group(0)
         .spawn()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => SystemdError::Missing(program.to_owned()),
-            _ => SystemdError::Run(program.to_owned(), error),
-        })?;
-    let output = child.stdout.take().map(drain);
-    let words = child.stderr.take().map(drain);
+        .map_err(failed)?;
     let end = Instant::now() + deadline;
     let status = loop {
         match child.try_wait() {
@@ -48,15 +53,20 @@ pub(super) fn run(
                 let _ = child.wait();
                 return Err(SystemdError::Deadline(what, deadline));
             }
-            Err(error) => return Err(SystemdError::Run(program.to_owned(), error)),
+            Err(error) => return Err(failed(error)),
         }
     };
-    let text = |reader: Option<thread::JoinHandle<String>>| {
-        reader
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default()
+    // Whatever it has left behind may hold the pipes open.
+    let text = |said: &Receiver<io::Result<String>>| {
+        let left = end
+            .saturating_duration_since(Instant::now())
+            .max(LAST_WORDS);
+        match said.recv_timeout(left) {
+            Ok(text) => text.map_err(failed),
+            Err(_) => Err(SystemdError::Deadline(what, deadline)),
+        }
     };
-    let (output, words) = (text(output), text(words));
+    let (output, words) = (text(&output)?, text(&words)?);
     if status.success() {
         return Ok(output);
     }
@@ -73,12 +83,16 @@ pub(super) fn run(
     })
 }
 
-fn drain(pipe: impl std::io::Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
+/// A pipe to write to, and what was written once nobody can write to it any more.
+fn drain() -> io::Result<(PipeWriter, Receiver<io::Result<String>>)> {
+    let (reader, writer) = io::pipe()?;
+    let (sender, said) = mpsc::channel();
+    thread::Builder::new().spawn(move || {
         let mut bytes = Vec::new();
-        let _ = pipe.take(OUTPUT_CAP).read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+        let read = reader.take(OUTPUT_CAP).read_to_end(&mut bytes);
+        let _ = sender.send(read.map(|_| String::from_utf8_lossy(&bytes).into_owned()));
+    })?;
+    Ok((writer, said))
 }
 
 #[cfg(test)]
@@ -95,6 +109,18 @@ mod tests {
             run("no-such-program", "test", &[], Duration::from_secs(15)),
             Err(SystemdError::Missing(_))
         ));
+        let started = Instant::now();
+        let left_behind = run(
+            "sh",
+            "test",
+            &["-c", "sleep 3 & echo started"],
+            Duration::from_millis(50),
+        );
+        assert!(matches!(
+            left_behind,
+            Err(SystemdError::Deadline("test", _))
+        ));
+        assert!(started.elapsed() < Duration::from_secs(10));
         let refused = run(
             "sh",
             "test",

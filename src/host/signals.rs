@@ -1,8 +1,13 @@
 //! Signals that ask the program to stop: Ctrl-C, a lost terminal, a service manager.
 //!
-//! They are blocked from the start of `apply` and looked at between its steps: before the first write they end it,
-//! after it the restart and its proof are completed first.
+//! They are blocked in every thread from the start of a run that changes something, and one thread waits for them.
+//! Before the first write it lets them end the program at once; from then on it takes note of them, and the restart
+//! and its proof are completed first.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -12,42 +17,75 @@ const HELD: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 /// Holds the signals back for the rest of the process' life; threads started later inherit that.
 #[derive(Debug)]
 pub struct Interrupts {
-    descriptor: Option<SignalFd>,
+    shared: Arc<Mutex<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// Something is being changed, so a signal no longer ends the program.
+    committed: bool,
     received: Option<Signal>,
 }
 
 impl Interrupts {
-    /// Begins to hold them back. Where the kernel refuses, signals end the process as ever.
+    /// Begins to watch for them. Before any other thread is started, since one of those would still die of them.
+    /// Where the kernel refuses, signals end the process as ever.
     pub fn hold() -> Self {
         let mut set = SigSet::empty();
         // `nohup` and the like ignore a signal; a signalfd would see it all the same.
         HELD.into_iter()
             .filter(|signal| !is_ignored(*signal))
             .for_each(|signal| set.add(signal));
-        let held = set.thread_block().and_then(|()| {
-            SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-        });
+        let interrupts = Self {
+            shared: Arc::default(),
+        };
+        let shared = Arc::clone(&interrupts.shared);
+        let held = set
+            .thread_block()
+            .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC))
+            .map_err(std::io::Error::from)
+            .and_then(|descriptor| {
+                thread::Builder::new().spawn(move || wait(&descriptor, &shared))
+            });
         if held.is_err() {
             let _ = set.thread_unblock();
         }
-        Self {
-            descriptor: held.ok(),
-            received: None,
-        }
+        interrupts
     }
 
-    /// The first signal that came, if one did.
-    pub fn received(&mut self) -> Option<Signal> {
-        if self.received.is_none() {
-            let info = self
-                .descriptor
-                .as_ref()
-                .and_then(|descriptor| descriptor.read_signal().ok().flatten());
-            self.received = info
-                .and_then(|info| i32::try_from(info.ssi_signo).ok())
-                .and_then(|n| Signal::try_from(n).ok());
+    /// From now on a signal no longer ends the program. None has come before, or it would not run any more.
+    pub fn commit(&self) {
+        lock(&self.shared).committed = true;
+    }
+
+    /// The first signal that came since then, if one did.
+    pub fn received(&self) -> Option<Signal> {
+        lock(&self.shared).received
+    }
+}
+
+fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait(descriptor: &SignalFd, shared: &Mutex<Held>) {
+    loop {
+        let info = match descriptor.read_signal() {
+            Ok(info) => info,
+            // A program that was stopped goes on.
+            Err(Errno::EINTR) => continue,
+            Err(_) => return,
+        };
+        let signal = info.and_then(|info| i32::try_from(info.ssi_signo).ok());
+        let Some(signal) = signal.and_then(|number| Signal::try_from(number).ok()) else {
+            continue;
+        };
+        // With the lock, so that nothing is begun meanwhile.
+        let mut held = lock(shared);
+        if !held.committed {
+            die_of(signal);
         }
-        self.received
+        held.received.get_or_insert(signal);
     }
 }
 
@@ -69,7 +107,7 @@ fn parse_ignored(status: &str) -> Option<u64> {
 }
 
 /// Ends the process the way `signal` would have, so that a shell sees it.
-pub fn die_of(signal: Signal) {
+fn die_of(signal: Signal) {
     let mut set = SigSet::empty();
     set.add(signal);
     let _ = set.thread_unblock();
@@ -79,20 +117,6 @@ pub fn die_of(signal: Signal) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_held_signal_is_seen_and_does_not_kill() {
-        // A thread of its own, since the mask is the thread's.
-        std::thread::spawn(|| {
-            let mut interrupts = Interrupts::hold();
-            assert_eq!(interrupts.received(), None);
-            nix::sys::signal::raise(Signal::SIGHUP).unwrap();
-            assert_eq!(interrupts.received(), Some(Signal::SIGHUP));
-            assert_eq!(interrupts.received(), Some(Signal::SIGHUP));
-        })
-        .join()
-        .unwrap();
-    }
 
     #[test]
     fn an_ignored_signal_is_known() {

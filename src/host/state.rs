@@ -213,15 +213,14 @@ impl StateDirectory {
 
     /// Removes what a run killed while it wrote here left behind; the node's lock is held.
     fn sweep(&self) {
-        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            let name = entry.file_name();
+        for name in files::names(&self.path).unwrap_or_default() {
             let leftover = name.to_str().is_some_and(|name| {
                 [self.receipt, KEY]
                     .iter()
                     .any(|whole| name.starts_with(whole) && name != *whole)
             });
             if leftover {
-                let _ = fs::remove_file(entry.path());
+                let _ = fs::remove_file(self.path.join(name));
             }
         }
     }

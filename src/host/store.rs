@@ -65,7 +65,7 @@ fn write(place: &Installed, pem: &[u8]) -> io::Result<()> {
         .recursive(true)
         .mode(0o755)
         .create(directory)?;
-    if let Ok(lock) = DirectoryLock::for_directory(directory) {
+    if let Ok(lock) = DirectoryLock::on(directory) {
         lock.sweep();
     }
     let mut temporary = files::temporary()

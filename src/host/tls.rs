@@ -3,11 +3,11 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
@@ -19,13 +19,41 @@ use rustls::{
 use crate::certificate::{Certificate, Names};
 use crate::observed::{NotServed, Served, Unverified};
 
-/// A handshake on the same machine takes a few milliseconds.
+/// A handshake on the same machine takes a few milliseconds; one that takes longer than this altogether is given up.
 const DEADLINE: Duration = Duration::from_secs(1);
+/// A Node has a handful of addresses; of one with more than this the rest are not asked.
+const MOST_PROBES: usize = 32;
 
 /// Chooses the one provider of cryptography. Before anything else that speaks TLS.
 pub fn install_provider() {
     // It fails only where one is installed already, and that is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Probes all `addresses` at once, so that many silent ones take no longer than one. As many answers, in the same order.
+pub fn probe_all(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<Result<Served, NotServed>> {
+    let (probed, rest) = addresses.split_at(addresses.len().min(MOST_PROBES));
+    let failed = |why: &str| Err(NotServed::Other(why.to_owned()));
+    thread::scope(|scope| {
+        let threads: Vec<_> = probed
+            .iter()
+            .map(|address| {
+                thread::Builder::new().spawn_scoped(scope, move || probe(*address, roots))
+            })
+            .collect();
+        let answers = threads.into_iter().map(|thread| match thread {
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|_| failed("the probe came to no end")),
+            Err(error) => failed(&error.to_string()),
+        });
+        answers
+            .chain(
+                rest.iter()
+                    .map(|_| failed("it is one address too many to ask")),
+            )
+            .collect()
+    })
 }
 
 /// Does a TLS handshake with `address` and verifies what it presents against the DER certificates `roots`.
@@ -34,10 +62,71 @@ pub fn install_provider() {
 /// When no certificate was presented: nothing listens, or the server has none yet (a kubelet that waits for its
 /// certificate ends every handshake with the alert `internal error`).
 pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, NotServed> {
+    shake(address, ServerName::from(address.ip()), roots)
+}
+
+/// The same, where what it presents is to be for `name`: a DNS name or an IP address.
+///
+/// # Errors
+/// As [`probe`]; or when `name` is neither.
+pub fn probe_as(address: SocketAddr, name: &str, roots: &[Vec<u8>]) -> Result<Served, NotServed> {
+    shake(address, server_name(name)?, roots)
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, NotServed> {
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| NotServed::Other(format!("{name:?} is no name of a server")))
+}
+
+/// Verifies a chain in DER that nobody presents, as if a server called `name` did.
+///
+/// # Errors
+/// When there is no certificate, or `name` is none.
+pub fn examine(chain: &[Vec<u8>], name: &str, roots: &[Vec<u8>]) -> Result<Served, NotServed> {
+    let chain: Vec<_> = chain
+        .iter()
+        .map(|der| CertificateDer::from(der.as_slice()))
+        .collect();
+    let Some((end_entity, intermediates)) = chain.split_first() else {
+        return Err(NotServed::Other("no certificate".to_owned()));
+    };
+    let certificate =
+        Certificate::from_der(end_entity).map_err(|error| NotServed::Other(error.to_string()))?;
+    let verdict = verifier(roots)?.verify_server_cert(
+        end_entity,
+        intermediates,
+        &server_name(name)?,
+        &[],
+        UnixTime::now(),
+    );
+    Ok(Served {
+        certificate,
+        verified: verdict.map(drop).map_err(|error| unverified(&error)),
+    })
+}
+
+fn verifier(roots: &[Vec<u8>]) -> Result<Arc<WebPkiServerVerifier>, NotServed> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store
+            .add(CertificateDer::from(root.as_slice()))
+            .map_err(|error| NotServed::Other(format!("the cluster's CA is unusable: {error}")))?;
+    }
+    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
+        .build()
+        .map_err(|error| NotServed::Other(format!("the cluster's CA is unusable: {error}")))
+}
+
+fn shake(
+    address: SocketAddr,
+    name: ServerName<'static>,
+    roots: &[Vec<u8>],
+) -> Result<Served, NotServed> {
     let other = |error: &dyn std::fmt::Display| NotServed::Other(error.to_string());
-    let (inner, provider) = verifier(roots)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let recorder = Arc::new(Recorder {
-        inner,
+        inner: verifier(roots)?,
         presented: Mutex::new(None),
     });
     let config = ClientConfig::builder_with_provider(provider)
@@ -46,7 +135,7 @@ pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, NotServed
         .dangerous()
         .with_custom_certificate_verifier(recorder.clone())
         .with_no_client_auth();
-    let shaken = handshake(address, config);
+    let shaken = handshake(address, name, config);
     let presented = recorder
         .presented
         .lock()
@@ -67,20 +156,53 @@ pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, NotServed
     }
 }
 
-fn handshake(address: SocketAddr, config: ClientConfig) -> io::Result<()> {
+fn handshake(
+    address: SocketAddr,
+    name: ServerName<'static>,
+    config: ClientConfig,
+) -> io::Result<()> {
     let end = Instant::now() + DEADLINE;
-    let mut connection = ClientConnection::new(Arc::new(config), ServerName::from(address.ip()))
-        .map_err(io::Error::other)?;
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
-    stream.set_write_timeout(Some(DEADLINE))?;
+    let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+    let mut stream = Until { stream, end };
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
-        if Instant::now() >= end {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
     }
     Ok(())
+}
+
+/// A stream on which everything together ends in time, however slowly the other side drips.
+struct Until {
+    stream: TcpStream,
+    end: Instant,
+}
+
+impl Until {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(Some(left))
+    }
+}
+
+impl io::Read for Until {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl io::Write for Until {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 fn not_served(error: &io::Error) -> NotServed {
@@ -100,8 +222,11 @@ fn not_served(error: &io::Error) -> NotServed {
 fn unverified(error: &rustls::Error) -> Unverified {
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
-            // A CA of the same name with another key.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            // A signature that is bad, or of another kind of key, is another CA's of the same name: every kubeadm
+            // cluster calls its CA `kubernetes`.
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
                 Unverified::UnknownAuthority
             }
             CertificateError::Expired
@@ -130,7 +255,7 @@ pub fn verify_issued(pem: &[u8], roots: &[Vec<u8>], names: &Names) -> Result<Cer
         return Err("it holds no certificate".to_owned());
     };
     let certificate = Certificate::from_der(leaf).map_err(|error| error.to_string())?;
-    let (verifier, _) = verifier(roots).map_err(|error| error.to_string())?;
+    let verifier = verifier(roots).map_err(|error| error.to_string())?;
     let dns = names.dns.iter().map(|name| {
         ServerName::try_from(name.clone())
             .map(|server| (name.clone(), server))
@@ -147,26 +272,6 @@ pub fn verify_issued(pem: &[u8], roots: &[Vec<u8>], names: &Names) -> Result<Cer
             .map_err(|error| format!("for {name}: {}", unverified(&error)))?;
     }
     Ok(certificate)
-}
-
-/// Verifies against the DER certificates `roots`.
-fn verifier(
-    roots: &[Vec<u8>],
-) -> Result<(Arc<WebPkiServerVerifier>, Arc<CryptoProvider>), NotServed> {
-    let unusable = |error: &dyn std::fmt::Display| {
-        NotServed::Other(format!("the cluster's CA is unusable: {error}"))
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store
-            .add(CertificateDer::from(root.as_slice()))
-            .map_err(|error| unusable(&error))?;
-    }
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
-        .build()
-        .map_err(|error| unusable(&error))?;
-    Ok((verifier, provider))
 }
 
 /// Whether the key of a PEM pair is its certificate's.

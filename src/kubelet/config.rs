@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::goyaml::{State, boolean, lookup};
-use super::verdict::Refusal;
+use super::verdict::{Refusal, shown};
 use crate::yaml::{Kind, Position, Stream, Tag};
 
 /// The key.
 pub(crate) const KEY: &str = "serverTLSBootstrap";
+/// Its name in the kubelet's internal type, which drop-ins are merged into.
+const INTERNAL_KEY: &str = "ServerTLSBootstrap";
 /// The only version of the group that has a KubeletConfiguration, since Kubernetes 1.10.
 pub(crate) const API_VERSION: &str = "kubelet.config.k8s.io/v1beta1";
 pub(crate) const API_VERSION_LINE: &str = "apiVersion: kubelet.config.k8s.io/v1beta1";
@@ -109,7 +111,7 @@ pub(crate) fn find_drop_in(stream: &Stream<'_>) -> Result<usize, Refusal> {
             Some(KIND) | None => Ok(0),
             Some(kind) => Err(Refusal::input(
                 Some(stream.position(only.root)),
-                format!("this is a {kind}"),
+                format!("this is a {}", shown(kind)),
                 EXPECTED,
             )),
         },
@@ -161,7 +163,10 @@ pub(crate) fn check(stream: &Stream<'_>, root: usize) -> Result<(), Refusal> {
             kind: Some(KIND),
         } => Err(Refusal::input(
             position,
-            format!("apiVersion {other:?} is not one of KubeletConfiguration"),
+            format!(
+                "apiVersion {} is not one of KubeletConfiguration",
+                shown(other)
+            ),
             format!("the kubelet reads {API_VERSION} only"),
         )),
         Meta {
@@ -191,7 +196,7 @@ pub(crate) fn check(stream: &Stream<'_>, root: usize) -> Result<(), Refusal> {
             kind: Some(kind), ..
         } => Err(Refusal::input(
             position,
-            format!("this is a {kind}, not a KubeletConfiguration"),
+            format!("this is a {}, not a KubeletConfiguration", shown(kind)),
             EXPECTED,
         )),
         Meta { kind: None, .. } if has_merge => Err(merge_refusal(stream, root)),
@@ -243,11 +248,16 @@ pub(crate) fn look(stream: &Stream<'_>, root: usize, spelling: Spelling) -> Resu
         if !seen.insert(text) {
             return refuse(
                 key,
-                format!("the key {text} is here a second time"),
+                format!("the key {} is here a second time", shown(text)),
                 "keep one of the two",
             );
         }
         if spelling.matches(text, KEY) {
+            // see Settings::read_with_drop_ins
+            if spelling == Spelling::AnyCase && text < INTERNAL_KEY {
+                let reason = format!("the kubelet does not read a key that is spelled {text}");
+                return refuse(key, reason, "spell it serverTLSBootstrap");
+            }
             if entry.is_some() {
                 let reason = format!("the key {text} differs from another in case only");
                 return refuse(key, reason, "keep one of the two");

@@ -8,7 +8,7 @@ use crate::kubeadm::{self, Place};
 use crate::yaml::{self, Claim, Format, Planned, Position, Splice, Stream};
 
 /// The wanted state of `serverTLSBootstrap`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Bootstrap {
     /// `true`: the kubelet asks the API server for its serving certificate.
     Enabled,

@@ -6,7 +6,7 @@ mod flags;
 pub(crate) mod goyaml;
 mod settings;
 pub mod unit;
-mod verdict;
+pub(crate) mod verdict;
 pub(crate) mod warnings;
 
 pub use edit::{Bootstrap, Change, Edited, FileKind, edit};

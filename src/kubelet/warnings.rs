@@ -2,7 +2,7 @@
 
 use super::config::{KEY, Spelling, string};
 use super::goyaml::lookup;
-use super::verdict::Warning;
+use super::verdict::{Warning, shown};
 use crate::yaml::{Kind, Stream};
 
 /// What is no obstacle, but not what the user may think.
@@ -18,9 +18,12 @@ pub(crate) fn warn(
             continue;
         }
         let message = match folded(text).as_str() {
-            "servertlsbootstrap" => format!("{text} is not {KEY}, and never had an effect"),
+            "servertlsbootstrap" => {
+                format!("{} is not {KEY}, and never had an effect", shown(text))
+            }
             "rotateservercertificates" => format!(
-                "{text} is a flag's name, not a key, and never had an effect: the key is {KEY}"
+                "{} is a flag's name, not a key, and never had an effect: the key is {KEY}",
+                shown(text)
             ),
             _ => continue,
         };
@@ -69,7 +72,7 @@ pub(crate) fn warn_nested(
             {
                 let message = format!(
                     "{} has no effect here: it belongs at {place}",
-                    stream.text(node)
+                    shown(stream.text(node))
                 );
                 warnings.push(Warning::at(stream.position(node), message));
             }

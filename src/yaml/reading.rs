@@ -106,9 +106,14 @@ fn refusal(
         column: column.max(1),
     });
     let text = error.to_string();
-    let cause = text
-        .split_once(" at line ")
-        .map_or(text.as_str(), |(cause, _)| cause);
+    let cause = match text.split_once(" at line ") {
+        // serde's own words quote the value, which may be a token
+        _ if text.contains("invalid value: ") || text.contains("invalid type: ") => {
+            "a value that its tag does not fit"
+        }
+        Some((cause, _)) => cause,
+        None => &text,
+    };
     Error::new(position, format!("not {language}: {cause}"), hint)
 }
 
@@ -148,6 +153,21 @@ mod tests {
             }
         }
         assert_eq!(yaml("a: [&x 1, *x]"), yaml("{a: [1, 1]}"));
+    }
+
+    #[test]
+    fn an_error_does_not_quote_the_file() {
+        for source in [
+            "a: {\"x\\ty\": !!bool secret}",
+            "a: !!int secret",
+            "- !!null secret",
+        ] {
+            let error = read(source, &Format::Yaml, "k").unwrap_err();
+            assert_eq!(
+                error.reason,
+                "not YAML 1.1: a value that its tag does not fit"
+            );
+        }
     }
 
     #[test]

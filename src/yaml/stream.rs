@@ -147,7 +147,9 @@ impl<'s> Stream<'s> {
     /// A value that is not written at all: nothing, no tag, no anchor.
     pub(crate) fn is_absent(&self, index: usize) -> bool {
         let event = self.event(index);
-        self.is_scalar(index) && event.outer == event.end && event.start == event.end
+        event.kind == Kind::Scalar(Style::Plain)
+            && event.outer == event.end
+            && event.start == event.end
     }
 
     /// Where a node starts, its tag and anchor included.

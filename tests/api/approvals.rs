@@ -169,6 +169,8 @@ fn of_a_node_the_newest() {
     let fleet = Fleet::new();
     let old = fleet.good(1);
     let (new, others) = (fleet.good(1), fleet.good(2));
+    let output = fleet.approve(&["--node", "worker-1", "--dry-run", "-o", "name"]);
+    assert_eq!((output.code, output.stdout), (0, format!("{new}\n")));
     let output = fleet.approve(&["--node", "worker-1"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(
@@ -294,7 +296,37 @@ fn a_conflict_is_judged_anew() {
     // It is read anew each time, and not for ever.
     let name = fleet.good(2);
     fleet.api.clear_requests();
-    fleet.api.inject(Matcher::new().method("PUT"), conflict());
+    fleet
+        .api
+        .inject(Matcher::new().method("PUT").path(&name), conflict());
+    let other = fleet.good(3);
+    let output = fleet.approve(&[&name, &other]);
+    assert_eq!(fleet.states(&[&other]), ["Approved"]);
+    assert_eq!(
+        (output.code, fleet.states(&[&name])),
+        (75, vec!["Pending"]),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(fleet.calls("PUT", &name), 5);
+    assert_eq!(
+        fleet.calls("GET", &format!("certificatesigningrequests/{name}")),
+        5
+    );
+}
+
+#[test]
+fn what_changed_since_it_was_read_is_not_approved() {
+    let fleet = Fleet::new();
+    let name = fleet.good(1);
+    let own = format!("certificatesigningrequests/{name}");
+    let stale = || {
+        let mut csr = fleet.api.csr(&name).unwrap();
+        csr.metadata.resource_version = "1".into();
+        csr.status.conditions.clear();
+        Fault::Body(serde_json::to_vec(&csr).unwrap())
+    };
+    fleet.api.inject(Matcher::new().path(&own).list(), stale());
     let output = fleet.approve(&[&name]);
     assert_eq!(
         (output.code, fleet.states(&[&name])),
@@ -302,10 +334,31 @@ fn a_conflict_is_judged_anew() {
         "{}",
         output.stderr
     );
-    assert_eq!(fleet.calls("PUT", ""), 5);
+    // Somebody else denies it between the reading and the writing.
+    fleet.api.clear_faults();
+    let list = fleet.api.csr(&name).unwrap();
+    let page = json!({"metadata": {}, "items": [serde_json::to_value(&list).unwrap()]});
+    assert!(fleet.api.deny(&name));
+    fleet.api.inject(
+        Matcher::new().path("signerName").once(),
+        Fault::Body(page.to_string().into_bytes()),
+    );
+    fleet
+        .api
+        .inject(Matcher::new().path(&own).list().once(), stale());
+    let output = fleet.approve(&[&name]);
     assert_eq!(
-        fleet.calls("GET", &format!("certificatesigningrequests/{name}")),
-        5
+        (output.code, fleet.states(&[&name])),
+        (78, vec!["Denied"]),
+        "{}",
+        output.stderr
+    );
+    assert!(
+        output
+            .stdout
+            .contains("refused: Undecided: it is Denied already"),
+        "{}",
+        output.stdout
     );
 }
 
@@ -396,6 +449,23 @@ fn thousands_come_in_pages_and_a_list_that_expires_begins_anew_once() {
 }
 
 #[test]
+fn pages_too_large_to_be_held_are_asked_for_in_parts() {
+    let fleet = Fleet::new();
+    let mut large = Csr::kubelet_serving("worker-2", &sans("worker-2", [10, 0, 0, 12]));
+    large.spec.request = "A".repeat(1_200_000);
+    fleet.api.add_csrs((0..20).map(|_| large.clone()));
+    let name = fleet.good(1);
+    let output = fleet.approve(&["--all", "--dry-run", "-o", "name"]);
+    assert_eq!(
+        (output.code, output.stdout),
+        (0, format!("{name}\n")),
+        "{}",
+        output.stderr
+    );
+    assert!(fleet.calls("GET", "limit=7&") > 0 || fleet.calls("GET", "limit=15") > 0);
+}
+
+#[test]
 fn without_all_that_it_judges_by_it_approves_nothing() {
     for (path, code) in [
         ("/nodes", 69),
@@ -415,6 +485,23 @@ fn without_all_that_it_judges_by_it_approves_nothing() {
             "{path}: {}",
             output.stderr
         );
+    }
+    // What holds no list is not an empty one.
+    for path in ["/nodes", "/services", "/endpoints/", "signerName"] {
+        for body in ["{}", "{\"items\":{}}", "[]"] {
+            let fleet = Fleet::new();
+            let name = fleet.good(1);
+            fleet
+                .api
+                .inject(Matcher::new().path(path), Fault::Body(body.into()));
+            let output = fleet.approve(&[&name, "--timeout", "1s"]);
+            assert!(
+                matches!(output.code, 69 | 78),
+                "{path} {body}: {}",
+                output.stderr
+            );
+            assert_eq!(fleet.states(&[&name]), ["Pending"]);
+        }
     }
     let fleet = Fleet::new();
     let name = fleet.good(1);
@@ -533,6 +620,61 @@ fn kubeconfigs_of_administrators() {
             output.stderr
         );
     }
+}
+
+#[test]
+fn every_good_request_is_issued() {
+    let fleet = Fleet::new();
+    let mut dual = NodeSpec::new("worker-2", "10.0.0.12");
+    for (kind, address) in [
+        ("InternalIP", "fd00::12"),
+        ("ExternalIP", "203.0.113.12"),
+        ("ExternalDNS", "w2.example"),
+    ] {
+        dual.addresses.push((kind.into(), address.into()));
+    }
+    fleet.api.set_node(dual);
+    let all = Sans {
+        dns: vec!["worker-2".into(), "w2.example".into()],
+        ips: ["10.0.0.12", "fd00::12", "203.0.113.12"]
+            .map(|ip| ip.parse().unwrap())
+            .to_vec(),
+    };
+    let ip_only = Sans {
+        dns: vec![],
+        ips: vec![[10, 0, 0, 13].into()],
+    };
+    let two = |node: &str, sans: &Sans| Csr::kubelet_serving(node, sans);
+    let mut three = two("worker-4", &sans("worker-4", [10, 0, 0, 14]));
+    three.spec.usages.insert(1, "key encipherment".into());
+    let mut rsa = two("worker-1", &Sans::default());
+    rsa.spec.request = base64(&std::fs::read("testdata/approval/rsa-2048.pem").unwrap());
+    fleet.api.set_node(NodeSpec::new("worker-1", "10.0.0.7"));
+    let requests = [two("worker-2", &all), two("worker-3", &ip_only), three, rsa];
+    let names = fleet.api.add_csrs(requests);
+    let output = fleet.approve(&["--all"]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let states = || {
+        names
+            .iter()
+            .map(|name| fleet.api.csr(name).unwrap().state())
+            .collect::<Vec<_>>()
+    };
+    while states() != ["Issued"; 4] {
+        assert!(
+            std::time::Instant::now() < until,
+            "{:?}\n{}",
+            states(),
+            output.stdout
+        );
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let value = serde_json::to_value(k8s_openapi::ByteString(bytes.to_vec()));
+    value.unwrap().as_str().unwrap().to_owned()
 }
 
 #[test]

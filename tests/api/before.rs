@@ -1,4 +1,4 @@
-//! A bad day before anything is touched: nothing is touched.
+//! A bad day before anything is touched: nothing is touched. What a hostile server may answer is in tests/hostile.rs.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -8,7 +8,6 @@ use kubelet_tls::host::api::Api;
 use standins::api::ServerCertificate;
 use standins::{ApiServer, Config, Fault, KubeconfigStyle, Options, Output};
 
-use super::faults::{forbidding, useless};
 use super::scene::{Scene, lists, play, with_kubeconfig};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -22,24 +21,6 @@ fn refused(scene: &Scene, code: i32) {
     assert_eq!(scene.node.kubelet_starts(), starts, "{run}");
     assert!(run.output.stdout.is_empty(), "{run}");
     assert!(run.output.stderr.contains("error: cannot "), "{run}");
-}
-
-#[test]
-fn a_useless_answer_leaves_the_node_untouched() {
-    play(&useless(), |fault| {
-        let scene = Scene::new();
-        scene.node.api().inject(lists(), fault.clone());
-        refused(&scene, 69);
-    });
-}
-
-#[test]
-fn a_forbidding_answer_leaves_the_node_untouched() {
-    play(&forbidding(), |fault| {
-        let scene = Scene::new();
-        scene.node.api().inject(lists(), fault.clone());
-        refused(&scene, 77);
-    });
 }
 
 #[test]
@@ -121,4 +102,37 @@ fn a_server_that_recovers_is_asked_again() {
         let run = scene.apply(&["--settle", "0s", "--timeout", "9s"]);
         scene.check_named(&run, Duration::from_secs(9));
     });
+}
+
+/// One list and one watch need no streams side by side, and HTTP/1.1 leaves less to attack.
+#[test]
+fn http_2_is_not_offered() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let api = ApiServer::start(Config::default());
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig = api.kubeconfig_for_node("worker-1", directory.path(), KubeconfigStyle::Inline);
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    std::fs::write(&kubeconfig, text.replace(&api.url(), &address)).unwrap();
+    let mut child = with_kubeconfig(&kubeconfig, &["csr"]).spawn().unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut acceptor = rustls::server::Acceptor::default();
+    let accepted = loop {
+        acceptor.read_tls(&mut stream).unwrap();
+        if let Some(accepted) = acceptor
+            .accept()
+            .unwrap_or_else(|(error, _)| panic!("{error}"))
+        {
+            break accepted;
+        }
+    };
+    let offered: Vec<&[u8]> = accepted
+        .client_hello()
+        .alpn()
+        .into_iter()
+        .flatten()
+        .collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!offered.contains(&&b"h2"[..]), "{offered:?}");
 }

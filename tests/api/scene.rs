@@ -22,7 +22,8 @@ pub(crate) const SLACK: Duration = Duration::from_millis(2500);
 /// A node with a past.
 pub(crate) struct Scene {
     pub(crate) node: Node,
-    old: Vec<String>,
+    /// The requests of before: the newest, which is named while there is no other, and a denied one.
+    pub(crate) old: Vec<String>,
 }
 
 /// One run of the tool, and what was seen around it.
@@ -74,7 +75,7 @@ impl Scene {
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    if self.first_watch().is_some() {
+                    if self.is_watched() {
                         api.add_csr(Csr::kubelet_serving(OTHER, &Sans::default()));
                         return;
                     }
@@ -108,6 +109,11 @@ impl Scene {
             .map(|csr| csr.metadata.name)
             .filter(|name| !self.old.contains(name))
             .collect()
+    }
+
+    /// Whether the tool's watch has begun.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.first_watch().is_some()
     }
 
     /// What must hold whatever the server does.

@@ -18,14 +18,15 @@ Sets `serverTLSBootstrap: true` where this node's kubelet reads it, changes no o
 Usage: kubelet-tls [OPTIONS] <COMMAND>
 
 Commands:
-  diff      Print what `apply` would change
-  apply     Make the change, restart the kubelet, prove that it came back, report the CSR
-  status    Print the node's conditions, each with its evidence and what to do about it
-  csr       Print the name of this node's newest kubelet-serving CSR
-  rollback  Undo the last `apply`, byte for byte, with the same gate
-  approve   On a control plane: check every rule, then approve; refuse what breaks one
-  cluster   Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
-  help      Print this message or the help of the given subcommand(s)
+  diff            Print what `apply` would change
+  apply           Make the change, restart the kubelet, prove that it came back, report the CSR
+  status          Print the node's conditions, each with its evidence and what to do about it
+  csr             Print the name of this node's newest kubelet-serving CSR
+  rollback        Undo the last `apply`, byte for byte, with the same gate
+  approve         On a control plane: check every rule, then approve; refuse what breaks one
+  cluster         Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
+  metrics-server  Write a kustomization that runs metrics-server with both its TLS channels verified
+  help            Print this message or the help of the given subcommand(s)
 
 Options:
   -o, --output <FORMAT>
@@ -74,6 +75,7 @@ fn help_of_each_verb_has_an_example() {
         "apply",
         "csr",
         "rollback",
+        "approve",
         "cluster diff",
         "cluster apply",
     ] {
@@ -107,6 +109,13 @@ fn a_wrong_command_line_is_64() {
         &["apply", "-", "-"],
         &["apply", "-", "-o", "json"],
         &["csr", "surplus"],
+        &["approve"],
+        &["approve", "--dry-run"],
+        &["approve", "--all", "csr-1"],
+        &["approve", "--all", "--node", "worker-1"],
+        &["approve", "node/worker-1"],
+        &["approve", ".."],
+        &["approve", "--all", "--max-duration", "soon"],
     ];
     for arguments in wrong {
         let assert = kubelet_tls(directory.path())

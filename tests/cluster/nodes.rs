@@ -128,7 +128,7 @@ fn hundreds_page_by_page() {
     let pages = pages
         .iter()
         .filter(|one| one.target.starts_with("/api/v1/nodes?"));
-    assert_eq!(pages.count(), 2 + 2);
+    assert_eq!(pages.count(), 2 + 4);
     let output = scene.expect(&["cluster", "diff"], 1);
     assert!(
         output
@@ -137,6 +137,32 @@ fn hundreds_page_by_page() {
             && output.stderr.contains(" and 133 more, which -o json has\n"),
         "{}",
         output.stderr
+    );
+}
+
+#[test]
+fn what_it_costs() {
+    let scene = Scene::new();
+    scene.expect(&["cluster", "apply"], 0);
+    let log = scene.api.requests();
+    let asked: Vec<String> = log
+        .iter()
+        .map(|request| format!("{} {}", request.method, request.target))
+        .collect();
+    let map = "/api/v1/namespaces/kube-system/configmaps/kubelet-config";
+    assert_eq!(
+        asked,
+        [
+            "GET /version".to_owned(),
+            format!("GET {map}"),
+            // That there is no other one.
+            format!("GET {map}-1.36"),
+            format!("PATCH {map}?fieldManager=kubelet-tls"),
+            "GET /api/v1/nodes?limit=100".to_owned(),
+            "GET /api/v1/nodes/control-plane-1/proxy/configz".to_owned(),
+            "GET /api/v1/nodes/worker-1/proxy/configz".to_owned(),
+            "GET /api/v1/nodes/worker-2/proxy/configz".to_owned(),
+        ]
     );
 }
 

@@ -122,8 +122,13 @@ const LINES: &[&str] = &[
 
 /// Every file of the corpus.
 pub(crate) fn corpus() -> Vec<Vec<u8>> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/corpus");
-    let mut paths: Vec<_> = fs::read_dir(directory)
+    // from fuzz/ it lies one up
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let directory = ["testdata/corpus", "../testdata/corpus"]
+        .map(|path| root.join(path))
+        .into_iter()
+        .find(|path| path.exists());
+    let mut paths: Vec<_> = fs::read_dir(directory.unwrap())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
@@ -145,7 +150,8 @@ pub(crate) fn mutate(corpus: &[Vec<u8>], start: usize, mutations: &[Mutation]) -
     bytes
 }
 
-fn worse(corpus: &[Vec<u8>], mut bytes: Vec<u8>, (what, a, b): Mutation) -> Vec<u8> {
+/// Bytes, made worse in one way.
+pub(crate) fn worse(corpus: &[Vec<u8>], mut bytes: Vec<u8>, (what, a, b): Mutation) -> Vec<u8> {
     let (a, b) = (a as usize, b as usize);
     let at = a % (bytes.len() + 1);
     let lines: Vec<Vec<u8>> = bytes

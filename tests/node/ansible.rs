@@ -175,7 +175,7 @@ impl Fleet {
         Self {
             nodes,
             directory,
-            addresses: addresses,
+            addresses,
         }
     }
 

@@ -24,16 +24,25 @@ fn assert_put_back(worker: &Worker, before: &Snapshot, apply: &Finished) {
     assert_eq!(worker.unit(), stood, "it runs for good: {apply}");
 }
 
-/// The kubelet dies of the new config at once, in a crash loop that `systemctl restart` calls a success.
-pub fn a_crash_loop_is_put_back_byte_for_byte() {
-    let worker = Worker::start("put-back");
+/// Gives the config an owner, a mode and attributes that no new file would have.
+fn own(worker: &Worker) -> Snapshot {
     let path = worker.machine.path(CONFIG);
     chown(&path, Some(12), Some(34)).expect("chown");
     set_attribute(&path, "user.origin", b"written by kubeadm\0\xff");
     set_attribute(&path, "system.posix_acl_access", &acl_for_user_1000());
     let before = worker.config();
-    assert_eq!(before.content.attributes.len(), 2, "{before:?}");
+    let content = &before.content;
+    assert_eq!(
+        (content.owner, content.mode, content.attributes.len()),
+        ((12, 34), 0o640, 2)
+    );
+    before
+}
 
+/// The kubelet dies of the new config at once, in a crash loop that `systemctl restart` calls a success.
+pub fn a_crash_loop_is_put_back_byte_for_byte() {
+    let worker = Worker::start("put-back");
+    let before = own(&worker);
     worker.behave_when_changed(Knobs {
         die_after_ms: Some(100),
         ..well()
@@ -97,7 +106,7 @@ pub fn a_kubelet_that_never_answers_well_is_put_back() {
         ] {
             scope.spawn(move || {
                 let worker = Worker::start(&format!("{healthz:?}").to_lowercase());
-                let before = worker.config();
+                let before = own(&worker);
                 worker.behave_when_changed(Knobs { healthz, ..well() });
                 let apply = worker.tool(&["apply", "--settle", "1s"]).run();
                 assert_put_back(&worker, &before, &apply);

@@ -31,8 +31,9 @@ struct Arguments {
     threads: Option<usize>,
 }
 
-/// Runs the tests that the command line asks for, provided that `ready` finds nothing missing.
-pub fn run(tests: &[Test], ready: impl FnOnce() -> Result<(), String>) -> ExitCode {
+/// Runs the tests that the command line asks for, provided that `ready` finds nothing missing; `what` they are called
+/// where they are skipped.
+pub fn run(tests: &[Test], what: &str, ready: impl FnOnce() -> Result<(), String>) -> ExitCode {
     let arguments = Arguments::parse(std::env::args().skip(1));
     let chosen: VecDeque<Test> = tests
         .iter()
@@ -62,13 +63,13 @@ pub fn run(tests: &[Test], ready: impl FnOnce() -> Result<(), String>) -> ExitCo
             }
             Err(reason) if std::env::var_os(REQUIRED).is_some_and(|value| value == "1") => {
                 failed.push((
-                    "node tests".to_owned(),
+                    what.to_owned(),
                     format!("{REQUIRED}=1, but they cannot run: {reason}"),
                 ));
             }
             Err(reason) => {
                 skipped = number;
-                println!("skipped the {number} tests on a real node: {reason}");
+                println!("skipped the {number} {what}: {reason}");
             }
         }
     }

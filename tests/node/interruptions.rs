@@ -74,108 +74,6 @@ pub fn killed_before_the_restart_after_an_earlier_request() {
     assert_eq!((worker.starts(), worker.requests().len()), (starts + 1, 2));
 }
 
-/// The calls that change what is on the disk for good.
-const STEPS: [&str; 3] = [
-    "fsync,fdatasync",
-    "rename,renameat,renameat2",
-    "unlink,unlinkat",
-];
-
-/// Runs `apply` once for each such call that it makes, and kills it at that call; `after` is told the old text, and
-/// says what must hold then.
-/// Each kind of call has a machine of its own, for most of the time goes by waiting.
-fn killed_at_each_step(
-    prepare: impl Fn(&Worker) + Sync,
-    after: impl Fn(&Worker, &str, &str) + Sync,
-) {
-    thread::scope(|scope| {
-        for calls in STEPS {
-            let (prepare, after) = (&prepare, &after);
-            scope.spawn(move || {
-                let worker = Worker::start(&format!("kill-{}", &calls[..5]));
-                prepare(&worker);
-                let old = worker.config().content.text;
-                for nth in 1.. {
-                    worker.machine.write(CONFIG, &old, 0o644);
-                    worker.machine.must(&["systemctl", "restart", "kubelet"]);
-                    worker.await_healthy();
-                    // creation times have whole seconds: a moment ago is as good as now
-                    for request in worker.requests() {
-                        worker.api.delete_csr(&request);
-                    }
-                    if !killed_at(&worker, &old, calls, nth, after) {
-                        assert!(
-                            nth > 1 || calls.starts_with("unlink"),
-                            "{calls}: nothing was killed"
-                        );
-                        break;
-                    }
-                }
-            });
-        }
-    });
-}
-
-/// Whether `apply` made so many such calls that it could be killed at this one.
-fn killed_at(
-    worker: &Worker,
-    old: &str,
-    calls: &str,
-    nth: u32,
-    after: impl Fn(&Worker, &str, &str),
-) -> bool {
-    let trace = format!("trace={calls}");
-    let inject = format!("inject={calls}:signal=SIGKILL:when={nth}");
-    let strace = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        &trace,
-        "-e",
-        &inject,
-    ];
-    let apply = worker
-        .tool(&["apply", "--settle", "1s"])
-        .under(&strace)
-        .run();
-    let step = format!("{calls} {nth}: {apply}");
-    let text = worker.config().content.text;
-    let whole = text == old || without_line(&text, ENABLED) == old;
-    assert!(
-        whole,
-        "neither the old file nor the new one: {step}\n{text}"
-    );
-    after(worker, old, &step);
-    apply.signal.is_some()
-}
-
-/// A kill at any step of a change that works leaves a whole file, and the next run finishes.
-pub fn killed_at_any_step_of_the_change() {
-    killed_at_each_step(|_| {}, |worker, _, step| assert_finishes(worker, step));
-}
-
-/// A kill at any step of a change that the kubelet dies of, and of putting it back: the next run sees to it that the
-/// kubelet is well again with its old config.
-pub fn killed_at_any_step_of_putting_back() {
-    let dies = |worker: &Worker| {
-        worker.behave_when_changed(Knobs {
-            die_after_ms: Some(0),
-            ..well()
-        })
-    };
-    killed_at_each_step(dies, |worker, old, step| {
-        let next = worker.tool(&["apply", "--settle", "1s"]).run();
-        assert_eq!(next.code, Some(78), "{step}\n{next}");
-        assert_eq!(worker.config().content.text, old, "{step}\n{next}");
-        worker.assert_no_leftovers();
-        worker.await_healthy();
-        assert!(worker.runs_what_its_config_says(), "{step}\n{next}");
-    });
-}
-
 /// A kill while it watches the kubelet die of the change: nobody is left to put it back but the next run.
 pub fn killed_while_the_kubelet_crash_loops() {
     let worker = Worker::start("kill-gate");
@@ -283,26 +181,48 @@ pub fn a_closed_pipe_does_not_stop_it_halfway() {
     assert_finishes(&worker, "a closed pipe");
 }
 
-/// One works, the other says so and touches nothing.
-pub fn two_at_once() {
-    let worker = Worker::start("two");
-    let mut first = worker.tool(&["apply", "--settle", "5s"]).spawn();
-    first.wait_until(SOON, |_| worker.starts() == 2);
-    let written = worker.config();
-    let second = worker.tool(&["apply"]).run();
-    assert_eq!(second.code, Some(75), "{second}");
-    assert!(second.took < Duration::from_secs(3), "{second}");
-    assert!(second.stderr.starts_with("error: cannot "), "{second}");
-    let second = worker.tool(&["apply", "-o", "json"]).run();
-    second.assert_failed_unchanged(75, "two at once");
-    assert_eq!(
-        worker.tool(&["diff"]).run().code,
-        Some(0),
-        "looking needs no lock"
+/// Of fifty that begin together one works; whoever comes while it does says so, whoever comes later finds it done.
+pub fn fifty_at_once() {
+    const RUNS: usize = 50;
+    let worker = Worker::start("fifty");
+    let script = format!(
+        "for n in $(seq {RUNS}); do (kubelet-tls apply --settle 2s -o json >/run/$n.json 2>/run/$n.err; echo $? >/run/$n.code) & done; wait"
     );
+    let mut all = worker.machine.spawn(&["sh", "-c", &script]);
+    all.wait_until(SOON, |_| worker.starts() == 2);
+    let written = worker.config();
+    let diff = worker.tool(&["diff"]).run();
+    assert_eq!(diff.code, Some(0), "looking needs no lock: {diff}");
+    let late = worker.tool(&["apply"]).run();
+    assert_eq!(late.code, Some(75), "{late}");
+    assert!(late.took < Duration::from_secs(3), "{late}");
+    assert!(late.stderr.starts_with("error: cannot "), "{late}");
+    let all = all.wait(Duration::from_secs(60));
+    assert_eq!(all.code, Some(0), "{all}");
 
-    let first = first.wait(Duration::from_secs(30));
-    assert_eq!(first.code, Some(0), "{first}");
+    let (mut changed, mut restarted, mut busy) = (0, 0, 0);
+    for n in 1..=RUNS {
+        let read = |kind: &str| worker.machine.read_text(format!("/run/{n}.{kind}"));
+        let (code, said) = (read("code"), read("err"));
+        let document: serde_json::Value = serde_json::from_str(&read("json")).expect("a document");
+        changed += usize::from(document["changed"] == true);
+        restarted += usize::from(document["restart"]["performed"] == true);
+        match code.trim() {
+            "0" => assert!(document["csr"]["name"].is_string(), "{document}"),
+            "75" => {
+                busy += 1;
+                assert_eq!(document["error"]["code"], 75, "{document}");
+                assert!(said.contains("another kubelet-tls is at work"), "{said}");
+            }
+            _ => panic!("exit {code}: {said}"),
+        }
+    }
+    println!(
+        "{RUNS} at once: {changed} changed, {restarted} restarted, {busy} of the others said 75"
+    );
+    assert_eq!((changed, restarted), (1, 1));
     assert_eq!(worker.config(), written);
-    assert_eq!(worker.starts(), 2);
+    assert_eq!((worker.starts(), worker.requests().len()), (2, 1));
+    worker.assert_no_leftovers();
+    worker.assert_healthy();
 }

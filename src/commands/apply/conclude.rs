@@ -110,10 +110,10 @@ impl Run<'_> {
                 kept.not_after
             ));
         }
-        let interrupted = if watched.interrupted {
-            "interrupted"
-        } else {
-            "out of time"
+        let interrupted = match (watched.interrupted, self.plan.changes()) {
+            (true, true) => "interrupted when the change was made and the kubelet healthy with it",
+            (true, false) => "interrupted",
+            (false, _) => "out of time",
         };
         let done = match wait {
             cli::Wait::Csr => {

@@ -56,11 +56,13 @@ impl Issue<'_> {
     /// When there is no certificate, or not the right one; nothing is switched then.
     pub(super) fn run(
         &self,
-        interrupts: &mut Interrupts,
+        interrupts: &Interrupts,
         document: &mut Document,
     ) -> Result<Progress, Problem> {
         let end = Instant::now() + self.arguments.timeout.max(Duration::from_secs(1));
         let names = self.names()?;
+        // What is made from here on is said to be there when a signal ends the wait for it.
+        interrupts.commit();
         let (key, mut held) = match self.taken_up(&names, end)? {
             Some(taken_up) => taken_up,
             None => self.begin(&names, end)?,
@@ -203,7 +205,7 @@ impl Issue<'_> {
         &self,
         made: &Request,
         end: Instant,
-        interrupts: &mut Interrupts,
+        interrupts: &Interrupts,
         document: &mut Document,
     ) -> Result<Held, Problem> {
         let open = Open {

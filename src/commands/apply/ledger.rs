@@ -6,8 +6,9 @@ use crate::commands::{Console, files};
 use crate::host::files::FileError;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, store};
+use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan, Target};
-use crate::receipt::{Installed, Noted, Receipt, Standing, State};
+use crate::receipt::{Installed, Noted, Receipt, Standing, State, Trial};
 use crate::report::{Document, Problem};
 use crate::yaml::MAX_BYTES;
 
@@ -96,10 +97,13 @@ impl Ledger {
         } else if !standing.contains(&Standing::Other) {
             CutOff::Partly(made)
         } else {
-            console.warn(
-                document,
-                format!("a run of {} was cut off, and its files were edited since; they are taken as they are", receipt.started),
-            );
+            // What the kubelet's own start has edited, kubeadm may write anew any day.
+            if receipt.trial.is_none() {
+                console.warn(
+                    document,
+                    format!("a run of {} was cut off, and its files were edited since; they are taken as they are", receipt.started),
+                );
+            }
             CutOff::No
         }
     }
@@ -114,14 +118,16 @@ impl Ledger {
             .map_err(|error| files::problem_of(&error))
     }
 
-    /// Writes down what is about to be changed; durable when this returns.
+    /// Writes down what is about to be changed, and to what end; durable when this returns.
     ///
     /// # Errors
     /// When it cannot be written. Nothing is changed then.
     pub(super) fn start(
         &mut self,
         plan: &Plan,
+        wanted: Bootstrap,
         installed: Option<Installed>,
+        trial: Option<Trial>,
     ) -> Result<(), Problem> {
         let mut edits = plan.edits.clone();
         for edit in &mut edits {
@@ -139,6 +145,8 @@ impl Ledger {
         let mut receipt = Receipt::started(&edits, clock::timestamp().to_string());
         // A pair that a run has left which was cut off before its edits.
         receipt.installed = installed.or(left);
+        receipt.wanted = Some(wanted);
+        receipt.trial = trial;
         self.write(receipt)
     }
 
@@ -270,6 +278,6 @@ impl Ledger {
 }
 
 /// What a file reads now; one that cannot be read is none that a run has left.
-fn read(path: &Path) -> Vec<u8> {
+pub(super) fn read(path: &Path) -> Vec<u8> {
     host_files::read(path, MAX_BYTES as u64).unwrap_or_default()
 }

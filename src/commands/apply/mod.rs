@@ -2,6 +2,7 @@
 
 mod cluster;
 mod conclude;
+mod drop_in;
 mod issue;
 mod ledger;
 mod run;
@@ -56,6 +57,7 @@ fn run_files(
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
+    let interrupts = Interrupts::hold();
     let paths = &arguments.selection.files;
     node::at_most_one_standard(paths)?;
     let piped = paths.iter().any(|path| path.as_os_str() == files::STANDARD);
@@ -95,6 +97,8 @@ fn run_files(
     tell_unchanged(&plan, wanted, console);
     report_edits(&plan, document);
     if !arguments.dry_run {
+        // All of them or none.
+        interrupts.commit();
         locks
             .edit(&plan)
             .map_err(|failure| edit_problem(&failure, document))?;
@@ -123,7 +127,10 @@ fn run_node(
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
-    let mut interrupts = Interrupts::hold();
+    if arguments.selection.root.is_none() && drop_in::is_kubelets_start() {
+        return drop_in::run(arguments, console, document);
+    }
+    let interrupts = Interrupts::hold();
     let selection = &arguments.selection;
     let rooted = selection.root.is_some();
     let restarts = arguments.restart != cli::Restart::Never && !rooted;
@@ -143,8 +150,14 @@ fn run_node(
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
     let mut ledger = Ledger::open(root, console, document)?;
+    if drop_in::is_unwanted_service(&ledger, node::wanted(selection), console) {
+        return Ok(());
+    }
     if let CutOff::Partly(edits) = &ledger.cut_off {
         let edits = edits.clone();
+        if !arguments.dry_run {
+            interrupts.commit();
+        }
         undo_part(edits, &locks, &mut ledger, arguments, console, document)?;
     }
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
@@ -156,7 +169,10 @@ fn run_node(
     }
     let made = !edits.iter().any(Edit::changes) && matches!(ledger.cut_off, CutOff::Edited(_));
     if made && let CutOff::Edited(cut_off) = &ledger.cut_off {
-        console.say("an earlier run was cut off after it had made this change; completing it");
+        console.say(match ledger.receipt().and_then(|receipt| receipt.trial) {
+            Some(_) => "the kubelet's own start has made this change; proving it",
+            None => "an earlier run was cut off after it had made this change; completing it",
+        });
         edits.clone_from(cut_off);
     }
     let node_changes = edits.iter().take(1).any(Edit::changes) && !made;
@@ -203,7 +219,7 @@ fn run_node(
             &kubelet,
             &mut ledger,
             arguments,
-            &mut interrupts,
+            &interrupts,
             console,
             document,
         )?;
@@ -249,7 +265,7 @@ fn run_node(
             arguments,
             console,
         };
-        match issue.run(&mut interrupts, document)? {
+        match issue.run(&interrupts, document)? {
             issue::Progress::Waiting => return Ok(()),
             issue::Progress::Ready(issued) => {
                 cluster.kept = Some(issued.certificate.clone());
@@ -270,7 +286,7 @@ fn run_node(
         ready,
         open: open.filter(|_| restart == Restart::No),
     };
-    run.act(&mut interrupts, document)
+    run.act(&interrupts, document)
 }
 
 /// A run that was cut off between two edits: what it made is undone, so that this one begins at the beginning and its
@@ -307,7 +323,7 @@ fn healthy_before(
     kubelet: &Kubelet,
     ledger: &mut Ledger,
     arguments: &cli::Apply,
-    interrupts: &mut Interrupts,
+    interrupts: &Interrupts,
     console: &Console,
     document: &mut Document,
 ) -> Result<(), Problem> {
@@ -319,6 +335,7 @@ fn healthy_before(
     };
     let hint = match ledger.cut_off {
         CutOff::Unedited if !arguments.dry_run => {
+            interrupts.commit();
             if gate.without_flags().prove_anew(unit, interrupts).is_ok() {
                 ledger.end(End::Undone, console, document);
                 return Err(Problem::new(

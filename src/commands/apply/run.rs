@@ -10,7 +10,7 @@ use crate::cli;
 use crate::commands::{Console, files, node, request};
 use crate::csr::{Request, State};
 use crate::host::api::Sight;
-use crate::host::signals::{self, Interrupts};
+use crate::host::signals::Interrupts;
 use crate::host::{clock, store, systemd};
 use crate::kubelet::Bootstrap;
 use crate::observed::Kubelet;
@@ -48,18 +48,19 @@ pub(in crate::commands) struct Run<'a> {
 impl Run<'_> {
     pub(in crate::commands) fn act(
         mut self,
-        interrupts: &mut Interrupts,
+        interrupts: &Interrupts,
         document: &mut Document,
     ) -> Result<(), Problem> {
         self.tell_outage(document);
-        if let Some(signal) = interrupts.received() {
-            // Nothing has happened yet.
-            signals::die_of(signal);
-        }
+        // Until here a signal has ended the run, and nothing had happened.
+        interrupts.commit();
         let installed = self.place()?;
         let changes = self.plan.changes() && !self.made;
         match (self.task.act, &installed) {
-            (Act::Apply, _) if changes => self.ledger.start(&self.plan, installed.clone())?,
+            (Act::Apply, _) if changes => {
+                self.ledger
+                    .start(&self.plan, self.task.wanted, installed.clone(), None)?
+            }
             (Act::Apply, Some(installed)) => self.ledger.start_install(installed)?,
             (Act::RollBack, _) if changes => self.ledger.start_rollback()?,
             _ => {}
@@ -198,7 +199,7 @@ impl Run<'_> {
         &mut self,
         vigil: Vigil,
         sights: Option<&Receiver<Sight>>,
-        interrupts: &mut Interrupts,
+        interrupts: &Interrupts,
     ) -> Watched {
         let console = self.console;
         let wait = self.task.wait;
@@ -265,7 +266,7 @@ impl Run<'_> {
     fn put_back(
         &mut self,
         death: &Death,
-        interrupts: &mut Interrupts,
+        interrupts: &Interrupts,
         document: &mut Document,
     ) -> Problem {
         if !death.journal.is_empty() {
@@ -288,8 +289,9 @@ impl Run<'_> {
             return refused("no file was changed, so there is nothing to put back");
         }
         self.console.say("putting everything back");
-        if let Err(failure) = self.locks.edit(&self.plan.inverse()) {
+        if let Err(failure) = self.locks.undo(&self.plan) {
             let problem = edit_problem(&failure, document);
+            document.changed = Some(true);
             let undo = &self.task.undo;
             return Problem {
                 code: Code::Io,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::approval::{Broken, Decision, Judge, Newest, quoted};
 use crate::host::api::{Admin, ApiError, escaped};
 use crate::host::clock;
-use crate::report::{Code, Problem};
+use crate::report::Problem;
 
 use super::super::admin;
 use super::gather::{self, Candidate};
@@ -33,6 +33,8 @@ pub(super) enum Acted {
     Refused(Broken),
     /// It is gone.
     Missing,
+    /// Others kept changing it.
+    Busy,
 }
 
 impl Act {
@@ -110,9 +112,7 @@ pub(super) fn act(
             Err(error) => return Err(refusal(name, act, &error)),
         }
     }
-    let message = format!("cannot approve {}: it keeps changing", quoted(name));
-    Err(Problem::new(Code::Temporary, message)
-        .hint(format!("kubectl describe csr {}", quoted(name))))
+    Ok(Acted::Busy)
 }
 
 fn refusal(name: &str, act: &Act, error: &ApiError) -> Problem {

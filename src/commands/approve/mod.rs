@@ -31,6 +31,8 @@ enum Outcome {
     Denied(Broken),
     /// It is gone.
     Missing,
+    /// Others kept changing it.
+    Busy,
 }
 
 /// Judges the requests, and approves those that keep every rule.
@@ -65,6 +67,7 @@ pub(crate) fn run(
                     Acted::Already => Outcome::Already,
                     Acted::Refused(broken) => Outcome::Refused(broken),
                     Acted::Missing => Outcome::Missing,
+                    Acted::Busy => Outcome::Busy,
                 }
             }
         };
@@ -144,7 +147,7 @@ fn report(candidate: &Candidate, outcome: &Outcome, console: &Console, document:
     let (approved, broken) = match outcome {
         Outcome::Approved | Outcome::Already => (true, None),
         Outcome::Refused(broken) | Outcome::Denied(broken) => (false, Some(broken)),
-        Outcome::Missing => (false, None),
+        Outcome::Missing | Outcome::Busy => (false, None),
     };
     let dry_run = document.dry_run == Some(true);
     if matches!(outcome, Outcome::Approved | Outcome::Denied(_)) {
@@ -157,6 +160,7 @@ fn report(candidate: &Candidate, outcome: &Outcome, console: &Console, document:
             Outcome::Refused(broken) => format!("refused: {broken}"),
             Outcome::Denied(broken) => format!("denied: {broken}"),
             Outcome::Missing => "not found".to_owned(),
+            Outcome::Busy => "not approved: it keeps changing".to_owned(),
         };
         console.table(&format!("{} {word}\n", kind(name)));
     }
@@ -186,6 +190,8 @@ struct Conclusion {
     others: usize,
     /// What was named and is not there.
     missing: Vec<String>,
+    /// A request that kept changing.
+    busy: Option<String>,
 }
 
 impl Conclusion {
@@ -207,6 +213,7 @@ impl Conclusion {
                 }
             }
             Outcome::Missing => self.missing.push(format!("{name} is gone")),
+            Outcome::Busy => self.busy = Some(name),
             Outcome::Approved | Outcome::Already => {}
         }
     }
@@ -216,9 +223,14 @@ impl Conclusion {
             console.say(&format!("{} refused", self.others));
         }
         if let Some(first) = self.first.filter(|_| !arguments.dry_run) {
-            let all = self.refused.join("; ");
+            let all = [self.refused, self.missing].concat().join("; ");
             return Err(Problem::new(Code::Refused, format!("cannot approve {all}"))
                 .hint(format!("kubectl describe csr {first}")));
+        }
+        if let Some(name) = self.busy {
+            let message = format!("cannot approve {name}: it keeps changing");
+            let hint = format!("kubectl describe csr {name}");
+            return Err(Problem::new(Code::Temporary, message).hint(hint));
         }
         if self.missing.is_empty() {
             return Ok(());

@@ -66,7 +66,8 @@ fn row(candidate: &Candidate, outcome: &Outcome, now: Timestamp) -> [String; 5] 
         Outcome::Approved => "approve".to_owned(),
         Outcome::Already => "approved already".to_owned(),
         Outcome::Refused(broken) | Outcome::Denied(broken) => format!("refuse {broken}"),
-        Outcome::Missing => "gone".to_owned(),
+        // A dry run does nothing that could meet these.
+        Outcome::Missing | Outcome::Busy => "-".to_owned(),
     };
     let age = asked.created.map_or("<unknown>".to_owned(), |created| {
         age(now.as_second() - created.as_second())

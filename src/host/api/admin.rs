@@ -49,6 +49,11 @@ impl Admin {
         self.0.connection.nonsense(reason)
     }
 
+    /// The cluster's CA certificates in DER, from the kubeconfig.
+    pub fn roots(&self) -> &[Vec<u8>] {
+        self.0.roots()
+    }
+
     /// One object as JSON, whole; failed attempts are repeated until `end`.
     ///
     /// # Errors

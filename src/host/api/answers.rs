@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::certificate::brief;
 use crate::csr::Request;
 use crate::observed::Node;
 
@@ -146,12 +147,6 @@ pub(super) fn parse_status(bytes: &[u8]) -> String {
         message.unwrap_or_default().to_owned()
     });
     brief(&message.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned()))
-}
-
-/// What a server says, fit for a line on a terminal: in length, and without control characters.
-pub(super) fn brief(text: &str) -> String {
-    let start: String = text.trim().chars().take(300).collect();
-    crate::certificate::harmless(&start)
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@ use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 
+use crate::certificate::brief;
 use crate::csr::{KUBELET_SERVING, Listing};
 use crate::host::clock;
 use crate::observed::Node;
 
-use super::answers::{brief, parse_date, parse_kubelet_config, parse_node, parse_status};
+use super::answers::{parse_date, parse_kubelet_config, parse_node, parse_status};
 use super::{ApiError, chain};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -29,6 +30,8 @@ pub(super) const OBJECT_CAP: usize = 4 * 1024 * 1024;
 pub(super) const NO_CONNECTION: Duration = Duration::from_secs(5);
 /// The longest that a server's Retry-After is obeyed: beyond any deadline, and short enough to reckon with.
 pub(super) const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
+/// The longest list that is read, in bytes: a request is some two or three kilobytes, so this is more than 100,000 of them.
+pub(super) const LIST_CAP: usize = 512 * 1024 * 1024;
 /// What is kept of an error's body, in bytes.
 pub(super) const ERROR_CAP: usize = 16 * 1024;
 
@@ -126,7 +129,12 @@ impl Connection {
     }
 
     async fn forward(&self, mut body: Body, frames: SyncSender<Vec<u8>>) -> Result<(), ApiError> {
+        let mut bytes = 0;
         while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
+            bytes += data.len();
+            if bytes > LIST_CAP {
+                return Err(self.nonsense("the list never ends"));
+            }
             // The reader gave up; it says why.
             if frames.send(data).is_err() {
                 break;

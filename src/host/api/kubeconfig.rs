@@ -17,28 +17,29 @@ use super::proxy::Proxies;
 /// A kubeconfig with everything inline is some ten kilobytes, in bytes.
 pub(super) const KUBECONFIG_CAP: u64 = 1024 * 1024;
 
-/// Reads the file and what of the environment belongs to it.
+/// What a kubeconfig's current context refers to, as far as the file alone can tell: an `https` server that is verified.
+#[derive(Debug)]
+pub struct Parsed {
+    /// `clusters[].cluster`.
+    pub cluster: Cluster,
+    /// `users[].user`, its paths as they are written.
+    pub user: AuthInfo,
+    /// `server`, whose scheme is `https`.
+    pub server: http::Uri,
+}
+
+/// Reads the bytes of a kubeconfig.
 ///
 /// # Errors
-/// What is wrong with it, without quoting it.
-pub(super) fn read(path: &Path) -> Result<Config, String> {
-    let bytes = files::read(path, KUBECONFIG_CAP).map_err(|error| error.cause.to_string())?;
-    let mut file: Kubeconfig = serde_yaml::from_slice(&bytes).map_err(|error| {
+/// What is wrong with it, without quoting it: it holds keys.
+pub fn parse(bytes: &[u8]) -> Result<Parsed, String> {
+    let mut file: Kubeconfig = serde_yaml::from_slice(bytes).map_err(|error| {
         let place = error.location().map_or_else(String::new, |place| {
             format!(" at line {}, column {}", place.line(), place.column())
         });
         format!("it is no kubeconfig{place}")
     })?;
-    let (cluster, mut user) = current(&mut file)?;
-    // Where it names files, it means them from where it lies.
-    let directory = path.parent().unwrap_or(Path::new(""));
-    for file in [
-        &mut user.client_certificate,
-        &mut user.client_key,
-        &mut user.token_file,
-    ] {
-        *file = nonempty(file.take()).map(|file| directory.join(file).display().to_string());
-    }
+    let (cluster, user) = current(&mut file)?;
     if cluster.insecure_skip_tls_verify == Some(true) {
         return Err(
             "insecure-skip-tls-verify is set, and what an unverified server says is not believed"
@@ -49,6 +50,33 @@ pub(super) fn read(path: &Path) -> Result<Config, String> {
     let server: http::Uri = server.parse().map_err(|error| format!("server: {error}"))?;
     if server.scheme_str() != Some("https") {
         return Err("the server's address is not https".into());
+    }
+    Ok(Parsed {
+        cluster,
+        user,
+        server,
+    })
+}
+
+/// Reads the file and what of the environment belongs to it.
+///
+/// # Errors
+/// What is wrong with it, without quoting it.
+pub(super) fn read(path: &Path) -> Result<Config, String> {
+    let bytes = files::read(path, KUBECONFIG_CAP).map_err(|error| error.cause.to_string())?;
+    let Parsed {
+        cluster,
+        mut user,
+        server,
+    } = parse(&bytes)?;
+    // Where it names files, it means them from where it lies.
+    let directory = path.parent().unwrap_or(Path::new(""));
+    for file in [
+        &mut user.client_certificate,
+        &mut user.client_key,
+        &mut user.token_file,
+    ] {
+        *file = nonempty(file.take()).map(|file| directory.join(file).display().to_string());
     }
     let proxies = Proxies {
         of_cluster: nonempty(cluster.proxy_url.clone()),

@@ -8,12 +8,12 @@ mod answers;
 mod cluster;
 mod connection;
 mod issue;
-mod kubeconfig;
+pub mod kubeconfig;
 mod proxy;
 mod watch;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,9 @@ pub use cluster::Keep;
 use connection::{ANSWER_DEADLINE, Connection};
 use kubeconfig::KUBECONFIG_CAP;
 use watch::Watch;
+
+/// So many sights wait to be seen; a server that sends more waits too.
+const SIGHTS: usize = 64;
 
 /// Why the API server gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -216,7 +219,7 @@ impl Api {
     /// Watches for this node's requests that are not `known`, from where `listing` ends, on a thread of its own, until
     /// `end` or until nobody listens. A dropped watch is taken up again, and an expired one begins with a new list.
     pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<Sight> {
-        let (sights, receiver) = channel();
+        let (sights, receiver) = sync_channel(SIGHTS);
         let watch = Watch {
             connection: self.connection.clone(),
             from: listing.resource_version.clone(),

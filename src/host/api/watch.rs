@@ -1,7 +1,7 @@
 //! A watch that is taken up again until its deadline.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use crate::csr::requestor_of;
@@ -18,7 +18,7 @@ pub(super) struct Watch {
     pub(super) from: String,
     pub(super) known: BTreeSet<String>,
     pub(super) end: Instant,
-    pub(super) sights: Sender<Sight>,
+    pub(super) sights: SyncSender<Sight>,
     /// Trouble was reported, and nothing better since.
     pub(super) troubled: bool,
 }

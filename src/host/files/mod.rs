@@ -1,14 +1,18 @@
 //! Files: read with a cap, replaced whole or not at all.
 #![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
 
+mod directory;
 mod replace;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+pub use directory::{Content, OutputDirectory};
 pub use replace::DirectoryLock;
 pub(super) use replace::temporary;
 
@@ -56,6 +60,9 @@ pub enum FileCause {
         /// Bytes free to this user.
         free: u64,
     },
+    /// It reads the new bytes, and a power failure may undo that: its directory could not be written to the disk.
+    #[error("{}", plain(.0))]
+    Unsynced(io::Error),
     /// It no longer reads what the plan was made for.
     #[error("it changed while this run was at work")]
     Changed,
@@ -146,6 +153,23 @@ pub fn read_capped(input: impl io::Read, cap: u64) -> Result<Vec<u8>, FileCause>
 /// `path` as it is found from every working directory, its symlinks kept.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The names in `directory`, as it has them.
+///
+/// # Errors
+/// What the operating system says.
+pub fn names(directory: &Path) -> io::Result<Vec<OsString>> {
+    // std::fs::ReadDir panics where closing a directory fails, and this is done between a write and a restart.
+    let mut entries = rustix::fs::Dir::new(fs::File::open(directory)?)?;
+    let mut names = Vec::new();
+    while let Some(entry) = entries.read() {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(OsString::from_vec(name));
+        }
+    }
+    Ok(names)
 }
 
 /// When the file was last written.

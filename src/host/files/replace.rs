@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FlockOperation, StatxAttributes, StatxFlags, XattrFlags};
 use rustix::io::Errno;
 
-use super::{FileCause, FileError, read_capped, reading, writing};
+use super::{FileCause, FileError, names, read_capped, reading, writing};
 
 /// Temporary files of ours are named `.kubelet-tls-XXXXXXXXXXXX.tmp`: hidden, and never `*.conf`, which a kubelet's
 /// `--config-dir` would read.
@@ -40,17 +40,22 @@ impl DirectoryLock {
         Self::acquire(&real).map_err(writing(path))
     }
 
-    /// Locks `directory`, without waiting.
+    /// Locks `directory` itself, without waiting.
     ///
     /// # Errors
     /// As [`Self::for_file`].
-    pub fn for_directory(directory: &Path) -> Result<Self, FileError> {
-        let real = fs::canonicalize(directory).map_err(|error| reading(directory)(error.into()))?;
-        Self::acquire(&real.join(TEMPORARY_PREFIX)).map_err(writing(directory))
+    pub fn on(directory: &Path) -> Result<Self, FileError> {
+        fs::canonicalize(directory)
+            .map_err(FileCause::from)
+            .and_then(Self::lock)
+            .map_err(writing(directory))
     }
 
     fn acquire(real: &Path) -> Result<Self, FileCause> {
-        let directory = real.parent().ok_or(FileCause::NotRegular)?.to_owned();
+        Self::lock(real.parent().ok_or(FileCause::NotRegular)?.to_owned())
+    }
+
+    fn lock(directory: PathBuf) -> Result<Self, FileCause> {
         let handle = File::open(&directory)?;
         match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { directory, handle }),
@@ -59,6 +64,32 @@ impl DirectoryLock {
             Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP) => Ok(Self { directory, handle }),
             Err(error) => Err(io::Error::from(error).into()),
         }
+    }
+
+    /// A new file of `bytes` with `mode`, on the disk, and under a name that only [`Self::sweep`] knows.
+    pub(super) fn stage(
+        &self,
+        bytes: &[u8],
+        mode: u32,
+    ) -> Result<tempfile::NamedTempFile, FileCause> {
+        let mut temporary = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .suffix(TEMPORARY_SUFFIX)
+            .rand_bytes(TEMPORARY_RANDOM)
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(&self.directory)?;
+        temporary.write_all(bytes)?;
+        // The umask is about files that nobody chose a mode for.
+        temporary
+            .as_file()
+            .set_permissions(fs::Permissions::from_mode(mode))?;
+        temporary.as_file().sync_all()?;
+        Ok(temporary)
+    }
+
+    /// Puts what happened to the directory's entries on the disk.
+    pub(super) fn sync(&self) -> Result<(), FileCause> {
+        Ok(self.handle.sync_all()?)
     }
 
     /// The directory that is locked.
@@ -73,18 +104,13 @@ impl DirectoryLock {
 
     /// Removes temporary files that a killed run left here. Under the lock nobody else can own one.
     pub fn sweep(&self) {
-        let Ok(entries) = fs::read_dir(&self.directory) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
+        for name in names(&self.directory).unwrap_or_default() {
+            let path = self.directory.join(&name);
             let ours = name.to_str().is_some_and(is_temporary)
-                && entry
-                    .file_type()
-                    .is_ok_and(|kind| kind.is_file() || kind.is_symlink());
+                && fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
             if ours {
                 // A leftover that cannot be removed harms nobody: the kubelet never reads it.
-                let _ = fs::remove_file(entry.path());
+                let _ = fs::remove_file(path);
             }
         }
     }
@@ -163,8 +189,7 @@ impl DirectoryLock {
     /// file and directory are on the disk when this returns.
     ///
     /// # Errors
-    /// What stood in the way. The file is then as it was, unless the last step, the directory's fsync, failed: then it
-    /// reads `after`, and a power failure may still undo that.
+    /// What stood in the way. The file is then as it was, except after [`FileCause::Unsynced`].
     pub fn replace(&self, path: &Path, before: &[u8], after: &[u8]) -> Result<(), FileError> {
         self.swap(path, before, after).map_err(writing(path))
     }
@@ -185,14 +210,18 @@ impl DirectoryLock {
         temporary.as_file().sync_all()?;
 
         let now = open_same(&real)?;
-        let (was, is) = (original.metadata()?, now.metadata()?);
-        let same_file = (was.dev(), was.ino()) == (is.dev(), is.ino());
-        if !same_file || read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
+        let same = is_same(&original.metadata()?, &now.metadata()?);
+        if !same || read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
             return Err(FileCause::Changed);
         }
-        temporary.persist(&real).map_err(|failed| failed.error)?;
-        self.handle.sync_all()?;
-        Ok(())
+        let written = temporary.persist(&real).map_err(|failed| failed.error)?;
+        // Whoever may write to the directory may have put something else in the temporary file's place.
+        let there =
+            fs::symlink_metadata(&real).and_then(|is| Ok(is_same(&written.metadata()?, &is)));
+        if !there.map_err(FileCause::Unsynced)? {
+            return Err(FileCause::Changed);
+        }
+        self.handle.sync_all().map_err(FileCause::Unsynced)
     }
 }
 
@@ -204,6 +233,10 @@ pub(in crate::host) fn temporary() -> tempfile::Builder<'static, 'static> {
         .suffix(TEMPORARY_SUFFIX)
         .rand_bytes(TEMPORARY_RANDOM);
     builder
+}
+
+fn is_same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
 fn is_temporary(name: &str) -> bool {
@@ -276,7 +309,7 @@ mod tests {
         (directory, path)
     }
 
-    fn names(directory: &Path) -> Vec<String> {
+    fn listed(directory: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(directory)
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -301,7 +334,7 @@ mod tests {
                 b"kept"
             );
         }
-        assert_eq!(names(directory.path()), ["config.yaml"]);
+        assert_eq!(listed(directory.path()), ["config.yaml"]);
     }
 
     #[test]
@@ -312,7 +345,7 @@ mod tests {
             let error = lock.replace(&path, b"old", b"new").unwrap_err();
             assert!(matches!(error.cause, FileCause::Changed), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), now);
-            assert_eq!(names(directory.path()), ["config.yaml"]);
+            assert_eq!(listed(directory.path()), ["config.yaml"]);
         }
     }
 
@@ -367,12 +400,18 @@ mod tests {
             fs::write(directory.path().join(name), "").unwrap();
         }
         fs::create_dir(directory.path().join(".kubelet-tls-abcdefABCDE2.tmp")).unwrap();
+        symlink(
+            &path,
+            directory.path().join(".kubelet-tls-abcdefABCDE3.tmp"),
+        )
+        .unwrap();
         DirectoryLock::for_file(&path).unwrap().sweep();
         assert_eq!(
-            names(directory.path()),
+            listed(directory.path()),
             [
                 ".kubelet-tls-abcdefABCDE-.tmp",
                 ".kubelet-tls-abcdefABCDE2.tmp",
+                ".kubelet-tls-abcdefABCDE3.tmp",
                 ".kubelet-tls-notes.tmp",
                 "config.yaml",
                 "x.tmp"

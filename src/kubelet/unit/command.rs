@@ -21,7 +21,8 @@ impl<'a> Command<'a> {
         if exec_start.trim().is_empty() {
             return Err("the unit has no ExecStart=".to_owned());
         }
-        let unclear = || format!("ExecStart= is not as systemctl prints it: {exec_start}");
+        // not quoted here or below: --manifest-url-header may hold a credential
+        let unclear = || "ExecStart= is not as systemctl prints it".to_owned();
         let line = exec_start.trim().lines().next_back().unwrap_or_default();
         let block = match line.rsplit_once(" } { path=") {
             Some((_, last)) => last,
@@ -39,9 +40,10 @@ impl<'a> Command<'a> {
         };
         let words: Vec<_> = argv.split(' ').collect();
         if words.contains(&"") {
-            return Err(format!(
-                "ExecStart= has an argument that is empty or has spaces, which systemctl does not show apart: {argv}"
-            ));
+            return Err(
+                "ExecStart= has an argument that is empty or has spaces, which systemctl does not show apart"
+                    .to_owned(),
+            );
         }
         Ok(Self {
             words,

@@ -87,9 +87,8 @@ impl Variables {
                 Some(quoted) => unquoted(quoted),
                 None => Some(bare(rest)),
             }
-            .ok_or_else(|| format!("Environment= is cut off: {rest}"))?;
-            let word = String::from_utf8(word)
-                .map_err(|_| format!("Environment= is not UTF-8: {rest}"))?;
+            .ok_or("Environment= is cut off")?;
+            let word = String::from_utf8(word).map_err(|_| "Environment= is not UTF-8")?;
             match word.split_once('=') {
                 Some((name, value)) => {
                     let variable = name.to_owned();
@@ -98,7 +97,7 @@ impl Variables {
                         .insert(name.to_owned(), (value.to_owned(), source));
                 }
                 None if word == "[unprintable]" => self.withheld = true,
-                None => return Err(format!("Environment= assigns nothing with {word}")),
+                None => return Err("a word of Environment= assigns nothing".to_owned()),
             }
             rest = behind.trim_start_matches(' ');
         }

@@ -1,6 +1,6 @@
 //! Faults to inject: an API server on a bad day.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use super::http::{Conn, Request, Response, chunk};
@@ -17,6 +17,7 @@ pub struct Matcher {
     method: Option<String>,
     path: Option<String>,
     user: Option<String>,
+    agent: Option<String>,
     watch: Option<bool>,
     skip: usize,
     times: Option<usize>,
@@ -47,6 +48,13 @@ impl Matcher {
     #[must_use]
     pub fn user(mut self, name: &str) -> Self {
         self.user = Some(name.into());
+        self
+    }
+
+    /// Only requests of a program that calls itself so, up to what follows: `kubelet-tls/`.
+    #[must_use]
+    pub fn agent(mut self, start: &str) -> Self {
+        self.agent = Some(start.into());
         self
     }
 
@@ -97,6 +105,10 @@ impl Matcher {
                 .as_ref()
                 .is_none_or(|p| request.target.contains(p))
             && self.user.as_ref().is_none_or(|u| u == user)
+            && self.agent.as_ref().is_none_or(|a| {
+                let agent = request.header("user-agent");
+                agent.is_some_and(|agent| agent.starts_with(a.as_str()))
+            })
             && self.watch.is_none_or(|w| w == request.is_watch())
     }
 
@@ -151,6 +163,8 @@ pub enum Fault {
     Trickle(Duration),
     /// These bytes for head and body, then the connection closes.
     Raw(Vec<u8>),
+    /// Whatever this writes for head and body, be it without end, then the connection closes.
+    Script(fn(&mut dyn Write) -> io::Result<()>),
     /// 200 with this body, such as a captured one.
     Body(Vec<u8>),
     /// A watch: the connection is reset after so many events.
@@ -292,6 +306,11 @@ impl Fault {
             }
             Self::Raw(bytes) => {
                 conn.send(bytes)?;
+                Then::Close
+            }
+            Self::Script(script) => {
+                script(&mut conn.tls)?;
+                conn.tls.flush()?;
                 Then::Close
             }
             Self::Body(body) if request.is_watch() => {

@@ -53,6 +53,7 @@ impl ApiServer {
             changed: Condvar::new(),
             faults: Mutex::default(),
             requests: Mutex::default(),
+            objects: Mutex::default(),
             auto_approve: Mutex::default(),
             stopping: AtomicBool::new(false),
             mute: AtomicBool::new(false),
@@ -130,6 +131,17 @@ impl ApiServer {
     pub fn set_api_endpoints(&self, addresses: &[&str]) {
         let addresses = addresses.iter().map(|ip| (*ip).to_owned()).collect();
         self.cluster.store.lock().unwrap().services.endpoints = addresses;
+    }
+
+    /// Answers an administrator's GET of `path` with this JSON, whatever else the server would say.
+    pub fn set_object(&self, path: &str, json: impl Into<String>) {
+        let mut objects = self.cluster.objects.lock().unwrap();
+        objects.insert(path.to_owned(), json.into());
+    }
+
+    /// Answers `path` again as ever.
+    pub fn remove_object(&self, path: &str) {
+        self.cluster.objects.lock().unwrap().remove(path);
     }
 
     /// Makes the ConfigMap, or changes its data.

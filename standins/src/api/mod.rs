@@ -104,6 +104,8 @@ pub(crate) struct Cluster {
     pub(crate) changed: Condvar,
     faults: Mutex<Vec<(Matcher, Fault)>>,
     requests: Mutex<Vec<Logged>>,
+    /// What else administrators may get: JSON by path.
+    objects: Mutex<std::collections::BTreeMap<String, String>>,
     auto_approve: Mutex<Option<Duration>>,
     stopping: AtomicBool,
     mute: AtomicBool,

@@ -145,6 +145,12 @@ impl Cluster {
         ];
         let segments: Vec<&str> = request.path.split('/').filter(|s| !s.is_empty()).collect();
         let method = request.method.as_str();
+        if method == "GET" && user.is_admin() {
+            let objects = self.objects.lock().unwrap();
+            if let Some(json) = objects.get(&request.path) {
+                return Ok(Answer::Whole(Response::json(json.clone())));
+            }
+        }
         let whole = match (method, segments.as_slice()) {
             ("GET", ["version"]) => Ok(self.version()),
             ("GET", ["healthz" | "livez" | "readyz"]) => Ok(Response::text(200, "ok")),

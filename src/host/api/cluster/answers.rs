@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::certificate::brief;
 use crate::conditions;
-use crate::host::api::answers::brief;
 use crate::observed::KubeletConfigMap;
 
 pub(super) fn parse_minor(bytes: &[u8]) -> Result<u32, serde_json::Error> {

@@ -17,7 +17,7 @@ use super::{Api, ApiError};
 use answers::{parse_configmap, parse_configz, parse_minor, parse_node_names};
 
 /// Nodes to a page; of each the metadata alone, a few kilobytes, is asked for.
-const PAGE: u32 = 250;
+const PAGE: u32 = 100;
 /// More than any cluster has; a list without end has more.
 const MAX_NODES: usize = 50_000;
 

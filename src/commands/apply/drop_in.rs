@@ -1,0 +1,357 @@
+//! `apply` as a part of the kubelet's own start, which is what `systemd/kubelet.service.d` makes of it: the change that
+//! somebody has made here with an `apply` of his own is made again where kubeadm has written the file anew.
+//!
+//! Nobody watches the kubelet that starts then. So the receipt stays Started, on trial: where that kubelet ends by
+//! itself, its next start undoes the edit, and every later one leaves the node alone until somebody applies.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::apply::Locks;
+use crate::cli;
+use crate::commands::node::{self, Need, When};
+use crate::commands::{Console, diff, files};
+use crate::host::files::FileCause;
+use crate::host::{clock, environment, process, systemd};
+use crate::kubelet::Bootstrap;
+use crate::plan::{Edit, Plan, Restart};
+use crate::receipt::{Receipt, Standing, State, Trial};
+use crate::report::{Code, Document, Problem};
+
+use super::ledger::{End, Ledger, read};
+use super::{edit_problem, report_edits, tell_unchanged};
+
+/// The unit that is shipped beside the drop-in.
+const SERVICE: &str = "kubelet-tls.service";
+/// A kubelet that lived longer than this did not die of its configuration: with a bad one it exits within about a second
+/// (kubelet-facts), and systemd starts it again 10 s later.
+const TRIAL: Duration = Duration::from_secs(600);
+
+/// Whether this process is part of the start of kubelet.service. Its control group says so; where that cannot be read,
+/// systemd's id of the start does, which it gives to every process of the unit.
+pub(super) fn is_kubelets_start() -> bool {
+    process::is_part_of(systemd::KUBELET).unwrap_or_else(|_| {
+        let start = environment::first_of(&["INVOCATION_ID"]);
+        start.is_some_and(|start| {
+            systemd::show(systemd::KUBELET).is_ok_and(|unit| unit.invocation_id == start)
+        })
+    })
+}
+
+/// Whether this process is that of `systemd/kubelet-tls.service`, and the last word on this node was that it be left
+/// alone: a unit keeps what somebody has decided, and never tries anew what was put back.
+pub(super) fn is_unwanted_service(ledger: &Ledger, wanted: Bootstrap, console: &Console) -> bool {
+    let Some(receipt) = ledger
+        .receipt()
+        .filter(|_| process::is_part_of(SERVICE).unwrap_or(false))
+    else {
+        return false;
+    };
+    let decided = match receipt.state {
+        State::PutBack | State::RolledBack | State::RollingBack => true,
+        State::Done | State::Started => receipt.wanted != Some(wanted),
+    };
+    if decided && let Verdict::LeaveAlone(why) = judge(receipt, wanted, 0, Timestamp::MIN) {
+        leave_alone(&why, console);
+    }
+    decided
+}
+
+/// Runs the verb within that start.
+///
+/// # Errors
+/// What kept it from its end.
+pub(super) fn run(
+    arguments: &cli::Apply,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    if arguments.restart != cli::Restart::Never || !arguments.selection.kubeadm_config.is_empty() {
+        return Err(Problem::new(
+            Code::Refused,
+            "cannot apply within the start of kubelet.service: it can only edit the kubelet's own file there, and restart nothing",
+        )
+        .hint("kubelet-tls apply --restart never --wait none"));
+    }
+    let wanted = node::wanted(&arguments.selection);
+    // A kubelet that waits for `kubeadm join` has no file to lock.
+    if Ledger::open(None, console, document)?.receipt().is_none() {
+        leave_alone("nobody has applied the change on this node", console);
+        return Ok(());
+    }
+    let located = node::locate(None, Need::Unit, When::NextStart)?;
+    let paths = located.paths()?;
+    let locks =
+        Locks::of(paths.iter().map(PathBuf::as_path)).map_err(|error| match error.cause {
+            // Most likely an `apply` that waits for this very start.
+            FileCause::Locked(_) => Problem::new(
+                Code::Temporary,
+                "cannot take part in this start of the kubelet: another run is at work, and sees to it",
+            ),
+            _ => node::unreadable(&error, true),
+        })?;
+    let ledger = Ledger::open(None, console, document)?;
+    let restarts = located.unit.as_ref().map_or(0, |unit| unit.n_restarts);
+    let Some(receipt) = ledger.receipt().cloned() else {
+        return Ok(());
+    };
+    match judge(&receipt, wanted, restarts, clock::timestamp()) {
+        Verdict::LeaveAlone(why) => {
+            leave_alone(&why, console);
+            Ok(())
+        }
+        Verdict::PutBack => put_back(&receipt, &locks, ledger, arguments, console, document),
+        Verdict::Make(trial) => {
+            let kubelet = located.read(console, document)?;
+            let plan = Plan {
+                edits: vec![node::edit(&kubelet, wanted, console, document)?],
+                restart: Restart::No,
+            };
+            let work = Work {
+                plan,
+                wanted,
+                locks,
+                ledger,
+                restarts,
+                dry_run: arguments.dry_run,
+            };
+            work.make(trial, console, document)
+        }
+    }
+}
+
+/// What a start is to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// See to it that the change is there.
+    Make(Earlier),
+    /// Undo what an earlier start has made: its kubelet ended by itself.
+    PutBack,
+    /// Nothing, and why.
+    LeaveAlone(String),
+}
+
+/// How the kubelet lived with the change before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Earlier {
+    /// It was proved.
+    Proved,
+    /// It was made at a start, and the kubelet has lived with it for so long that it counts as proved.
+    Lived,
+    /// It was made at a start not long ago.
+    OnTrial,
+}
+
+fn judge(receipt: &Receipt, wanted: Bootstrap, restarts: u64, now: Timestamp) -> Verdict {
+    let apply = format!("the apply of {}", receipt.started);
+    let alone = |why: &str| Verdict::LeaveAlone(format!("{apply} {why}"));
+    match (receipt.state, receipt.trial) {
+        (State::PutBack, _) => alone("was put back, because the kubelet did not live with it"),
+        (State::RolledBack, _) => alone("was rolled back"),
+        (State::RollingBack, _) => alone("is being rolled back"),
+        _ if receipt.wanted != Some(wanted) => alone("was for the opposite"),
+        (State::Started, None) => {
+            alone("was cut off, and nobody has seen the kubelet live with it")
+        }
+        (State::Done, _) => Verdict::Make(Earlier::Proved),
+        (State::Started, Some(trial)) => {
+            let age = receipt
+                .started
+                .parse::<Timestamp>()
+                .map(|started| now - started);
+            // A clock that was set back says nothing, so the kubelet gets no credit for it.
+            let is_old = age.is_ok_and(|age| {
+                age.total(jiff::Unit::Second)
+                    .is_ok_and(|seconds| seconds >= TRIAL.as_secs_f64())
+            });
+            // systemd counts from 0 again after a start that somebody asked for.
+            let by_itself = restarts > 0 && restarts != trial.n_restarts;
+            match (is_old, by_itself) {
+                (true, _) => Verdict::Make(Earlier::Lived),
+                (false, true) => Verdict::PutBack,
+                (false, false) => Verdict::Make(Earlier::OnTrial),
+            }
+        }
+    }
+}
+
+/// What a start that makes the change works with.
+struct Work {
+    plan: Plan,
+    wanted: Bootstrap,
+    locks: Locks,
+    ledger: Ledger,
+    restarts: u64,
+    dry_run: bool,
+}
+
+impl Work {
+    fn make(
+        mut self,
+        earlier: Earlier,
+        console: &Console,
+        document: &mut Document,
+    ) -> Result<(), Problem> {
+        let changes = self.plan.changes();
+        if changes {
+            self.ledger.inspect()?;
+        }
+        self.locks
+            .inspect(&self.plan)
+            .map_err(|error| files::problem_of(&error))?;
+        self.plan
+            .edits
+            .iter()
+            .for_each(|edit| diff::show_text(edit, console));
+        tell_unchanged(&self.plan, self.wanted, console);
+        report_edits(&self.plan, document);
+        document.changed = Some(changes);
+        if self.dry_run {
+            return Ok(());
+        }
+        if !changes {
+            if earlier == Earlier::Lived {
+                self.ledger.end(End::Made, console, document);
+            }
+            return Ok(());
+        }
+        let trial = Trial {
+            n_restarts: self.restarts,
+        };
+        self.ledger
+            .start(&self.plan, self.wanted, None, Some(trial))?;
+        self.locks
+            .edit(&self.plan)
+            .map_err(|failure| edit_problem(&failure, document))?;
+        console.say("the kubelet that starts now reads it; should it end by itself, its next start puts the file back");
+        Ok(())
+    }
+}
+
+fn put_back(
+    receipt: &Receipt,
+    locks: &Locks,
+    mut ledger: Ledger,
+    arguments: &cli::Apply,
+    console: &Console,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let edits: Vec<Edit> = receipt
+        .standing(read)
+        .into_iter()
+        .filter_map(|standing| match standing {
+            Standing::After(edit) => Some(edit.inverse()),
+            // Written anew since: as somebody else wants it.
+            Standing::Before | Standing::Other => None,
+        })
+        .collect();
+    let plan = Plan {
+        edits,
+        restart: Restart::No,
+    };
+    console.warn(
+        document,
+        "the kubelet ended by itself soon after its start had made this change again, so it is put back: kubelet-tls apply, to try it under watch",
+    );
+    plan.edits
+        .iter()
+        .for_each(|edit| diff::show_text(edit, console));
+    report_edits(&plan, document);
+    document.changed = Some(plan.changes());
+    document.rolled_back = Some(true);
+    if arguments.dry_run {
+        return Ok(());
+    }
+    locks
+        .edit(&plan)
+        .map_err(|failure| edit_problem(&failure, document))?;
+    ledger.end(End::Undone, console, document);
+    Ok(())
+}
+
+fn leave_alone(why: &str, console: &Console) {
+    console.say(&format!(
+        "left alone: {why}; to have the change made, and kept from then on: kubelet-tls apply"
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THEN: &str = "2026-11-23T07:16:56Z";
+
+    fn receipt(state: State, trial: Option<u64>) -> Receipt {
+        Receipt {
+            state,
+            wanted: Some(Bootstrap::Enabled),
+            trial: trial.map(|n_restarts| Trial { n_restarts }),
+            ..Receipt::started(&[], THEN.into())
+        }
+    }
+
+    fn after(seconds: i64) -> Timestamp {
+        THEN.parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds)
+    }
+
+    fn judged(receipt: &Receipt, restarts: u64, seconds: i64) -> Verdict {
+        judge(receipt, Bootstrap::Enabled, restarts, after(seconds))
+    }
+
+    #[test]
+    fn only_a_change_that_was_proved_here_is_made_again() {
+        let done = receipt(State::Done, None);
+        assert_eq!(judged(&done, 7, 20), Verdict::Make(Earlier::Proved));
+        let alone = |receipt: &Receipt, wanted| {
+            matches!(judge(receipt, wanted, 0, after(20)), Verdict::LeaveAlone(_))
+        };
+        assert!(alone(&done, Bootstrap::Disabled));
+        // Receipts of a time when that was not written down.
+        let unknown = Receipt {
+            wanted: None,
+            ..done
+        };
+        assert!(alone(&unknown, Bootstrap::Enabled) && alone(&unknown, Bootstrap::Disabled));
+        for (state, trial) in [
+            (State::Started, None),
+            (State::PutBack, None),
+            (State::PutBack, Some(0)),
+            (State::RollingBack, None),
+            (State::RollingBack, Some(0)),
+            (State::RolledBack, None),
+        ] {
+            assert!(
+                alone(&receipt(state, trial), Bootstrap::Enabled),
+                "{state:?} {trial:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_kubelet_that_ended_by_itself_gets_its_file_back() {
+        for (then, restarts, seconds, verdict) in [
+            (0, 1, 11, Verdict::PutBack),
+            (5, 6, 11, Verdict::PutBack),
+            // After a reboot, or a restart that was asked for, and then a death.
+            (5, 1, 11, Verdict::PutBack),
+            (0, 1, 599, Verdict::PutBack),
+            // A clock set back proves nothing.
+            (0, 1, -3600, Verdict::PutBack),
+            // Somebody asked for these.
+            (0, 0, 11, Verdict::Make(Earlier::OnTrial)),
+            (5, 0, 11, Verdict::Make(Earlier::OnTrial)),
+            (5, 5, 11, Verdict::Make(Earlier::OnTrial)),
+            (0, 0, 601, Verdict::Make(Earlier::Lived)),
+            (0, 1, 601, Verdict::Make(Earlier::Lived)),
+        ] {
+            let receipt = receipt(State::Started, Some(then));
+            assert_eq!(
+                judged(&receipt, restarts, seconds),
+                verdict,
+                "{then} {restarts} {seconds}"
+            );
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A directory of generated files, written all or, as far as can be, not at all.
+#![expect(clippy::disallowed_methods, reason = "this is where files are written")]
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{DirectoryLock, FileCause, FileError, reading, writing};
+
+/// A file of the directory as it is. Its `Debug` says nothing of what is in it: it may be a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content {
+    /// What it says.
+    pub bytes: Vec<u8>,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Content")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The directory, locked.
+#[derive(Debug)]
+pub struct OutputDirectory {
+    path: PathBuf,
+    lock: DirectoryLock,
+}
+
+impl OutputDirectory {
+    /// Creates the directory where there is none (0755, and its parents), locks it without waiting, and removes what a
+    /// killed run left half written.
+    ///
+    /// # Errors
+    /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(path)
+            .map_err(|error| writing(path)(error.into()))?;
+        let lock = DirectoryLock::on(path)?;
+        lock.sweep();
+        Ok(Self {
+            path: path.to_owned(),
+            lock,
+        })
+    }
+
+    /// Where the file `name` is, as the user named the directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The file `name`; none where there is none.
+    ///
+    /// # Errors
+    /// [`FileCause::NotRegular`] where it is a directory or a symlink, which would lead elsewhere; or what
+    /// [`super::read`] says.
+    pub fn read(&self, name: &str, cap: u64) -> Result<Option<Content>, FileError> {
+        let path = self.file(name);
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(reading(&path)(error.into())),
+        };
+        if !metadata.is_file() {
+            return Err(reading(&path)(FileCause::NotRegular));
+        }
+        Ok(Some(Content {
+            bytes: super::read(&path, cap)?,
+            mode: metadata.permissions().mode() & 0o7777,
+        }))
+    }
+
+    /// Writes `files` (name, bytes, mode) in their order and removes `gone`. What `last` names is taken away before the
+    /// first file changes and is the last to be written, so that no tool takes a directory of which one half is new.
+    ///
+    /// # Errors
+    /// What stood in the way: nothing is different where a file could not be written, for want of space say; else the
+    /// directory is without its `last` file until the next run.
+    pub fn write(
+        &self,
+        files: &[(&str, &[u8], u32)],
+        gone: &[&str],
+        last: &[&str],
+    ) -> Result<(), FileError> {
+        let mut staged = Vec::new();
+        for (name, bytes, mode) in files {
+            let temporary = self.lock.stage(bytes, *mode);
+            let temporary = temporary.map_err(|cause| writing(&self.file(name))(cause))?;
+            staged.push((self.file(name), temporary));
+        }
+        if staged.len() + gone.len() > 1 {
+            for name in last {
+                self.remove(name)?;
+            }
+            self.sync()?;
+        }
+        for (path, temporary) in staged {
+            temporary
+                .persist(&path)
+                .map_err(|failed| writing(&path)(failed.error.into()))?;
+        }
+        for name in gone {
+            self.remove(name)?;
+        }
+        self.sync()
+    }
+
+    fn sync(&self) -> Result<(), FileError> {
+        self.lock.sync().map_err(writing(&self.path))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), FileError> {
+        let path = self.file(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(writing(&path)(error.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_get_their_modes_and_leave_nothing_beside_them() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let directory = OutputDirectory::open(&path).unwrap();
+        fs::write(path.join("old"), "").unwrap();
+        directory
+            .write(
+                &[("key", b"secret", 0o600), ("index", b"all", 0o644)],
+                &["old", "never"],
+                &["index"],
+            )
+            .unwrap();
+        assert_eq!(names(&path), ["index", "key"]);
+        let key = directory.read("key", 10).unwrap().unwrap();
+        assert!(key.bytes == b"secret" && key.mode == 0o600);
+        assert_eq!(directory.read("index", 10).unwrap().unwrap().mode, 0o644);
+        assert!(directory.read("none", 10).unwrap().is_none());
+        assert!(matches!(
+            OutputDirectory::open(&path).unwrap_err().cause,
+            FileCause::Locked(_)
+        ));
+    }
+
+    #[test]
+    fn the_last_file_is_not_there_while_the_others_change() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::open(parent.path()).unwrap();
+        fs::write(parent.path().join("index"), "old").unwrap();
+        // A directory in a file's place stops the run between two files.
+        fs::create_dir(parent.path().join("key")).unwrap();
+        let error = directory
+            .write(
+                &[
+                    ("crt", b"new", 0o644),
+                    ("key", b"new", 0o600),
+                    ("index", b"new", 0o644),
+                ],
+                &[],
+                &["index"],
+            )
+            .unwrap_err();
+        assert!(
+            error.to_string().ends_with("key: is a directory"),
+            "{error}"
+        );
+        assert_eq!(names(parent.path()), ["crt", "key"]);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_neither_read_nor_followed() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::open(parent.path()).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", parent.path().join("key")).unwrap();
+        assert!(matches!(
+            directory.read("key", 10).unwrap_err().cause,
+            FileCause::NotRegular
+        ));
+    }
+}

@@ -1,0 +1,322 @@
+//! A metrics-server that runs: which of its two TLS channels is broken, and what to do.
+
+mod objects;
+
+use std::fmt;
+
+use crate::certificate::Certificate;
+use crate::conditions::{Condition, Kind, Status, Verdict, fails, holds, unknown};
+use crate::observed::{NotServed, Served, Unverified};
+
+pub use objects::{
+    ADDRESS_TYPES, ApiService, Deployment, Dialled, Service, Source, dialled, of_config_map,
+    of_secret,
+};
+
+/// All that the conditions are drawn from. An `Err` says why something was not seen.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// The APIService; none where there is none.
+    pub api_service: Option<ApiService>,
+    /// Its serving certificate, verified against the `caBundle` for the name that the API server verifies.
+    pub serving: Result<Serving, String>,
+    /// The Deployment.
+    pub deployment: Result<Deployment, String>,
+    /// What the kubelets are verified against, for people.
+    pub kubelet_ca: Result<String, String>,
+    /// What each kubelet serves, verified against that.
+    pub kubelets: Result<Kubelets, String>,
+}
+
+/// Kubelets, and what each serves.
+pub type Kubelets = Vec<(Dialled, Result<Served, NotServed>)>;
+
+/// The serving certificate and what became of its verification.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// Where it was seen.
+    pub place: Place,
+    /// The name that was verified.
+    pub name: String,
+    /// The certificate and the verdict.
+    pub served: Served,
+}
+
+/// Where the serving certificate was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On the wire, at this address.
+    Wire(std::net::SocketAddr),
+    /// In this Secret, because the address could not be reached from here, for this reason.
+    Secret(String, String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wire(address) => write!(f, "{address}"),
+            Self::Secret(name, _) => write!(f, "secret/{name}"),
+        }
+    }
+}
+
+/// The command that puts both channels right.
+const INSTALL: &str =
+    "kubelet-tls metrics-server --out metrics-server && kubectl apply -k metrics-server";
+/// How many nodes are named.
+const NAMED: usize = 5;
+
+/// Draws the conditions: what each channel rests on, then each channel.
+pub fn conditions(seen: &Evidence) -> Vec<Condition> {
+    let verifies = api_service_verifies(seen);
+    let trusted = certificate_trusted(seen);
+    let verified = kubelets_verified(seen);
+    let kubelets = kubelets_trusted(seen);
+    let to_metrics_server = channel(&[
+        (Kind::APIServiceVerifies, &verifies),
+        (Kind::MetricsServerCertificateTrusted, &trusted),
+    ]);
+    let to_kubelets = channel(&[
+        (Kind::KubeletsVerified, &verified),
+        (Kind::KubeletsTrusted, &kubelets),
+    ]);
+    [
+        (Kind::APIServiceVerifies, verifies),
+        (Kind::MetricsServerCertificateTrusted, trusted),
+        (Kind::APIServiceAvailable, available(seen)),
+        (Kind::KubeletsVerified, verified),
+        (Kind::KubeletsTrusted, kubelets),
+        (Kind::APIServerToMetricsServer, to_metrics_server),
+        (Kind::MetricsServerToKubelets, to_kubelets),
+    ]
+    .into_iter()
+    .map(|(kind, verdict)| Condition::new(kind, verdict))
+    .collect()
+}
+
+/// What a channel comes to: the first thing it rests on that fails, else that is unknown.
+fn channel(rests_on: &[(Kind, &Verdict)]) -> Verdict {
+    let first = |status: Status| rests_on.iter().find(|(_, verdict)| verdict.0 == status);
+    if let Some((kind, (_, _, _, hint))) = first(Status::False) {
+        let message = format!("this channel is insecure or broken: see {kind}");
+        return (Status::False, "Broken", message, hint.clone());
+    }
+    match first(Status::Unknown) {
+        Some((kind, _)) => unknown("NotSeen", format!("see {kind}")),
+        None => holds("Verified", "verification is on, and succeeds"),
+    }
+}
+
+fn missing() -> Verdict {
+    fails(
+        "NotFound",
+        "the cluster has no APIService v1beta1.metrics.k8s.io",
+        INSTALL,
+    )
+}
+
+fn api_service_verifies(seen: &Evidence) -> Verdict {
+    let Some(api_service) = &seen.api_service else {
+        return missing();
+    };
+    if api_service.skips_verification {
+        return fails(
+            "SkipsVerification",
+            "insecureSkipTLSVerify is true: whoever answers in metrics-server's place is believed",
+            INSTALL,
+        );
+    }
+    match &api_service.ca_bundle {
+        Err(why) => fails("CABundleUnusable", format!("caBundle: {why}"), INSTALL),
+        // The API server then falls back on its own system's roots, which no metrics-server has a certificate of.
+        Ok(cas) if cas.is_empty() => fails(
+            "NoCABundle",
+            "caBundle is empty, so no certificate of metrics-server verifies",
+            INSTALL,
+        ),
+        Ok(cas) => holds(
+            "CABundleSet",
+            format!(
+                "caBundle holds {} CA(s), insecureSkipTLSVerify is not true",
+                cas.len()
+            ),
+        ),
+    }
+}
+
+fn certificate_trusted(seen: &Evidence) -> Verdict {
+    if seen.api_service.is_none() {
+        return missing();
+    }
+    let serving = match &seen.serving {
+        Ok(serving) => serving,
+        Err(why) => return unknown("NotSeen", why.as_str()),
+    };
+    let (place, name, certificate) = (&serving.place, &serving.name, &serving.served.certificate);
+    let aside = match place {
+        Place::Wire(_) => String::new(),
+        Place::Secret(_, why) => format!("; read from the Secret, because {why}"),
+    };
+    match &serving.served.verified {
+        Ok(()) => holds(
+            "Verifies",
+            format!(
+                "{place} verifies for {name}, valid until {}{aside}",
+                certificate.not_after
+            ),
+        ),
+        Err(why) => {
+            let (reason, cause) = cause(why, certificate, name, "the caBundle");
+            fails(reason, format!("{place} {cause}{aside}"), INSTALL)
+        }
+    }
+}
+
+/// Why it does not verify, as a reason and in words that follow what was looked at.
+fn cause(
+    why: &Unverified,
+    certificate: &Certificate,
+    name: &str,
+    ca: &str,
+) -> (&'static str, String) {
+    match why {
+        Unverified::UnknownAuthority => (
+            "UnknownAuthority",
+            format!(
+                "has a certificate of {}, which {ca} does not verify",
+                certificate.issuer
+            ),
+        ),
+        Unverified::Expired => (
+            "Expired",
+            format!(
+                "has a certificate that is not valid now: until {}",
+                certificate.not_after
+            ),
+        ),
+        Unverified::WrongName => (
+            "NameMissing",
+            format!(
+                "has a certificate for {} and not for {name}",
+                certificate.names.describe()
+            ),
+        ),
+        Unverified::Other(why) => ("Unverified", format!("does not verify: {why}")),
+    }
+}
+
+fn available(seen: &Evidence) -> Verdict {
+    let Some(api_service) = &seen.api_service else {
+        return missing();
+    };
+    match &api_service.available {
+        Some((true, why)) => holds("Available", why.as_str()),
+        Some((false, why)) => fails(
+            "NotAvailable",
+            why.as_str(),
+            "kubectl describe apiservice v1beta1.metrics.k8s.io",
+        ),
+        None => unknown("NotSeen", "the APIService has no condition Available yet"),
+    }
+}
+
+fn kubelets_verified(seen: &Evidence) -> Verdict {
+    let deployment = match &seen.deployment {
+        Ok(deployment) => deployment,
+        Err(why) => return unknown("NotSeen", why.as_str()),
+    };
+    let name = &deployment.name;
+    if deployment.takes_any_kubelet() {
+        return fails(
+            "InsecureFlag",
+            format!(
+                "deployment/{name} is given --kubelet-insecure-tls: whoever answers in a kubelet's place is believed, and given the token"
+            ),
+            INSTALL,
+        );
+    }
+    match &seen.kubelet_ca {
+        Ok(ca) => holds(
+            "Verifies",
+            format!("deployment/{name} verifies kubelets against {ca}"),
+        ),
+        Err(why) => unknown("CANotSeen", why.as_str()),
+    }
+}
+
+fn kubelets_trusted(seen: &Evidence) -> Verdict {
+    let kubelets = match (&seen.kubelets, &seen.kubelet_ca) {
+        (Ok(kubelets), Ok(_)) if !kubelets.is_empty() => kubelets,
+        (Ok(_), Ok(_)) => {
+            return unknown(
+                "NoNodes",
+                "no Node has an address that metrics-server dials",
+            );
+        }
+        (Err(why), _) | (_, Err(why)) => return unknown("NotSeen", why.as_str()),
+    };
+    let ca = seen.kubelet_ca.as_deref().unwrap_or_default();
+    let mut bad = Vec::new();
+    let mut unreached = Vec::new();
+    for (dialled, served) in kubelets {
+        let at = format!("{} ({})", dialled.node, dialled.address);
+        match served {
+            Ok(Served {
+                verified: Ok(()), ..
+            }) => {}
+            Ok(Served {
+                certificate,
+                verified: Err(why),
+            }) => {
+                let (reason, cause) = match why {
+                    Unverified::UnknownAuthority if certificate.is_kubelets_own() => (
+                        "SelfSigned",
+                        "serves the kubelet's own certificate".to_owned(),
+                    ),
+                    _ => cause(why, certificate, &dialled.name, ca),
+                };
+                bad.push((reason, dialled, format!("{at} {cause}")));
+            }
+            Err(NotServed::NoCertificate) => {
+                bad.push((
+                    "NoCertificate",
+                    dialled,
+                    format!("{at}: {}", NotServed::NoCertificate),
+                ));
+            }
+            Err(why) => unreached.push(format!("{at}: {why}")),
+        }
+    }
+    if let Some((reason, dialled, _)) = bad.first() {
+        let hint = match *reason {
+            "NoCertificate" => format!("kubelet-tls approve --node {}", dialled.node),
+            "UnknownAuthority" => {
+                format!("{INSTALL}; with --kubelet-ca FILE where another CA signs kubelets")
+            }
+            _ => format!("kubelet-tls apply, as root on {}", dialled.node),
+        };
+        let words: Vec<String> = bad.iter().map(|(_, _, words)| words.clone()).collect();
+        return fails(reason, some(&words), hint);
+    }
+    if !unreached.is_empty() {
+        return unknown("Unreachable", some(&unreached));
+    }
+    holds(
+        "Verified",
+        format!("all {} kubelets verify", kubelets.len()),
+    )
+}
+
+/// The first few, and how many more there are.
+fn some(words: &[String]) -> String {
+    let named = words
+        .iter()
+        .take(NAMED)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
+    match words.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named}; and {more} more"),
+    }
+}

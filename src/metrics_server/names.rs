@@ -1,0 +1,145 @@
+//! The names that metrics-server is reached by.
+
+/// The longest label of a DNS name, and the longest DNS name, in bytes (RFC 1035, 2.3.4).
+const LABEL_MAX: usize = 63;
+const NAME_MAX: usize = 253;
+/// The longest common name, in characters (RFC 5280, ub-common-name).
+const COMMON_NAME_MAX: usize = 64;
+
+/// Where metrics-server runs and what its Service is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The namespace of all of it.
+    pub namespace: String,
+    /// The Service.
+    pub service: String,
+    /// The cluster's DNS domain.
+    pub cluster_domain: String,
+}
+
+impl Names {
+    /// The name that the API server verifies: `SERVICE.NAMESPACE.svc` (kube-aggregator,
+    /// pkg/apiserver/handler_proxy.go).
+    pub fn host(&self) -> String {
+        format!("{}.{}.svc", self.service, self.namespace)
+    }
+
+    /// The subject alternative names of the serving certificate.
+    pub fn dns(&self) -> Vec<String> {
+        vec![
+            self.host(),
+            format!("{}.{}", self.host(), self.cluster_domain),
+        ]
+    }
+
+    /// The common name: the first of the names, or the Service alone where that is too long for one. Nobody verifies it.
+    pub fn common_name(&self) -> String {
+        let host = self.host();
+        if host.len() <= COMMON_NAME_MAX {
+            host
+        } else {
+            self.service.clone()
+        }
+    }
+
+    /// Whether the common name had to be shortened.
+    pub fn is_shortened(&self) -> bool {
+        self.common_name() != self.host()
+    }
+
+    /// Says what is wrong with the names taken together.
+    ///
+    /// # Errors
+    /// When they make a DNS name that is too long.
+    pub fn check(&self) -> Result<(), String> {
+        match self.dns().iter().find(|name| name.len() > NAME_MAX) {
+            Some(name) => Err(format!("{name} is longer than {NAME_MAX} characters")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads a namespace, for clap: an RFC 1123 label.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn namespace(text: &str) -> Result<String, String> {
+    if is_label(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "a namespace is at most 63 of a-z, 0-9 and -, and neither begins nor ends with -"
+                .into(),
+        )
+    }
+}
+
+/// Reads a Service's name, for clap: an RFC 1035 label.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn service(text: &str) -> Result<String, String> {
+    if is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "a Service's name is at most 63 of a-z, 0-9 and -, begins with a letter and does not end with -"
+                .into(),
+        )
+    }
+}
+
+/// Reads a cluster's domain, for clap: labels with dots between.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn cluster_domain(text: &str) -> Result<String, String> {
+    if text.split('.').all(is_label) {
+        Ok(text.to_owned())
+    } else {
+        Err("a domain is labels of a-z, 0-9 and - with dots between, such as cluster.local".into())
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=LABEL_MAX).contains(&text.len())
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_dns_labels() {
+        let long = "a".repeat(64);
+        for bad in ["", "a/b", "A", "-a", "a-", "a.b", "a b", "é", "a\n", &long] {
+            assert!(namespace(bad).is_err(), "{bad:?}");
+            assert!(service(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", "Cluster.local"] {
+            assert!(cluster_domain(bad).is_err(), "{bad:?}");
+        }
+        assert!(namespace("1a").is_ok() && service("1a").is_err());
+        assert!(cluster_domain("cluster.local").is_ok());
+    }
+
+    #[test]
+    fn a_common_name_has_64_characters_at_most() {
+        let mut names = Names {
+            namespace: "n".repeat(43),
+            service: "metrics-server1".into(),
+            cluster_domain: "cluster.local".into(),
+        };
+        assert_eq!(names.common_name().len(), 63);
+        names.namespace.push_str("nn");
+        assert_eq!(names.common_name(), "metrics-server1");
+        assert!(names.is_shortened());
+        names.check().unwrap();
+        names.cluster_domain = vec!["d".repeat(63); 3].join(".");
+        assert!(names.check().is_err());
+    }
+}

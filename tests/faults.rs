@@ -1,0 +1,90 @@
+//! The fault lab: the real binary under `strace --inject`, killed at every system call that it makes between its first
+//! write and its exit, and each of them failing in every way that it can, one at a time; and files in odd places.
+//!
+//! After each: the old bytes or the new ones, whole, with owner, mode and attributes; an exit code and a document that
+//! are true; and a next run that ends where it must, with nothing left over.
+//!
+//! `FAULTS=all` tries every fault; without it a sample of them is tried: of each call that writes the kill and one error,
+//! of the rest one in ten. Needs root and strace; without them the tests are skipped in one line, or fail where
+//! `KUBELET_TLS_REQUIRE_NODE_TESTS=1`.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    dead_code,
+    reason = "a test fails by panicking, is about files and processes, and shares modules with the node tests"
+)]
+
+#[path = "node/harness.rs"]
+mod harness;
+#[path = "node/snapshot.rs"]
+mod snapshot;
+
+mod faults {
+    pub(crate) use crate::snapshot;
+
+    pub mod lab;
+    pub mod places;
+    pub mod scene;
+    pub mod trace;
+}
+
+use std::process::{Command, ExitCode, Stdio};
+
+use faults::{lab, places};
+
+/// Names a test after its module and function.
+macro_rules! tests {
+    ($($module:ident::$name:ident,)*) => {
+        &[$((concat!(stringify!($module), "::", stringify!($name)), $module::$name)),*]
+    };
+}
+
+const TESTS: &[harness::Test] = tests![
+    lab::a_file_by_itself,
+    lab::a_node,
+    lab::a_node_and_its_kubeadm_file,
+    lab::a_kubelet_that_dies_of_it,
+    lab::the_opposite_after_an_earlier_run,
+    places::another_users_file,
+    places::planted_before,
+    places::planted_meanwhile,
+    places::swapped_meanwhile,
+    places::a_clock_that_jumps,
+];
+
+fn main() -> ExitCode {
+    let code = harness::run(TESTS, "fault tests", ready);
+    let tally = lab::TALLY.lock().expect("no panic");
+    if tally.injected > 0 {
+        println!(
+            "faults{}: {} calls tried, {} faults injected, {} not (their calls were not made), {} violations",
+            if lab::everything() {
+                ""
+            } else {
+                " (a sample; FAULTS=all tries all)"
+            },
+            tally.calls,
+            tally.injected,
+            tally.not_fired,
+            tally.violations
+        );
+    }
+    code
+}
+
+fn ready() -> Result<(), String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err("they give files to other users, which needs root".into());
+    }
+    let strace = Command::new("strace")
+        .args(["-qq", "-o", "/dev/null", "true"])
+        .stderr(Stdio::null())
+        .status();
+    match strace {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err("strace may not trace here".into()),
+        Err(_) => Err("not installed: strace".into()),
+    }
+}

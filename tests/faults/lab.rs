@@ -1,0 +1,235 @@
+//! Every call of a run, each fault that it can meet, one at a time.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Mutex;
+use std::thread;
+
+use super::scene::{End, Place, Scenario, Scene};
+use super::trace::{Call, Fault, WRITE_ERRORS};
+
+/// A run waits more than it works, so several scenes play at once.
+const SCENES: usize = 5;
+/// How often a run is made undisturbed, to learn which calls it makes.
+const LOOKS: usize = 3;
+/// How often a fault is tried that does not come to pass, because that run made fewer calls.
+const TRIES: usize = 4;
+/// Without `FAULTS=all`: of the faults in calls that write nothing, one in so many.
+const SAMPLE: usize = 10;
+
+/// What came of it, of all scenarios.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub calls: usize,
+    pub injected: usize,
+    pub not_fired: usize,
+    pub violations: usize,
+}
+
+pub static TALLY: Mutex<Tally> = Mutex::new(Tally {
+    calls: 0,
+    injected: 0,
+    not_fired: 0,
+    violations: 0,
+});
+
+/// Whether every fault is asked for, and not a sample.
+pub fn everything() -> bool {
+    std::env::var_os("FAULTS").is_some_and(|value| value == "all")
+}
+
+const SETTLE: [&str; 7] = ["apply", "--wait", "none", "--settle", "100ms", "-o", "json"];
+
+pub fn a_file_by_itself() {
+    play(Scenario {
+        name: "apply FILE",
+        place: Place::File,
+        before: &[],
+        run: &["apply"],
+        end: End::Changed,
+    });
+}
+
+pub fn a_node() {
+    play(Scenario {
+        name: "apply",
+        place: Place::Node,
+        before: &[],
+        run: &SETTLE,
+        end: End::Changed,
+    });
+}
+
+pub fn a_node_and_its_kubeadm_file() {
+    play(Scenario {
+        name: "apply --kubeadm-config",
+        place: Place::NodeAndKubeadm,
+        before: &[],
+        run: &SETTLE,
+        end: End::Changed,
+    });
+}
+
+pub fn a_kubelet_that_dies_of_it() {
+    play(Scenario {
+        name: "apply, put back",
+        place: Place::Node,
+        before: &[],
+        run: &SETTLE,
+        end: End::PutBack,
+    });
+}
+
+pub fn the_opposite_after_an_earlier_run() {
+    play(Scenario {
+        name: "apply --disable",
+        place: Place::Node,
+        before: &[&SETTLE],
+        run: &[
+            "apply",
+            "--disable",
+            "--wait",
+            "none",
+            "--settle",
+            "100ms",
+            "-o",
+            "json",
+        ],
+        end: End::Changed,
+    });
+}
+
+fn play(scenario: Scenario) {
+    let first = Scene::set(scenario);
+    let calls = calls_of(&first);
+    let mut planned: Vec<(Call, Fault)> = calls
+        .iter()
+        .flat_map(|call| call.faults().map(|fault| (call.clone(), fault)))
+        .collect();
+    if !everything() {
+        planned = sample(planned);
+    }
+    let queue = Mutex::new(planned.iter());
+    let (fired, not_fired) = (Mutex::new(BTreeSet::new()), Mutex::new(Vec::new()));
+    let violations = Mutex::new(Vec::new());
+    let work = |scene: Scene| {
+        loop {
+            let next = queue.lock().expect("no panic").next();
+            let Some((call, fault)) = next else { break };
+            let mut came = false;
+            for _ in 0..TRIES {
+                let wrong = disturb(&scene, call, *fault);
+                if let Some(wrong) = wrong {
+                    came = true;
+                    fired.lock().expect("no panic").insert((
+                        call.name.clone(),
+                        call.nth,
+                        fault.to_string(),
+                    ));
+                    if !wrong.is_empty() {
+                        let wrong = wrong.join("\n    ");
+                        let found = format!("{}: {fault} at {call}\n    {wrong}", scenario.name);
+                        violations.lock().expect("no panic").push(found);
+                    }
+                    break;
+                }
+            }
+            if !came {
+                not_fired
+                    .lock()
+                    .expect("no panic")
+                    .push((call.clone(), *fault));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let work = &work;
+        for _ in 1..SCENES {
+            scope.spawn(move || work(Scene::set(scenario)));
+        }
+        work(first);
+    });
+    let fired = fired.into_inner().expect("no panic");
+    let not_fired = not_fired.into_inner().expect("no panic");
+    let violations = violations.into_inner().expect("no panic");
+    let tried: BTreeSet<(&str, u32)> = fired
+        .iter()
+        .map(|(name, nth, _)| (name.as_str(), *nth))
+        .collect();
+    println!(
+        "{}: {} calls tried, {} faults injected, {} not (their calls were not made), {} violations",
+        scenario.name,
+        tried.len(),
+        fired.len(),
+        not_fired.len(),
+        violations.len()
+    );
+    for (call, fault) in not_fired.iter().filter(|(call, _)| call.sure) {
+        println!("    did not come to pass: {fault} at {call}");
+    }
+    let mut tally = TALLY.lock().expect("no panic");
+    tally.calls += tried.len();
+    tally.injected += fired.len();
+    tally.not_fired += not_fired.len();
+    tally.violations += violations.len();
+    drop(tally);
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+    assert!(!fired.is_empty(), "nothing was injected");
+    // A run under load may make fewer calls than the undisturbed ones did, but hardly ever.
+    let missed = not_fired.iter().filter(|(call, _)| call.sure).count();
+    assert!(
+        missed * 20 <= planned.len(),
+        "of {} faults {missed} did not come to pass",
+        planned.len()
+    );
+}
+
+/// Of each call that writes the kill and one error, of all else one in so many.
+fn sample(planned: Vec<(Call, Fault)>) -> Vec<(Call, Fault)> {
+    let (mut writes, mut others) = (0, 0);
+    let mut keep = |(call, fault): &(Call, Fault)| match fault {
+        Fault::Kill if call.writes() => {
+            writes += 1;
+            true
+        }
+        Fault::Error(errno) if call.writes() => *errno == WRITE_ERRORS[writes % WRITE_ERRORS.len()],
+        _ => {
+            others += 1;
+            others % SAMPLE == 0
+        }
+    };
+    planned.into_iter().filter(|it| keep(it)).collect()
+}
+
+/// The calls of all looks together.
+fn calls_of(scene: &Scene) -> Vec<Call> {
+    let looks: Vec<Vec<Call>> = (0..LOOKS).map(|_| scene.calls()).collect();
+    let same = |a: &Call, b: &Call| (&a.name, a.nth) == (&b.name, b.nth);
+    let mut all: Vec<Call> = Vec::new();
+    for call in looks.iter().flatten() {
+        if !all.iter().any(|other| same(other, call)) {
+            let made = |look: &Vec<Call>| look.iter().any(|other| same(other, call));
+            let sure = looks.iter().all(made);
+            let mut call = call.clone();
+            call.sure = sure;
+            all.push(call);
+        }
+    }
+    all
+}
+
+/// What a fault broke; none where it did not come to pass.
+fn disturb(scene: &Scene, call: &Call, fault: Fault) -> Option<Vec<String>> {
+    scene.reset();
+    let run = scene.run_under(&fault.strace(call, &scene.trace()));
+    let trace = fs::read_to_string(scene.trace()).unwrap_or_default();
+    if !fault.fired(&trace) {
+        return None;
+    }
+    let mut wrong = scene.faults_of(&run, fault);
+    if !wrong.is_empty() {
+        wrong.push(format!("it said: {}{}", run.stdout, run.stderr));
+    }
+    wrong.extend(scene.faults_of_the_next_run());
+    Some(wrong)
+}

@@ -1,0 +1,347 @@
+//! What a run is made on: a file by itself, or a node of stand-ins with its systemd and kubelet.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use standins::{Node, Options, Output};
+
+use super::snapshot::{Content, Snapshot, acl_for_user_1000, set_attribute};
+use super::trace::{self, Fault};
+
+const TOOL: &str = env!("CARGO_BIN_EXE_kubelet-tls");
+const KUBEADM: &str = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
+/// In seconds. The gate's own patience is a minute, and putting back has the same once more.
+const TIMEOUT: &str = "180";
+/// The stand-in kubelet is up within 0.1 s.
+const SOON: Duration = Duration::from_secs(10);
+
+/// One thing that the program does, from the state in which it finds everything to the one in which it must leave it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    pub name: &'static str,
+    pub place: Place,
+    /// Runs before, which make the state that it starts from.
+    pub before: &'static [&'static [&'static str]],
+    /// The run itself; the next run is the same again.
+    pub run: &'static [&'static str],
+    pub end: End,
+}
+
+/// Where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A file that is named.
+    File,
+    /// A node's config.
+    Node,
+    /// The same, and a kubeadm file beside it.
+    NodeAndKubeadm,
+}
+
+/// How it ends where nothing goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With exit code 0 and the files changed.
+    Changed,
+    /// With exit code 78: the kubelet dies of the change, and everything is put back.
+    PutBack,
+}
+
+/// A file that is edited.
+#[derive(Debug)]
+struct Target {
+    path: PathBuf,
+    before: Content,
+    /// Known once the run was made undisturbed.
+    after: Content,
+}
+
+/// Where a scenario is played, over and over.
+pub struct Scene {
+    scenario: Scenario,
+    targets: Vec<Target>,
+    node: Option<Node>,
+    directory: tempfile::TempDir,
+    receipt: Option<Vec<u8>>,
+}
+
+impl Scene {
+    /// Everything as the run finds it, and known what it makes of it.
+    pub fn set(scenario: Scenario) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let node = (scenario.place != Place::File).then(|| {
+            let mut options = Options::default();
+            options.knobs.standalone = true;
+            if scenario.end == End::PutBack {
+                options.knobs.die_after_ms_if_bootstrap = Some(30);
+            }
+            Node::new(options)
+        });
+        let mut paths = vec![match &node {
+            Some(node) => node.config_path(),
+            None => directory.path().join("config.yaml"),
+        }];
+        if node.is_none() {
+            let config = include_str!("../../testdata/captured/1.36/config.yaml");
+            fs::write(&paths[0], config).expect("a config");
+        }
+        if scenario.place == Place::NodeAndKubeadm {
+            paths.push(directory.path().join("kubeadm.yaml"));
+            fs::write(&paths[1], KUBEADM).expect("a kubeadm file");
+        }
+        for path in &paths {
+            chown(path, Some(12), Some(34)).expect("chown");
+            set_attribute(path, "user.origin", b"written by kubeadm\0\xff");
+            set_attribute(path, "system.posix_acl_access", &acl_for_user_1000());
+        }
+        let mut scene = Self {
+            scenario,
+            targets: Vec::new(),
+            node,
+            directory,
+            receipt: None,
+        };
+        for arguments in scenario.before {
+            let run = scene.run_tool(arguments, &[]);
+            assert_eq!(run.code, 0, "{arguments:?}: {}", run.stderr);
+        }
+        scene.receipt = scene.receipt_path().and_then(|path| fs::read(path).ok());
+        let content = |path: &PathBuf| Snapshot::of(path).content;
+        let mut befores: Vec<Content> = paths.iter().map(content).collect();
+        for (path, before) in paths.iter().zip(befores.drain(..)) {
+            assert_eq!((before.owner, before.attributes.len()), ((12, 34), 2));
+            scene.targets.push(Target {
+                path: path.clone(),
+                after: before.clone(),
+                before,
+            });
+        }
+        let run = scene.run_tool(scenario.run, &[]);
+        let wanted = match scenario.end {
+            End::Changed => 0,
+            End::PutBack => 78,
+        };
+        assert_eq!(
+            run.code, wanted,
+            "undisturbed: {}{}",
+            run.stdout, run.stderr
+        );
+        for target in &mut scene.targets {
+            let text = Snapshot::of(&target.path).content.text;
+            assert_eq!(text == target.before.text, scenario.end == End::PutBack);
+            // What dies of the change has it for a while all the same.
+            target.after.text = match scenario.end {
+                End::Changed => text,
+                End::PutBack => fs::read_to_string(&target.path).map_or(text, |text| {
+                    let kind = "kind: KubeletConfiguration\n";
+                    text.replacen(kind, &format!("{kind}serverTLSBootstrap: true\n"), 1)
+                }),
+            };
+            assert_ne!(target.before, target.after);
+        }
+        scene
+    }
+
+    /// A place for a trace.
+    pub fn trace(&self) -> PathBuf {
+        self.directory.path().join("trace")
+    }
+
+    /// Runs it once under strace.
+    pub fn run_under(&self, strace: &[OsString]) -> Output {
+        self.run_tool(self.scenario.run, strace)
+    }
+
+    /// Runs it once and says which calls it makes from its first write on.
+    pub fn calls(&self) -> Vec<trace::Call> {
+        self.reset();
+        self.run_under(&trace::recording(&self.trace()));
+        trace::window(&self.trace())
+    }
+
+    fn run_tool(&self, arguments: &[&str], under: &[OsString]) -> Output {
+        let mut argv: Vec<OsString> = ["timeout", "-s", "KILL", TIMEOUT]
+            .map(OsString::from)
+            .into();
+        argv.extend_from_slice(under);
+        argv.push(TOOL.into());
+        argv.extend(arguments.iter().map(OsString::from));
+        match self.scenario.place {
+            Place::File => argv.push(self.directory.path().join("config.yaml").into()),
+            Place::Node => {}
+            Place::NodeAndKubeadm => argv.extend([
+                "--kubeadm-config".into(),
+                self.directory.path().join("kubeadm.yaml").into(),
+            ]),
+        }
+        let (program, arguments) = argv.split_first().expect("a program");
+        let mut command = match &self.node {
+            Some(node) => node.command(program),
+            None => Command::new(program),
+        };
+        Output::of(command.args(arguments).stdin(std::process::Stdio::null()))
+    }
+
+    /// Everything as before the run.
+    pub fn reset(&self) {
+        for target in &self.targets {
+            let Target { path, before, .. } = target;
+            for leftover in self.leftovers() {
+                let _ = fs::remove_file(leftover);
+            }
+            fs::write(path, &before.text).expect("write");
+            chown(path, Some(before.owner.0), Some(before.owner.1)).expect("chown");
+            for (name, value) in &before.attributes {
+                set_attribute(path, name, value);
+            }
+            fs::set_permissions(path, Permissions::from_mode(before.mode)).expect("chmod");
+            assert_eq!(Snapshot::of(path).content, *before);
+        }
+        if let (Some(node), Some(receipt)) = (&self.node, self.receipt_path()) {
+            let _ = fs::remove_dir_all(receipt.parent().expect("a directory"));
+            if let Some(bytes) = &self.receipt {
+                fs::create_dir_all(receipt.parent().expect("a directory")).expect("mkdir");
+                fs::write(&receipt, bytes).expect("write");
+                fs::set_permissions(&receipt, Permissions::from_mode(0o600)).expect("chmod");
+            }
+            // A restart that a killed run has asked for may still be under way: this one comes after it.
+            node.restart_kubelet();
+        }
+    }
+
+    fn receipt_path(&self) -> Option<PathBuf> {
+        let node = self.node.as_ref()?;
+        Some(node.path("/var/lib/kubelet-tls/receipt.json"))
+    }
+
+    fn leftovers(&self) -> Vec<PathBuf> {
+        let ours = |name: &OsStr| name.to_string_lossy().starts_with(".kubelet-tls-");
+        let directories = self
+            .targets
+            .iter()
+            .filter_map(|target| target.path.parent());
+        let mut found: Vec<PathBuf> = directories
+            .flat_map(names)
+            .filter(|path| path.file_name().is_some_and(ours))
+            .collect();
+        if let Some(receipt) = self.receipt_path() {
+            let beside = names(receipt.parent().expect("a directory"));
+            found.extend(beside.into_iter().filter(|path| *path != receipt));
+        }
+        found
+    }
+
+    /// What is wrong right after a run that met a fault.
+    pub fn faults_of(&self, run: &Output, fault: Fault) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let (mut old, mut new) = (0, 0);
+        for target in &self.targets {
+            let now = Snapshot::of(&target.path).content;
+            old += usize::from(now == target.before);
+            new += usize::from(now == target.after);
+            if now != target.before && now != target.after {
+                wrong.push(format!(
+                    "neither the old file nor the new one, whole: {now:?}"
+                ));
+            }
+        }
+        let all = self.targets.len();
+        if let Some(mode) = self.receipt_path().and_then(|path| mode(&path))
+            && mode != 0o600
+        {
+            wrong.push(format!("a receipt of mode {mode:o}"));
+        }
+        if fault == Fault::Kill {
+            return wrong;
+        }
+        let lost_its_answer = run.stderr.contains("cannot write standard output");
+        let truthful = match run.code {
+            0 => new == all && self.scenario.end == End::Changed,
+            // The answer could not be given; the change is another matter.
+            74 if lost_its_answer => true,
+            74 | 78 => old == all,
+            65 | 69 | 75 | 77 => true,
+            _ => false,
+        };
+        if !truthful {
+            wrong.push(format!(
+                "exit {} with {old} old and {new} new files",
+                run.code
+            ));
+        }
+        if self.node.is_some() && !lost_its_answer {
+            wrong.extend(self.untruths(run, old == all));
+        }
+        wrong
+    }
+
+    /// What the document says that is not so.
+    fn untruths(&self, run: &Output, untouched: bool) -> Option<String> {
+        let Ok(document) = serde_json::from_str::<serde_json::Value>(&run.stdout) else {
+            return Some(format!("no document: {}", run.stdout));
+        };
+        let code = document["error"]["code"].as_i64().unwrap_or(0);
+        let said = (code, document["changed"].as_bool().unwrap_or(false));
+        let is = (i64::from(run.code), !untouched);
+        (said != is).then(|| format!("the document says (code, changed) {said:?} of {is:?}"))
+    }
+
+    /// The next run: where everything must end, whatever happened before.
+    pub fn faults_of_the_next_run(&self) -> Vec<String> {
+        let run = self.run_tool(self.scenario.run, &[]);
+        let mut wrong = Vec::new();
+        let (code, state) = match self.scenario.end {
+            End::Changed => (0, "Done"),
+            End::PutBack => (78, "PutBack"),
+        };
+        if run.code != code {
+            wrong.push(format!("the next run exits {}", run.code));
+        }
+        for target in &self.targets {
+            let now = Snapshot::of(&target.path).content;
+            let wanted = match self.scenario.end {
+                End::Changed => &target.after,
+                End::PutBack => &target.before,
+            };
+            if now != *wanted {
+                wrong.push(format!("the next run leaves {now:?}"));
+            }
+        }
+        if let (Some(node), Some(receipt)) = (&self.node, self.receipt_path()) {
+            if !node.wait_healthy(SOON) {
+                wrong.push("the kubelet does not run".to_owned());
+            }
+            let text = fs::read_to_string(&receipt).unwrap_or_default();
+            let parsed: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            if parsed["state"] != state {
+                wrong.push(format!("the receipt is not {state}: {text}"));
+            }
+            if mode(&receipt) != Some(0o600) {
+                wrong.push(format!("a receipt of mode {:?}", mode(&receipt)));
+            }
+        }
+        wrong.extend(
+            self.leftovers()
+                .iter()
+                .map(|path| format!("{} is left over", path.display())),
+        );
+        if !wrong.is_empty() {
+            wrong.push(format!("the next run said: {}{}", run.stdout, run.stderr));
+        }
+        wrong
+    }
+}
+
+fn mode(path: &Path) -> Option<u32> {
+    let metadata = fs::metadata(path).ok()?;
+    Some(metadata.permissions().mode() & 0o7777)
+}
+
+fn names(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}

@@ -1,0 +1,26 @@
+//! Servers that mean harm: each hostile answer at each question of each verb that talks to the API. The exit code is in
+//! the contract and says what happened, the deadline holds, memory stays small, no wrong name is ever printed, and the
+//! node is untouched, or as wanted. One command: `cargo test --test hostile`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test sets its scene and fails by panicking"
+)]
+
+#[path = "hostile/answers.rs"]
+mod answers;
+#[path = "hostile/cases.rs"]
+mod cases;
+#[path = "hostile/crowds.rs"]
+mod crowds;
+#[path = "hostile/rows.rs"]
+mod rows;
+#[path = "api/scene.rs"]
+#[allow(dead_code, reason = "the rest is for tests/api.rs")]
+mod scene;
+#[path = "hostile/scripts.rs"]
+mod scripts;
+#[path = "hostile/wire.rs"]
+mod wire;
