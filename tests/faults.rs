@@ -52,6 +52,7 @@ const TESTS: &[harness::Test] = tests![
     places::planted_meanwhile,
     places::swapped_meanwhile,
     places::a_clock_that_jumps,
+    places::a_restart_that_comes_late,
 ];
 
 fn main() -> ExitCode {

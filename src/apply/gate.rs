@@ -21,6 +21,8 @@ pub const HEALTH_DEADLINE: Duration = Duration::from_secs(60);
 const HEALTH_PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at the kubelet: while it comes up, and once it has settled.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How often somebody else may restart it while it is watched: a run that was killed has asked for one.
+const RESTARTS_BY_OTHERS: u32 = 1;
 /// How much of its journal is shown when it did not come back.
 const JOURNAL_LINES: usize = 15;
 
@@ -163,6 +165,7 @@ impl Gate {
             last_answer: Instant::now(),
             settled,
             resumed: settled,
+            restarts_by_others: RESTARTS_BY_OTHERS,
         }
     }
 }
@@ -191,6 +194,8 @@ pub struct Vigil {
     settled: bool,
     /// Nobody has restarted it.
     resumed: bool,
+    /// How many restarts by others are still put up with.
+    restarts_by_others: u32,
 }
 
 impl Vigil {
@@ -262,6 +267,9 @@ impl Vigil {
             Err(_) if self.last_answer.elapsed() < HEALTH_PATIENCE => return Ok(()),
             Err(error) => return Err((error.to_string(), LOOK_AT_STATUS)),
         };
+        if self.restarted_by_another(&unit) {
+            return Ok(());
+        }
         if !unit.is_running() || unit.incarnation() != self.baseline {
             let died = if unit.is_running() {
                 "its process was replaced".to_owned()
@@ -299,6 +307,23 @@ impl Vigil {
                 LOOK_AT_JOURNAL,
             )),
         }
+    }
+
+    /// Whether somebody else restarts it, which is no death: `systemctl restart` outlives a run that is killed, and may
+    /// come to it only while the next run watches. What systemd itself restarts after a death, it counts.
+    fn restarted_by_another(&mut self, unit: &Unit) -> bool {
+        let anew = unit.is_running() && unit.incarnation() != self.baseline;
+        let restarted = unit.n_restarts <= self.baseline.n_restarts && self.restarts_by_others > 0;
+        if !restarted || !(anew || unit.is_stopping()) {
+            return false;
+        }
+        if anew {
+            self.restarts_by_others -= 1;
+            self.baseline = unit.incarnation();
+            self.watched_from = Instant::now();
+        }
+        (self.settled, self.answering_since) = (false, None);
+        true
     }
 
     /// A restart may bring a flag that was written down since the last start, and a flag beats every file.

@@ -38,7 +38,7 @@ pub struct Unit {
     pub stop_timeout: Option<Duration>,
 }
 
-/// What identifies one incarnation of a unit's process. Any change means that it died.
+/// What identifies one incarnation of a unit's process. Any change means that it died, or was restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incarnation {
     /// The main process.
@@ -53,6 +53,11 @@ impl Unit {
     /// Whether its process runs, as far as systemd can see.
     pub fn is_running(&self) -> bool {
         self.active_state == "active" && self.sub_state == "running" && self.main_pid != 0
+    }
+
+    /// Whether systemd is stopping it, to restart it or for good.
+    pub fn is_stopping(&self) -> bool {
+        self.active_state == "deactivating"
     }
 
     /// The present incarnation.

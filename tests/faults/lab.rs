@@ -226,7 +226,7 @@ fn disturb(scene: &Scene, call: &Call, fault: Fault) -> Option<Vec<String>> {
     if !fault.fired(&trace) {
         return None;
     }
-    let mut wrong = scene.faults_of(&run, fault);
+    let mut wrong = scene.faults_of(&run, call, fault);
     if !wrong.is_empty() {
         wrong.push(format!("it said: {}{}", run.stdout, run.stderr));
     }

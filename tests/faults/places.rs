@@ -203,3 +203,26 @@ pub fn a_clock_that_jumps() {
         assert!(node.is_healthy(), "{when}");
     }
 }
+
+/// A restart that a killed run had asked for comes only while the next run watches: no death, and no reason to put back.
+pub fn a_restart_that_comes_late() {
+    let mut options = Options::default();
+    options.knobs.standalone = true;
+    let node = Node::new(options);
+    let starts = node.kubelet_starts();
+    let run = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            assert!(
+                node.wait_for(Duration::from_secs(20), |node| node.kubelet_starts()
+                    > starts)
+            );
+            std::thread::sleep(Duration::from_millis(300));
+            assert_eq!(node.systemctl(&["restart", "kubelet.service"]).code, 0);
+        });
+        node.run(TOOL, &["apply", "--wait", "none", "--settle", "1s"])
+    });
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(node.config().contains(ENABLED));
+    assert_eq!(node.kubelet_starts(), starts + 2);
+    assert!(node.is_healthy());
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use standins::{Node, Options, Output};
 
 use super::snapshot::{Content, Snapshot, acl_for_user_1000, set_attribute};
-use super::trace::{self, Fault};
+use super::trace::{self, Call, Fault};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 const KUBEADM: &str = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
@@ -157,7 +157,7 @@ impl Scene {
     }
 
     /// Runs it once and says which calls it makes from its first write on.
-    pub fn calls(&self) -> Vec<trace::Call> {
+    pub fn calls(&self) -> Vec<Call> {
         self.reset();
         self.run_under(&trace::recording(&self.trace()));
         trace::window(&self.trace())
@@ -236,7 +236,7 @@ impl Scene {
     }
 
     /// What is wrong right after a run that met a fault.
-    pub fn faults_of(&self, run: &Output, fault: Fault) -> Vec<String> {
+    pub fn faults_of(&self, run: &Output, call: &Call, fault: Fault) -> Vec<String> {
         let mut wrong = Vec::new();
         let (mut old, mut new) = (0, 0);
         for target in &self.targets {
@@ -258,7 +258,7 @@ impl Scene {
         if fault == Fault::Kill {
             return wrong;
         }
-        let lost_its_answer = run.stderr.contains("cannot write standard output");
+        let lost_its_answer = call.answers();
         let truthful = match run.code {
             0 => new == all && self.scenario.end == End::Changed,
             // The answer could not be given; the change is another matter.

@@ -47,6 +47,11 @@ impl Call {
         }
     }
 
+    /// Whether it writes to standard output.
+    pub fn answers(&self) -> bool {
+        self.name == "write" && self.text.starts_with("1<")
+    }
+
     /// The first change to the node: whatever comes before it leaves no trace.
     fn begins_the_change(&self) -> bool {
         self.writes() && !matches!(self.name.as_str(), "write" | "close")

@@ -107,8 +107,11 @@ fn kill_at(worker: &Worker, before: &Content, moment: Duration, end: &str) -> Op
     was_killed.then_some(left)
 }
 
-/// The old file under a kubelet that has read it, and no run before.
+/// The old file under a kubelet that has read it, and no run before, nor a restart that one has asked for.
 fn reset(worker: &Worker, before: &Content) {
+    let restarting =
+        "while grep -aqs 'restart.kubelet.servic[e]' /proc/[0-9]*/cmdline; do sleep 0.01; done";
+    worker.machine.must(&["sh", "-c", restarting]);
     worker.machine.write(CONFIG, &before.text, before.mode);
     worker.machine.must(&["rm", "-rf", "/var/lib/kubelet-tls"]);
     worker.machine.must(&["systemctl", "restart", "kubelet"]);
