@@ -27,7 +27,7 @@ const MEMORY: u64 = 64 * 1024;
 /// longest that the tool would wait without a deadline is 30 s for an answer and 75 s within a watch.
 const SLACK: Duration = Duration::from_secs(12);
 /// So many are played at once; they mostly wait.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 48;
 
 enum Hostility {
     Answer(Fault),

@@ -63,12 +63,13 @@ pub(crate) fn endless_continue(to: &mut dyn Write) -> io::Result<()> {
     endless(to, "", "HTTP/1.1 100 Continue\r\n\r\n")
 }
 
+/// As fast as it goes: what is kept of it shows in the tool's memory.
 pub(crate) fn endless_string(to: &mut dyn Write) -> io::Result<()> {
-    endless(
-        to,
-        &format!("{HEAD}\r\n{{\"items\":[{{\"metadata\":{{\"name\":\""),
-        "a",
-    )
+    write!(to, "{HEAD}\r\n{{\"items\":[{{\"metadata\":{{\"name\":\"")?;
+    let piece = vec![b'a'; 1 << 20];
+    loop {
+        to.write_all(&piece)?;
+    }
 }
 
 pub(crate) fn endless_space(to: &mut dyn Write) -> io::Result<()> {
