@@ -1,5 +1,6 @@
 //! The plan: what to edit and whether to restart. A value, so that what is shown is what is done.
 
+use crate::kubelet::secrets::masked;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -96,18 +97,15 @@ impl Edit {
     }
 
     /// The unified diff with three lines of context, as `diff -u` prints it; empty where nothing differs.
+    /// Tokens and keys in the lines shown are masked: a diff is pasted into tickets.
     pub fn diff(&self) -> String {
         if !self.changes() {
             return String::new();
         }
-        // Only UTF-8 is ever edited, so nothing is lost here.
-        let (before, after) = (
-            String::from_utf8_lossy(&self.before),
-            String::from_utf8_lossy(&self.after),
-        );
+        let (before, after) = (masked(&self.before), masked(&self.after));
         let name = self.target.to_string();
         let name = escape_path(&name);
-        similar::TextDiff::from_lines(before.as_ref(), after.as_ref())
+        similar::TextDiff::from_lines(&before, &after)
             .unified_diff()
             .context_radius(3)
             .header(&name, &name)

@@ -4,6 +4,7 @@ pub(crate) mod config;
 mod edit;
 mod flags;
 pub(crate) mod goyaml;
+pub(crate) mod secrets;
 mod settings;
 pub mod unit;
 pub(crate) mod verdict;

@@ -5,7 +5,7 @@ use kubelet_tls::host::api::kubeconfig::parse;
 use crate::law::Broken;
 
 /// All that is ever said, but for the numbers of a line and a column.
-const SAID: [&str; 17] = [
+const SAID: [&str; 21] = [
     "it is no kubeconfig",
     "it is no kubeconfig at line , column ",
     "it has no current-context",
@@ -18,11 +18,15 @@ const SAID: [&str; 17] = [
     "server: invalid authority",
     "server: empty string",
     "server: invalid scheme",
+    "the port in the server's address is no number",
+    "the server's address has a user or a password in it",
     "server: invalid port",
     "server: scheme missing",
     "server: scheme too long",
     "server: authority missing",
     "server: path missing",
+    "server: path does not start with slash",
+    "server: uri too long",
 ];
 
 /// Reads `bytes`.
@@ -30,6 +34,8 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Broken> {
     match parse(bytes) {
         Ok(parsed) => {
             law!(parsed.server.scheme_str() == Some("https"));
+            let authority = parsed.server.authority().map_or("", |host| host.as_str());
+            law!(!authority.contains('@'), "{authority}");
             law!(parsed.cluster.insecure_skip_tls_verify != Some(true));
         }
         Err(error) => {

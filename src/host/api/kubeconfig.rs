@@ -51,6 +51,15 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, String> {
     if server.scheme_str() != Some("https") {
         return Err("the server's address is not https".into());
     }
+    // The address is in every error; and the node proves itself by its certificate.
+    let authority = server.authority().map_or("", http::uri::Authority::as_str);
+    if authority.contains('@') {
+        return Err("the server's address has a user or a password in it".into());
+    }
+    let has_port = authority.trim_end_matches(':') != server.host().unwrap_or_default();
+    if has_port && server.port_u16().is_none() {
+        return Err("the port in the server's address is no number".into());
+    }
     Ok(Parsed {
         cluster,
         user,
