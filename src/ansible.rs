@@ -5,12 +5,11 @@
 //! object: the user's keys, and its own, which all begin with `_ansible_` (ansible-core, plugins/action/__init__.py,
 //! `_execute_module` and `_update_module_args`).
 
-mod secrets;
-
 use std::ffi::OsString;
 
 use serde_json::{Map, Value, json};
 
+use crate::kubelet::secrets::masked;
 use crate::report::{Code, Document, EditReport, Problem};
 
 /// What Ansible puts before the module's name when it copies it to the node.
@@ -292,12 +291,6 @@ pub fn answer(document: &Document, call: Option<&Call>) -> Value {
         _ => Map::new(),
     };
     answer.remove("error");
-    let edits = answer.get_mut("edits").and_then(Value::as_array_mut);
-    for edit in edits.into_iter().flatten() {
-        if let Some(Value::String(diff)) = edit.get_mut("diff") {
-            *diff = secrets::masked(diff);
-        }
-    }
     // A restart without an edit is a change of the node, too, for whoever reads a play's recap; one that is put off until
     // the certificate is there is none yet.
     let is_dry = document.dry_run == Some(true);
@@ -328,9 +321,9 @@ fn texts(edit: &EditReport) -> Value {
     let (before, after) = &edit.texts;
     json!({
         "before_header": edit.target,
-        "before": secrets::masked(before),
+        "before": masked(before.as_bytes()),
         "after_header": edit.target,
-        "after": secrets::masked(after),
+        "after": masked(after.as_bytes()),
     })
 }
 

@@ -210,7 +210,7 @@ fn kubeconfigs(good: &str) -> Vec<String> {
             "auth-provider: {{name: oidc, config: {{id-token: {SECRET}, refresh-token: {SECRET}}}}}"
         ),
         format!("auth-provider: {SECRET}"),
-        format!("{SECRET}"),
+        SECRET.to_string(),
         format!("? {SECRET}"),
     ];
     let name = good

@@ -60,7 +60,7 @@ fn the_main_job() {
     snapbox::assert_data_eq!(
         steady(&node, &apply.stderr),
         snapbox::str![[r#"
-warning: from the restart until the request is approved, port [PORT] of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready
+warning: from the restart until the request is approved, port [PORT] of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready (not so with --issue-first)
 restarting kubelet.service
 [CSR] is Pending: system:node:worker-1, DNS worker-1, IP 127.0.0.1
 to approve it: kubectl certificate approve [CSR]
@@ -156,7 +156,7 @@ fn the_documents() {
   },
   "rolledBack": false,
   "warnings": [
-    "from the restart until the request is approved, port [PORT] of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready"
+    "from the restart until the request is approved, port [PORT] of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready (not so with --issue-first)"
   ]
 }
 "#]]
