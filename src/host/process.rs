@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::clock;
 
@@ -11,12 +11,33 @@ use super::clock;
 /// (include/asm-generic/param.h).
 const TICKS_A_SECOND: f64 = 100.0;
 
+/// For how long a process that systemd has just started may still be a copy of systemd: less than a millisecond, unless
+/// the machine is busy.
+const BECOMES_ITSELF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(5));
+
 /// The command line of process `pid`, the program first.
 ///
 /// # Errors
 /// When there is no such process.
 pub fn command_line(pid: u32) -> io::Result<Vec<String>> {
-    fs::read(format!("/proc/{pid}/cmdline")).map(|bytes| parse_command_line(&bytes))
+    let end = Instant::now() + BECOMES_ITSELF.1;
+    loop {
+        let words = parse_command_line(&fs::read(format!("/proc/{pid}/cmdline"))?);
+        let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
+        let copy =
+            program("1").is_some_and(|init| pid != 1 && program(&pid.to_string()) == Some(init));
+        if !(copy || is_of_systemd(&words)) || Instant::now() >= end {
+            return Ok(words);
+        }
+        std::thread::sleep(BECOMES_ITSELF.0);
+    }
+}
+
+/// Whether that is what systemd's child is called before it becomes the unit's program: `(kubelet)`, and from 255 on
+/// `systemd-executor` before that (exec_spawn and rename_process in src/core/execute.c and src/basic/process-util.c).
+fn is_of_systemd(words: &[String]) -> bool {
+    let program = words.first().map_or("", String::as_str);
+    program.starts_with('(') || program.rsplit('/').next() == Some("systemd-executor")
 }
 
 /// Whether this process is part of systemd's `unit`, by its control group.
@@ -122,6 +143,14 @@ mod tests {
             ["/usr/bin/kubelet", "--a=b c", ""]
         );
         assert!(parse_command_line(b"").is_empty());
+    }
+
+    #[test]
+    fn what_is_to_become_the_kubelet_is_not_taken_for_it() {
+        let of_systemd = |program: &str| is_of_systemd(&[program.to_owned(), "--x".to_owned()]);
+        assert!(of_systemd("(kubelet)") && of_systemd("/usr/lib/systemd/systemd-executor"));
+        assert!(!of_systemd("/usr/bin/kubelet") && !of_systemd("kubelet"));
+        assert!(!is_of_systemd(&[]));
     }
 
     #[test]

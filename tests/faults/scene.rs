@@ -236,7 +236,7 @@ impl Scene {
     }
 
     /// What is wrong right after a run that met a fault.
-    pub fn faults_of(&self, run: &Output, call: &Call, fault: Fault) -> Vec<String> {
+    pub fn faults_of(&self, run: &Output, fault: Fault, lost_its_answer: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         let (mut old, mut new) = (0, 0);
         for target in &self.targets {
@@ -258,7 +258,6 @@ impl Scene {
         if fault == Fault::Kill {
             return wrong;
         }
-        let lost_its_answer = call.answers();
         let truthful = match run.code {
             0 => new == all && self.scenario.end == End::Changed,
             // The answer could not be given; the change is another matter.

@@ -47,11 +47,6 @@ impl Call {
         }
     }
 
-    /// Whether it writes to standard output.
-    pub fn answers(&self) -> bool {
-        self.name == "write" && self.text.starts_with("1<")
-    }
-
     /// The first change to the node: whatever comes before it leaves no trace.
     fn begins_the_change(&self) -> bool {
         self.writes() && !matches!(self.name.as_str(), "write" | "close")
@@ -118,6 +113,12 @@ impl fmt::Display for Fault {
             Self::Error(errno) => write!(out, "{errno}"),
         }
     }
+}
+
+/// Whether the fault hit standard output, by the trace.
+pub fn lost_the_answer(trace: &str) -> bool {
+    let injected = |line: &str| line.starts_with("write(1<") && line.contains("(INJECTED)");
+    trace.lines().any(injected)
 }
 
 /// strace, told to write its trace to `trace`.
