@@ -12,6 +12,8 @@
 mod files;
 #[path = "cli/help.rs"]
 mod help;
+#[path = "cli/manual.rs"]
+mod manual;
 #[path = "cli/node.rs"]
 mod node;
 #[path = "cli/preflight.rs"]

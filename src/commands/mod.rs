@@ -5,6 +5,7 @@ mod console;
 mod csr;
 mod diff;
 mod files;
+mod manual;
 mod node;
 mod preflight;
 mod request;
@@ -33,6 +34,11 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
 pub fn run(cli: &Cli) -> u8 {
     let console = Console::new(&cli.global);
     let mut document = Document::new(match &cli.verb {
+        // They answer in no document.
+        Verb::Completions(arguments) => {
+            return manual::ended(manual::completions(arguments, &console), &console);
+        }
+        Verb::Man(arguments) => return manual::ended(manual::man(arguments, &console), &console),
         Verb::Diff(_) => Kind::DiffResult,
         Verb::Apply(_) => Kind::ApplyResult,
         Verb::Status(_) => Kind::StatusResult,
@@ -45,6 +51,7 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Status(arguments) => status::run(arguments, &console, &mut document),
         Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
         Verb::Rollback(arguments) => rollback::run(arguments, &console, &mut document),
+        Verb::Completions(_) | Verb::Man(_) => Ok(()),
     };
     let code = match outcome {
         Ok(()) => {

@@ -18,12 +18,14 @@ Sets `serverTLSBootstrap: true` where this node's kubelet reads it, changes no o
 Usage: kubelet-tls [OPTIONS] <COMMAND>
 
 Commands:
-  diff      Print what `apply` would change
-  apply     Make the change, restart the kubelet, prove that it came back, report the CSR
-  status    Print the node's conditions, each with its evidence and what to do about it
-  csr       Print the name of this node's newest kubelet-serving CSR
-  rollback  Undo the last `apply`, byte for byte, with the same gate
-  help      Print this message or the help of the given subcommand(s)
+  diff         Print what `apply` would change
+  apply        Make the change, restart the kubelet, prove that it came back, report the CSR
+  status       Print the node's conditions, each with its evidence and what to do about it
+  csr          Print the name of this node's newest kubelet-serving CSR
+  rollback     Undo the last `apply`, byte for byte, with the same gate
+  completions  Print a completion script, for packagers
+  man          Print a manual page, for packagers
+  help         Print this message or the help of the given subcommand(s)
 
 Options:
   -o, --output <FORMAT>
@@ -67,7 +69,15 @@ Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage 
 #[test]
 fn help_of_each_verb_has_an_example() {
     let directory = tempfile::tempdir().unwrap();
-    for verb in ["diff", "apply", "csr"] {
+    for verb in [
+        "diff",
+        "apply",
+        "status",
+        "csr",
+        "rollback",
+        "completions",
+        "man",
+    ] {
         let assert = kubelet_tls(directory.path())
             .args([verb, "--help"])
             .assert()
