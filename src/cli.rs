@@ -124,6 +124,21 @@ Examples:
   kubelet-tls metrics-server --out DIR --format helm            # values for the official chart
   kubelet-tls metrics-server --check                            # which of the two channels is broken")]
     MetricsServer(MetricsServer),
+    /// Print a completion script, for packagers
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls completions bash >/usr/share/bash-completion/completions/kubelet-tls
+  kubelet-tls completions zsh >/usr/share/zsh/vendor-completions/_kubelet-tls
+  kubelet-tls completions fish >/usr/share/fish/vendor_completions.d/kubelet-tls.fish")]
+    Completions(Completions),
+    /// Print a manual page, for packagers
+    ///
+    /// The main one, or that of PAGE. `-o name` prints the names of all pages, one a line.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls man | man -l -
+  for page in $(kubelet-tls man -o name); do kubelet-tls man $page >$page.1; done")]
+    Man(Man),
 }
 
 /// Options that every verb takes.
@@ -370,6 +385,26 @@ pub enum Packaging {
     Kustomize,
     /// values for the official chart
     Helm,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// For which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Which page, such as kubelet-tls-apply
+    #[arg(
+        value_name = "PAGE",
+        default_value = "kubelet-tls",
+        hide_default_value = true
+    )]
+    pub page: String,
 }
 
 /// When `apply` and `rollback` restart the kubelet.

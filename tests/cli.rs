@@ -16,6 +16,8 @@ mod files;
 mod help;
 #[path = "cli/issue_first.rs"]
 mod issue_first;
+#[path = "cli/manual.rs"]
+mod manual;
 #[path = "cli/node.rs"]
 mod node;
 #[path = "cli/preflight.rs"]

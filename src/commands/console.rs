@@ -106,6 +106,11 @@ impl Console {
         }
     }
 
+    /// Whether the answer is names alone.
+    pub fn wants_names(&self) -> bool {
+        self.format == Format::Name
+    }
+
     /// Bytes, as the answer.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod console;
 mod csr;
 mod diff;
 mod files;
+mod manual;
 mod metrics_server;
 mod node;
 mod preflight;
@@ -41,6 +42,11 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
 pub fn run(cli: &Cli) -> u8 {
     let console = Console::new(&cli.global);
     let mut document = Document::new(match &cli.verb {
+        // They answer in no document.
+        Verb::Completions(arguments) => {
+            return manual::ended(manual::completions(arguments, &console), &console);
+        }
+        Verb::Man(arguments) => return manual::ended(manual::man(arguments, &console), &console),
         Verb::Diff(_) => Kind::DiffResult,
         Verb::Apply(_) => Kind::ApplyResult,
         Verb::Status(_) => Kind::StatusResult,
@@ -62,6 +68,7 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::Approve(arguments) => approve::run(arguments, &console, &mut document),
         Verb::Cluster(arguments) => cluster::run(arguments, &console, &mut document),
         Verb::MetricsServer(arguments) => metrics_server::run(arguments, &console, &mut document),
+        Verb::Completions(_) | Verb::Man(_) => Ok(()),
     };
     let code = match outcome {
         Ok(()) => {

@@ -26,6 +26,8 @@ Commands:
   approve         On a control plane: check every rule, then approve; refuse what breaks one
   cluster         Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
   metrics-server  Write a kustomization that runs metrics-server with both its TLS channels verified
+  completions     Print a completion script, for packagers
+  man             Print a manual page, for packagers
   help            Print this message or the help of the given subcommand(s)
 
 Options:
@@ -73,11 +75,14 @@ fn help_of_each_verb_has_an_example() {
     for verb in [
         "diff",
         "apply",
+        "status",
         "csr",
         "rollback",
         "approve",
         "cluster diff",
         "cluster apply",
+        "completions",
+        "man",
     ] {
         let assert = kubelet_tls(directory.path())
             .args(verb.split(' '))

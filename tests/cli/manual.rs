@@ -1,0 +1,97 @@
+//! What packagers install: completion scripts and manual pages.
+
+use std::process::{Command, Stdio};
+
+use super::kubelet_tls;
+
+fn output(arguments: &[&str]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let assert = kubelet_tls(directory.path())
+        .args(arguments)
+        .assert()
+        .code(0)
+        .stderr_eq("");
+    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+}
+
+fn verbs() -> Vec<String> {
+    let pages = output(&["man", "-o", "name"]);
+    let verbs = pages
+        .lines()
+        .filter_map(|page| page.strip_prefix("kubelet-tls-"));
+    verbs.map(str::to_owned).collect()
+}
+
+/// In a real bash: the script loads, and TAB knows the verbs, the options and their values.
+#[test]
+fn bash_completes() {
+    let complete = |words: &[&str]| {
+        let script = output(&["completions", "bash"]);
+        let ask = format!(
+            "{script}\nCOMP_WORDS=({}); COMP_CWORD={}; $(complete -p kubelet-tls | sed 's/.*-F \\([^ ]*\\).*/\\1/') kubelet-tls \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words
+                .iter()
+                .map(|word| format!("'{word}'"))
+                .collect::<Vec<_>>()
+                .join(" "),
+            words.len() - 1
+        );
+        let bash = Command::new("bash")
+            .args(["--norc", "-c", &ask])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(bash.status.success() && bash.stderr.is_empty(), "{bash:?}");
+        let text = String::from_utf8(bash.stdout).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(complete(&["kubelet-tls", "ro"]), ["rollback"]);
+    assert_eq!(
+        complete(&["kubelet-tls", "apply", "--kubec"]),
+        ["--kubeconfig"]
+    );
+    assert_eq!(
+        complete(&["kubelet-tls", "apply", "--wait", ""]),
+        ["csr", "issued", "none"]
+    );
+    let first = complete(&["kubelet-tls", ""]);
+    assert!(verbs().iter().all(|verb| first.contains(verb)), "{first:?}");
+}
+
+/// zsh and fish read theirs without a complaint, where they are installed.
+#[test]
+fn zsh_and_fish_read_theirs() {
+    let directory = tempfile::tempdir().unwrap();
+    for shell in ["zsh", "fish"] {
+        let path = directory.path().join(shell);
+        std::fs::write(&path, output(&["completions", shell])).unwrap();
+        match Command::new(shell).arg("-n").arg(&path).output() {
+            Ok(read) => assert!(read.status.success() && read.stderr.is_empty(), "{read:?}"),
+            Err(error) => println!("skipped: {shell}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn every_verb_has_a_page() {
+    assert!(verbs().len() >= 7, "{:?}", verbs());
+    for verb in verbs() {
+        let page = output(&["man", &format!("kubelet-tls-{verb}")]);
+        assert!(
+            page.contains(&format!(".TH kubelet-tls-{verb} 1")),
+            "{page}"
+        );
+        assert!(page.contains("Examples:"), "{page}");
+        assert_eq!(page, output(&["man", &format!("kubelet-tls-{verb}")]));
+    }
+    assert!(output(&["man"]).contains("Exit codes:"));
+    let directory = tempfile::tempdir().unwrap();
+    kubelet_tls(directory.path())
+        .args(["man", "nope"])
+        .assert()
+        .code(64)
+        .stdout_eq("")
+        .stderr_eq(
+            "error: cannot print nope: there is no such page\nhint: kubelet-tls man -o name\n",
+        );
+}
