@@ -16,6 +16,8 @@ use jiff::Timestamp;
 use super::files::{self, DirectoryLock, FileCause, FileError};
 use crate::receipt::Installed;
 
+/// The symlink is made under this name and renamed: nothing else has it.
+const NEXT_LINK: &str = ".kubelet-tls-current.tmp";
 /// Two pairs of one second are told apart by a later second; more than this many were not made by anybody.
 const NAMES_TRIED: i64 = 10;
 
@@ -88,6 +90,7 @@ pub fn remove(place: &Installed) -> Result<(), FileError> {
 }
 
 fn take_away(place: &Installed) -> io::Result<()> {
+    sweep(&place.link);
     if fs::read_link(&place.link).is_ok_and(|target| target == place.pair) {
         match &place.replaced {
             Some(before) => turn(&place.link, before)?,
@@ -106,10 +109,19 @@ fn take_away(place: &Installed) -> io::Result<()> {
 }
 
 fn turn(link: &Path, target: &Path) -> io::Result<()> {
-    let directory = link.parent().unwrap_or(Path::new("/"));
-    let made = files::temporary().make_in(directory, |path| symlink(target, path))?;
-    made.persist(link).map_err(|failed| failed.error)?;
-    File::open(directory)?.sync_all()
+    sweep(link);
+    let next = link.with_file_name(NEXT_LINK);
+    symlink(target, &next)?;
+    fs::rename(&next, link)?;
+    File::open(link.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// Removes the link that a run left which was killed before it had turned it.
+fn sweep(link: &Path) {
+    let next = link.with_file_name(NEXT_LINK);
+    if fs::symlink_metadata(&next).is_ok_and(|there| there.is_symlink()) {
+        let _ = fs::remove_file(next);
+    }
 }
 
 #[cfg(test)]
