@@ -42,10 +42,11 @@ macro_rules! tests {
 }
 
 const TESTS: &[harness::Test] = tests![
+    // the longest, beside which the others fit
+    lab::a_kubelet_that_dies_of_it,
     lab::a_file_by_itself,
     lab::a_node,
     lab::a_node_and_its_kubeadm_file,
-    lab::a_kubelet_that_dies_of_it,
     lab::the_opposite_after_an_earlier_run,
     places::another_users_file,
     places::planted_before,

@@ -97,6 +97,8 @@ impl Scene {
             chown(path, Some(12), Some(34)).expect("chown");
             set_attribute(path, "user.origin", b"written by kubeadm\0\xff");
             set_attribute(path, "system.posix_acl_access", &acl_for_user_1000());
+            // A bit that no ACL brings along.
+            fs::set_permissions(path, Permissions::from_mode(0o1640)).expect("chmod");
         }
         let mut scene = Self {
             scenario,
