@@ -135,7 +135,6 @@ pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, 
                     yaml::confirm(&stream, &format, document, key, &values)?;
                     return Ok(unchanged(before, warnings));
                 }
-                Step::Nothing => return Ok(unchanged(before, warnings)),
             }
         }
         Place::Append => {
@@ -168,10 +167,8 @@ pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, 
 /// What is to be done with a document that is there.
 enum Step {
     Set(Splice),
-    /// The key has one of these values, and one of them is wanted.
+    /// The key has one of these values, or is not there if there are none; that is wanted.
     Keep(Vec<&'static str>),
-    /// The key is not there, which is wanted.
-    Nothing,
 }
 
 fn step(
@@ -183,7 +180,7 @@ fn step(
 ) -> Result<Step, Refusal> {
     let Some((key, value)) = found.entry else {
         return match (wanted, kind) {
-            (Bootstrap::Disabled, _) => Ok(Step::Nothing),
+            (Bootstrap::Disabled, _) => Ok(Step::Keep(Vec::new())),
             (Bootstrap::Enabled, FileKind::DropIn) => Err(Refusal::input(
                 Some(stream.position(root)),
                 format!("this drop-in does not have {KEY}"),

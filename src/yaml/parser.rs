@@ -38,6 +38,8 @@ struct Reader<'s> {
     anchors: BTreeMap<usize, Anchored>,
     /// What the document weighs so far, aliases followed.
     weight: usize,
+    /// How many collections are open from the outermost one in braces or brackets on.
+    flow: usize,
 }
 
 /// The events of a stream, up to the first thing in it that is refused.
@@ -56,6 +58,7 @@ pub(super) fn read(source: &str) -> (Events, Option<Error>) {
         open: Vec::new(),
         anchors: BTreeMap::new(),
         weight: 0,
+        flow: 0,
     };
     for next in Parser::new_from_str_with_options(source, options) {
         let taken = next
@@ -98,22 +101,34 @@ impl Reader<'_> {
                     ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
                     _ => Style::Block,
                 };
+                if style == Style::Plain && self.flow > 0 {
+                    self.admit_plain(span)?;
+                }
                 let weight = value.len();
                 let event = self.node(Kind::Scalar(style), anchor, tag.as_deref(), span, weight)?;
                 self.set_text(event, &value, style);
                 self.close(event, anchor, 1 + weight, 0);
             }
-            Parsed::SequenceStart(_, anchor, tag) => {
-                self.start(Kind::Sequence, anchor, tag.as_deref(), span)?
+            Parsed::SequenceStart(style, anchor, tag) => {
+                self.enter(style);
+                self.start(Kind::Sequence, anchor, tag.as_deref(), span)?;
             }
             Parsed::MappingStart(StructureStyle::Flow, anchor, tag) => {
+                self.enter(StructureStyle::Flow);
                 self.start(Kind::FlowMapping, anchor, tag.as_deref(), span)?;
             }
             Parsed::MappingStart(StructureStyle::Block, anchor, tag) => {
+                self.enter(StructureStyle::Block);
                 self.start(Kind::BlockMapping, anchor, tag.as_deref(), span)?;
             }
-            Parsed::SequenceEnd => self.end(Kind::SequenceEnd, span),
-            Parsed::MappingEnd => self.end(Kind::MappingEnd, span),
+            Parsed::SequenceEnd => {
+                self.flow = self.flow.saturating_sub(1);
+                self.end(Kind::SequenceEnd, span);
+            }
+            Parsed::MappingEnd => {
+                self.flow = self.flow.saturating_sub(1);
+                self.end(Kind::MappingEnd, span);
+            }
             Parsed::Alias(id) => self.alias(id, span)?,
             Parsed::Anchor(..) => {
                 if let Some(node) = self.read.events.last_mut() {
@@ -123,6 +138,27 @@ impl Reader<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What is within braces or brackets is, too.
+    fn enter(&mut self, style: StructureStyle) {
+        if self.flow > 0 || style == StructureStyle::Flow {
+            self.flow += 1;
+        }
+    }
+
+    /// Within braces and brackets YAML 1.1 ends a key at every `?` and `:` that starts a word (goyaml:
+    /// `yaml_parser_fetch_next_token`), and YAML 1.2 only where a space follows.
+    fn admit_plain(&self, span: &Span) -> Result<(), Error> {
+        let (start, end) = range(span);
+        let sign = match self.source.as_bytes().get(start..end) {
+            Some([sign @ (b'?' | b':'), ..]) => char::from(*sign),
+            _ => return Ok(()),
+        };
+        let reason = format!(
+            "a word that starts with {sign} in braces or brackets, which the kubelet reads otherwise"
+        );
+        Err(self.error(span, reason, "put it in quotes"))
     }
 
     fn alias(&mut self, id: usize, span: &Span) -> Result<(), Error> {

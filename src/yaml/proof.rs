@@ -15,7 +15,7 @@ pub(crate) struct Claim<'c> {
     pub(crate) word: &'c str,
 }
 
-/// The second parser, too, finds that the key has one of these values, as texts.
+/// The second parser, too, finds that the key has one of these values, as texts, or without any, that it is not there.
 pub(crate) fn confirm(
     stream: &Stream<'_>,
     format: &Format,
@@ -27,6 +27,7 @@ pub(crate) fn confirm(
     let agrees = |content: Option<&Content>| match content.map(|content| content.values.as_slice())
     {
         Some([value]) => values.contains(&value.as_str()),
+        Some([]) => values.is_empty(),
         _ => false,
     };
     let mut places = places(format, document, contents.len());
