@@ -38,6 +38,24 @@ fn check(bytes: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<(), TestCase
     Ok(())
 }
 
+#[test]
+fn what_fuzzing_found_worth_keeping() {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/edit");
+    let mut accepted = 0;
+    for seed in std::fs::read_dir(seeds).unwrap() {
+        let path = seed.unwrap().path();
+        let data = std::fs::read(&path).unwrap();
+        let Some((bytes, kind, wanted)) = edits::input(&data) else {
+            continue;
+        };
+        match edits::check(bytes, kind, wanted) {
+            Ok(change) => accepted += usize::from(change.is_some()),
+            Err(broken) => panic!("{}: {broken}", path.display()),
+        }
+    }
+    assert!(accepted > 200, "{accepted} of the seeds are accepted");
+}
+
 fn any_kind() -> impl Strategy<Value = Option<FileKind>> {
     prop_oneof![
         8 => Just(None),

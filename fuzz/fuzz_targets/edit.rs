@@ -1,10 +1,10 @@
-//! The laws of the edit. The first byte of an input says what reads the file and what is wanted, the rest is the file.
+//! The laws of `tests/laws/edit.rs`.
 #![no_main]
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use kubelet_tls::kubelet::{Bootstrap, Change, FileKind};
+use kubelet_tls::kubelet::Change;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 #[macro_use]
@@ -23,19 +23,8 @@ static CHANGED: AtomicU64 = AtomicU64::new(0);
 static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(mutate::corpus);
 
 fuzz_target!(|data: &[u8]| {
-    let Some((selector, bytes)) = data.split_first() else {
+    let Some((bytes, kind, wanted)) = laws::input(data) else {
         return;
-    };
-    let kind = match selector & 3 {
-        0 => FileKind::Kubelet,
-        1 => FileKind::Kubeadm,
-        2 => FileKind::DropIn,
-        _ => FileKind::detect(bytes),
-    };
-    let wanted = if selector & 4 == 0 {
-        Bootstrap::Enabled
-    } else {
-        Bootstrap::Disabled
     };
     match laws::check(bytes, kind, wanted) {
         Ok(None) => 0,

@@ -487,7 +487,12 @@ fn without_permission_it_is_77() {
         use std::os::unix::process::CommandExt as _;
         let binary = directory.path().join("kubelet-tls");
         if !binary.exists() {
-            fs::copy(env!("CARGO_BIN_EXE_kubelet-tls"), &binary).unwrap();
+            // By a process of its own: a child that another test starts meanwhile would inherit this one's open file, and
+            // a program that is open for writing is not executed.
+            let copied = std::process::Command::new("cp")
+                .args([Path::new(env!("CARGO_BIN_EXE_kubelet-tls")), &binary])
+                .status();
+            assert!(copied.unwrap().success());
         }
         let mut command = std::process::Command::new(binary);
         command.current_dir(directory.path()).args(arguments);

@@ -15,6 +15,23 @@ const FALSE: [&str; 11] = [
     "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF",
 ];
 
+/// What a fuzzing input asks for: its first byte says what reads the file and what is wanted, the rest is the file.
+pub(crate) fn input(data: &[u8]) -> Option<(&[u8], FileKind, Bootstrap)> {
+    let (selector, bytes) = data.split_first()?;
+    let kind = match selector & 3 {
+        0 => FileKind::Kubelet,
+        1 => FileKind::Kubeadm,
+        2 => FileKind::DropIn,
+        _ => FileKind::detect(bytes),
+    };
+    let wanted = if selector & 4 == 0 {
+        Bootstrap::Enabled
+    } else {
+        Bootstrap::Disabled
+    };
+    Some((bytes, kind, wanted))
+}
+
 /// Edits `bytes`. Whether the edit was refused, or else what it changed, if no law was broken.
 pub(crate) fn check(
     bytes: &[u8],
