@@ -13,6 +13,14 @@ DIST := target/dist
 STAGE := $(DIST)/stage
 UNITS := kubelet-tls.service kubelet-tls.path
 SHARE = $(DESTDIR)$(PREFIX)/share
+VERSION := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
+NAME := kubelet-tls-$(VERSION)
+# CycloneDX, of the crates that are linked into the binary.
+SBOM := {bomFormat: "CycloneDX", specVersion: "1.5", version: 1, \
+    metadata: {component: {type: "application", name: "kubelet-tls", version: $$version}}, \
+    components: [inputs | split("|") as [$$crate, $$licence] | ($$crate | split(" ")) as [$$name, $$v] \
+        | select($$name != "kubelet-tls") | {type: "library", name: $$name, version: $$v[1:], \
+        purl: "pkg:cargo/\($$name)@\($$v[1:])", licenses: [{expression: ($$licence | gsub("/"; " OR "))}]}]}
 DOC = $(SHARE)/doc/kubelet-tls
 EXAMPLE = examples/kubelet.service.d/20-kubelet-tls.conf
 
@@ -61,4 +69,9 @@ packages: stage
 	$(TOOLS)/cargo-deb deb --no-build --no-strip --target $(TARGET) --output $(DIST)/packages/
 	$(TOOLS)/cargo-generate-rpm generate-rpm --target $(TARGET) --source-date $(SOURCE_DATE_EPOCH) \
 	    --output $(DIST)/packages/
-	cd $(DIST)/packages && sha256sum -- *.deb *.rpm >SHA256SUMS
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) --mode=go-w,a+r -c \
+	    --transform='s|^\.|$(NAME)|' -C $(STAGE) . | gzip -n9 >$(DIST)/packages/$(NAME)-$(TARGET).tar.gz
+	$(CARGO) tree --locked --package kubelet-tls --edges normal,no-proc-macro --target $(TARGET) --prefix none \
+	    --no-dedupe --format '{p}|{l}' | sort -u | jq -Rn --arg version $(VERSION) '$(SBOM)' \
+	    >$(DIST)/packages/$(NAME).cdx.json
+	cd $(DIST)/packages && sha256sum -- *.deb *.rpm *.tar.gz *.json >SHA256SUMS
