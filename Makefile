@@ -1,0 +1,77 @@
+# Builds what is installed and shipped. `make`, `make install DESTDIR= PREFIX=`, `make uninstall`, `make packages`.
+PREFIX ?= /usr/local
+DESTDIR ?=
+TARGET ?= x86_64-unknown-linux-musl
+CARGO ?= cargo
+TOOLS ?= target/tools/bin
+# Of the last commit: the same sources give the same packages.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+export SOURCE_DATE_EPOCH
+
+BINARY := target/$(TARGET)/release/kubelet-tls
+DIST := target/dist
+STAGE := $(DIST)/stage
+UNITS := kubelet-tls.service kubelet-tls.path
+SHARE = $(DESTDIR)$(PREFIX)/share
+VERSION := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
+NAME := kubelet-tls-$(VERSION)
+# CycloneDX, of the crates that are linked into the binary.
+SBOM := {bomFormat: "CycloneDX", specVersion: "1.5", version: 1, \
+    metadata: {component: {type: "application", name: "kubelet-tls", version: $$version}}, \
+    components: [inputs | split("|") as [$$crate, $$licence] | ($$crate | split(" ")) as [$$name, $$v] \
+        | select($$name != "kubelet-tls") | {type: "library", name: $$name, version: $$v[1:], \
+        purl: "pkg:cargo/\($$name)@\($$v[1:])", licenses: [{expression: ($$licence | gsub("/"; " OR "))}]}]}
+DOC = $(SHARE)/doc/kubelet-tls
+EXAMPLE = examples/kubelet.service.d/20-kubelet-tls.conf
+
+.PHONY: all build stage install uninstall packages
+all: stage
+
+build:
+	CC_x86_64_unknown_linux_musl=$${CC_x86_64_unknown_linux_musl:-gcc} \
+	    $(CARGO) build --release --locked --target $(TARGET) --bin kubelet-tls
+
+stage: build
+	rm -rf $(STAGE)
+	mkdir -p $(STAGE)/man $(STAGE)/completions
+	install -m 0755 $(BINARY) $(STAGE)/kubelet-tls
+	set -e; pages=$$($(BINARY) man -o name); for page in $$pages; do \
+	    $(BINARY) man $$page >$(STAGE)/man/$$page.1; gzip -n9 $(STAGE)/man/$$page.1; done
+	$(BINARY) completions bash >$(STAGE)/completions/kubelet-tls
+	$(BINARY) completions zsh >$(STAGE)/completions/_kubelet-tls
+	$(BINARY) completions fish >$(STAGE)/completions/kubelet-tls.fish
+
+# Of what `make` has built, so that root needs no compiler.
+install:
+	test -x $(STAGE)/kubelet-tls || $(MAKE) stage
+	install -D -m 0755 $(STAGE)/kubelet-tls $(DESTDIR)$(PREFIX)/bin/kubelet-tls
+	install -d $(SHARE)/man/man1
+	install -m 0644 $(STAGE)/man/*.1.gz $(SHARE)/man/man1/
+	install -D -m 0644 $(STAGE)/completions/kubelet-tls $(SHARE)/bash-completion/completions/kubelet-tls
+	install -D -m 0644 $(STAGE)/completions/_kubelet-tls $(SHARE)/zsh/site-functions/_kubelet-tls
+	install -D -m 0644 $(STAGE)/completions/kubelet-tls.fish $(SHARE)/fish/vendor_completions.d/kubelet-tls.fish
+	set -e; for unit in $(UNITS); do sed 's|/usr/bin/kubelet-tls|$(PREFIX)/bin/kubelet-tls|' systemd/$$unit | \
+	    install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done
+	sed 's|/usr/bin/kubelet-tls|$(PREFIX)/bin/kubelet-tls|' systemd/kubelet.service.d/20-kubelet-tls.conf | \
+	    install -D -m 0644 /dev/stdin $(DOC)/$(EXAMPLE)
+	install -m 0644 README.md CHANGELOG.md LICENSE $(DOC)/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/kubelet-tls $(SHARE)/man/man1/kubelet-tls.1.gz $(SHARE)/man/man1/kubelet-tls-*.1.gz
+	rm -f $(SHARE)/bash-completion/completions/kubelet-tls $(SHARE)/zsh/site-functions/_kubelet-tls
+	rm -f $(SHARE)/fish/vendor_completions.d/kubelet-tls.fish
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(UNITS))
+	rm -rf $(DOC)
+
+packages: stage
+	rm -rf $(DIST)/packages
+	mkdir -p $(DIST)/packages
+	$(TOOLS)/cargo-deb deb --no-build --no-strip --target $(TARGET) --output $(DIST)/packages/
+	$(TOOLS)/cargo-generate-rpm generate-rpm --target $(TARGET) --source-date $(SOURCE_DATE_EPOCH) \
+	    --output $(DIST)/packages/
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) --mode=go-w,a+r -c \
+	    --transform='s|^\.|$(NAME)|' -C $(STAGE) . | gzip -n9 >$(DIST)/packages/$(NAME)-$(TARGET).tar.gz
+	$(CARGO) tree --locked --package kubelet-tls --edges normal,no-proc-macro --target $(TARGET) --prefix none \
+	    --no-dedupe --format '{p}|{l}' | sort -u | jq -Rn --arg version $(VERSION) '$(SBOM)' \
+	    >$(DIST)/packages/$(NAME).cdx.json
+	cd $(DIST)/packages && sha256sum -- *.deb *.rpm *.tar.gz *.json >SHA256SUMS
