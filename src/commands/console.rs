@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::{Color, Format, Global};
+use crate::host::environment;
 use crate::report::{Code, Document, ErrorReport, Problem};
 
 /// How often a wait is drawn anew.
@@ -45,7 +46,9 @@ impl Console {
             terminal: std::io::stdout().is_terminal(),
             silent: false,
             lost: std::cell::RefCell::default(),
-            watched: !options.quiet && std::io::stderr().is_terminal() && can_erase(),
+            watched: !options.quiet
+                && std::io::stderr().is_terminal()
+                && environment::first_of(&["TERM"]).is_some_and(|term| term != "dumb"),
             wait: std::cell::RefCell::default(),
         }
     }
@@ -238,11 +241,6 @@ impl Drop for Console {
     fn drop(&mut self) {
         self.waited();
     }
-}
-
-/// Whether the terminal can take back what it shows.
-fn can_erase() -> bool {
-    std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// The document as text; none where text is wanted.
