@@ -22,6 +22,8 @@ mod manual;
 mod node;
 #[path = "cli/preflight.rs"]
 mod preflight;
+#[path = "cli/progress.rs"]
+mod progress;
 #[path = "cli/rollback.rs"]
 mod rollback;
 #[path = "cli/status.rs"]

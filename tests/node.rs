@@ -20,6 +20,7 @@ mod node {
     pub mod worker;
 
     pub mod ansible;
+    pub mod cloud_init;
     pub mod drop_in;
     pub mod files;
     pub mod gate;
@@ -34,8 +35,8 @@ mod node {
 use std::process::ExitCode;
 
 use node::{
-    ansible, debian, drop_in, files, gate, harness, interruptions, issue_first, kills, machine,
-    main_job, proof, units, worker,
+    ansible, cloud_init, debian, drop_in, files, gate, harness, interruptions, issue_first, kills,
+    machine, main_job, proof, units, worker,
 };
 
 /// Names a test after its module and function.
@@ -95,6 +96,11 @@ const TESTS: &[harness::Test] = tests![
     units::another_file_that_the_next_start_reads_counts,
     units::a_config_directory_decides,
     units::a_slow_stop_without_a_message_bus,
+    cloud_init::a_control_plane,
+    cloud_init::a_control_plane_whose_file_is_refused,
+    cloud_init::a_worker,
+    cloud_init::a_worker_that_is_put_back,
+    cloud_init::a_download,
     ansible::a_whole_cluster_batch_by_batch,
     ansible::the_oldest_ansible_that_runs_here,
 ];

@@ -199,6 +199,11 @@ pub struct Vigil {
 }
 
 impl Vigil {
+    /// Whether there is nothing left to prove.
+    pub fn has_settled(&self) -> bool {
+        self.settled
+    }
+
     /// Watches until the kubelet has settled and `enough` holds for the newest request, or until the kubelet dies, or,
     /// once it has settled, until `end` or a signal. `known` is a request already there;
     /// `notify` is told of each new or changed one at once.
@@ -213,6 +218,7 @@ impl Vigil {
     ) -> Watched {
         let mut news = News::default();
         let mut told = (false, false);
+        let mut told_settled = self.settled;
         loop {
             if let Err((reason, hint)) = self.look() {
                 // The id first: the next automatic restart changes it.
@@ -232,6 +238,10 @@ impl Vigil {
                 if !self.resumed && self.gate.healthz.is_some() {
                     notify(Notice::Answers(after));
                 }
+            }
+            if self.settled && !told_settled {
+                told_settled = true;
+                notify(Notice::Settled);
             }
             if let Some(due) = known.take_if(|known| known.from <= Instant::now())
                 && news.request.is_none()

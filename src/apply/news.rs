@@ -11,6 +11,8 @@ use crate::host::api::{ApiError, Sight};
 pub enum Notice<'a> {
     /// It answers for the first time, so long after its restart.
     Answers(Duration),
+    /// It has stayed up and answered for as long as was asked.
+    Settled,
     /// A request of this node is new or has changed.
     Request(&'a Request),
     /// A signal came before the proof was complete.

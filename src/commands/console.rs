@@ -1,9 +1,16 @@
 //! Where words go: the answer to standard output, the conversation to standard error.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::{Color, Format, Global};
+use crate::host::environment;
 use crate::report::{Code, Document, ErrorReport, Problem};
+
+/// How often a wait is drawn anew.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Both streams, as the options have them. A stream that is closed (a lost session, `| head`) stops nothing.
 #[derive(Debug)]
@@ -17,6 +24,10 @@ pub struct Console {
     silent: bool,
     /// What became of the last write to standard output that failed.
     lost: std::cell::RefCell<Option<std::io::Error>>,
+    /// Somebody watches standard error, who wonders what takes so long.
+    watched: bool,
+    /// What is being waited for, as it stands on the terminal.
+    wait: std::cell::RefCell<Option<ProgressBar>>,
 }
 
 impl Console {
@@ -35,6 +46,10 @@ impl Console {
             terminal: std::io::stdout().is_terminal(),
             silent: false,
             lost: std::cell::RefCell::default(),
+            watched: !options.quiet
+                && std::io::stderr().is_terminal()
+                && environment::first_of(&["TERM"]).is_some_and(|term| term != "dumb"),
+            wait: std::cell::RefCell::default(),
         }
     }
 
@@ -47,6 +62,8 @@ impl Console {
             terminal: false,
             silent: true,
             lost: std::cell::RefCell::default(),
+            watched: false,
+            wait: std::cell::RefCell::default(),
         }
     }
 
@@ -54,6 +71,45 @@ impl Console {
     pub fn say(&self, text: &str) {
         if !self.quiet {
             self.to_stderr(text);
+        }
+    }
+
+    /// Shows on a terminal, and nowhere else, what is waited for from now on and for how long already. It goes away for
+    /// every other line, and for good with [`Self::waited`] or at the end.
+    pub fn wait_for(&self, what: impl Into<String>) {
+        if !self.watched {
+            return;
+        }
+        let what = what.into();
+        let mut wait = self.wait.borrow_mut();
+        if let Some(bar) = wait.as_ref() {
+            if bar.message() != what {
+                bar.reset_elapsed();
+                bar.set_message(what);
+            }
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} waiting for {msg}: {elapsed}") {
+            bar.set_style(style.tick_chars("-\\|/ "));
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(TICK);
+        *wait = Some(bar);
+    }
+
+    /// Nothing is waited for any more.
+    pub fn waited(&self) {
+        if let Some(bar) = self.wait.borrow_mut().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Writes while nothing of a wait is on the terminal.
+    fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match self.wait.borrow().as_ref() {
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 
@@ -81,7 +137,7 @@ impl Console {
     /// A unified diff, as part of the conversation, because standard output holds the result.
     pub fn diff_aside(&self, diff: &str) {
         if !self.quiet {
-            let _ = anstream::stderr().write_all(colored(diff).as_bytes());
+            let _ = self.aside(|| anstream::stderr().write_all(colored(diff).as_bytes()));
         }
     }
 
@@ -117,8 +173,10 @@ impl Console {
     /// When standard output does not take them.
     pub fn result(&self, bytes: &[u8]) -> std::io::Result<()> {
         // Not through anstream: the result is bytes, not words.
-        let mut stdout = std::io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush())
+        self.aside(|| {
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        })
     }
 
     /// Whether the answer is one document.
@@ -128,6 +186,7 @@ impl Console {
 
     /// The end: the error with its hint, and the document where one is wanted.
     pub fn finish(&self, mut document: Document, problem: Option<&Problem>) {
+        self.waited();
         document.error = problem.map(ErrorReport::from);
         if let Some(text) = written(self.format, &document) {
             self.to_stdout(&text);
@@ -160,19 +219,27 @@ impl Console {
     }
 
     fn to_stdout(&self, text: &str) {
-        let mut stdout = anstream::stdout();
-        if let Err(error) = stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-        {
+        let written = self.aside(|| {
+            let mut stdout = anstream::stdout();
+            stdout
+                .write_all(text.as_bytes())
+                .and_then(|()| stdout.flush())
+        });
+        if let Err(error) = written {
             *self.lost.borrow_mut() = Some(error);
         }
     }
 
     fn to_stderr(&self, text: &str) {
         if !self.silent {
-            let _ = writeln!(anstream::stderr(), "{text}");
+            let _ = self.aside(|| writeln!(anstream::stderr(), "{text}"));
         }
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        self.waited();
     }
 }
 

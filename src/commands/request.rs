@@ -118,3 +118,18 @@ pub(crate) fn served(addresses: &[IpAddr], port: u16, roots: &[Vec<u8>]) -> Resu
     }
     good.ok_or(failure)
 }
+
+/// What a request is still without, as what is waited for.
+pub(super) fn lacking(request: &Request) -> String {
+    lacking_in(request.state, &request.name)
+}
+
+/// The same of a request that is known by name.
+pub(super) fn lacking_in(state: State, name: &str) -> String {
+    match state {
+        State::Pending => format!("the approval of {name}"),
+        State::Approved => format!("the certificate of {name} to be issued"),
+        State::Issued => format!("the certificate of {name} to be served"),
+        State::Denied | State::Failed => "another request of the kubelet's".to_owned(),
+    }
+}

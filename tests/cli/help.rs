@@ -81,6 +81,7 @@ fn help_of_each_verb_has_an_example() {
         "approve",
         "cluster diff",
         "cluster apply",
+        "metrics-server",
         "completions",
         "man",
     ] {

@@ -218,6 +218,8 @@ impl Issue<'_> {
             if interrupts.received().is_some() {
                 break "interrupted".to_owned();
             }
+            self.console
+                .wait_for(request::lacking_in(state, &made.name));
             match next(&sights) {
                 Some(Sight::Request(request)) if request.name == made.name => {
                     if request.state != state {
@@ -226,7 +228,10 @@ impl Issue<'_> {
                     document.csr = Some(Some(CsrReport::from(&request)));
                     state = request.state;
                     match state {
-                        State::Issued => return self.held(&made.name),
+                        State::Issued => {
+                            self.console.waited();
+                            return self.held(&made.name);
+                        }
                         State::Denied | State::Failed => return Err(self.lost(&request)),
                         State::Pending | State::Approved => {}
                     }

@@ -92,6 +92,8 @@ impl Run<'_> {
         let vigil = if restarts {
             self.console
                 .say(&format!("restarting {}", systemd::KUBELET));
+            self.console
+                .wait_for(format!("{} to restart", systemd::KUBELET));
             match self.gate.restart(Some(&unit)) {
                 Ok(vigil) => vigil,
                 Err(error) => {
@@ -247,19 +249,45 @@ impl Run<'_> {
                 }
             }
         };
-        let notify = |notice: Notice<'_>| match notice {
-            Notice::Answers(after) => console.say(&format!(
-                "{} answers after {:.1} s",
-                systemd::KUBELET,
-                after.as_secs_f64()
-            )),
-            Notice::Request(request) => tell(request),
-            Notice::Interrupted => {
-                console.say("interrupted: completing the restart and its proof first")
+        let settle = self.task.settle.as_secs_f64();
+        // What is shown on a terminal: the kubelet's health first, then what its request still lacks.
+        let settled = std::cell::Cell::new(vigil.has_settled());
+        let lacking = std::cell::RefCell::new("the kubelet's request".to_owned());
+        let notify = |notice: Notice<'_>| {
+            match notice {
+                Notice::Answers(after) => {
+                    console.say(&format!(
+                        "{} answers after {:.1} s",
+                        systemd::KUBELET,
+                        after.as_secs_f64()
+                    ));
+                    console.wait_for(format!(
+                        "{} to stay healthy for {settle} s",
+                        systemd::KUBELET
+                    ));
+                }
+                Notice::Settled => settled.set(true),
+                Notice::Request(request) => {
+                    tell(request);
+                    *lacking.borrow_mut() = request::lacking(request);
+                }
+                Notice::Interrupted => {
+                    console.say("interrupted: completing the restart and its proof first")
+                }
+            }
+            if settled.get() && wait != cli::Wait::None {
+                console.wait_for(lacking.borrow().clone());
             }
         };
+        if settled.get() {
+            console.wait_for(lacking.borrow().clone());
+        } else {
+            console.wait_for(format!("{} to answer", systemd::KUBELET));
+        }
         let end = Instant::now() + self.task.timeout;
-        vigil.keep(sights, known, end, interrupts, notify, enough)
+        let watched = vigil.keep(sights, known, end, interrupts, notify, enough);
+        console.waited();
+        watched
     }
 
     /// The kubelet is not healthy: the old bytes, a restart, the same proof.
@@ -269,6 +297,7 @@ impl Run<'_> {
         interrupts: &Interrupts,
         document: &mut Document,
     ) -> Problem {
+        self.console.waited();
         if !death.journal.is_empty() {
             self.console.say("the kubelet's last words:");
             death
@@ -314,7 +343,10 @@ impl Run<'_> {
             return refused("the file was put back, and the kubelet was not touched");
         }
         let unit = self.kubelet.unit.clone().unwrap_or_default();
+        self.console
+            .wait_for(format!("{} to answer again", systemd::KUBELET));
         let again = self.gate.without_flags().prove_anew(&unit, interrupts);
+        self.console.waited();
         self.ledger
             .end(self.task.act.failed(), self.console, document);
         match again {
