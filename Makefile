@@ -7,6 +7,9 @@ TOOLS ?= target/tools/bin
 # Of the last commit: the same sources give the same packages.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 export SOURCE_DATE_EPOCH
+# Where it was built is not in the binary, so that another directory gives the same bytes.
+CARGO_HOME ?= $(HOME)/.cargo
+export RUSTFLAGS = --remap-path-prefix=$(CURDIR)=/kubelet-tls --remap-path-prefix=$(CARGO_HOME)=/cargo
 
 BINARY := target/$(TARGET)/release/kubelet-tls
 DIST := target/dist
@@ -15,16 +18,10 @@ UNITS := kubelet-tls.service kubelet-tls.path
 SHARE = $(DESTDIR)$(PREFIX)/share
 VERSION := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
 NAME := kubelet-tls-$(VERSION)
-# CycloneDX, of the crates that are linked into the binary.
-SBOM := {bomFormat: "CycloneDX", specVersion: "1.5", version: 1, \
-    metadata: {component: {type: "application", name: "kubelet-tls", version: $$version}}, \
-    components: [inputs | split("|") as [$$crate, $$licence] | ($$crate | split(" ")) as [$$name, $$v] \
-        | select($$name != "kubelet-tls") | {type: "library", name: $$name, version: $$v[1:], \
-        purl: "pkg:cargo/\($$name)@\($$v[1:])", licenses: [{expression: ($$licence | gsub("/"; " OR "))}]}]}
 DOC = $(SHARE)/doc/kubelet-tls
 EXAMPLE = examples/kubelet.service.d/20-kubelet-tls.conf
 
-.PHONY: all build stage install uninstall packages
+.PHONY: all build stage install uninstall tools packages collection
 all: stage
 
 build:
@@ -63,15 +60,31 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(UNITS))
 	rm -rf $(DOC)
 
-packages: stage
+# What makes packages, at versions whose output is known.
+tools:
+	set -e; for tool in cargo-deb=3.8.0 cargo-generate-rpm=0.21.1; do \
+	    $(TOOLS)/$${tool%=*} --version 2>/dev/null | grep -q " $${tool#*=}$$" || \
+	    RUSTFLAGS= $(CARGO) install --quiet --locked --no-default-features --root $(TOOLS)/.. \
+	        --target-dir target/tools-build $${tool%=*} --version $${tool#*=}; done
+	rm -rf target/tools-build
+
+packages: stage tools
 	rm -rf $(DIST)/packages
 	mkdir -p $(DIST)/packages
 	$(TOOLS)/cargo-deb deb --no-build --no-strip --target $(TARGET) --output $(DIST)/packages/
 	$(TOOLS)/cargo-generate-rpm generate-rpm --target $(TARGET) --source-date $(SOURCE_DATE_EPOCH) \
 	    --output $(DIST)/packages/
-	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) --mode=go-w,a+r -c \
-	    --transform='s|^\.|$(NAME)|' -C $(STAGE) . | gzip -n9 >$(DIST)/packages/$(NAME)-$(TARGET).tar.gz
-	$(CARGO) tree --locked --package kubelet-tls --edges normal,no-proc-macro --target $(TARGET) --prefix none \
-	    --no-dedupe --format '{p}|{l}' | sort -u | jq -Rn --arg version $(VERSION) '$(SBOM)' \
-	    >$(DIST)/packages/$(NAME).cdx.json
+	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR=$(CURDIR)/$(DIST)/$(NAME)
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) --mode=go-w,a+r \
+	    -C $(DIST) -c $(NAME) | gzip -n9 >$(DIST)/packages/$(NAME)-$(TARGET).tar.gz
+	rm -rf $(DIST)/$(NAME)
+	packaging/sbom $(TARGET) >$(DIST)/packages/$(NAME)-$(TARGET).cdx.json
 	cd $(DIST)/packages && sha256sum -- *.deb *.rpm *.tar.gz *.json >SHA256SUMS
+
+# The Ansible collection with the binary in it; needs ansible-galaxy.
+collection: stage
+	rm -rf $(DIST)/collection
+	mkdir -p $(DIST)/packages
+	cp -r ansible $(DIST)/collection
+	install -D -m 0755 $(STAGE)/kubelet-tls $(DIST)/collection/bin/$(firstword $(subst -, ,$(TARGET)))
+	ansible-galaxy collection build --force --output-path $(DIST)/packages $(DIST)/collection
