@@ -18,6 +18,20 @@ use crate::plan::{Edit, Target};
 /// The format's version. A later one must go on reading this one.
 pub const VERSION: u32 = 1;
 
+/// Asked before anything else, so that what a later version adds is not taken for a mistake.
+fn admit_version(bytes: &[u8]) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Versioned { version }) if version != VERSION => Err(format!(
+            "it is of version {version}, and this program knows version {VERSION}"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// What a run was about to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -161,19 +175,12 @@ impl Receipt {
     /// # Errors
     /// When it is none, or of a version that this program does not know.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let receipt: Self = serde_json::from_slice(bytes).map_err(|error| {
+        admit_version(bytes)?;
+        serde_json::from_slice(bytes).map_err(|error| {
             // it may quote what is there in the place of a receipt
             let start: String = error.to_string().chars().take(200).collect();
             harmless(&start)
-        })?;
-        if receipt.version == VERSION {
-            Ok(receipt)
-        } else {
-            Err(format!(
-                "it is of version {}, and this program knows version {VERSION}",
-                receipt.version
-            ))
-        }
+        })
     }
 
     /// Writes it.
@@ -334,6 +341,14 @@ mod tests {
             "{\"version\":2,\"state\":\"Done\",\"started\":\"\",\"edits\":[]}",
         ] {
             assert!(Receipt::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        for later in ["{\"version\":2,\"news\":[]}", "{\"version\":0}"] {
+            for error in [
+                Receipt::parse(later.as_bytes()).unwrap_err(),
+                ClusterReceipt::parse(later.as_bytes()).unwrap_err(),
+            ] {
+                assert!(error.contains("this program knows version 1"), "{error}");
+            }
         }
         // An offset from nowhere.
         let mut wrong = receipt(OLD, NEW).edits.remove(0);

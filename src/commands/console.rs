@@ -123,8 +123,13 @@ impl Console {
     /// What a person should know: on standard error, and in the document.
     pub fn warn(&self, document: &mut Document, text: impl Into<String>) {
         let text = text.into();
-        self.to_stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
+        self.warning(&text);
         document.warnings.push(text);
+    }
+
+    /// What a person should know, when the document is written.
+    pub fn warning(&self, text: &str) {
+        self.to_stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
     }
 
     /// A unified diff, as the answer.

@@ -70,6 +70,10 @@ pub fn run(cli: &Cli) -> u8 {
         Verb::MetricsServer(arguments) => metrics_server::run(arguments, &console, &mut document),
         Verb::Completions(_) | Verb::Man(_) => Ok(()),
     };
+    // `diff` and `--dry-run` say there what would be.
+    let stands = document.changed == Some(true)
+        && document.dry_run != Some(true)
+        && document.kind != Kind::DiffResult;
     let code = match outcome {
         Ok(()) => {
             console.finish(document, None);
@@ -89,6 +93,11 @@ pub fn run(cli: &Cli) -> u8 {
         }
     };
     match console.lost() {
+        // The exit code tells of the node, and 74 says that it is as before.
+        Some(problem) if code == 0 && stands => {
+            console.warning(&format!("{}; the change is made", problem.message));
+            code
+        }
         Some(problem) if code <= Code::Negative as u8 => {
             console.error(&problem);
             problem.code as u8

@@ -74,13 +74,9 @@ impl ClusterReceipt {
     /// # Errors
     /// When it is none, or of a version that this program does not know.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        super::admit_version(bytes)?;
         let receipt: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if receipt.version != VERSION {
-            Err(format!(
-                "it is of version {}, and this program knows version {VERSION}",
-                receipt.version
-            ))
-        } else if receipt.change().is_none() {
+        if receipt.change().is_none() {
             Err("it is not of one change of kubeadm's ConfigMap".to_owned())
         } else {
             Ok(receipt)

@@ -539,12 +539,22 @@ fn a_closed_standard_output_stops_nothing() {
 }
 
 #[test]
-fn a_full_standard_output_is_74() {
+fn a_full_standard_output_is_74_unless_a_change_is_made() {
     let (directory, path) = scene(SHORT);
-    for (verb, after) in [("diff", SHORT), ("apply", ON)] {
+    let error = "error: cannot write standard output: no storage space\n";
+    let warning = "warning: cannot write standard output: no storage space; the change is made\n";
+    let off = ON.replace("true\nrotate", "false\nrotate");
+    for (arguments, code, said, after) in [
+        (&["diff", "config.yaml"][..], 74, error, SHORT),
+        (&["apply", "--dry-run", "config.yaml"], 74, error, SHORT),
+        (&["apply", "-o", "json", "config.yaml"], 0, warning, ON),
+        // nothing to do any more
+        (&["apply", "-q", "-o", "json", "config.yaml"], 74, error, ON),
+        (&["apply", "--disable", "config.yaml"], 0, warning, &off),
+    ] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_kubelet-tls"))
             .current_dir(directory.path())
-            .args([verb, "config.yaml"])
+            .args(arguments)
             .stdout(
                 fs::OpenOptions::new()
                     .write(true)
@@ -553,13 +563,17 @@ fn a_full_standard_output_is_74() {
             )
             .output()
             .unwrap();
-        assert_eq!(output.status.code(), Some(74));
-        assert_eq!(
-            String::from_utf8_lossy(&output.stderr),
-            "error: cannot write standard output: no storage space\n"
-        );
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), said);
         assert_eq!(fs::read_to_string(&path).unwrap(), after);
     }
+    // There the result itself is lost.
+    let lost = std::process::Command::new("sh")
+        .args(["-c", "\"$0\" apply - <config.yaml >/dev/full"])
+        .arg(env!("CARGO_BIN_EXE_kubelet-tls"))
+        .current_dir(directory.path())
+        .status();
+    assert_eq!(lost.unwrap().code(), Some(74));
 }
 
 /// Every file of the corpus through the real binary; `cases.json` says what must come of it.
