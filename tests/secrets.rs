@@ -34,6 +34,15 @@ const WAYS: [&[&str]; 6] = [
     &["-v", "-o", "name"],
 ];
 
+/// What an administrator's kubeconfig is read for.
+const ADMINISTRATORS: [&[&str]; 5] = [
+    &["approve", "--all", "--timeout", "1s"],
+    &["approve", "csr-abcde", "--dry-run"],
+    &["cluster", "diff"],
+    &["cluster", "apply"],
+    &["metrics-server", "--check"],
+];
+
 const INIT: &str =
     "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nbootstrapTokens:\n";
 /// Its first lines so that the one before them is in the context of the change.
@@ -250,14 +259,23 @@ fn no_kubeconfig_is_quoted() {
     for text in kubeconfigs(&good) {
         fs::write(&path, &text).unwrap();
         // what is dialled in vain takes its time
-        let ways = if text.contains("127.0.0.1:1\n") || text.contains(".invalid") {
-            &WAYS[3..4]
+        let (ways, verbs) = if text.contains("127.0.0.1:1\n") || text.contains(".invalid") {
+            (&WAYS[3..4], &ADMINISTRATORS[..1])
         } else {
-            &WAYS[..]
+            (&WAYS[..], &ADMINISTRATORS[..])
         };
         for way in ways {
             let mut command = tool(directory.path());
             let output = run(command.args(["csr", "--kubeconfig"]).arg(&path).args(*way));
+            assert_ne!(output.code, 0, "{text}");
+        }
+        for verb in verbs {
+            let mut command = tool(directory.path());
+            command.env("KUBELET_TLS_STATE_DIR", directory.path());
+            let output = run(command
+                .args(*verb)
+                .args(["-v", "-o", "json", "--kubeconfig"])
+                .arg(&path));
             assert_ne!(output.code, 0, "{text}");
         }
     }
@@ -370,6 +388,63 @@ fn nothing_of_a_nodes_credentials_is_said_or_kept() {
     for way in WAYS {
         on_node(&[&["apply", "--settle", "0s"], way].concat());
         on_node(&[&["status"], way].concat());
+        on_node(&[&["rollback", "--dry-run"], way].concat());
+    }
+    let undone = on_node(&["rollback", "-v", "--settle", "0s"]);
+    assert_eq!(undone.code, 0, "{}", undone.stderr);
+
+    // A key of its own: 0600, and in its file alone.
+    let issue_first = ["apply", "--issue-first", "--wait", "csr", "--settle", "0s"];
+    let asked = on_node(&issue_first);
+    assert_eq!(asked.code, 0, "{}", asked.stderr);
+    let key = state.join("serving-key.pem");
+    assert_eq!(
+        fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let key = fs::read_to_string(key).unwrap();
+    check_without_key(&asked, &key);
+    for way in WAYS {
+        for verb in [&issue_first[..], &["status"], &["rollback", "--dry-run"]] {
+            check_without_key(&on_node(&[verb, way].concat()), &key);
+        }
+    }
+    let receipt = fs::read_to_string(state.join("receipt.json")).unwrap_or_default();
+    assert!(key.lines().all(|line| !receipt.contains(line)), "{receipt}");
+}
+
+fn check_without_key(output: &Output, key: &str) {
+    assert!(key.contains("PRIVATE KEY"));
+    for line in key.lines() {
+        assert!(!output.stdout.contains(line), "{}", output.stdout);
+        assert!(!output.stderr.contains(line), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn metrics_servers_key_is_in_its_file_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    for (number, way) in WAYS.iter().enumerate() {
+        let out = format!("out-{number}");
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "umask 000; exec \"$0\" \"$@\"", BINARY])
+            .args(["metrics-server", "--out", &out, "--kubelet-ca"])
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/testdata/captured/1.36/ca.crt"
+            ))
+            .args(*way)
+            .current_dir(directory.path())
+            .env_clear();
+        let output = run(&mut command);
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        let path = directory.path().join(&out).join("tls.key");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        check_without_key(&output, &fs::read_to_string(path).unwrap());
     }
 }
 

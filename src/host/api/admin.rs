@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri};
 use kube::config::AuthInfo;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -199,6 +200,12 @@ fn check(user: &AuthInfo) -> Result<(), String> {
     }
     if user.impersonate.is_some() || user.impersonate_groups.is_some() {
         return Err("its user impersonates another, which is not done here".into());
+    }
+    // kube panics where a token is no part of a header (RFC 9110, 5.5).
+    if let Some(token) = &user.token
+        && HeaderValue::from_str(token.expose_secret()).is_err()
+    {
+        return Err("its user's token has a character in it that no token has, a line break perhaps; take it out, or name a file of it as tokenFile".into());
     }
     let certificate = user.client_certificate.is_some() || user.client_certificate_data.is_some();
     if certificate || user.token.is_some() || user.token_file.is_some() {
