@@ -48,6 +48,7 @@ const TESTS: &[harness::Test] = tests![
     lab::a_node,
     lab::a_node_and_its_kubeadm_file,
     lab::the_opposite_after_an_earlier_run,
+    lab::a_rollback,
     places::another_users_file,
     places::planted_before,
     places::planted_meanwhile,

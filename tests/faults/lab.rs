@@ -99,6 +99,16 @@ pub fn the_opposite_after_an_earlier_run() {
     });
 }
 
+pub fn a_rollback() {
+    play(Scenario {
+        name: "rollback",
+        place: Place::Node,
+        before: &[&SETTLE],
+        run: &["rollback", "--settle", "100ms", "-o", "json"],
+        end: End::Undone,
+    });
+}
+
 /// Longer, so that a busy machine does not take a kubelet for well that is about to die.
 const SETTLE_LONGER: [&str; 7] = ["apply", "--wait", "none", "--settle", "500ms", "-o", "json"];
 
