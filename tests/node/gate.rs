@@ -19,7 +19,11 @@ fn assert_put_back(worker: &Worker, before: &Snapshot, apply: &Finished) {
     worker.assert_no_leftovers();
     worker.await_healthy();
     let stood = worker.unit();
-    assert!(stood.is_running(), "{stood:?}: {apply}");
+    assert!(
+        stood.is_running(),
+        "{stood:?}: {apply}\n--- journal\n{}",
+        worker.journal()
+    );
     thread::sleep(Duration::from_millis(1500));
     assert_eq!(worker.unit(), stood, "it runs for good: {apply}");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use standins::api::NodeSpec;
 use standins::kubelet::Knobs;
+use standins::node::free_port;
 use standins::{ApiServer, Config, KubeconfigStyle, client};
 
 use super::command::Invocation;
@@ -363,14 +364,21 @@ impl Worker {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.is_healthy() {
             if Instant::now() > deadline {
-                let journal = self
-                    .machine
-                    .run(&["journalctl", "-o", "cat", "-u", "kubelet", "-n", "30"])
-                    .stdout;
-                panic!("the kubelet is not healthy: {:?}\n{journal}", self.unit());
+                panic!(
+                    "the kubelet is not healthy: {:?}\n{}",
+                    self.unit(),
+                    self.journal()
+                );
             }
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The kubelet's and systemd's last words.
+    pub fn journal(&self) -> String {
+        self.machine
+            .run(&["journalctl", "-o", "cat", "-u", "kubelet", "-n", "30"])
+            .stdout
     }
 
     /// Nothing of ours lies beside the config.
@@ -426,11 +434,6 @@ fn http_status(port: u16) -> Option<u16> {
     // a connection that is reset after the answer has answered all the same
     let _ = stream.read_to_string(&mut answer);
     answer.split(' ').nth(1)?.parse().ok()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("bound").port()
 }
 
 /// The lines that a unified diff adds.

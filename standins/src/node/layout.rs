@@ -131,8 +131,9 @@ pub(super) fn standin_executable() -> PathBuf {
         .clone()
 }
 
-/// A port that is free now, and that no other node of this process gets; below those the kernel hands out.
-pub(super) fn free_port() -> u16 {
+/// A port that is free now, and that no other node of this process gets; below those the kernel hands out, so that it is
+/// still free when the kubelet is started anew: a connection out from a port keeps others from listening there.
+pub fn free_port() -> u16 {
     const RANGE: std::ops::Range<u16> = 10300..32000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Processes begin far from each other.
@@ -141,7 +142,7 @@ pub(super) fn free_port() -> u16 {
         let step = u64::from(NEXT.fetch_add(1, Ordering::Relaxed));
         let offset = (start + step) % u64::from(RANGE.end - RANGE.start);
         let port = RANGE.start + u16::try_from(offset).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
             return port;
         }
     }

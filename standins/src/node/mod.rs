@@ -17,7 +17,8 @@ mod options;
 
 use crate::api::NodeSpec;
 use crate::{ApiServer, Config, Knobs, KubeconfigStyle, client, systemd};
-use layout::{free_port, lay_out, standin_executable};
+pub use layout::free_port;
+use layout::{lay_out, standin_executable};
 pub use options::{Options, Release};
 
 /// What a command printed, and its exit code.
