@@ -9,6 +9,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterVerb};
 
+use crate::hint::path_word;
 use crate::metrics_server;
 
 /// Give a kubeadm node's kubelet a CA-signed serving certificate
@@ -253,7 +254,7 @@ impl Apply {
         let disable = if disable { " --disable" } else { "" };
         let files = self.selection.kubeadm_config.iter();
         let files: String = files
-            .map(|path| format!(" --kubeadm-config {}", path.display()))
+            .map(|path| format!(" --kubeadm-config {}", path_word(path)))
             .collect();
         format!("kubelet-tls apply{disable}{files} {options}")
             .trim_end()

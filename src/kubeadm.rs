@@ -45,12 +45,12 @@ pub(crate) fn place(
         if meta.kind == Some(config::KIND) {
             kubelets.push((number, *root));
         } else if meta.kind.is_none() && !stream.is_absent(*root) {
-            let hint =
+            let advice =
                 "kubeadm refuses a document without apiVersion and kind: complete or remove it";
             return Err(Refusal::input(
                 Some(stream.position(*root)),
                 "this document has no kind",
-                hint,
+                advice,
             ));
         } else if is_kubeadms(&meta) {
             match meta.kind {
@@ -152,10 +152,10 @@ fn refuse_without_effect(stream: &Stream<'_>, join: Option<usize>, found: &[Stri
 /// document must be a piece of its own: begin after a line of `---` and white space (`YAMLReader.Read` in apimachinery's
 /// pkg/util/yaml/decoder.go; its releases disagree about a comment after the dashes).
 fn refuse_unseen_documents(stream: &Stream<'_>) -> Result<(), Refusal> {
-    let hint = "put --- on a line of its own before each document";
+    let advice = "put --- on a line of its own before each document";
     let unseen = |offset: usize, reason: &str| {
         let position = crate::yaml::Position::of(stream.source, offset);
-        Err(Refusal::input(Some(position), reason, hint))
+        Err(Refusal::input(Some(position), reason, advice))
     };
     // an empty one without --- may seem to start at the next one's
     let first = stream.documents.first();

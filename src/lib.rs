@@ -13,6 +13,7 @@
 //! - [`plan`]: what to edit and whether to restart, as a value;
 //! - [`receipt`]: what a run was about to change, enough to undo it;
 //! - [`metrics_server`]: what metrics-server takes to verify and be verified;
+//! - [`hint`]: the next command to type;
 //! - [`report`]: the result documents;
 //! - [`host`]: all the I/O there is;
 //! - [`apply`]: executes a plan, or puts everything back;
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod commands;
 pub mod conditions;
 pub mod csr;
+pub mod hint;
 pub mod host;
 pub mod kubeadm;
 pub mod kubelet;

@@ -8,6 +8,7 @@ use crate::approval::Check;
 use crate::certificate::Certificate;
 use crate::conditions::Condition;
 use crate::csr::Request;
+use crate::hint::{Hint, Typed};
 use crate::plan::Edit;
 
 /// What went wrong, for people and for scripts.
@@ -19,7 +20,7 @@ pub struct Problem {
     /// `cannot VERB OBJECT: CAUSE`, lower case, no full stop.
     pub message: String,
     /// The next command to type.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 impl Problem {
@@ -34,8 +35,29 @@ impl Problem {
 
     /// The same with the next command to type.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub fn hint(mut self, command: impl Into<String>) -> Self {
+        self.hint = Some(Hint::command(command));
+        self
+    }
+
+    /// The same, for a command that may be typed again.
+    #[must_use]
+    pub fn again(mut self) -> Self {
+        self.hint = Some(Hint::Again);
+        self
+    }
+
+    /// The same, for a command that only root may type.
+    #[must_use]
+    pub fn as_root(mut self) -> Self {
+        self.hint = Some(Hint::AsRoot);
+        self
+    }
+
+    /// The same, and what to do about it where that is no command.
+    #[must_use]
+    pub fn advise(mut self, advice: impl std::fmt::Display) -> Self {
+        self.message = format!("{}; {advice}", self.message);
         self
     }
 }
@@ -357,12 +379,13 @@ pub struct ErrorReport {
     pub hint: Option<String>,
 }
 
-impl From<&Problem> for ErrorReport {
-    fn from(problem: &Problem) -> Self {
+impl ErrorReport {
+    /// Of a command that was typed so.
+    pub fn new(problem: &Problem, typed: &Typed) -> Self {
         Self {
             code: problem.code as u8,
             message: problem.message.clone(),
-            hint: problem.hint.clone(),
+            hint: problem.hint.as_ref().map(|hint| hint.after(typed)),
         }
     }
 }

@@ -192,7 +192,7 @@ fn every_refusal_says_what_to_do_or_where() {
             );
             println!(
                 "{file}: {:?} {refusal}: {:?}",
-                refusal.position, refusal.hint
+                refusal.position, refusal.advice
             );
         }
     }

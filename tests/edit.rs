@@ -56,7 +56,7 @@ fn refused(edited: Result<Edited, Refusal>, class: RefusalClass, line: usize, re
         (class, Some(line)),
         "{refusal}"
     );
-    assert!(refusal.hint.is_some());
+    assert!(!refusal.advice.is_empty());
 }
 
 #[test]
@@ -302,8 +302,7 @@ fn nothing_is_set_where_kubeadm_does_not_read_it() {
     assert!(
         enable(JOIN)
             .unwrap_err()
-            .hint
-            .unwrap()
+            .advice
             .contains("kubelet-tls cluster apply")
     );
     refused(

@@ -58,6 +58,7 @@ const TESTS: &[harness::Test] = tests![
     main_job::rollback_undoes_it,
     main_job::status_follows_the_job,
     gate::a_crash_loop_is_put_back_byte_for_byte,
+    gate::a_kubelet_that_dies_either_way_says_why_twice,
     gate::a_death_while_the_request_is_awaited_counts,
     gate::a_slow_start_is_waited_for,
     gate::a_kubelet_that_never_answers_well_is_put_back,

@@ -1,6 +1,7 @@
 //! What Ansible may write, and what it reads.
 
 use super::*;
+use crate::hint::{Hint, Typed};
 use crate::report::{ErrorReport, Kind as DocumentKind, RestartReport};
 
 fn parse(keys: Value) -> Result<Vec<String>, Problem> {
@@ -110,8 +111,10 @@ fn a_module_is_a_verb() {
             .contains("there is no wait; there are request, ")
     );
     assert_eq!(
-        problem.hint.as_deref(),
-        Some("ansible-doc kubelet_tls.kubelet_tls.kubelet_tls_approve")
+        problem.hint,
+        Some(Hint::Command(
+            "ansible-doc kubelet_tls.kubelet_tls.kubelet_tls_approve".into()
+        ))
     );
 }
 
@@ -272,8 +275,9 @@ fn a_restart_is_a_change_and_a_failure_is_told_whole() {
     );
     assert_eq!(answer(&restart(false, false), None)["changed"], false);
     let mut put_back = restart(true, false);
-    put_back.error = Some(ErrorReport::from(
+    put_back.error = Some(ErrorReport::new(
         &Problem::new(Code::Refused, "cannot restart kubelet.service: it died").hint("journalctl"),
+        &Typed::ansible_task(),
     ));
     let told = answer(&put_back, None);
     assert_eq!(told["changed"], false, "as before");

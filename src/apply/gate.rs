@@ -71,9 +71,9 @@ pub struct Death {
 pub const LOOK_AT_JOURNAL: &str = "journalctl -u kubelet --no-pager -n 50";
 /// What to do about one that systemd does not let start, or of which it says nothing.
 pub const LOOK_AT_STATUS: &str = "systemctl status kubelet";
-/// What to do about a flag against the change.
-pub const LOOK_AT_FLAGS: &str = "take the flag out, then run this again; it is set in one of: systemctl cat kubelet; \
-     grep -n KUBELET /var/lib/kubelet/kubeadm-flags.env /etc/default/kubelet /etc/sysconfig/kubelet";
+/// What to do about a flag against the change: these set it, one of them.
+pub const LOOK_AT_FLAGS: &str = "systemctl cat kubelet; grep -n KUBELET /var/lib/kubelet/kubeadm-flags.env \
+     /etc/default/kubelet /etc/sysconfig/kubelet";
 
 impl Gate {
     /// The gate of `kubelet`, which answers where its flags and files say.
@@ -146,12 +146,14 @@ impl Gate {
     ///
     /// # Errors
     /// Why it did not.
-    pub fn prove_anew(&self, before: &Unit, interrupts: &Interrupts) -> Result<(), String> {
-        let vigil = self
-            .restart(Some(before))
-            .map_err(|error| error.to_string())?;
+    pub fn prove_anew(&self, before: &Unit, interrupts: &Interrupts) -> Result<(), Death> {
+        let vigil = self.restart(Some(before)).map_err(|error| Death {
+            reason: error.to_string(),
+            journal: Vec::new(),
+            hint: LOOK_AT_STATUS,
+        })?;
         let watched = vigil.keep(None, None, Instant::now(), interrupts, |_| {}, |_| true);
-        watched.health.map_err(|death| death.reason)
+        watched.health
     }
 
     fn vigil(&self, unit: &Unit, began: Instant, settled: bool) -> Vigil {

@@ -42,11 +42,11 @@ pub(crate) fn problem(verb: &str, object: &str, error: &ApiError) -> Problem {
         ApiError::Kubeconfig { reason, .. } => {
             let message = format!("cannot use kubeconfig {error}");
             if reason.to_lowercase().contains("permission denied") {
-                Problem::new(Code::Permission, message).hint("run it as root, with sudo")
+                Problem::new(Code::Permission, message).as_root()
             } else {
-                Problem::new(Code::Unavailable, message).hint(
-                    "name an administrator's with --kubeconfig FILE, or export KUBECONFIG=/etc/kubernetes/admin.conf",
-                )
+                Problem::new(Code::Unavailable, message)
+                    .advise("--kubeconfig or KUBECONFIG names an administrator's")
+                    .hint("export KUBECONFIG=/etc/kubernetes/admin.conf")
             }
         }
         error if error.is_forbidden() => {

@@ -13,6 +13,7 @@ use clap::Parser as _;
 
 use crate::ansible::{self, Call};
 use crate::cli::{Cli, Verb};
+use crate::hint::Typed;
 use crate::host::files as host_files;
 use crate::report::{Code, Document, ErrorReport, Kind, Problem};
 
@@ -30,7 +31,11 @@ pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         }
         Err(problem) => (None, Err(problem)),
     };
-    document.error = outcome.as_ref().err().map(ErrorReport::from);
+    let typed = Typed::ansible_task();
+    document.error = outcome
+        .as_ref()
+        .err()
+        .map(|problem| ErrorReport::new(problem, &typed));
     let answer = ansible::answer(&document, call.as_ref());
     let mut stdout = std::io::stdout().lock();
     let told = writeln!(stdout, "{answer}").and_then(|()| stdout.flush());
@@ -117,7 +122,8 @@ fn caught(work: impl FnOnce() -> Result<(), Problem>) -> Result<(), Problem> {
             Code::Io,
             format!("cannot go on: an error in kubelet-tls itself: {words}"),
         )
-        .hint("kubelet-tls status, on the node; and report this"))
+        .advise("report this")
+        .hint("kubelet-tls status"))
     })
 }
 

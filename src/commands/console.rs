@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::{Color, Format, Global};
+use crate::hint::Typed;
 use crate::host::environment;
 use crate::report::{Code, Document, ErrorReport, Problem};
 
@@ -15,6 +16,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// Both streams, as the options have them. A stream that is closed (a lost session, `| head`) stops nothing.
 #[derive(Debug)]
 pub struct Console {
+    /// For hints that repeat it.
+    typed: Typed,
     format: Format,
     quiet: bool,
     verbose: bool,
@@ -31,8 +34,8 @@ pub struct Console {
 }
 
 impl Console {
-    /// As the options say.
-    pub fn new(options: &Global) -> Self {
+    /// As the options say of a command that was typed so.
+    pub fn new(options: &Global, typed: Typed) -> Self {
         match options.color {
             Color::Auto => anstream::ColorChoice::Auto,
             Color::Always => anstream::ColorChoice::Always,
@@ -40,6 +43,7 @@ impl Console {
         }
         .write_global();
         Self {
+            typed,
             format: options.output,
             quiet: options.quiet,
             verbose: options.verbose,
@@ -53,9 +57,10 @@ impl Console {
         }
     }
 
-    /// Without a conversation, and for who prints the document himself.
+    /// For Ansible: without a conversation, and it prints the document itself.
     pub(crate) fn silent() -> Self {
         Self {
+            typed: Typed::ansible_task(),
             format: Format::Json,
             quiet: true,
             verbose: false,
@@ -192,7 +197,7 @@ impl Console {
     /// The end: the error with its hint, and the document where one is wanted.
     pub fn finish(&self, mut document: Document, problem: Option<&Problem>) {
         self.waited();
-        document.error = problem.map(ErrorReport::from);
+        document.error = problem.map(|problem| ErrorReport::new(problem, &self.typed));
         if let Some(text) = written(self.format, &document) {
             self.to_stdout(&text);
         }
@@ -203,8 +208,9 @@ impl Console {
 
     /// An error with its hint.
     pub fn error(&self, problem: &Problem) {
-        self.to_stderr(&format!("\u{1b}[1;31merror:\u{1b}[0m {}", problem.message));
-        if let Some(hint) = &problem.hint {
+        let ErrorReport { message, hint, .. } = ErrorReport::new(problem, &self.typed);
+        self.to_stderr(&format!("\u{1b}[1;31merror:\u{1b}[0m {message}"));
+        if let Some(hint) = hint {
             self.to_stderr(&format!("\u{1b}[36mhint:\u{1b}[0m {hint}"));
         }
     }
@@ -259,9 +265,9 @@ fn written(format: Format, document: &Document) -> Option<String> {
     }
 }
 
-/// Prints a document that holds nothing but a problem.
-pub(crate) fn document_only(format: Format, mut document: Document, problem: &Problem) {
-    document.error = Some(problem.into());
+/// Prints a document that holds nothing but an error.
+pub(crate) fn document_only(format: Format, mut document: Document, error: ErrorReport) {
+    document.error = Some(error);
     if let Some(text) = written(format, &document) {
         let _ = anstream::stdout().write_all(text.as_bytes());
     }

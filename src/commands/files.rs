@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::hint::{self, path_word};
 use crate::host::{environment, files};
 use crate::kubelet::{self, Bootstrap, FileKind, Refusal, RefusalClass};
 use crate::plan::{Edit, Target};
@@ -108,17 +109,24 @@ pub(crate) fn refused(target: &Target, refusal: &Refusal, whose: Whose) -> Probl
     let problem = Problem::new(
         code,
         format!("cannot edit {target}{at}: {}", refusal.reason),
-    );
-    problem.hint(match &refusal.hint {
-        Some(hint) => hint.clone(),
-        None => "correct the file there, then run the same command again".to_owned(),
-    })
+    )
+    .advise(&refusal.advice);
+    match target {
+        Target::File(path) => problem.hint(hint::edit(
+            path,
+            refusal.position.map(|position| position.line),
+        )),
+        Target::ConfigMap { namespace, name } => {
+            problem.hint(format!("kubectl -n {namespace} edit configmap {name}"))
+        }
+        Target::Standard => problem,
+    }
 }
 
 /// A file that cannot be read or written, as a problem.
 pub(crate) fn problem_of(error: &files::FileError) -> Problem {
     use files::FileCause as Cause;
-    let path = error.path.display();
+    let path = path_word(&error.path);
     let code = match &error.cause {
         cause if cause.is_permission() => Code::Permission,
         Cause::TooLarge(_) => Code::Input,
@@ -127,26 +135,26 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
     };
     let problem = Problem::new(code, error.to_string());
     match &error.cause {
-        cause if cause.is_permission() => problem.hint("run it as root, with sudo"),
+        cause if cause.is_permission() => problem.as_root(),
         Cause::Immutable(path) => {
-            problem.hint(format!("lsattr -d {0}; chattr -i {0}", path.display()))
+            problem.hint(format!("lsattr -d {0}; chattr -i {0}", path_word(path)))
         }
         Cause::AppendOnly(path) => {
-            problem.hint(format!("lsattr -d {0}; chattr -a {0}", path.display()))
+            problem.hint(format!("lsattr -d {0}; chattr -a {0}", path_word(path)))
         }
-        Cause::MountPoint => {
-            problem.hint(format!("findmnt {path}; run it where the file itself lies"))
-        }
-        Cause::NotSymlink => problem.hint(format!(
-            "mv {path} {path}.old; the kubelet makes it anew when it next gets a certificate"
-        )),
+        Cause::MountPoint => problem
+            .advise("run it where the file itself lies")
+            .hint(format!("findmnt {path}")),
+        Cause::NotSymlink => problem
+            .advise("the kubelet makes it anew when it next gets a certificate")
+            .hint(format!("mv {path} {path}.old")),
         Cause::HardLinks(_) => problem.hint(format!("find / -xdev -samefile {path}")),
         Cause::NoSpace { .. } => problem.hint(format!("df -h {path}")),
-        Cause::Changed => problem.hint("look at the file, then run the same command again"),
-        Cause::Locked(_) => problem.hint("wait for it to end, then run the same command again"),
-        Cause::TooLarge(_) => {
-            problem.hint("a configuration of that size is none; name the right file")
-        }
+        Cause::Changed => problem.again(),
+        Cause::Locked(_) => problem.advise("wait for it to end").again(),
+        Cause::TooLarge(_) => problem
+            .advise("a configuration of that size is none")
+            .hint(format!("ls -l {path}")),
         Cause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
             problem.hint(format!("findmnt --target {path}"))
         }

@@ -23,7 +23,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Format, Verb};
-use crate::report::{Code, Document, Kind, Problem};
+use crate::hint::Typed;
+use crate::report::{Code, Document, ErrorReport, Kind};
 
 pub use console::Console;
 
@@ -33,14 +34,14 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
         return answered;
     }
     ExitCode::from(match Cli::try_parse_from(arguments) {
-        Ok(cli) => run(&cli),
+        Ok(cli) => run(&cli, arguments),
         Err(error) => usage(&error, arguments),
     })
 }
 
-/// Runs the command line and returns the exit code.
-pub fn run(cli: &Cli) -> u8 {
-    let console = Console::new(&cli.global);
+/// Runs the command line, which was typed as `arguments`, and returns the exit code.
+fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
+    let console = Console::new(&cli.global, Typed::new(arguments));
     let mut document = Document::new(match &cli.verb {
         // They answer in no document.
         Verb::Completions(arguments) => {
@@ -154,7 +155,11 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     console::document_only(
         format,
         Document::new(kind),
-        &Problem::new(Code::Usage, first),
+        ErrorReport {
+            code: Code::Usage as u8,
+            message: first,
+            hint: None,
+        },
     );
     Code::Usage as u8
 }

@@ -156,7 +156,8 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
                 Code::Refused,
                 "cannot edit the kubelet's configuration: it is started without --config, so it reads no file",
             )
-            .hint("give it one as kubeadm does: --config=/var/lib/kubelet/config.yaml"));
+            .advise("kubeadm gives it --config=/var/lib/kubelet/config.yaml")
+            .hint("systemctl cat kubelet"));
         }
         None => PathBuf::from(DEFAULT_CONFIG),
     };
@@ -267,10 +268,12 @@ impl Located {
 pub(crate) fn unreadable(error: &host_files::FileError, has_unit: bool) -> Problem {
     let problem = files::problem_of(error);
     match (error.cause.is_not_found(), has_unit) {
-        (true, false) => {
-            problem.hint("this machine is no kubeadm node yet; name a file: kubelet-tls diff FILE")
-        }
-        (true, true) => problem.hint("kubeadm init or kubeadm join writes it"),
+        (true, false) => problem
+            .advise("this machine is no kubeadm node yet; files are edited by their names")
+            .hint("kubelet-tls diff --help"),
+        (true, true) => problem
+            .advise("kubeadm init or kubeadm join writes it")
+            .hint("systemctl cat kubelet"),
         (false, _) => problem,
     }
 }
@@ -333,9 +336,9 @@ fn no_unit(unit: &Unit) -> Problem {
     );
     match unit.load_state.as_str() {
         "masked" => problem.hint("systemctl unmask kubelet"),
-        "not-found" => problem.hint(
-            "k3s, RKE2, MicroK8s and others run the kubelet inside a unit of their own, which this tool leaves alone; for a file alone: kubelet-tls apply FILE",
-        ),
+        "not-found" => problem
+            .advise("k3s, RKE2, MicroK8s and others run the kubelet inside a unit of their own, which this tool leaves alone")
+            .hint("systemctl list-units --type service '*kube*' 'k3s*' 'rke2*'"),
         _ => problem.hint("systemctl status kubelet"),
     }
 }
@@ -359,7 +362,7 @@ pub(crate) fn systemd_problem(doing: &str, error: &SystemdError) -> Problem {
         format!("cannot {doing} {}: {words}", systemd::KUBELET),
     );
     if code == Code::Permission {
-        problem.hint("run it as root, with sudo")
+        problem.as_root()
     } else {
         problem.hint("systemctl status kubelet")
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::apply::LOOK_AT_FLAGS;
 use crate::conditions::{BOOTSTRAP_WINS, minor};
+use crate::hint::{self, path_word};
 use crate::host::{files as host_files, process};
 use crate::kubelet::{Bootstrap, Settings};
 use crate::observed::{ConfigFile, Kubelet};
@@ -32,6 +33,11 @@ pub(crate) fn check(
         serves_no_other(kubelet, console, document)?;
     }
     Ok(())
+}
+
+/// Finds `what` in the kubelet's files.
+fn grep(what: &str, kubelet: &Kubelet) -> String {
+    hint::grep(what, kubelet.files.iter().map(|file| file.path.as_path()))
 }
 
 fn refused(cause: impl std::fmt::Display) -> Problem {
@@ -78,7 +84,14 @@ fn starts_at_all(kubelet: &Kubelet, edited: Option<&Settings>) -> Result<(), Pro
         _ => format!("line {line} of one of the kubelet's files"),
     };
     Err(refused(format!("{file}: {}", complaint.message))
-        .hint("correct that line; the kubelet that runs has not read it, and the next one would not start"))
+        .advise("the kubelet that runs has not read it, and the next one would not start")
+        .hint(match kubelet.files.as_slice() {
+            [only] => hint::edit(&only.path, complaint.position.map(|position| position.line)),
+            files => {
+                let files: Vec<String> = files.iter().map(|file| path_word(&file.path)).collect();
+                format!("sed -ns {line}p {}", files.join(" "))
+            }
+        }))
 }
 
 /// All files merged again must say what is wanted: of two spellings of the key in drop-ins, the one that is edited need
@@ -96,7 +109,9 @@ fn takes_effect(
         let cause = format!(
             "the kubelet is started with {flag}, which is the same field and beats every file"
         );
-        return Err(refused(cause).hint(LOOK_AT_FLAGS));
+        return Err(refused(cause)
+            .advise("take the flag out")
+            .hint(LOOK_AT_FLAGS));
     }
     if let (Some(gate), true) = (kubelet.gate_off(), enable) {
         let name = gate.split('=').next().unwrap_or(gate);
@@ -111,10 +126,10 @@ fn takes_effect(
         let cause = format!(
             "the feature gate {gate} ({from}) and the key together keep the kubelet from starting"
         );
-        return Err(refused(cause).hint(if by_flag {
-            LOOK_AT_FLAGS
+        return Err(refused(cause).advise("take the gate out").hint(if by_flag {
+            LOOK_AT_FLAGS.to_owned()
         } else {
-            "take the gate out of that file"
+            grep(name, kubelet)
         }));
     }
     let value = edited
@@ -123,8 +138,11 @@ fn takes_effect(
     if value == enable || flag == Some(enable) {
         return Ok(());
     }
-    Err(refused(format!("with {} edited, the kubelet would still read {value}", edit.target))
-        .hint("the key is set in more than one way; grep -ri servertlsbootstrap in the kubelet's --config and --config-dir"))
+    Err(refused(format!(
+        "with {} edited, the kubelet would still read {value}: the key is set in more than one way",
+        edit.target
+    ))
+    .hint(grep("serverTLSBootstrap", kubelet)))
 }
 
 /// Without one the kubelet runs alone, and has nobody to ask for a certificate.
@@ -139,7 +157,8 @@ fn has_kubeconfig(kubelet: &Kubelet) -> Result<(), Problem> {
         return Ok(());
     }
     Err(refused("the kubelet is started without --kubeconfig, so it has no API server to ask for a certificate")
-        .hint("kubeadm gives it --kubeconfig=/etc/kubernetes/kubelet.conf; see systemctl cat kubelet"))
+        .advise("kubeadm gives it --kubeconfig=/etc/kubernetes/kubelet.conf")
+        .hint("systemctl cat kubelet"))
 }
 
 /// A regular file where the kubelet's store keeps its symlink breaks every renewal.
@@ -151,7 +170,7 @@ fn can_store(path: PathBuf) -> Result<(), Problem> {
         "{} is not a symlink, so the kubelet could never replace it",
         path.display()
     ))
-    .hint(format!("mv {0} {0}.old", path.display())))
+    .hint(format!("mv {0} {0}.old", path_word(&path))))
 }
 
 /// Up to about 1.34 a static certificate goes on being served to clients that dial an address (kubelet-facts, 1).
@@ -169,7 +188,8 @@ fn serves_no_other(
         Some(minor) => Err(refused(format!(
             "{name} is {path}, and kubelet 1.{minor} goes on serving that to clients that dial an address, as metrics-server does"
         ))
-        .hint("take it and its key out, then run this again")),
+        .advise("take it and its key out")
+        .hint(format!("systemctl cat kubelet; {}", grep("tlsCertFile", kubelet)))),
         None => {
             console.warn(document, format!("{name} is {path}: up to Kubernetes 1.34 that goes on being served to clients that dial an address"));
             Ok(())

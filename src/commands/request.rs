@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use crate::csr::{Request, State};
+use crate::hint::path_word;
 use crate::host::api::{Api, ApiError};
 use crate::host::tls;
 use crate::observed::{NotServed, Served};
@@ -32,18 +33,22 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
                     code: Code::Permission,
                     ..problem
                 }
-                .hint("run it as root, with sudo")
+                .as_root()
             } else if reason.contains("o such file") {
-                problem.hint("name it with --kubeconfig FILE, or join the node to a cluster first")
+                problem
+                    .advise("--kubeconfig names another; kubeadm join writes the kubelet's")
+                    .hint("systemctl cat kubelet")
             } else {
-                problem.hint(format!("kubectl --kubeconfig {} get csr", path.display()))
+                problem.hint(format!("kubectl --kubeconfig {} get csr", path_word(path)))
             }
         }
         error if error.is_forbidden() => Problem::new(
             Code::Permission,
             format!("cannot {verb} certificatesigningrequests: {error}"),
         )
-        .hint("kubectl auth can-i list certificatesigningrequests, with the kubelet's kubeconfig"),
+        .hint(format!(
+            "kubectl --kubeconfig /etc/kubernetes/kubelet.conf auth can-i {verb} certificatesigningrequests"
+        )),
         error => {
             let problem = Problem::new(
                 Code::Unavailable,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apply::{Gate, Locks};
 use crate::cli;
+use crate::hint::path_word;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, files as host_files, systemd};
 use crate::kubelet::Bootstrap;
@@ -185,8 +186,12 @@ fn edited_since(receipt: &Receipt, change: &Change, now: &[u8]) -> Problem {
             receipt.started, change.inserted, change.removed, change.offset
         ),
     )
+    .advise(format!(
+        "to take the key alone back: kubelet-tls apply{disable}, after a look at what that changes"
+    ))
     .hint(format!(
-        "compare with what taking the key alone back would change: kubelet-tls diff{disable} {path}; and do it: kubelet-tls apply{disable}"
+        "kubelet-tls diff{disable} {}",
+        path_word(&change.target)
     ))
 }
 
@@ -211,7 +216,7 @@ fn task(arguments: &cli::Rollback, plan: &Plan, kubelet: &Kubelet) -> Task {
     };
     let others = plan.edits.iter().filter_map(|edit| match &edit.target {
         Target::File(path) if !is_kubelets(kubelet, path) => {
-            Some(format!(" --kubeadm-config {}", path.display()))
+            Some(format!(" --kubeadm-config {}", path_word(path)))
         }
         _ => None,
     });

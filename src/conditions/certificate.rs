@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::csr::{State, requestor_of};
+use crate::hint::path_word;
 use crate::observed::{NotServed, Served, Unverified};
 
 use super::configuration::enabled;
-use super::{APPLY, Evidence, Status, Stored, Verdict, fails, holds, unknown};
+use super::{APPLY, DIFF, Evidence, Status, Stored, Verdict, fails, holds, unknown};
 
 pub(super) fn issued(seen: &Evidence) -> Verdict {
     let (path, certificate) = match &seen.stored {
@@ -21,7 +22,7 @@ pub(super) fn issued(seen: &Evidence) -> Verdict {
             return fails(
                 "NotSymlink",
                 message,
-                format!("rm {} && systemctl restart kubelet", path.display()),
+                format!("rm {} && systemctl restart kubelet", path_word(path)),
             );
         }
         Stored::Broken(path, why) => {
@@ -29,7 +30,7 @@ pub(super) fn issued(seen: &Evidence) -> Verdict {
             return fails(
                 "Unusable",
                 message,
-                format!("rm {} && systemctl restart kubelet", path.display()),
+                format!("rm {} && systemctl restart kubelet", path_word(path)),
             );
         }
         Stored::Pair(path, certificate) => (path.display(), certificate),
@@ -150,7 +151,7 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
                         format!(
                             "{address} serves a certificate of {by}, which is not the cluster's CA"
                         ),
-                        "grep -i tlsCertFile in the kubelet's configuration; kubelet-tls diff",
+                        DIFF,
                     ),
                     Unverified::Expired => fails(
                         "Expired",
@@ -158,7 +159,7 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
                             "{address} serves a certificate that is not valid now: until {}",
                             certificate.not_after
                         ),
-                        "kubelet-tls csr; kubectl certificate approve what it prints",
+                        "kubectl certificate approve $(kubelet-tls csr)",
                     ),
                     Unverified::WrongName => fails(
                         "NameMissing",
@@ -166,7 +167,7 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
                             "{address} serves a certificate that is not for it: {}",
                             certificate.names.describe()
                         ),
-                        "kubelet-tls csr; kubectl certificate approve what it prints",
+                        "kubectl certificate approve $(kubelet-tls csr)",
                     ),
                     Unverified::Other(why) => fails(
                         "Unverified",

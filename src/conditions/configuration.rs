@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{APPLY, APPLY_CLUSTER, Evidence, Verdict, fails, holds, unknown};
+use super::{APPLY, APPLY_CLUSTER, DIFF, Evidence, Verdict, fails, holds, unknown};
 
 /// The first minor of which a bootstrapped certificate is served in preference to a static one: seen on 1.36 and not on
 /// 1.19; read to be 1.35 or near it.
@@ -52,24 +52,17 @@ pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
         && flag != file
     {
         let message = format!(
-            "{} beats {file} in the files",
+            "{} beats {file} in the files: take the flag out of what sets it",
             kubelet.flag("rotate-server-certificates")
         );
-        return fails(
-            "FlagDecides",
-            message,
-            "systemctl cat kubelet; take the flag out of the file that sets it",
-        );
+        return fails("FlagDecides", message, "systemctl cat kubelet");
     }
     if let Some(gate) = kubelet.gate_off() {
         let message = format!(
-            "the feature gate {gate} keeps a kubelet with serverTLSBootstrap from starting"
+            "the feature gate {gate} keeps a kubelet with serverTLSBootstrap from starting: take it out of the kubelet's flags and files"
         );
-        return fails(
-            "FeatureGateOff",
-            message,
-            "take the gate out of the kubelet's flags and files",
-        );
+        // It names the place.
+        return fails("FeatureGateOff", message, DIFF);
     }
     if let Some((name, path)) = kubelet.static_certificate() {
         return match seen
@@ -85,9 +78,9 @@ pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
             Some(minor) => fails(
                 "StaticCertificate",
                 format!(
-                    "{name} is {path}, which kubelet 1.{minor} goes on serving to clients that dial an address"
+                    "{name} is {path}, which kubelet 1.{minor} goes on serving to clients that dial an address: take it out"
                 ),
-                format!("take {name} out, then {APPLY}"),
+                DIFF,
             ),
             None => unknown(
                 "VersionUnknown",

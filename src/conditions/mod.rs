@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::certificate::Certificate;
 use crate::csr::Listing;
+use crate::hint::checked;
 use crate::kubelet::Settings;
 use crate::observed::{Kubelet, Node, NotServed, Served};
 
@@ -156,6 +157,8 @@ pub(crate) type Verdict = (Status, &'static str, String, Option<String>);
 
 /// The command that enables, or completes what is half done.
 const APPLY: &str = "kubelet-tls apply";
+/// To see what stands against that.
+const DIFF: &str = "kubelet-tls diff";
 /// Makes what was set here last, from wherever an administrator's kubeconfig is.
 const APPLY_CLUSTER: &str = "kubelet-tls cluster apply";
 
@@ -185,7 +188,12 @@ pub(crate) fn fails(
     message: impl Into<String>,
     hint: impl Into<String>,
 ) -> Verdict {
-    (Status::False, reason, message.into(), Some(hint.into()))
+    (
+        Status::False,
+        reason,
+        message.into(),
+        Some(checked(hint.into())),
+    )
 }
 
 pub(crate) fn unknown(reason: &'static str, message: impl Into<String>) -> Verdict {

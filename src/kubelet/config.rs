@@ -223,8 +223,8 @@ fn merge_refusal(stream: &Stream<'_>, root: usize) -> Refusal {
 
 /// Looks a document through: one plain meaning for each of its keys, and the value of the one wanted.
 pub(crate) fn look(stream: &Stream<'_>, root: usize, spelling: Spelling) -> Result<Found, Refusal> {
-    let refuse = |key: usize, reason: String, hint: &str| {
-        Err(Refusal::input(Some(stream.position(key)), reason, hint))
+    let refuse = |key: usize, reason: String, advice: &str| {
+        Err(Refusal::input(Some(stream.position(key)), reason, advice))
     };
     if !matches!(stream.event(root).tag, Tag::None | Tag::Map) {
         return refuse(root, "the document has a tag".to_owned(), "remove the tag");
@@ -292,6 +292,10 @@ pub(crate) fn refuse_fatal_gate(stream: &Stream<'_>, root: usize) -> Result<(), 
     let reason = format!(
         "{name} is false here, and with it the kubelet does not start if serverTLSBootstrap is true"
     );
-    let hint = format!("remove {name} from featureGates, or set {GATE}: true there");
-    Err(Refusal::effect(Some(stream.position(value)), reason, hint))
+    let advice = format!("remove {name} from featureGates, or set {GATE}: true there");
+    Err(Refusal::effect(
+        Some(stream.position(value)),
+        reason,
+        advice,
+    ))
 }

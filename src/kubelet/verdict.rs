@@ -20,7 +20,7 @@ pub struct Refusal {
     /// The cause.
     pub reason: String,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub advice: String,
     /// What kind of refusal it is.
     pub class: RefusalClass,
 }
@@ -50,12 +50,12 @@ impl Refusal {
     pub(crate) fn input(
         position: Option<Position>,
         reason: impl Into<String>,
-        hint: impl Into<String>,
+        advice: impl Into<String>,
     ) -> Refusal {
         Refusal {
             position,
             reason: reason.into(),
-            hint: Some(hint.into()),
+            advice: advice.into(),
             class: RefusalClass::Input,
         }
     }
@@ -63,11 +63,11 @@ impl Refusal {
     pub(crate) fn effect(
         position: Option<Position>,
         reason: impl Into<String>,
-        hint: impl Into<String>,
+        advice: impl Into<String>,
     ) -> Refusal {
         Refusal {
             class: RefusalClass::Effect,
-            ..Refusal::input(position, reason, hint)
+            ..Refusal::input(position, reason, advice)
         }
     }
 }
@@ -77,9 +77,9 @@ impl From<yaml::Error> for Refusal {
         let yaml::Error {
             position,
             reason,
-            hint,
+            advice,
         } = error;
-        Refusal::input(position, reason, hint)
+        Refusal::input(position, reason, advice)
     }
 }
 

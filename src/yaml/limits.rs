@@ -61,8 +61,8 @@ pub(super) fn admit(bytes: &[u8]) -> Result<&str, Error> {
     })?;
     match first_refused_character(text) {
         Some((offset, character)) => {
-            let (reason, hint) = describe(character);
-            Err(Error::at(text, offset, reason, hint))
+            let (reason, advice) = describe(character);
+            Err(Error::at(text, offset, reason, advice))
         }
         None => Ok(text),
     }

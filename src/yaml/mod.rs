@@ -70,19 +70,19 @@ pub struct Error {
     /// What is wrong there.
     pub reason: String,
     /// What to do about it.
-    pub hint: String,
+    pub advice: String,
 }
 
 impl Error {
     pub(crate) fn new(
         position: Option<Position>,
         reason: impl Into<String>,
-        hint: impl Into<String>,
+        advice: impl Into<String>,
     ) -> Error {
         Error {
             position,
             reason: reason.into(),
-            hint: hint.into(),
+            advice: advice.into(),
         }
     }
 
@@ -90,9 +90,9 @@ impl Error {
         source: &str,
         offset: usize,
         reason: impl Into<String>,
-        hint: impl Into<String>,
+        advice: impl Into<String>,
     ) -> Error {
-        Error::new(Some(Position::of(source, offset)), reason, hint)
+        Error::new(Some(Position::of(source, offset)), reason, advice)
     }
 }
 

@@ -330,8 +330,8 @@ impl Reader<'_> {
         }
     }
 
-    fn error(&self, span: &Span, reason: impl Into<String>, hint: &str) -> Error {
-        Error::at(self.source, range(span).0, reason, hint)
+    fn error(&self, span: &Span, reason: impl Into<String>, advice: &str) -> Error {
+        Error::at(self.source, range(span).0, reason, advice)
     }
 }
 

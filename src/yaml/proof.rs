@@ -85,11 +85,11 @@ pub(crate) fn prove(
 }
 
 fn failed(what: &str) -> Error {
-    let hint = "make it by hand: the key belongs at the top level of the KubeletConfiguration";
+    let advice = "make it by hand: the key belongs at the top level of the KubeletConfiguration";
     Error::new(
         None,
         format!("the edit cannot be proved harmless: {what}"),
-        hint,
+        advice,
     )
 }
 

@@ -72,8 +72,8 @@ fn read_json(source: &str, key: &str) -> Result<Content, Error> {
         content(&mut json, key, Scalars::Boolean).and_then(|content| json.end().map(|()| content));
     content.map_err(|error| {
         let position = Some((error.line(), error.column()));
-        let hint = "the kubelet and kubeadm read what starts with { as JSON: make it JSON, or put a comment above it";
-        refusal(position, &error, "JSON", hint)
+        let advice = "the kubelet and kubeadm read what starts with { as JSON: make it JSON, or put a comment above it";
+        refusal(position, &error, "JSON", advice)
     })
 }
 
@@ -99,7 +99,7 @@ fn refusal(
     position: Option<(usize, usize)>,
     error: &dyn fmt::Display,
     language: &str,
-    hint: &str,
+    advice: &str,
 ) -> Error {
     let position = position.map(|(line, column)| Position {
         line: line.max(1),
@@ -114,7 +114,7 @@ fn refusal(
         Some((cause, _)) => cause,
         None => &text,
     };
-    Error::new(position, format!("not {language}: {cause}"), hint)
+    Error::new(position, format!("not {language}: {cause}"), advice)
 }
 
 #[cfg(test)]

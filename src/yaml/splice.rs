@@ -132,9 +132,9 @@ pub(crate) fn append(stream: &Stream<'_>, lines: &[&str]) -> Result<Splice, Erro
             .is_some_and(ends_open(source))
         {
             let reason = "the file ends within a block scalar, without an end of line";
-            let hint =
+            let advice =
                 "end the last line first: that may add an end of line to the value it belongs to";
-            return Err(Error::at(source, at, reason, hint));
+            return Err(Error::at(source, at, reason, advice));
         }
         text.push_str(eol);
     }

@@ -300,8 +300,7 @@ fn a_pipe_carries_the_result() {
         .code(65)
         .stdout_eq("")
         .stderr_eq(snapbox::str![[r#"
-error: cannot edit -:1:4: unclosed bracket '['
-hint: correct the file there, then run the same command again
+error: cannot edit -:1:4: unclosed bracket '['; correct the file there, then run the same command again
 
 "#]]);
 }
@@ -321,8 +320,8 @@ fn several_files_are_one_plan() {
         .code(65)
         .stdout_eq("")
         .stderr_eq(snapbox::str![[r#"
-error: cannot edit bad.yaml:1:1: this is a Pod, not a KubeletConfiguration
-hint: a KubeletConfiguration starts with these lines: apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration
+error: cannot edit bad.yaml:1:1: this is a Pod, not a KubeletConfiguration; a KubeletConfiguration starts with these lines: apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration
+hint: ${EDITOR:-vi} +1 bad.yaml
 
 "#]]);
     assert_eq!(fs::read_to_string(&path).unwrap(), SHORT, "all or none");
@@ -450,7 +449,7 @@ fn files_that_cannot_be_read_or_written() {
     fails(
         &["diff", "large.yaml"],
         65,
-        "error: cannot read large.yaml: larger than 1048576 bytes\n...\n",
+        "error: cannot read large.yaml: larger than 1048576 bytes; a configuration of that size is none\nhint: ls -l large.yaml\n",
     );
 }
 
@@ -465,7 +464,7 @@ fn a_directory_that_another_run_holds() {
         .args(["apply", "config.yaml"])
         .assert()
         .code(75)
-        .stderr_eq("error: cannot write config.yaml: another kubelet-tls is at work in [..]\nhint: wait for it to end, then run the same command again\n");
+        .stderr_eq("error: cannot write config.yaml: another kubelet-tls is at work in [..]; wait for it to end\nhint: [..]kubelet-tls apply config.yaml\n");
     assert_eq!(fs::read_to_string(&path).unwrap(), SHORT);
     // Looking needs no lock.
     kubelet_tls(directory.path())
@@ -511,7 +510,10 @@ fn without_permission_it_is_77() {
     );
     assert_eq!(
         String::from_utf8_lossy(&read_only.stderr),
-        "error: cannot write config.yaml: permission denied\nhint: run it as root, with sudo\n"
+        format!(
+            "error: cannot write config.yaml: permission denied\nhint: sudo {} apply config.yaml\n",
+            directory.path().join("kubelet-tls").display()
+        )
     );
     assert_eq!(as_nobody(&["diff", "config.yaml"]).status.code(), Some(1));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();

@@ -285,8 +285,8 @@ fn an_unhealthy_kubelet_is_not_touched() {
     snapbox::assert_data_eq!(
         steady(&node, &apply.stderr),
         snapbox::str![[r#"
-error: cannot restart kubelet.service: it was not healthy before: http://127.0.0.1:[HEALTHZ]/healthz answers 500; nothing was changed
-hint: journalctl -u kubelet -n 50, and mend it first; or edit alone: kubelet-tls apply --restart never
+error: cannot restart kubelet.service: it was not healthy before: http://127.0.0.1:[HEALTHZ]/healthz answers 500; nothing was changed; mend it first, or edit alone: kubelet-tls apply --restart never
+hint: journalctl -u kubelet --no-pager -n 50
 
 "#]]
     );

@@ -135,7 +135,7 @@ fn what_somebody_has_edited_since_is_left_alone() {
         stderr,
         snapbox::str![[r#"
 error: cannot roll back [ROOT]/var/lib/kubelet/config.yaml: it was edited since the apply of [..], which had put "serverTLSBootstrap: true/n" in the place of "" at byte [..]
-hint: compare with what taking the key alone back would change: kubelet-tls diff --disable [ROOT]/var/lib/kubelet/config.yaml; and do it: kubelet-tls apply --disable
+hint: kubelet-tls diff --disable [ROOT]/var/lib/kubelet/config.yaml
 
 "#]]
     );

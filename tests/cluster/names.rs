@@ -84,7 +84,7 @@ fn a_cluster_that_kubeadm_did_not_make() {
         let minor = version.split('.').nth(1).unwrap();
         assert!(
             output.stderr.starts_with(&format!(
-                "error: cannot get configmap/kube-system/{}: there is none, so kubeadm 1.{minor} did not make this cluster\nhint: ",
+                "error: cannot get configmap/kube-system/{}: there is none, so kubeadm 1.{minor} did not make this cluster; is the kubeconfig for the right cluster?\nhint: kubectl -n kube-system get configmaps\n",
                 scene.name
             )),
             "{}",

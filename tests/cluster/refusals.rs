@@ -215,7 +215,7 @@ fn no_server_and_no_kubeconfig() {
     assert!(
         output
             .stderr
-            .contains("hint: name an administrator's with --kubeconfig FILE"),
+            .contains("--kubeconfig or KUBECONFIG names an administrator's\nhint: export KUBECONFIG=/etc/kubernetes/admin.conf\n"),
         "{}",
         output.stderr
     );

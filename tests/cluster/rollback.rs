@@ -71,10 +71,12 @@ fn a_text_that_was_edited_since_is_left_alone() {
         output
             .stderr
             .contains("its text was edited since the cluster apply of ")
-            && output.stderr.contains("kubelet-tls cluster diff")
             && output
                 .stderr
-                .contains("kubectl -n kube-system get configmap kubelet-config -o yaml"),
+                .contains("; to take the key alone back: kubelet-tls cluster apply --disable, ")
+            && output
+                .stderr
+                .contains("\nhint: kubelet-tls cluster diff --disable\n"),
         "{}",
         output.stderr
     );

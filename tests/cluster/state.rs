@@ -83,7 +83,7 @@ fn where_none_can_be_written_nothing_is_changed() {
     let output = as_nobody(&scene, &["cluster", "apply"], &[]).unwrap();
     assert_eq!(output.code, 74, "{}", output.stderr);
     assert!(
-        output.stderr.contains("hint: export XDG_STATE_HOME=DIR"),
+        output.stderr.contains("hint: export HOME=~"),
         "{}",
         output.stderr
     );

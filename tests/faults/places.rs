@@ -78,11 +78,7 @@ pub fn another_users_file() {
         let mut command = Command::new("setpriv");
         let run = Output::of(command.args(nobody).arg(&tool).arg("apply").arg(&path));
         assert_eq!(run.code, 77, "{mode:o}: {}", run.stderr);
-        assert!(
-            run.stderr.contains("\nhint: run it as root"),
-            "{}",
-            run.stderr
-        );
+        assert!(run.stderr.contains("\nhint: sudo "), "{}", run.stderr);
         assert_eq!(fs::read_to_string(&path).expect("the file"), CONFIG);
         assert_eq!(names(directory.path()), before);
     }

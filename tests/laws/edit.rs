@@ -189,8 +189,8 @@ fn check_refusal(bytes: &[u8], refusal: &Refusal) -> Result<(), Broken> {
         starts_with_a_name || !refusal.reason.starts_with(char::is_uppercase),
         "{refusal}"
     );
-    let hint = refusal.hint.as_deref().unwrap_or_default();
-    law!(is_one_line(hint), "{refusal:?}");
+    let advice = &refusal.advice;
+    law!(is_one_line(advice), "{refusal:?}");
     if let Some(position) = refusal.position {
         law!(
             (1..=lines(bytes).len() + 1).contains(&position.line) && position.column >= 1,

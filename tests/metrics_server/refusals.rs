@@ -107,7 +107,9 @@ fn a_directory_that_cannot_be_written() {
             output.stderr
         );
         assert!(
-            output.stderr.contains("hint: name a directory"),
+            output
+                .stderr
+                .contains("; --out names a directory that may be written\n"),
             "{}",
             output.stderr
         );

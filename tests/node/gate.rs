@@ -67,6 +67,33 @@ pub fn a_crash_loop_is_put_back_byte_for_byte() {
     assert_eq!(worker.requests(), [""; 0]);
 }
 
+/// It has become unfit for another reason, and dies with the old file too: the file is put back, and both deaths are told.
+pub fn a_kubelet_that_dies_either_way_says_why_twice() {
+    let worker = Worker::start("either-way");
+    let before = own(&worker);
+    let dies = Knobs {
+        die_after_ms: Some(100),
+        ..well()
+    };
+    worker.behave(dies.clone(), dies);
+    let apply = worker.tool(&["apply"]).run();
+    assert_eq!(apply.code, Some(78), "{apply}");
+    assert_eq!(worker.config().content, before.content, "{apply}");
+    let told = [
+        LAST_WORDS,
+        "putting everything back",
+        LAST_WORDS,
+        "the kubelet is not healthy with the old file either",
+    ];
+    let mut rest = apply.stderr.as_str();
+    for words in told {
+        let found = rest.split_once(words);
+        rest = found.unwrap_or_else(|| panic!("no {words:?}: {apply}")).1;
+    }
+    worker.behave(well(), well());
+    worker.await_healthy();
+}
+
 /// It settles, then dies while its request is awaited.
 pub fn a_death_while_the_request_is_awaited_counts() {
     let worker = Worker::start("late-death");

@@ -56,9 +56,9 @@ impl Cluster {
             .clone()
             .unwrap_or_else(|| kubelet.kubeconfig());
         let untouched = |problem: Problem| match problem.code {
-            Code::Unavailable => problem.hint(
-                "nothing was changed; to go on without the API: kubelet-tls apply --wait none",
-            ),
+            Code::Unavailable => problem
+                .advise("nothing was changed; --wait none goes on without the API")
+                .hint(arguments.again(arguments.selection.disable, "--wait none")),
             _ => problem,
         };
         let api = request::open(&kubeconfig, document).map_err(untouched)?;

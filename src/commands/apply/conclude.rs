@@ -152,7 +152,7 @@ impl Run<'_> {
                     code,
                     format!("cannot wait for the certificate of {}: {interrupted}: it is issued, but port {port}: {why}", request.name),
                 )
-                .hint("journalctl -u kubelet | grep -i certificate"))
+                .hint("journalctl -u kubelet --no-pager | grep -i certificate"))
             }
             Some(request) => {
                 let problem = Problem::new(
@@ -179,7 +179,7 @@ impl Run<'_> {
                     code,
                     format!("cannot wait for the kubelet's request: {interrupted}: {why}"),
                 )
-                .hint("kubelet-tls csr, in a while; journalctl -u kubelet | grep -i csr"))
+                .hint("journalctl -u kubelet --no-pager | grep -i csr"))
             }
         }
     }

@@ -96,7 +96,7 @@ impl Issue<'_> {
                     self.api().node_name()
                 ),
             )
-            .hint("the same command again, when the API server answers"));
+            .again());
         };
         let (ips, dns) = node.serving_names();
         if ips.is_empty() {
@@ -264,9 +264,9 @@ impl Issue<'_> {
         held.ok_or_else(|| {
             Problem::new(
                 Code::Temporary,
-                format!("cannot get the certificate of {name}: it was deleted meanwhile; nothing is switched"),
+                format!("cannot get the certificate of {name}: it was deleted meanwhile; nothing is switched, and the same command makes a new request"),
             )
-            .hint("run the same command again, for a new request")
+            .again()
         })
     }
 
@@ -279,14 +279,11 @@ impl Issue<'_> {
         Problem::new(
             Code::Refused,
             format!(
-                "cannot get a certificate: {} is {}{said}; nothing is switched",
+                "cannot get a certificate: {} is {}{said}; nothing is switched, and the same command makes a new request",
                 request.name, request.state
             ),
         )
-        .hint(format!(
-            "kubectl get csr {} -o yaml; the same command makes a new request",
-            request.name
-        ))
+        .hint(format!("kubectl get csr {} -o yaml", request.name))
     }
 
     /// Whatever was issued is looked at as a client of the kubelet would, before the kubelet is given it.
@@ -296,11 +293,9 @@ impl Issue<'_> {
             self.forget();
             Problem::new(
                 Code::Refused,
-                format!("cannot use the certificate of {name}: {why}; nothing is switched"),
+                format!("cannot use the certificate of {name}: {why}; nothing is switched, and the same command makes a new request"),
             )
-            .hint(format!(
-                "kubectl get csr {name} -o yaml; the same command makes a new request"
-            ))
+            .hint(format!("kubectl get csr {name} -o yaml"))
         };
         let certificate =
             tls::verify_issued(&held.certificate, self.api().roots(), names).map_err(refused)?;

@@ -10,7 +10,7 @@ mod task;
 
 use std::path::PathBuf;
 
-use crate::apply::{EditFailure, Gate, Locks};
+use crate::apply::{EditFailure, Gate, LOOK_AT_JOURNAL, LOOK_AT_STATUS, Locks};
 use crate::cli;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
@@ -66,7 +66,7 @@ fn run_files(
             Code::Usage,
             "cannot print a document: standard output holds the result of -",
         )
-        .hint("kubelet-tls diff - -o json, or name the file"));
+        .hint("kubelet-tls diff - -o json"));
     }
     let locks = Locks::of(
         paths
@@ -333,7 +333,14 @@ fn healthy_before(
     let Err(reason) = gate.check(unit) else {
         return Ok(());
     };
-    let hint = match ledger.cut_off {
+    let problem = Problem::new(
+        Code::Refused,
+        format!(
+            "cannot restart {}: it was not healthy before: {reason}; nothing was changed",
+            systemd::KUBELET
+        ),
+    );
+    Err(match ledger.cut_off {
         CutOff::Unedited if !arguments.dry_run => {
             interrupts.commit();
             if gate.without_flags().prove_anew(unit, interrupts).is_ok() {
@@ -342,26 +349,20 @@ fn healthy_before(
                     Code::Refused,
                     "cannot change serverTLSBootstrap: an earlier run was cut off while it put everything back; that is completed, and the kubelet is healthy again",
                 )
-                .hint("journalctl -u kubelet --no-pager -n 50, for what it died of; then run the same command again"));
+                .hint(LOOK_AT_JOURNAL));
             }
-            "systemctl status kubelet".to_owned()
+            problem.hint(LOOK_AT_STATUS)
         }
-        CutOff::Edited(_) => {
-            "an earlier run was cut off after it had edited the file; the same command as then completes or undoes it".to_owned()
-        }
-        _ => format!(
-            "journalctl -u kubelet -n 50, and mend it first; or edit alone: {}",
-            arguments.again(arguments.selection.disable, "--restart never")
-        ),
-    };
-    Err(Problem::new(
-        Code::Refused,
-        format!(
-            "cannot restart {}: it was not healthy before: {reason}; nothing was changed",
-            systemd::KUBELET
-        ),
-    )
-    .hint(hint))
+        CutOff::Edited(_) => problem
+            .advise("an earlier run was cut off after it had edited the file, and a rollback undoes that")
+            .hint("kubelet-tls rollback"),
+        _ => problem
+            .advise(format!(
+                "mend it first, or edit alone: {}",
+                arguments.again(arguments.selection.disable, "--restart never")
+            ))
+            .hint(LOOK_AT_JOURNAL),
+    })
 }
 
 fn tell_unchanged(plan: &Plan, wanted: Bootstrap, console: &Console) {

@@ -298,14 +298,7 @@ impl Run<'_> {
         document: &mut Document,
     ) -> Problem {
         self.console.waited();
-        if !death.journal.is_empty() {
-            self.console.say("the kubelet's last words:");
-            death
-                .journal
-                .iter()
-                .for_each(|line| self.console.say(&format!("  {line}")));
-            document.journal.clone_from(&death.journal);
-        }
+        self.tell_last_words(death, document);
         let task = self.task.describe();
         let refused = |rest: &str| {
             Problem::new(
@@ -351,8 +344,24 @@ impl Run<'_> {
             .end(self.task.act.failed(), self.console, document);
         match again {
             Ok(()) => refused("everything was put back, and the kubelet is healthy again"),
-            Err(reason) => refused(&format!("everything was put back, and the kubelet is not healthy with the old file either: {reason}"))
-                .hint("systemctl status kubelet"),
+            Err(again) => {
+                self.tell_last_words(&again, document);
+                refused(&format!(
+                    "everything was put back, and the kubelet is not healthy with the old file either: {}",
+                    again.reason
+                ))
+                .hint(LOOK_AT_STATUS)
+            }
+        }
+    }
+
+    fn tell_last_words(&self, death: &Death, document: &mut Document) {
+        if !death.journal.is_empty() {
+            self.console.say("the kubelet's last words:");
+            for line in &death.journal {
+                self.console.say(&format!("  {line}"));
+            }
+            document.journal.extend_from_slice(&death.journal);
         }
     }
 

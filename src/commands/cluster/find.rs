@@ -61,5 +61,6 @@ fn missing(name: &str, minor: u32) -> Problem {
             "cannot get configmap/kube-system/{name}: there is none, so kubeadm 1.{minor} did not make this cluster"
         ),
     )
-    .hint("kubectl -n kube-system get configmaps; and see that the kubeconfig is for the right cluster")
+    .advise("is the kubeconfig for the right cluster?")
+    .hint("kubectl -n kube-system get configmaps")
 }

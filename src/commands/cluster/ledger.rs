@@ -34,7 +34,7 @@ impl Ledger {
                 Code::Io,
                 "cannot write a receipt: neither XDG_STATE_HOME nor HOME names a directory",
             )
-            .hint("export XDG_STATE_HOME=DIR"));
+            .hint("export HOME=~"));
         };
         let lock = match keep {
             Keep::Yes => Some(state.lock()),
@@ -148,9 +148,7 @@ impl Ledger {
 fn unwritable(error: &crate::host::files::FileError) -> Problem {
     let problem = files::problem_of(error);
     if error.cause.is_permission() {
-        problem.hint(
-            "export XDG_STATE_HOME=DIR, where DIR is one that may be written; or run it as root",
-        )
+        problem.advise("XDG_STATE_HOME may name another directory")
     } else {
         problem
     }

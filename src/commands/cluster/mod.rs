@@ -146,17 +146,11 @@ fn edit(
             Code::Input,
             format!("cannot edit {target}: it has no data key kubelet"),
         )
-        .hint(format!(
-            "{}; kubeadm init phase upload-config kubelet writes it anew",
-            get(seen)
-        )));
+        .advise("kubeadm init phase upload-config kubelet writes it anew")
+        .hint(get(seen)));
     };
-    let edited = kubelet::edit(text.as_bytes(), FileKind::Kubelet, wanted).map_err(|refusal| {
-        let problem = files::refused(&target, &refusal, files::Whose::Node);
-        let what = problem.hint.clone().unwrap_or_default();
-        let command = format!("kubectl -n kube-system edit configmap {}", seen.name);
-        problem.hint(format!("{what}; {command}"))
-    })?;
+    let edited = kubelet::edit(text.as_bytes(), FileKind::Kubelet, wanted)
+        .map_err(|refusal| files::refused(&target, &refusal, files::Whose::Node))?;
     for warning in edited.warnings {
         let place = at(&target, warning.position);
         warn_once(console, document, format!("{place}: {}", warning.message));
@@ -183,10 +177,8 @@ fn writable(seen: &KubeletConfigMap) -> Result<(), Problem> {
             seen.target()
         ),
     )
-    .hint(format!(
-        "{}; only one that is deleted and made anew can differ",
-        get(seen)
-    )))
+    .advise("only one that is deleted and made anew can differ")
+    .hint(get(seen)))
 }
 
 /// What follows from the change, and who may undo it.

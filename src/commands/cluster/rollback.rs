@@ -12,7 +12,7 @@ use crate::report::{Code, Document, Problem};
 
 use super::ledger::Ledger;
 use super::write::{Outcome, Writer};
-use super::{DEADLINE, address, get, keep, problem, tell_written, writable};
+use super::{DEADLINE, address, keep, problem, tell_written, writable};
 
 /// Undoes it, if the text still reads as it left it.
 ///
@@ -150,10 +150,10 @@ fn edited_since(receipt: &ClusterReceipt, seen: &KubeletConfigMap, text: &[u8]) 
             receipt.started
         ),
     )
-    .hint(format!(
-        "{}; compare with what taking the key alone back would change: kubelet-tls cluster diff{disable}; and do it: kubelet-tls cluster apply{disable}",
-        get(seen)
+    .advise(format!(
+        "to take the key alone back: kubelet-tls cluster apply{disable}, after a look at what that changes"
     ))
+    .hint(format!("kubelet-tls cluster diff{disable}"))
 }
 
 /// The ConfigMap is not the one of the receipt.
@@ -165,5 +165,6 @@ fn elsewhere(receipt: &ClusterReceipt, name: &str, why: &str, server: &str) -> P
             receipt.server
         ),
     )
-    .hint("name that cluster's kubeconfig with --kubeconfig FILE; for this cluster: kubelet-tls cluster apply --disable")
+    .advise("name that cluster's kubeconfig with --kubeconfig; in this one the key is taken out by cluster apply --disable")
+    .hint("kubelet-tls cluster diff --disable")
 }

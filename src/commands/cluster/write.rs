@@ -160,7 +160,9 @@ fn exhausted(name: &str, attempts: u32, error: &ApiError, unsure: bool) -> Probl
             Code::Temporary,
             format!("cannot patch configmap/kube-system/{name}: it was changed by somebody else each of {attempts} times: {error}"),
         )
-        .hint("kubectl -n kube-system get configmap --show-managed-fields -o yaml, for who writes it; then run the same command again");
+        .hint(format!(
+            "kubectl -n kube-system get configmap {name} --show-managed-fields -o yaml"
+        ));
     }
     let mut problem = problem("patch", name, error);
     if unsure {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::certificate::Certificate;
 use crate::cli;
+use crate::hint::path_word;
 use crate::host::clock;
 use crate::host::files::{self, Content, FileCause, FileError, OutputDirectory};
 use crate::metrics_server::{
@@ -114,7 +115,7 @@ fn in_directory(error: &FileError) -> Problem {
     if problem.hint.is_some() && !error.cause.is_permission() {
         return problem;
     }
-    problem.hint("name a directory that you may write with --out DIR")
+    problem.advise("--out names a directory that may be written")
 }
 
 /// Everything that the options and the files they name say.
@@ -137,7 +138,7 @@ fn wanted(arguments: &cli::MetricsServer) -> Result<Wanted, Problem> {
         return Err(usage(
             "cannot make a certificate: it would be due for renewal at once, because --renew-before is not shorter than --duration".into(),
         )
-        .hint("name a shorter --renew-before"));
+        .hint("kubelet-tls metrics-server --help"));
     }
     let format = match arguments.format {
         cli::Packaging::Kustomize => Format::Kustomize,
@@ -164,7 +165,8 @@ fn base(named: &str) -> Result<Base, Problem> {
     let bytes = files::read(Path::new(named), INPUT_CAP).map_err(|error| problem_of(&error))?;
     Base::file(&bytes).map_err(|why| {
         Problem::new(Code::Input, format!("cannot use {named}: {why}")).hint(format!(
-            "compare it with the official manifest, {OFFICIAL_MANIFEST}"
+            "curl -fsSL {OFFICIAL_MANIFEST} | diff - {}",
+            path_word(Path::new(named))
         ))
     })
 }
@@ -181,9 +183,9 @@ fn kubelet_ca(arguments: &cli::MetricsServer) -> Result<KubeletCa, Problem> {
     metrics_server::authorities(&bytes, clock::timestamp())
         .map(KubeletCa::Certificates)
         .map_err(|why| {
-            Problem::new(Code::Input, format!("cannot use {}: {why}", path.display())).hint(
-                "name a file with the certificate of the CA that signs the kubelets' certificates, on kubeadm /etc/kubernetes/pki/ca.crt",
-            )
+            Problem::new(Code::Input, format!("cannot use {}: {why}", path.display()))
+                .advise("it is to hold the certificate of the CA that signs the kubelets' certificates, on kubeadm /etc/kubernetes/pki/ca.crt")
+                .hint(format!("openssl x509 -noout -text -in {}", path_word(path)))
         })
 }
 
@@ -209,7 +211,8 @@ fn present(directory: &OutputDirectory) -> Result<Present, Problem> {
             }) => {
                 return Err(
                     not_ours("it is there already, and not a file of kubelet-tls")
-                        .hint("name an empty directory, or move it away"),
+                        .advise("name an empty directory, or move it away")
+                        .hint(format!("mv {0} {0}.old", path_word(&path))),
                 );
             }
             Err(error) => return Err(in_directory(&error)),
@@ -217,17 +220,15 @@ fn present(directory: &OutputDirectory) -> Result<Present, Problem> {
         match whose(&content.bytes) {
             Whose::Ours => present.push((name, content)),
             Whose::Edited => {
-                return Err(
-                    not_ours("it was edited after kubelet-tls wrote it").hint(format!(
-                        "put your change into an overlay over this directory, then: rm {}",
-                        path.display()
-                    )),
-                );
+                return Err(not_ours("it was edited after kubelet-tls wrote it")
+                    .advise("put your change into an overlay over this directory")
+                    .hint(format!("mv {0} {0}.old", path_word(&path))));
             }
             Whose::Theirs => {
                 return Err(
                     not_ours("it is there already, and not a file of kubelet-tls")
-                        .hint("name an empty directory, or move it away"),
+                        .advise("name an empty directory, or move it away")
+                        .hint(format!("mv {0} {0}.old", path_word(&path))),
                 );
             }
         }
@@ -269,7 +270,8 @@ fn certificate(
     };
     let pair = metrics_server::renew(&kept, &demand).map_err(|why| {
         Problem::new(Code::Usage, format!("cannot make a certificate: {why}"))
-            .hint("name a shorter --duration")
+            .advise("name a shorter --duration")
+            .hint("kubelet-tls metrics-server --help")
     })?;
     console.say(&format!("a new certificate is made: {due}"));
     Ok((pair, kept))

@@ -290,13 +290,15 @@ fn kubelets_trusted(seen: &Evidence) -> Verdict {
     if let Some((reason, dialled, _)) = bad.first() {
         let hint = match *reason {
             "NoCertificate" => format!("kubelet-tls approve --node {}", dialled.node),
-            "UnknownAuthority" => {
-                format!("{INSTALL}; with --kubelet-ca FILE where another CA signs kubelets")
-            }
-            _ => format!("kubelet-tls apply, as root on {}", dialled.node),
+            "UnknownAuthority" => INSTALL.to_owned(),
+            _ => format!("ssh root@{} kubelet-tls apply", dialled.node),
         };
         let words: Vec<String> = bad.iter().map(|(_, _, words)| words.clone()).collect();
-        return fails(reason, some(&words), hint);
+        let aside = match *reason {
+            "UnknownAuthority" => "; where another CA signs kubelets, --kubelet-ca names it",
+            _ => "",
+        };
+        return fails(reason, format!("{}{aside}", some(&words)), hint);
     }
     if !unreached.is_empty() {
         return unknown("Unreachable", some(&unreached));
