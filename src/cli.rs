@@ -111,6 +111,10 @@ Examples:
   kubelet-tls approve --all -o json | jq '.requests[] | select(.approved | not) | .name, .rule'")]
     Approve(Approve),
     /// Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls cluster diff                  # what would change, and which nodes run without it
+  kubelet-tls cluster apply                 # once per cluster; no node changes before it joins or is upgraded")]
     Cluster(Cluster),
     /// Write a kustomization that runs metrics-server with both its TLS channels verified
     ///

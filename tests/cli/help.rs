@@ -79,6 +79,7 @@ fn help_of_each_verb_has_an_example() {
         "csr",
         "rollback",
         "approve",
+        "cluster",
         "cluster diff",
         "cluster apply",
         "metrics-server",
