@@ -28,6 +28,7 @@ mod node {
     pub mod issue_first;
     pub mod kills;
     pub mod main_job;
+    pub mod packages;
     pub mod proof;
     pub mod units;
 }
@@ -36,7 +37,7 @@ use std::process::ExitCode;
 
 use node::{
     ansible, cloud_init, debian, drop_in, files, gate, harness, interruptions, issue_first, kills,
-    machine, main_job, proof, units, worker,
+    machine, main_job, packages, proof, units, worker,
 };
 
 /// Names a test after its module and function.
@@ -102,6 +103,7 @@ const TESTS: &[harness::Test] = tests![
     cloud_init::a_worker,
     cloud_init::a_worker_that_is_put_back,
     cloud_init::a_download,
+    packages::a_deb_from_download_to_purge,
     ansible::a_whole_cluster_batch_by_batch,
     ansible::the_oldest_ansible_that_runs_here,
 ];

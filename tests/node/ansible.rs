@@ -14,6 +14,7 @@ use standins::kubelet::Knobs;
 use standins::{ApiServer, Config};
 
 use super::command::Finished;
+use super::harness;
 use super::worker::{Worker, added_lines, well};
 
 /// Where `.ci/run` puts it, by version.
@@ -250,10 +251,7 @@ impl Ansible {
             return Some(Self { bin });
         }
         let missing = format!("no ansible-core in {directory}; .ci/run installs it");
-        assert!(
-            std::env::var_os("KUBELET_TLS_REQUIRE_NODE_TESTS").is_none_or(|value| value != "1"),
-            "{missing}"
-        );
+        assert!(!harness::is_required(), "{missing}");
         eprintln!("skipped: {missing}");
         None
     }

@@ -9,7 +9,7 @@ use standins::kubelet::Knobs;
 use super::snapshot::{acl_for_user_1000, set_attribute};
 use super::worker::{CONFIG, ENABLED, Worker, well};
 
-const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 
 /// A unit as it is shipped, for a program in `/usr/bin`.
 fn install(worker: &Worker, unit: &str) {
@@ -46,20 +46,20 @@ fn apply(worker: &Worker, code: i32) {
 }
 
 /// `kubeadm upgrade node`, as far as it concerns the kubelet's file.
-fn upgrade(worker: &Worker, text: &str) {
+pub fn upgrade(worker: &Worker, text: &str) {
     worker.machine.write(CONFIG, text, 0o644);
 }
 
-fn restart(worker: &Worker) {
+pub fn restart(worker: &Worker) {
     worker.machine.must(&["systemctl", "restart", "kubelet"]);
     worker.await_healthy();
 }
 
-fn enabled(worker: &Worker) -> bool {
+pub fn enabled(worker: &Worker) -> bool {
     worker.config().content.text.contains(ENABLED)
 }
 
-fn receipt(worker: &Worker) -> serde_json::Value {
+pub fn receipt(worker: &Worker) -> serde_json::Value {
     let bytes = worker.machine.read("/var/lib/kubelet-tls/receipt.json");
     serde_json::from_slice(&bytes).expect("a receipt")
 }
@@ -70,7 +70,7 @@ fn journal(worker: &Worker, unit: &str) -> String {
     worker.machine.run(&all).stdout
 }
 
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + SOON;
     while !done() {
         assert!(Instant::now() < deadline, "{what}");

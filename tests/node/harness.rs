@@ -61,7 +61,7 @@ pub fn run(tests: &[Test], what: &str, ready: impl FnOnce() -> Result<(), String
                 failed = run_all(chosen, arguments.threads.unwrap_or(2).min(2));
                 passed = number - failed.len();
             }
-            Err(reason) if std::env::var_os(REQUIRED).is_some_and(|value| value == "1") => {
+            Err(reason) if is_required() => {
                 failed.push((
                     what.to_owned(),
                     format!("{REQUIRED}=1, but they cannot run: {reason}"),
@@ -95,6 +95,11 @@ pub fn run(tests: &[Test], what: &str, ready: impl FnOnce() -> Result<(), String
     } else {
         ExitCode::from(101)
     }
+}
+
+/// Whether a test that cannot run fails.
+pub fn is_required() -> bool {
+    std::env::var_os(REQUIRED).is_some_and(|value| value == "1")
 }
 
 fn run_all(chosen: VecDeque<Test>, threads: usize) -> Vec<(String, String)> {
