@@ -19,7 +19,9 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 VERSION := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
 NAME := kubelet-tls-$(VERSION)
 DOC = $(SHARE)/doc/kubelet-tls
-EXAMPLE = examples/kubelet.service.d/20-kubelet-tls.conf
+DROP_IN = $(SHARE)/kubelet-tls/kubelet.service.d
+
+CHECKSUMS = cd $(DIST)/packages && sha256sum -- $$(ls | grep -vx SHA256SUMS) >SHA256SUMS
 
 .PHONY: all build stage install uninstall tools packages collection
 all: stage
@@ -50,7 +52,8 @@ install:
 	set -e; for unit in $(UNITS); do sed 's|/usr/bin/kubelet-tls|$(PREFIX)/bin/kubelet-tls|' systemd/$$unit | \
 	    install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done
 	sed 's|/usr/bin/kubelet-tls|$(PREFIX)/bin/kubelet-tls|' systemd/kubelet.service.d/20-kubelet-tls.conf | \
-	    install -D -m 0644 /dev/stdin $(DOC)/$(EXAMPLE)
+	    install -D -m 0644 /dev/stdin $(DROP_IN)/20-kubelet-tls.conf
+	install -d $(DOC)
 	install -m 0644 README.md CHANGELOG.md LICENSE $(DOC)/
 
 uninstall:
@@ -58,7 +61,7 @@ uninstall:
 	rm -f $(SHARE)/bash-completion/completions/kubelet-tls $(SHARE)/zsh/site-functions/_kubelet-tls
 	rm -f $(SHARE)/fish/vendor_completions.d/kubelet-tls.fish
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(UNITS))
-	rm -rf $(DOC)
+	rm -rf $(DOC) $(SHARE)/kubelet-tls
 
 # What makes packages, at versions whose output is known.
 tools:
@@ -79,12 +82,13 @@ packages: stage tools
 	    -C $(DIST) -c $(NAME) | gzip -n9 >$(DIST)/packages/$(NAME)-$(TARGET).tar.gz
 	rm -rf $(DIST)/$(NAME)
 	packaging/sbom $(TARGET) >$(DIST)/packages/$(NAME)-$(TARGET).cdx.json
-	cd $(DIST)/packages && sha256sum -- *.deb *.rpm *.tar.gz *.json >SHA256SUMS
+	$(CHECKSUMS)
 
-# The Ansible collection with the binary in it; needs ansible-galaxy.
+# The Ansible collection with the binary in it; needs ansible-galaxy. Its checksum joins those of the packages.
 collection: stage
 	rm -rf $(DIST)/collection
 	mkdir -p $(DIST)/packages
 	cp -r ansible $(DIST)/collection
 	install -D -m 0755 $(STAGE)/kubelet-tls $(DIST)/collection/bin/$(firstword $(subst -, ,$(TARGET)))
 	ansible-galaxy collection build --force --output-path $(DIST)/packages $(DIST)/collection
+	$(CHECKSUMS)

@@ -15,7 +15,7 @@ const INSTALL: &str = "dpkg -i kubelet-tls_*_amd64.deb";
 const ENABLE: &str = "systemctl enable --now kubelet-tls.path";
 const DOWNLOADS: &str = "/root/downloads";
 const UNITS: [&str; 2] = ["kubelet-tls.service", "kubelet-tls.path"];
-const EXAMPLES: &str = "/usr/share/doc/kubelet-tls/examples";
+const SHARE: &str = "/usr/share/kubelet-tls";
 const DROP_IN: &str = "/etc/systemd/system/kubelet.service.d/20-kubelet-tls.conf";
 
 /// Everything but dpkg's own records and the logs; of what comes and goes with systemd what has the package's name.
@@ -106,8 +106,8 @@ pub fn a_deb_from_download_to_purge() {
 /// An upgrade of the cluster with the drop-in, and one with the path unit beside it.
 fn keeps_the_change(worker: &Worker, text: &str) {
     let copy = "install -D -m 0644 kubelet.service.d/20-kubelet-tls.conf -t /etc/systemd/system/kubelet.service.d/";
-    assert!(README.contains(copy) && README.contains(&format!("cd {EXAMPLES} ")));
-    ran(worker, 0, &format!("cd {EXAMPLES} && {copy}"));
+    assert!(README.contains(copy) && README.contains(&format!("cd {SHARE} ")));
+    ran(worker, 0, &format!("cd {SHARE} && {copy}"));
     documented(worker, 0, "systemctl daemon-reload");
     let starts = worker.starts();
     upgrade(worker, text);
@@ -223,7 +223,7 @@ fn assert_gone(worker: &Worker) {
         "kubelet-tls*",
     ];
     assert_eq!(machine.must(&units), "");
-    for path in SHIPPED.into_iter().chain([EXAMPLES]) {
+    for path in SHIPPED.into_iter().chain([SHARE]) {
         assert!(!machine.path(path).exists(), "{path}");
     }
 }
