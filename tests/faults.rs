@@ -5,8 +5,8 @@
 //! are true; and a next run that ends where it must, with nothing left over.
 //!
 //! `FAULTS=all` tries every fault; without it a sample of them is tried: of each call that writes the kill and one error,
-//! of the rest one in ten. Needs root and strace; without them the tests are skipped in one line, or fail where
-//! `KUBELET_TLS_REQUIRE_NODE_TESTS=1`.
+//! of the rest, and of a run that waits for the request, one in ten. Needs root and strace; without them the tests are
+//! skipped in one line, or fail where `KUBELET_TLS_REQUIRE_NODE_TESTS=1`.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -27,7 +27,9 @@ mod faults {
     pub mod lab;
     pub mod places;
     pub mod scene;
+    pub mod thread;
     pub mod trace;
+    pub mod verdict;
 }
 
 use std::process::{Command, ExitCode, Stdio};
@@ -46,6 +48,7 @@ const TESTS: &[harness::Test] = tests![
     lab::a_kubelet_that_dies_of_it,
     lab::a_file_by_itself,
     lab::a_node,
+    lab::a_request_that_is_waited_for,
     lab::a_node_and_its_kubeadm_file,
     lab::the_opposite_after_an_earlier_run,
     lab::a_rollback,
