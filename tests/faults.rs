@@ -1,5 +1,6 @@
 //! The fault lab: the real binary under `strace --inject`, killed at every system call that it makes between its first
-//! write and its exit, and each of them failing in every way that it can, one at a time; and files in odd places.
+//! write and its exit, and each of them failing in every way that it can, one at a time; files in odd places, and clocks
+//! that jump.
 //!
 //! After each: the old bytes or the new ones, whole, with owner, mode and attributes; an exit code and a document that
 //! are true; and a next run that ends where it must, with nothing left over.
@@ -24,6 +25,7 @@ mod snapshot;
 mod faults {
     pub(crate) use crate::snapshot;
 
+    pub mod clock;
     pub mod lab;
     pub mod places;
     pub mod scene;
@@ -34,7 +36,7 @@ mod faults {
 
 use std::process::{Command, ExitCode, Stdio};
 
-use faults::{lab, places};
+use faults::{clock, lab, places};
 
 /// Names a test after its module and function.
 macro_rules! tests {
@@ -56,8 +58,9 @@ const TESTS: &[harness::Test] = tests![
     places::planted_before,
     places::planted_meanwhile,
     places::swapped_meanwhile,
-    places::a_clock_that_jumps,
     places::a_restart_that_comes_late,
+    clock::a_clock_that_jumps,
+    clock::a_clock_that_is_stepped,
 ];
 
 fn main() -> ExitCode {
