@@ -1,12 +1,13 @@
 //! The fault lab: the real binary under `strace --inject`, killed at every system call that it makes between its first
-//! write and its exit, and each of them failing in every way that it can, one at a time; and files in odd places.
+//! write and its exit, and each of them failing in every way that it can, one at a time; files in odd places, and clocks
+//! that jump.
 //!
 //! After each: the old bytes or the new ones, whole, with owner, mode and attributes; an exit code and a document that
 //! are true; and a next run that ends where it must, with nothing left over.
 //!
 //! `FAULTS=all` tries every fault; without it a sample of them is tried: of each call that writes the kill and one error,
-//! of the rest one in ten. Needs root and strace; without them the tests are skipped in one line, or fail where
-//! `KUBELET_TLS_REQUIRE_NODE_TESTS=1`.
+//! of the rest, and of a run that waits for the request, one in ten. Needs root and strace; without them the tests are
+//! skipped in one line, or fail where `KUBELET_TLS_REQUIRE_NODE_TESTS=1`.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -24,15 +25,18 @@ mod snapshot;
 mod faults {
     pub(crate) use crate::snapshot;
 
+    pub mod clock;
     pub mod lab;
     pub mod places;
     pub mod scene;
+    pub mod thread;
     pub mod trace;
+    pub mod verdict;
 }
 
 use std::process::{Command, ExitCode, Stdio};
 
-use faults::{lab, places};
+use faults::{clock, lab, places};
 
 /// Names a test after its module and function.
 macro_rules! tests {
@@ -46,6 +50,7 @@ const TESTS: &[harness::Test] = tests![
     lab::a_kubelet_that_dies_of_it,
     lab::a_file_by_itself,
     lab::a_node,
+    lab::a_request_that_is_waited_for,
     lab::a_node_and_its_kubeadm_file,
     lab::the_opposite_after_an_earlier_run,
     lab::a_rollback,
@@ -53,8 +58,9 @@ const TESTS: &[harness::Test] = tests![
     places::planted_before,
     places::planted_meanwhile,
     places::swapped_meanwhile,
-    places::a_clock_that_jumps,
     places::a_restart_that_comes_late,
+    clock::a_clock_that_jumps,
+    clock::a_clock_that_is_stepped,
 ];
 
 fn main() -> ExitCode {

@@ -1,15 +1,15 @@
 //! Every call of a run, each fault that it can meet, one at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Mutex;
 use std::thread;
 
 use super::scene::{End, Place, Scenario, Scene};
-use super::trace::{self, Call, Fault, WRITE_ERRORS};
+use super::trace::{self, Call, Fault, Thread, WRITE_ERRORS};
 
-/// A run waits more than it works, so several scenes play at once.
-const SCENES: usize = 5;
+/// A run waits more than it works, so several scenes play at once: more where it waits for a request.
+const SCENES: (usize, usize) = (5, 20);
 /// How often a run is made undisturbed, to learn which calls it makes.
 const LOOKS: usize = 3;
 /// How often a fault is tried that does not come to pass, because that run made fewer calls.
@@ -56,6 +56,26 @@ pub fn a_node() {
         place: Place::Node,
         before: &[],
         run: &SETTLE,
+        end: End::Changed,
+    });
+}
+
+/// The time that a kubelet is given to ask before the request of the one before counts is 15 s, which the run after a
+/// fault may need.
+pub fn a_request_that_is_waited_for() {
+    play(Scenario {
+        name: "apply, with the request",
+        place: Place::NodeOfCluster,
+        before: &[],
+        run: &[
+            "apply",
+            "--settle",
+            "100ms",
+            "--timeout",
+            "20s",
+            "-o",
+            "json",
+        ],
         end: End::Changed,
     });
 }
@@ -120,7 +140,7 @@ fn play(scenario: Scenario) {
         .flat_map(|call| call.faults().map(|fault| (call.clone(), fault)))
         .collect();
     if !everything() {
-        planned = sample(planned);
+        planned = sample(planned, scenario.place);
     }
     let queue = Mutex::new(planned.iter());
     let (fired, not_fired) = (Mutex::new(BTreeSet::new()), Mutex::new(Vec::new()));
@@ -135,6 +155,7 @@ fn play(scenario: Scenario) {
                 if let Some(wrong) = wrong {
                     came = true;
                     fired.lock().expect("no panic").insert((
+                        call.thread,
                         call.name.clone(),
                         call.nth,
                         fault.to_string(),
@@ -157,7 +178,11 @@ fn play(scenario: Scenario) {
     };
     thread::scope(|scope| {
         let work = &work;
-        for _ in 1..SCENES {
+        let scenes = match scenario.place {
+            Place::NodeOfCluster => SCENES.1,
+            _ => SCENES.0,
+        };
+        for _ in 1..scenes.min(planned.len()) {
             scope.spawn(move || work(Scene::set(scenario)));
         }
         work(first);
@@ -165,14 +190,23 @@ fn play(scenario: Scenario) {
     let fired = fired.into_inner().expect("no panic");
     let not_fired = not_fired.into_inner().expect("no panic");
     let violations = violations.into_inner().expect("no panic");
-    let tried: BTreeSet<(&str, u32)> = fired
+    let tried: BTreeSet<(Thread, &str, u32)> = fired
         .iter()
-        .map(|(name, nth, _)| (name.as_str(), *nth))
+        .map(|(thread, name, nth, _)| (*thread, name.as_str(), *nth))
+        .collect();
+    let mut of_threads: BTreeMap<&str, usize> = BTreeMap::new();
+    for (thread, ..) in &tried {
+        *of_threads.entry(thread.role).or_default() += 1;
+    }
+    let of_threads: Vec<String> = of_threads
+        .iter()
+        .map(|(role, calls)| format!("{role} {calls}"))
         .collect();
     println!(
-        "{}: {} calls tried, {} faults injected, {} not (their calls were not made), {} violations",
+        "{}: {} calls tried ({}), {} faults injected, {} not (their calls were not made), {} violations",
         scenario.name,
         tried.len(),
+        of_threads.join(", "),
         fired.len(),
         not_fired.len(),
         violations.len()
@@ -197,15 +231,20 @@ fn play(scenario: Scenario) {
     );
 }
 
-/// Of each call that writes the kill and one error, of all else one in so many.
-fn sample(planned: Vec<(Call, Fault)>) -> Vec<(Call, Fault)> {
+/// Of each call that writes the kill and one error, of all else one in so many. With the request to wait for, the main
+/// thread writes what it writes without, so what is always tried is that there is no thread to be had.
+fn sample(planned: Vec<(Call, Fault)>, place: Place) -> Vec<(Call, Fault)> {
+    let elsewhere = place == Place::NodeOfCluster;
     let (mut writes, mut others) = (0, 0);
     let mut keep = |(call, fault): &(Call, Fault)| match fault {
-        Fault::Kill if call.writes() => {
+        Fault::Error("EAGAIN") if elsewhere => true,
+        Fault::Kill if call.writes() && !elsewhere => {
             writes += 1;
             true
         }
-        Fault::Error(errno) if call.writes() => *errno == WRITE_ERRORS[writes % WRITE_ERRORS.len()],
+        Fault::Error(errno) if call.writes() && !elsewhere => {
+            *errno == WRITE_ERRORS[writes % WRITE_ERRORS.len()]
+        }
         _ => {
             others += 1;
             others % SAMPLE == 0
@@ -217,7 +256,8 @@ fn sample(planned: Vec<(Call, Fault)>) -> Vec<(Call, Fault)> {
 /// The calls of all looks together.
 fn calls_of(scene: &Scene) -> Vec<Call> {
     let looks: Vec<Vec<Call>> = (0..LOOKS).map(|_| scene.calls()).collect();
-    let same = |a: &Call, b: &Call| (&a.name, a.nth) == (&b.name, b.nth);
+    let same =
+        |a: &Call, b: &Call| (a.thread.nth, &a.name, a.nth) == (b.thread.nth, &b.name, b.nth);
     let mut all: Vec<Call> = Vec::new();
     for call in looks.iter().flatten() {
         if !all.iter().any(|other| same(other, call)) {
@@ -234,7 +274,7 @@ fn calls_of(scene: &Scene) -> Vec<Call> {
 /// What a fault broke; none where it did not come to pass.
 fn disturb(scene: &Scene, call: &Call, fault: Fault) -> Option<Vec<String>> {
     scene.reset();
-    let run = scene.run_under(&fault.strace(call, &scene.trace()));
+    let run = scene.run_with(call, fault);
     let trace = fs::read_to_string(scene.trace()).unwrap_or_default();
     if !fault.fired(&trace) {
         return None;

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use standins::{Node, Options, Output};
 
@@ -158,45 +158,6 @@ pub fn swapped_meanwhile() {
         assert_eq!(fs::read_to_string(&path).expect("the file"), text, "{way}");
         assert_eq!(names(directory.path()), ["config.yaml"], "{way}");
         assert_eq!(apply(&path).code, 0, "{way}");
-    }
-}
-
-/// A clock that was wrong when the config was last written: it costs one restart at most, and never the change.
-pub fn a_clock_that_jumps() {
-    const APPLY: [&str; 5] = ["apply", "--wait", "none", "--settle", "0s"];
-    let times = [
-        ("1970", SystemTime::UNIX_EPOCH),
-        ("2 hours on", SystemTime::now() + Duration::from_secs(7200)),
-        (
-            "years on",
-            SystemTime::now() + Duration::from_secs(500_000_000),
-        ),
-    ];
-    let mut options = Options::default();
-    options.knobs.standalone = true;
-    let node = Node::new(options);
-    let before = node.config();
-    for (when, time) in times {
-        let jump = || {
-            let file = fs::File::open(node.config_path()).expect("the file");
-            file.set_modified(time).expect("mtime");
-        };
-        node.edit_config(|_| before.clone());
-        node.restart_kubelet();
-        jump();
-        let starts = node.kubelet_starts();
-        let run = node.run(TOOL, &APPLY);
-        assert_eq!(run.code, 0, "{when}: {}", run.stderr);
-        assert!(node.config().contains(ENABLED), "{when}");
-        assert_eq!(node.kubelet_starts(), starts + 1, "{when}");
-        // After the change, and before a run that has nothing to do.
-        jump();
-        for _ in 0..3 {
-            let run = node.run(TOOL, &APPLY);
-            assert_eq!(run.code, 0, "{when}: {}", run.stderr);
-        }
-        assert!(node.kubelet_starts() <= starts + 2, "{when}");
-        assert!(node.is_healthy(), "{when}");
     }
 }
 

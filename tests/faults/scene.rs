@@ -4,20 +4,21 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use standins::{Node, Options, Output};
 
 use super::snapshot::{Content, Snapshot, acl_for_user_1000, set_attribute};
+use super::thread;
 use super::trace::{self, Call, Fault};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 const KUBEADM: &str = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
 /// In seconds. The gate's own patience is a minute, and putting back has the same once more.
-const TIMEOUT: &str = "180";
+const TIMEOUT: u64 = 180;
 /// The stand-in kubelet is up within 0.1 s.
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// One thing that the program does, from the state in which it finds everything to the one in which it must leave it.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,8 @@ pub enum Place {
     Node,
     /// The same, and a kubeadm file beside it.
     NodeAndKubeadm,
+    /// A node's config, in a cluster whose API server the run watches: the calls of all its threads meet faults.
+    NodeOfCluster,
 }
 
 /// How it ends where nothing goes wrong.
@@ -55,18 +58,18 @@ pub enum End {
 
 /// A file that is edited.
 #[derive(Debug)]
-struct Target {
-    path: PathBuf,
-    before: Content,
+pub(super) struct Target {
+    pub(super) path: PathBuf,
+    pub(super) before: Content,
     /// Known once the run was made undisturbed.
-    after: Content,
+    pub(super) after: Content,
 }
 
 /// Where a scenario is played, over and over.
 pub struct Scene {
-    scenario: Scenario,
-    targets: Vec<Target>,
-    node: Option<Node>,
+    pub(super) scenario: Scenario,
+    pub(super) targets: Vec<Target>,
+    pub(super) node: Option<Node>,
     directory: tempfile::TempDir,
     receipt: Option<Vec<u8>>,
 }
@@ -77,7 +80,7 @@ impl Scene {
         let directory = tempfile::tempdir().expect("a directory");
         let node = (scenario.place != Place::File).then(|| {
             let mut options = Options::default();
-            options.knobs.standalone = true;
+            options.knobs.standalone = scenario.place != Place::NodeOfCluster;
             if scenario.end == End::PutBack {
                 options.knobs.die_after_ms_if_bootstrap = Some(30);
             }
@@ -155,39 +158,68 @@ impl Scene {
         self.directory.path().join("trace")
     }
 
-    /// Runs it once under strace.
-    pub fn run_under(&self, strace: &[OsString]) -> Output {
-        self.run_tool(self.scenario.run, strace)
+    /// Runs it once with a fault in one call.
+    pub fn run_with(&self, call: &Call, fault: Fault) -> Output {
+        // A thread that is never born leaves that of the fault before.
+        let _ = fs::remove_file(self.trace());
+        let strace = fault.strace(call, &self.trace());
+        if call.thread.nth == 0 {
+            return self.run_tool(self.scenario.run, &strace);
+        }
+        let argv = [
+            thread::STOPPED.map(OsString::from).to_vec(),
+            self.tool(self.scenario.run),
+        ];
+        let patience = Duration::from_secs(TIMEOUT);
+        thread::run(
+            &mut self.command(&argv.concat()),
+            call.thread.nth,
+            &strace,
+            patience,
+        )
     }
 
     /// Runs it once and says which calls it makes from its first write on.
     pub fn calls(&self) -> Vec<Call> {
         self.reset();
-        self.run_under(&trace::recording(&self.trace()));
-        trace::window(&self.trace())
+        if self.scenario.place != Place::NodeOfCluster {
+            self.run_tool(self.scenario.run, &trace::looking(&self.trace()));
+            return trace::window(&self.trace());
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        let trace = directory.path().join("trace");
+        self.run_tool(self.scenario.run, &trace::looking_at_threads(&trace));
+        trace::window_of_threads(&trace)
     }
 
-    fn run_tool(&self, arguments: &[&str], under: &[OsString]) -> Output {
-        let mut argv: Vec<OsString> = ["timeout", "-s", "KILL", TIMEOUT]
-            .map(OsString::from)
-            .into();
-        argv.extend_from_slice(under);
-        argv.push(TOOL.into());
+    pub(super) fn run_tool(&self, arguments: &[&str], under: &[OsString]) -> Output {
+        let timeout = ["timeout", "-s", "KILL", &TIMEOUT.to_string()].map(OsString::from);
+        let argv = [&timeout, under, &self.tool(arguments)].concat();
+        Output::of(self.command(&argv).stdin(Stdio::null()))
+    }
+
+    fn tool(&self, arguments: &[&str]) -> Vec<OsString> {
+        let mut argv = vec![OsString::from(TOOL)];
         argv.extend(arguments.iter().map(OsString::from));
         match self.scenario.place {
             Place::File => argv.push(self.directory.path().join("config.yaml").into()),
-            Place::Node => {}
+            Place::Node | Place::NodeOfCluster => {}
             Place::NodeAndKubeadm => argv.extend([
                 "--kubeadm-config".into(),
                 self.directory.path().join("kubeadm.yaml").into(),
             ]),
         }
+        argv
+    }
+
+    fn command(&self, argv: &[OsString]) -> Command {
         let (program, arguments) = argv.split_first().expect("a program");
         let mut command = match &self.node {
             Some(node) => node.command(program),
             None => Command::new(program),
         };
-        Output::of(command.args(arguments).stdin(std::process::Stdio::null()))
+        command.args(arguments);
+        command
     }
 
     /// Everything as before the run.
@@ -214,15 +246,18 @@ impl Scene {
             }
             // A restart that a killed run has asked for may still be under way: this one comes after it.
             node.restart_kubelet();
+            for request in node.api().csrs() {
+                node.api().delete_csr(&request.metadata.name);
+            }
         }
     }
 
-    fn receipt_path(&self) -> Option<PathBuf> {
+    pub(super) fn receipt_path(&self) -> Option<PathBuf> {
         let node = self.node.as_ref()?;
         Some(node.path("/var/lib/kubelet-tls/receipt.json"))
     }
 
-    fn leftovers(&self) -> Vec<PathBuf> {
+    pub(super) fn leftovers(&self) -> Vec<PathBuf> {
         let ours = |name: &OsStr| name.to_string_lossy().starts_with(".kubelet-tls-");
         let directories = self
             .targets
@@ -238,108 +273,9 @@ impl Scene {
         }
         found
     }
-
-    /// What is wrong right after a run that met a fault.
-    pub fn faults_of(&self, run: &Output, fault: Fault, lost_its_answer: bool) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let (mut old, mut new) = (0, 0);
-        for target in &self.targets {
-            let now = Snapshot::of(&target.path).content;
-            old += usize::from(now == target.before);
-            new += usize::from(now == target.after);
-            if now != target.before && now != target.after {
-                wrong.push(format!(
-                    "neither the old file nor the new one, whole: {now:?}"
-                ));
-            }
-        }
-        let all = self.targets.len();
-        if let Some(mode) = self.receipt_path().and_then(|path| mode(&path))
-            && mode != 0o600
-        {
-            wrong.push(format!("a receipt of mode {mode:o}"));
-        }
-        if fault == Fault::Kill {
-            return wrong;
-        }
-        let truthful = match run.code {
-            // Where the answer could not be given, too.
-            0 => new == all && self.scenario.end != End::PutBack,
-            74 | 78 => old == all,
-            65 | 69 | 75 | 77 => true,
-            _ => false,
-        };
-        if !truthful {
-            wrong.push(format!(
-                "exit {} with {old} old and {new} new files",
-                run.code
-            ));
-        }
-        if self.node.is_some() && !lost_its_answer {
-            wrong.extend(self.untruths(run, old == all));
-        }
-        wrong
-    }
-
-    /// What the document says that is not so.
-    fn untruths(&self, run: &Output, untouched: bool) -> Option<String> {
-        let Ok(document) = serde_json::from_str::<serde_json::Value>(&run.stdout) else {
-            return Some(format!("no document: {}", run.stdout));
-        };
-        let code = document["error"]["code"].as_i64().unwrap_or(0);
-        let said = (code, document["changed"].as_bool().unwrap_or(false));
-        let is = (i64::from(run.code), !untouched);
-        (said != is).then(|| format!("the document says (code, changed) {said:?} of {is:?}"))
-    }
-
-    /// The next run: where everything must end, whatever happened before.
-    pub fn faults_of_the_next_run(&self) -> Vec<String> {
-        let run = self.run_tool(self.scenario.run, &[]);
-        let mut wrong = Vec::new();
-        let (code, state) = match self.scenario.end {
-            End::Changed => (0, "Done"),
-            End::Undone => (0, "RolledBack"),
-            End::PutBack => (78, "PutBack"),
-        };
-        if run.code != code {
-            wrong.push(format!("the next run exits {}", run.code));
-        }
-        for target in &self.targets {
-            let now = Snapshot::of(&target.path).content;
-            let wanted = match self.scenario.end {
-                End::Changed | End::Undone => &target.after,
-                End::PutBack => &target.before,
-            };
-            if now != *wanted {
-                wrong.push(format!("the next run leaves {now:?}"));
-            }
-        }
-        if let (Some(node), Some(receipt)) = (&self.node, self.receipt_path()) {
-            if !node.wait_healthy(SOON) {
-                wrong.push("the kubelet does not run".to_owned());
-            }
-            let text = fs::read_to_string(&receipt).unwrap_or_default();
-            let parsed: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            if parsed["state"] != state {
-                wrong.push(format!("the receipt is not {state}: {text}"));
-            }
-            if mode(&receipt) != Some(0o600) {
-                wrong.push(format!("a receipt of mode {:?}", mode(&receipt)));
-            }
-        }
-        wrong.extend(
-            self.leftovers()
-                .iter()
-                .map(|path| format!("{} is left over", path.display())),
-        );
-        if !wrong.is_empty() {
-            wrong.push(format!("the next run said: {}{}", run.stdout, run.stderr));
-        }
-        wrong
-    }
 }
 
-fn mode(path: &Path) -> Option<u32> {
+pub(super) fn mode(path: &Path) -> Option<u32> {
     let metadata = fs::metadata(path).ok()?;
     Some(metadata.permissions().mode() & 0o7777)
 }

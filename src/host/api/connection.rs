@@ -104,7 +104,7 @@ impl Connection {
         let item_bytes = Arc::new(AtomicUsize::new(0));
         let (node, counter) = (self.node.clone(), item_bytes.clone());
         // serde reads from a blocking reader; the frames come to it through a channel of a few.
-        let reader = thread::spawn(move || {
+        let reader = thread::Builder::new().spawn(move || {
             let frames = Frames {
                 received,
                 current: Vec::new(),
@@ -115,6 +115,7 @@ impl Connection {
                 counter.store(0, Ordering::Relaxed)
             })
         });
+        let reader = reader.map_err(|error| self.unreachable(error.to_string()))?;
         let sent = self.forward(body, frames).await;
         let listing = reader
             .join()

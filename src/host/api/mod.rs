@@ -220,6 +220,7 @@ impl Api {
     /// `end` or until nobody listens. A dropped watch is taken up again, and an expired one begins with a new list.
     pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<Sight> {
         let (sights, receiver) = sync_channel(SIGHTS);
+        let told = sights.clone();
         let watch = Watch {
             connection: self.connection.clone(),
             from: listing.resource_version.clone(),
@@ -228,7 +229,11 @@ impl Api {
             sights,
             troubled: false,
         };
-        thread::spawn(move || watch.run());
+        // No reason to end a run that has changed something: it goes on, and hears of no request.
+        if let Err(error) = thread::Builder::new().spawn(move || watch.run()) {
+            let trouble = self.connection.unreachable(error.to_string());
+            let _ = told.send(Sight::Trouble(trouble));
+        }
         receiver
     }
 }
