@@ -1,5 +1,9 @@
 //! The TLS probe against real servers on loopback, one for each way to be wrong.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

@@ -265,18 +265,21 @@ fn kubelets(api: &Admin, deployment: &Deployment, cas: &[Vec<u8>]) -> Result<Kub
     let nodes = nodes(api, types)?;
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..DIALLED_AT_ONCE.min(nodes.len()) {
-            scope.spawn(|| {
-                while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let served = tls::probe_as(node.address, &node.name, cas);
-                    found
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((node.clone(), served));
-                }
-            });
+    let dial = || {
+        while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let served = tls::probe_as(node.address, &node.name, cas);
+            found
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((node.clone(), served));
         }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..DIALLED_AT_ONCE.min(nodes.len()) {
+            // Where no more threads are to be had, those that there are dial the rest.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, dial);
+        }
+        dial();
     });
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     found.sort_by(|(a, _), (b, _)| a.node.cmp(&b.node));
