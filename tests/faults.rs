@@ -48,6 +48,7 @@ macro_rules! tests {
 const TESTS: &[harness::Test] = tests![
     // the longest, beside which the others fit
     lab::a_kubelet_that_dies_of_it,
+    lab::a_certificate_before_the_restart,
     lab::a_file_by_itself,
     lab::a_node,
     lab::a_request_that_is_waited_for,

@@ -211,8 +211,8 @@ impl StateDirectory {
         Ok(())
     }
 
-    /// Removes what a run killed while it wrote here left behind; the node's lock is held.
-    fn sweep(&self) {
+    /// Removes what a run that was killed while it wrote here has left behind, where the node's lock is held.
+    pub fn sweep(&self) {
         for name in files::names(&self.path).unwrap_or_default() {
             let leftover = name.to_str().is_some_and(|name| {
                 [self.receipt, KEY]

@@ -80,6 +80,25 @@ pub fn a_request_that_is_waited_for() {
     });
 }
 
+pub fn a_certificate_before_the_restart() {
+    play(Scenario {
+        name: "apply --issue-first",
+        place: Place::NodeAheadOfItsKubelet,
+        before: &[],
+        run: &[
+            "apply",
+            "--issue-first",
+            "--settle",
+            "100ms",
+            "--timeout",
+            "20s",
+            "-o",
+            "json",
+        ],
+        end: End::Changed,
+    });
+}
+
 pub fn a_node_and_its_kubeadm_file() {
     play(Scenario {
         name: "apply --kubeadm-config",

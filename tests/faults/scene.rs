@@ -17,6 +17,8 @@ const TOOL: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 const KUBEADM: &str = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
 /// In seconds. The gate's own patience is a minute, and putting back has the same once more.
 const TIMEOUT: u64 = 180;
+/// Long enough for the run to look before the approval, too.
+const APPROVED_AFTER: Duration = Duration::from_millis(50);
 /// The stand-in kubelet is up within 0.1 s.
 pub(super) const SOON: Duration = Duration::from_secs(10);
 
@@ -43,6 +45,8 @@ pub enum Place {
     NodeAndKubeadm,
     /// A node's config, in a cluster whose API server the run watches: the calls of all its threads meet faults.
     NodeOfCluster,
+    /// The same, where requests are approved at once, and the run makes its own before the kubelet would.
+    NodeAheadOfItsKubelet,
 }
 
 /// How it ends where nothing goes wrong.
@@ -80,11 +84,16 @@ impl Scene {
         let directory = tempfile::tempdir().expect("a directory");
         let node = (scenario.place != Place::File).then(|| {
             let mut options = Options::default();
-            options.knobs.standalone = scenario.place != Place::NodeOfCluster;
+            options.knobs.standalone =
+                matches!(scenario.place, Place::Node | Place::NodeAndKubeadm);
             if scenario.end == End::PutBack {
                 options.knobs.die_after_ms_if_bootstrap = Some(30);
             }
-            Node::new(options)
+            let node = Node::new(options);
+            if scenario.place == Place::NodeAheadOfItsKubelet {
+                node.api().auto_approve(APPROVED_AFTER);
+            }
+            node
         });
         let mut paths = vec![match &node {
             Some(node) => node.config_path(),
@@ -203,7 +212,7 @@ impl Scene {
         argv.extend(arguments.iter().map(OsString::from));
         match self.scenario.place {
             Place::File => argv.push(self.directory.path().join("config.yaml").into()),
-            Place::Node | Place::NodeOfCluster => {}
+            Place::Node | Place::NodeOfCluster | Place::NodeAheadOfItsKubelet => {}
             Place::NodeAndKubeadm => argv.extend([
                 "--kubeadm-config".into(),
                 self.directory.path().join("kubeadm.yaml").into(),
@@ -244,6 +253,9 @@ impl Scene {
                 fs::write(&receipt, bytes).expect("write");
                 fs::set_permissions(&receipt, Permissions::from_mode(0o600)).expect("chmod");
             }
+            for file in self.store() {
+                fs::remove_file(file).expect("unlink");
+            }
             // A restart that a killed run has asked for may still be under way: this one comes after it.
             node.restart_kubelet();
             for request in node.api().csrs() {
@@ -257,14 +269,26 @@ impl Scene {
         Some(node.path("/var/lib/kubelet-tls/receipt.json"))
     }
 
+    /// The serving certificates in the kubelet's store.
+    pub(super) fn store(&self) -> Vec<PathBuf> {
+        let serving = |path: &PathBuf| path.to_string_lossy().contains("/pki/kubelet-server-");
+        let mut files = self.pki().map_or_else(Vec::new, |pki| names(&pki));
+        files.retain(serving);
+        files.sort();
+        files
+    }
+
+    fn pki(&self) -> Option<PathBuf> {
+        Some(self.node.as_ref()?.path("/var/lib/kubelet/pki"))
+    }
+
     pub(super) fn leftovers(&self) -> Vec<PathBuf> {
         let ours = |name: &OsStr| name.to_string_lossy().starts_with(".kubelet-tls-");
-        let directories = self
-            .targets
-            .iter()
-            .filter_map(|target| target.path.parent());
+        let parents = self.targets.iter().map(|target| target.path.parent());
+        let directories = parents.map(|parent| parent.expect("a directory").to_owned());
         let mut found: Vec<PathBuf> = directories
-            .flat_map(names)
+            .chain(self.pki())
+            .flat_map(|directory| names(&directory))
             .filter(|path| path.file_name().is_some_and(ours))
             .collect();
         if let Some(receipt) = self.receipt_path() {

@@ -70,17 +70,33 @@ impl Scene {
     /// A request that is not the kubelet's newest, or none where the run was to wait for one and says that it did.
     fn misnamed(&self, code: i32, document: &serde_json::Value) -> Option<String> {
         let node = self.node.as_ref()?;
-        if self.scenario.place != Place::NodeOfCluster {
-            return None;
-        }
+        // With a certificate in the store there is no request to name.
+        let may_be_nameless = match self.scenario.place {
+            Place::NodeOfCluster => code != 0,
+            Place::NodeAheadOfItsKubelet => true,
+            Place::File | Place::Node | Place::NodeAndKubeadm => return None,
+        };
         let requests = node.api().csrs_of(node.name());
         let newest = requests.last().map(|request| &*request.metadata.name);
         let named = document["csr"]["name"].as_str();
         let right = match named {
             Some(_) => named == newest,
-            None => code != 0,
+            None => may_be_nameless,
         };
         (!right).then(|| format!("it names {named:?}, and the newest is {newest:?}"))
+    }
+
+    /// What is not as the kubelet's store has it: one pair, for root alone, and a symlink to it.
+    fn ill_kept(&self) -> Option<String> {
+        let store = self.store();
+        let is_right = match &store[..] {
+            [pair, current] => {
+                mode(pair) == Some(0o600)
+                    && fs::read_link(current).is_ok_and(|at| at.file_name() == pair.file_name())
+            }
+            _ => false,
+        };
+        (!is_right).then(|| format!("the kubelet's store has {store:?}"))
     }
 
     /// The next run: where everything must end, whatever happened before.
@@ -121,6 +137,9 @@ impl Scene {
             if mode(&receipt) != Some(0o600) {
                 wrong.push(format!("a receipt of mode {:?}", mode(&receipt)));
             }
+        }
+        if self.scenario.place == Place::NodeAheadOfItsKubelet {
+            wrong.extend(self.ill_kept());
         }
         wrong.extend(
             self.leftovers()

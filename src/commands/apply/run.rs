@@ -54,6 +54,8 @@ impl Run<'_> {
         self.tell_outage(document);
         // Until here a signal has ended the run, and nothing had happened.
         interrupts.commit();
+        // Also where this run has nothing to write.
+        self.ledger.state().sweep();
         let installed = self.place()?;
         let changes = self.plan.changes() && !self.made;
         match (self.task.act, &installed) {
