@@ -39,14 +39,18 @@ pub(crate) fn open(named: &Option<PathBuf>) -> Result<Admin, Problem> {
 /// An API error as a problem: `cannot VERB OBJECT: CAUSE`.
 pub(crate) fn problem(verb: &str, object: &str, error: &ApiError) -> Problem {
     match error {
-        ApiError::Kubeconfig { reason, .. } => {
+        ApiError::Kubeconfig { path, reason } => {
             let message = format!("cannot use kubeconfig {error}");
             if reason.to_lowercase().contains("permission denied") {
                 Problem::new(Code::Permission, message).as_root()
             } else {
                 Problem::new(Code::Unavailable, message)
                     .advise("--kubeconfig or KUBECONFIG names an administrator's")
-                    .hint("export KUBECONFIG=/etc/kubernetes/admin.conf")
+                    .hint(if path == Path::new(ADMIN_CONF) {
+                        "export KUBECONFIG=~/.kube/config"
+                    } else {
+                        "export KUBECONFIG=/etc/kubernetes/admin.conf"
+                    })
             }
         }
         error if error.is_forbidden() => {

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use standins::node::copy_program;
+
 use super::kubelet_tls;
 
 const REAL: &str = include_str!("../../testdata/captured/1.36/config.yaml");
@@ -486,12 +488,7 @@ fn without_permission_it_is_77() {
         use std::os::unix::process::CommandExt as _;
         let binary = directory.path().join("kubelet-tls");
         if !binary.exists() {
-            // By a process of its own: a child that another test starts meanwhile would inherit this one's open file, and
-            // a program that is open for writing is not executed.
-            let copied = std::process::Command::new("cp")
-                .args([Path::new(env!("CARGO_BIN_EXE_kubelet-tls")), &binary])
-                .status();
-            assert!(copied.unwrap().success());
+            copy_program(env!("CARGO_BIN_EXE_kubelet-tls"), &binary);
         }
         let mut command = std::process::Command::new(binary);
         command.current_dir(directory.path()).args(arguments);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 
+use standins::node::copy_program;
+
 use super::Scene;
 
 #[test]
@@ -120,7 +122,7 @@ fn a_directory_that_cannot_be_written() {
     // Root may write everywhere, so somebody else tries.
     fs::create_dir(scene.out()).unwrap();
     let binary = scene.path("kubelet-tls");
-    fs::copy(env!("CARGO_BIN_EXE_kubelet-tls"), &binary).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_kubelet-tls"), &binary);
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(scene.work.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let output = std::process::Command::new(&binary)

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::{Options, Release};
@@ -129,6 +130,16 @@ pub(super) fn standin_executable() -> PathBuf {
     found
         .unwrap_or_else(|| panic!("the stand-ins are not built: none of {places:?} exists"))
         .clone()
+}
+
+/// Copies a program for somebody else to run, by a process of its own: a child that another test starts meanwhile would
+/// inherit this process's open file, and what is open for writing is not executed.
+pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    let copied = Command::new("cp")
+        .arg(from.as_ref())
+        .arg(to.as_ref())
+        .status();
+    assert!(copied.unwrap().success());
 }
 
 /// A port that is free now, and that no other node of this process gets; below those the kernel hands out, so that it is

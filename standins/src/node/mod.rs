@@ -17,7 +17,7 @@ mod options;
 
 use crate::api::NodeSpec;
 use crate::{ApiServer, Config, Knobs, KubeconfigStyle, client, systemd};
-pub use layout::free_port;
+pub use layout::{copy_program, free_port};
 use layout::{lay_out, standin_executable};
 pub use options::{Options, Release};
 
