@@ -137,7 +137,10 @@ pub fn another_user_may_look_only() {
     };
     let apply = nobody(&["apply"]);
     assert_eq!(apply.code, Some(77), "{apply}");
-    assert!(apply.stderr.contains("root"), "{apply}");
+    assert!(
+        apply.stderr.ends_with("\nhint: sudo kubelet-tls apply\n"),
+        "{apply}"
+    );
     nobody(&["apply", "-o", "json"]).assert_failed_unchanged(77, "not root");
     assert_eq!((worker.config(), worker.unit()), (config, unit));
     let diff = nobody(&["diff"]);
