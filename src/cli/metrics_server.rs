@@ -1,0 +1,64 @@
+//! The command line of `metrics-server`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::metrics_server;
+
+use super::values::lifetime;
+
+/// Arguments of `metrics-server`.
+#[derive(Debug, Args)]
+pub struct MetricsServer {
+    /// Write the files into DIR; it is made where there is none
+    #[arg(long, value_name = "DIR", required_unless_present = "check")]
+    pub out: Option<PathBuf>,
+    /// Examine a metrics-server that runs
+    #[arg(long, conflicts_with_all = ["out", "base", "format", "kubelet_ca", "control_plane_ca", "namespace", "service",
+        "cluster_domain", "duration", "renew_before", "keep_ca_key"])]
+    pub check: bool,
+    /// The manifest below: an https URL, or a file, which is copied into DIR [default: that of the official release]
+    #[arg(long, value_name = "URL|FILE")]
+    pub base: Option<String>,
+    /// For which tool
+    #[arg(long, value_enum, default_value_t = Packaging::Kustomize, value_name = "TOOL")]
+    pub format: Packaging,
+    /// Verify the kubelets against the CAs in FILE [default: the CA in every pod, which kubeadm's kubelets have]
+    #[arg(long, value_name = "FILE", conflicts_with = "control_plane_ca")]
+    pub kubelet_ca: Option<PathBuf>,
+    /// Verify the kubelets against /etc/kubernetes/pki/ca.crt of the control-plane node that it then runs on
+    #[arg(long)]
+    pub control_plane_ca: bool,
+    /// The namespace, which must exist
+    #[arg(long, value_parser = metrics_server::namespace, default_value = "kube-system", value_name = "NAME")]
+    pub namespace: String,
+    /// What the Service is called
+    #[arg(long, value_parser = metrics_server::service, default_value = "metrics-server", value_name = "NAME")]
+    pub service: String,
+    /// The cluster's DNS domain
+    #[arg(long, value_parser = metrics_server::cluster_domain, default_value = "cluster.local", value_name = "DOMAIN")]
+    pub cluster_domain: String,
+    /// How long the certificate lives, such as 1y, 90d or 12h
+    #[arg(long, value_parser = lifetime, default_value = "1y", value_name = "DURATION")]
+    pub duration: Duration,
+    /// How long before its end it is renewed
+    #[arg(long, value_parser = lifetime, default_value = "30d", value_name = "DURATION")]
+    pub renew_before: Duration,
+    /// Keep the CA's key in DIR, so that the next certificate is of the same CA
+    #[arg(long)]
+    pub keep_ca_key: bool,
+    /// With --check: talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// For which tool `metrics-server` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Packaging {
+    /// kubectl apply -k
+    Kustomize,
+    /// values for the official chart
+    Helm,
+}

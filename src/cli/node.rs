@@ -1,0 +1,153 @@
+//! The command line of the verbs that are about a node or its files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::hint::path_word;
+
+use super::values::duration;
+
+/// Which files `diff` and `apply` work on, and what they want of them.
+#[derive(Debug, Args)]
+pub struct Selection {
+    /// Kubelet or kubeadm YAML or JSON files; - is standard input, with the result on standard output
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Edit this kubeadm file too, in the same plan (repeatable)
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
+    pub kubeadm_config: Vec<PathBuf>,
+    /// The opposite: `serverTLSBootstrap: false`, as carefully
+    #[arg(long)]
+    pub disable: bool,
+    /// The node's files lie under DIR (an image, a chroot); systemd and the API are left alone
+    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    pub root: Option<PathBuf>,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The files
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The files
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Everything but the change; the same output
+    #[arg(long)]
+    pub dry_run: bool,
+    /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
+    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
+    pub restart: Restart,
+    /// How far to wait: the CSR exists, its certificate is being served and verifies, or not at all [default: csr; with
+    /// --issue-first: issued]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub wait: Option<Wait>,
+    /// How long to wait for that, such as 90s, 2m or 1h30m
+    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
+    pub timeout: Duration,
+    /// How long the kubelet must stay up and answer before it counts as healthy
+    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
+    pub settle: Duration,
+    /// Get the certificate issued before the restart, so that no TLS handshake on :10250 ever fails; with --wait csr in
+    /// two steps: the request now, the switch when the same command is run after the approval
+    #[arg(long, conflicts_with_all = ["files", "disable", "root"])]
+    pub issue_first: bool,
+    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+impl Apply {
+    /// How far to wait. Whoever wants the certificate first waits for it.
+    pub fn wait(&self) -> Wait {
+        self.wait.unwrap_or(if self.issue_first {
+            Wait::Issued
+        } else {
+            Wait::Csr
+        })
+    }
+
+    /// An `apply` of the same files to type next, with other options: `kubelet-tls apply --disable --restart never`.
+    pub fn again(&self, disable: bool, options: &str) -> String {
+        let disable = if disable { " --disable" } else { "" };
+        let files = self.selection.kubeadm_config.iter();
+        let files: String = files
+            .map(|path| format!(" --kubeadm-config {}", path_word(path)))
+            .collect();
+        format!("kubelet-tls apply{disable}{files} {options}")
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Arguments of `csr`.
+#[derive(Debug, Args)]
+pub struct Csr {
+    /// Compare what it asks for with what this machine knows of itself, before anybody approves it
+    #[arg(long)]
+    pub check: bool,
+    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// Everything but the change; the same output
+    #[arg(long)]
+    pub dry_run: bool,
+    /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
+    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
+    pub restart: Restart,
+    /// How long the kubelet must stay up and answer before it counts as healthy
+    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
+    pub settle: Duration,
+    /// The node's files lie under DIR (an image, a chroot); systemd is left alone
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Undo the last `cluster apply` of this user on this machine instead
+    #[arg(long, conflicts_with_all = ["restart", "settle", "root"])]
+    pub cluster: bool,
+    /// With --cluster: talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// When `apply` and `rollback` restart the kubelet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Restart {
+    /// only if something changed, or the kubelet is older than its config
+    Auto,
+    /// never
+    Never,
+    /// always
+    Always,
+}
+
+/// How far `apply` waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Wait {
+    /// until the request exists
+    Csr,
+    /// until its certificate is served and verifies
+    Issued,
+    /// not at all
+    None,
+}

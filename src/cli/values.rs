@@ -1,0 +1,188 @@
+//! Words of the command line, read as what they mean.
+
+use std::time::Duration;
+
+/// Reads a duration as Go and humantime write them: `90s`, `1m30s`, `1.5h`, `2 minutes`.
+///
+/// # Errors
+/// What is wrong with it, for clap to print.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "not a duration; write it as 90s, 2m or 1h30m".to_owned())?;
+    let duration =
+        Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())?;
+    if duration > LONGEST {
+        return Err(TOO_LONG.to_owned());
+    }
+    Ok(duration)
+}
+
+/// Reads a lifetime: as [`duration`], and with years (of 365 days), weeks and days before: `1y`, `90d`, `1y12h`.
+///
+/// # Errors
+/// What is wrong with it, for clap to print.
+pub fn lifetime(text: &str) -> Result<Duration, String> {
+    let mut rest = text.trim();
+    let mut sum = Duration::ZERO;
+    while let Some(end) = rest.find(|c: char| !c.is_ascii_digit()) {
+        let (number, unit) = rest.split_at(end);
+        let mut letters = unit.chars();
+        let days = match (letters.next(), letters.clone().next()) {
+            // `days`, `weeks` and `years` are for `duration` to refuse.
+            (_, Some(next)) if next.is_ascii_alphabetic() => break,
+            (Some('y'), _) => 365,
+            (Some('w'), _) => 7,
+            (Some('d'), _) => 1,
+            _ => break,
+        };
+        let term = number
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(days * 24 * 3600));
+        sum = term
+            .and_then(|term| sum.checked_add(Duration::from_secs(term)))
+            .filter(|sum| *sum <= LONGEST)
+            .ok_or(TOO_LONG)?;
+        rest = letters.as_str();
+    }
+    if sum > Duration::ZERO && rest.is_empty() {
+        return Ok(sum);
+    }
+    let rest = duration(rest).map_err(|error| match error.as_str() {
+        "not a duration; write it as 90s, 2m or 1h30m" => {
+            "not a lifetime; write it as 1y, 90d or 12h".to_owned()
+        }
+        _ => error,
+    })?;
+    sum.checked_add(rest)
+        .filter(|sum| *sum <= LONGEST)
+        .ok_or_else(|| TOO_LONG.to_owned())
+}
+
+/// Reads a request's name, with or without its kind before it, as `kubectl get csr -o name` prints it.
+///
+/// # Errors
+/// When no object can be called so.
+pub fn request_name(text: &str) -> Result<String, String> {
+    let kinds = [
+        "csr/",
+        "certificatesigningrequest/",
+        "certificatesigningrequest.certificates.k8s.io/",
+    ];
+    let name = kinds
+        .iter()
+        .find_map(|kind| text.strip_prefix(kind))
+        .unwrap_or(text);
+    // What may be a segment of a path (apimachinery, pkg/api/validation/path).
+    if matches!(name, "" | "." | "..") || name.contains(['/', '%']) {
+        return Err("not a request's name".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
+/// As Go's; more could not be added to a clock without an overflow.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
+const TOO_LONG: &str = "longer than 292 years";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_have_years_weeks_and_days_too() {
+        const HOUR: u64 = 3600;
+        for (text, hours) in [
+            ("1y", 365 * 24),
+            ("90d", 90 * 24),
+            ("2w", 14 * 24),
+            ("1y2w3d", (365 + 14 + 3) * 24),
+            ("1y12h", 365 * 24 + 12),
+            ("0d12h", 12),
+            ("12h", 12),
+            ("0", 0),
+            ("292y", 292 * 365 * 24),
+        ] {
+            assert_eq!(
+                lifetime(text),
+                Ok(Duration::from_secs(hours * HOUR)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "y",
+            "1",
+            "-1y",
+            "1y-1h",
+            "1.5y",
+            "1yy",
+            "1 y",
+            "293y",
+            "99999999999999999999y",
+            "soon",
+            "1y5",
+        ] {
+            assert!(lifetime(text).is_err(), "{text} {:?}", lifetime(text));
+        }
+    }
+
+    #[test]
+    fn durations_read_as_go_and_humantime_write_them() {
+        for (text, millis) in [
+            ("2m", 120_000),
+            ("1m30s", 90_000),
+            ("1h", 3_600_000),
+            ("500ms", 500),
+            ("1.5h", 5_400_000),
+            ("2 minutes", 120_000),
+            ("1m 30s", 90_000),
+            ("2min", 120_000),
+            ("0", 0),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in [
+            "",
+            "5",
+            "2x",
+            "-3s",
+            "1y",
+            "soon",
+            "2562048h",
+            "9223372036854775807s",
+            "99999999999999999999h",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lives_of_certificates() {
+        let day = Duration::from_secs(86_400);
+        for (text, life) in [("1y", day * 365), ("90d", day * 90), ("12h", day / 2)] {
+            assert_eq!(lifetime(text), Ok(life), "{text}");
+        }
+        for text in ["", "y", "-1y", "1.5y", "soon", "999999999999999999y"] {
+            assert!(lifetime(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn requests_are_named_as_kubectl_names_them() {
+        for text in [
+            "csr-1",
+            "csr/csr-1",
+            "certificatesigningrequest.certificates.k8s.io/csr-1",
+        ] {
+            assert_eq!(request_name(text).as_deref(), Ok("csr-1"), "{text}");
+        }
+        for text in ["", "csr/", "..", "a/b", "a%2fb", "node/csr-1"] {
+            assert!(request_name(text).is_err(), "{text}");
+        }
+    }
+}
