@@ -89,7 +89,7 @@ fn starts_at_all(kubelet: &Kubelet, edited: Option<&Settings>) -> Result<(), Pro
             [only] => hint::edit(&only.path, complaint.position.map(|position| position.line)),
             files => {
                 let files: Vec<String> = files.iter().map(|file| path_word(&file.path)).collect();
-                format!("sed -ns {line}p {}", files.join(" "))
+                format!("sed -ns {}p {}", line.max(1), files.join(" "))
             }
         }))
 }
