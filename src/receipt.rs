@@ -32,6 +32,16 @@ fn admit_version(bytes: &[u8]) -> Result<(), String> {
     }
 }
 
+/// Why it cannot be read. The words may quote what is there in the place of a receipt: as much as fits a line.
+fn no_receipt(error: &serde_json::Error) -> String {
+    const ENOUGH: usize = 200;
+    let words = error.to_string();
+    match words.char_indices().nth(ENOUGH) {
+        Some((end, _)) => format!("{}…", harmless(words.get(..end).unwrap_or_default())),
+        None => harmless(&words),
+    }
+}
+
 /// What a run was about to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -176,11 +186,7 @@ impl Receipt {
     /// When it is none, or of a version that this program does not know.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         admit_version(bytes)?;
-        serde_json::from_slice(bytes).map_err(|error| {
-            // it may quote what is there in the place of a receipt
-            let start: String = error.to_string().chars().take(200).collect();
-            harmless(&start)
-        })
+        serde_json::from_slice(bytes).map_err(|error| no_receipt(&error))
     }
 
     /// Writes it.
@@ -279,6 +285,24 @@ mod tests {
             after: after.into(),
         };
         Receipt::started(&[edit], "2026-11-23T07:16:56Z".into())
+    }
+
+    #[test]
+    fn what_is_no_receipt_is_quoted_briefly_and_obeyed_by_no_terminal() {
+        let long = format!(r#"{{"version": 1, "{}state": 1}}"#, ".".repeat(300));
+        let why = Receipt::parse(long.as_bytes()).unwrap_err();
+        assert!(
+            why.starts_with("unknown field `...") && why.ends_with(".…"),
+            "{why}"
+        );
+        let odd = br#"{"version": 1, "\u001b[2J": 1}"#;
+        let whys = [
+            Receipt::parse(odd).unwrap_err(),
+            ClusterReceipt::parse(odd).unwrap_err(),
+        ];
+        for why in whys {
+            assert!(why.contains("\u{fffd}[2J"), "{why:?}");
+        }
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl ClusterReceipt {
     /// When it is none, or of a version that this program does not know.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         super::admit_version(bytes)?;
-        let receipt: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let receipt: Self =
+            serde_json::from_slice(bytes).map_err(|error| super::no_receipt(&error))?;
         if receipt.change().is_none() {
             Err("it is not of one change of kubeadm's ConfigMap".to_owned())
         } else {
