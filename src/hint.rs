@@ -17,9 +17,11 @@ pub enum Hint {
 
 /// What was typed, for hints that repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Typed {
-    again: String,
-    as_root: String,
+pub enum Typed {
+    /// The words of a command line, the program's own name first.
+    CommandLine(Vec<OsString>),
+    /// A task of Ansible's, which has no command line of its own.
+    AnsibleTask,
 }
 
 impl Hint {
@@ -30,30 +32,12 @@ impl Hint {
 
     /// The command.
     pub fn after(&self, typed: &Typed) -> String {
-        match self {
-            Self::Command(command) => command.clone(),
-            Self::Again => typed.again.clone(),
-            Self::AsRoot => typed.as_root.clone(),
-        }
-    }
-}
-
-impl Typed {
-    /// The words of a command line, the program's own name first.
-    pub fn new(arguments: &[OsString]) -> Self {
-        let words: Vec<String> = arguments.iter().map(|word| shell_word(word)).collect();
-        let again = words.join(" ");
-        Self {
-            as_root: format!("sudo {again}"),
-            again,
-        }
-    }
-
-    /// A task of Ansible's, which has no command line of its own.
-    pub fn ansible_task() -> Self {
-        Self {
-            again: "run the task again".to_owned(),
-            as_root: "become: true".to_owned(),
+        match (self, typed) {
+            (Self::Command(command), _) => command.clone(),
+            (Self::Again, Typed::CommandLine(words)) => shell_words(words),
+            (Self::AsRoot, Typed::CommandLine(words)) => format!("sudo {}", shell_words(words)),
+            (Self::Again, Typed::AnsibleTask) => "run the task again".to_owned(),
+            (Self::AsRoot, Typed::AnsibleTask) => "become: true".to_owned(),
         }
     }
 }
@@ -77,8 +61,22 @@ pub fn edit(path: &Path, line: Option<usize>) -> String {
 
 /// Finds `what` in files, without regard to case.
 pub fn grep<'a>(what: &str, files: impl IntoIterator<Item = &'a Path>) -> String {
-    let files: Vec<String> = files.into_iter().map(path_word).collect();
-    format!("grep -ni {what} {}", files.join(" "))
+    format!("grep -ni {what} {}", shell_words(files))
+}
+
+/// Prints a line of each file; the first where none is known.
+pub fn print_line<'a>(line: usize, files: impl IntoIterator<Item = &'a Path>) -> String {
+    format!("sed -ns {}p {}", line.max(1), shell_words(files))
+}
+
+/// Moves a file out of the way, beside where it is.
+pub fn move_away(path: &Path) -> String {
+    format!("mv {0} {0}.old", path_word(path))
+}
+
+fn shell_words(words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
+    let words = words.into_iter().map(|word| shell_word(word.as_ref()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A word as a POSIX shell reads it; control characters as bash and zsh do.
@@ -157,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_was_typed_is_repeated() {
-        let typed = Typed::new(&["kubelet-tls".into(), "diff".into(), "my file".into()]);
+        let typed = Typed::CommandLine(vec!["kubelet-tls".into(), "diff".into(), "my file".into()]);
         assert_eq!(Hint::Again.after(&typed), "kubelet-tls diff 'my file'");
         assert_eq!(
             Hint::AsRoot.after(&typed),

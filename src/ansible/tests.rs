@@ -277,7 +277,7 @@ fn a_restart_is_a_change_and_a_failure_is_told_whole() {
     let mut put_back = restart(true, false);
     put_back.error = Some(ErrorReport::new(
         &Problem::new(Code::Refused, "cannot restart kubelet.service: it died").hint("journalctl"),
-        &Typed::ansible_task(),
+        &Typed::AnsibleTask,
     ));
     let told = answer(&put_back, None);
     assert_eq!(told["changed"], false, "as before");

@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         }
         Err(problem) => (None, Err(problem)),
     };
-    let typed = Typed::ansible_task();
+    let typed = Typed::AnsibleTask;
     document.error = outcome
         .as_ref()
         .err()

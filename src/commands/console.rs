@@ -60,7 +60,7 @@ impl Console {
     /// For Ansible: without a conversation, and it prints the document itself.
     pub(crate) fn silent() -> Self {
         Self {
-            typed: Typed::ansible_task(),
+            typed: Typed::AnsibleTask,
             format: Format::Json,
             quiet: true,
             verbose: false,

@@ -147,7 +147,7 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
             .hint(format!("findmnt {path}")),
         Cause::NotSymlink => problem
             .advise("the kubelet makes it anew when it next gets a certificate")
-            .hint(format!("mv {path} {path}.old")),
+            .hint(hint::move_away(&error.path)),
         Cause::HardLinks(_) => problem.hint(format!("find / -xdev -samefile {path}")),
         Cause::NoSpace { .. } => problem.hint(format!("df -h {path}")),
         Cause::Changed => problem.again(),

@@ -41,7 +41,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
 
 /// Runs the command line, which was typed as `arguments`, and returns the exit code.
 fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
-    let console = Console::new(&cli.global, Typed::new(arguments));
+    let console = Console::new(&cli.global, Typed::CommandLine(arguments.to_vec()));
     let mut document = Document::new(match &cli.verb {
         // They answer in no document.
         Verb::Completions(arguments) => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::apply::LOOK_AT_FLAGS;
 use crate::conditions::{BOOTSTRAP_WINS, minor};
-use crate::hint::{self, path_word};
+use crate::hint;
 use crate::host::{files as host_files, process};
 use crate::kubelet::{Bootstrap, Settings};
 use crate::observed::{ConfigFile, Kubelet};
@@ -87,10 +87,7 @@ fn starts_at_all(kubelet: &Kubelet, edited: Option<&Settings>) -> Result<(), Pro
         .advise("the kubelet that runs has not read it, and the next one would not start")
         .hint(match kubelet.files.as_slice() {
             [only] => hint::edit(&only.path, complaint.position.map(|position| position.line)),
-            files => {
-                let files: Vec<String> = files.iter().map(|file| path_word(&file.path)).collect();
-                format!("sed -ns {}p {}", line.max(1), files.join(" "))
-            }
+            files => hint::print_line(line, files.iter().map(|file| file.path.as_path())),
         }))
 }
 
@@ -170,7 +167,7 @@ fn can_store(path: PathBuf) -> Result<(), Problem> {
         "{} is not a symlink, so the kubelet could never replace it",
         path.display()
     ))
-    .hint(format!("mv {0} {0}.old", path_word(&path))))
+    .hint(hint::move_away(&path)))
 }
 
 /// Up to about 1.34 a static certificate goes on being served to clients that dial an address (kubelet-facts, 1).

@@ -60,22 +60,12 @@ pub fn a_node() {
     });
 }
 
-/// The time that a kubelet is given to ask before the request of the one before counts is 15 s, which the run after a
-/// fault may need.
 pub fn a_request_that_is_waited_for() {
     play(Scenario {
         name: "apply, with the request",
         place: Place::NodeOfCluster,
         before: &[],
-        run: &[
-            "apply",
-            "--settle",
-            "100ms",
-            "--timeout",
-            "20s",
-            "-o",
-            "json",
-        ],
+        run: &WAIT,
         end: End::Changed,
     });
 }
@@ -85,16 +75,7 @@ pub fn a_certificate_before_the_restart() {
         name: "apply --issue-first",
         place: Place::NodeAheadOfItsKubelet,
         before: &[],
-        run: &[
-            "apply",
-            "--issue-first",
-            "--settle",
-            "100ms",
-            "--timeout",
-            "20s",
-            "-o",
-            "json",
-        ],
+        run: &ISSUE_FIRST,
         end: End::Changed,
     });
 }
@@ -147,6 +128,28 @@ pub fn a_rollback() {
         end: End::Undone,
     });
 }
+
+/// The time that a kubelet is given to ask before the request of the one before counts is 15 s, which the run after a
+/// fault may need.
+const WAIT: [&str; 7] = [
+    "apply",
+    "--settle",
+    "100ms",
+    "--timeout",
+    "20s",
+    "-o",
+    "json",
+];
+const ISSUE_FIRST: [&str; 8] = [
+    "apply",
+    "--issue-first",
+    "--settle",
+    "100ms",
+    "--timeout",
+    "20s",
+    "-o",
+    "json",
+];
 
 /// Longer, so that a busy machine does not take a kubelet for well that is about to die.
 const SETTLE_LONGER: [&str; 7] = ["apply", "--wait", "none", "--settle", "500ms", "-o", "json"];

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::certificate::Certificate;
 use crate::cli;
-use crate::hint::path_word;
+use crate::hint::{self, path_word};
 use crate::host::clock;
 use crate::host::files::{self, Content, FileCause, FileError, OutputDirectory};
 use crate::metrics_server::{
@@ -212,7 +212,7 @@ fn present(directory: &OutputDirectory) -> Result<Present, Problem> {
                 return Err(
                     not_ours("it is there already, and not a file of kubelet-tls")
                         .advise("name an empty directory, or move it away")
-                        .hint(format!("mv {0} {0}.old", path_word(&path))),
+                        .hint(hint::move_away(&path)),
                 );
             }
             Err(error) => return Err(in_directory(&error)),
@@ -222,13 +222,13 @@ fn present(directory: &OutputDirectory) -> Result<Present, Problem> {
             Whose::Edited => {
                 return Err(not_ours("it was edited after kubelet-tls wrote it")
                     .advise("put your change into an overlay over this directory")
-                    .hint(format!("mv {0} {0}.old", path_word(&path))));
+                    .hint(hint::move_away(&path)));
             }
             Whose::Theirs => {
                 return Err(
                     not_ours("it is there already, and not a file of kubelet-tls")
                         .advise("name an empty directory, or move it away")
-                        .hint(format!("mv {0} {0}.old", path_word(&path))),
+                        .hint(hint::move_away(&path)),
                 );
             }
         }
