@@ -18,7 +18,7 @@ use std::process::{ExitCode, Stdio};
 
 use kubelet_tls::host::signals::Interrupts;
 use kubelet_tls::host::tls;
-use kubelet_tls::observed::Served;
+use kubelet_tls::node::Served;
 use standins::{Node, Options};
 
 /// What `kubeadm join --config` takes, without the document that the key would go into.

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use serde_json::{Map, Value, json};
 
 use crate::kubelet::secrets::masked;
-use crate::report::{Code, Document, EditReport, Problem};
+use crate::report::{Code, Document, EditReport, Envelope, Problem};
 
 /// What Ansible puts before the module's name when it copies it to the node.
 pub const PREFIX: &str = "AnsiballZ_";
@@ -285,18 +285,20 @@ fn shown(value: &Value) -> String {
 /// The answer: the result document, and beside it what Ansible itself looks for.
 ///
 /// `call` is none where its arguments could not be read.
-pub fn answer(document: &Document, call: Option<&Call>) -> Value {
+pub fn answer(document: &Envelope<'_, Document>, call: Option<&Call>) -> Value {
     let mut answer = match serde_json::to_value(document) {
         Ok(Value::Object(answer)) => answer,
         _ => Map::new(),
     };
     answer.remove("error");
+    let error = document.error.as_ref();
+    let document = document.result;
     // A restart without an edit is a change of the node, too, for whoever reads a play's recap; one that is put off until
     // the certificate is there is none yet.
     let is_dry = document.dry_run == Some(true);
     let restart = document.restart.iter().flatten().next();
     let restarts = restart.is_some_and(|restart| restart.performed || is_dry);
-    let changed = document.changed == Some(true) || (restarts && document.error.is_none());
+    let changed = document.changed == Some(true) || (restarts && error.is_none());
     answer.insert("changed".into(), changed.into());
     let edits = document.edits.iter().flatten().filter(|edit| edit.changed);
     let shows = call.is_some_and(|call| call.texts);
@@ -305,9 +307,9 @@ pub fn answer(document: &Document, call: Option<&Call>) -> Value {
     if let Some(given) = call.and_then(|call| call.given.as_ref()) {
         answer.insert("invocation".into(), json!({ "module_args": given }));
     }
-    let code = document.error.as_ref().map_or(0, |error| error.code);
+    let code = error.map_or(0, |error| error.code);
     answer.insert("rc".into(), code.into());
-    if let Some(error) = &document.error {
+    if let Some(error) = error {
         let hint = error.hint.as_ref();
         let hint = hint.map_or_else(String::new, |hint| format!("; hint: {hint}"));
         answer.insert("failed".into(), true.into());

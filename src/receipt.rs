@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 pub use cluster::ClusterReceipt;
 
-use crate::certificate::harmless;
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Target};
+use crate::text::harmless;
 
 /// The format's version. A later one must go on reading this one.
 pub const VERSION: u32 = 1;

@@ -5,11 +5,11 @@
 use serde::Serialize;
 
 use crate::approval::Check;
-use crate::certificate::Certificate;
-use crate::conditions::Condition;
 use crate::csr::Request;
-use crate::hint::{Hint, Typed};
+use crate::node::conditions::Condition;
 use crate::plan::Edit;
+use crate::text::hint::{Hint, Typed};
+use crate::x509::Certificate;
 
 /// What went wrong, for people and for scripts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,13 +84,79 @@ pub enum Code {
     Refused = 78,
 }
 
-/// The envelope of every result document.
+/// How a verb ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It did what was asked, or there was nothing to do: exit code 0.
+    Done,
+    /// The answer is no: `diff` found differences, a condition is not True, no CSR exists. Exit code 1, and no error.
+    Negative,
+    /// An error ended it.
+    Failed(Problem),
+}
+
+/// What a verb returns: its result, with the fields that are known, and how it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome<R> {
+    /// The result; on failure it holds what was known and done until then.
+    pub result: R,
+    /// How the verb ended.
+    pub ending: Ending,
+}
+
+impl<R> Outcome<R> {
+    /// The result of a verb that did what was asked.
+    pub fn done(result: R) -> Self {
+        Self {
+            result,
+            ending: Ending::Done,
+        }
+    }
+
+    /// The result as far as it was known when `problem` ended the verb.
+    pub fn failed(result: R, problem: Problem) -> Self {
+        Self {
+            result,
+            ending: Ending::Failed(problem),
+        }
+    }
+}
+
+/// The result of one verb, which [`Envelope`] completes to a result document.
+pub trait VerbResult: Serialize {
+    /// The document's `kind`.
+    fn kind(&self) -> Kind;
+
+    /// Whether the verb changed the node, the files or the cluster; a dry run changes nothing.
+    fn has_changed_something(&self) -> bool {
+        false
+    }
+}
+
+/// A result document: the fields that all of them have, around the result of one verb.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Document {
+pub struct Envelope<'a, R> {
     /// Always [`API_VERSION`].
     pub api_version: &'static str,
     /// Which document this is.
+    pub kind: Kind,
+    /// The fields of this verb.
+    #[serde(flatten)]
+    pub result: &'a R,
+    /// What a person should know and is not an error.
+    pub warnings: Vec<String>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorReport>,
+}
+
+/// The result of every verb that has no result type of its own yet.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    /// Which document this is.
+    #[serde(skip)]
     pub kind: Kind,
     /// Whether anything on the node (or in the files) is different now.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,11 +200,17 @@ pub struct Document {
     /// The last words of a kubelet that did not come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub journal: Vec<String>,
-    /// What a person should know and is no error.
-    pub warnings: Vec<String>,
-    /// What went wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<ErrorReport>,
+}
+
+impl VerbResult for Document {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn has_changed_something(&self) -> bool {
+        // `diff` and `--dry-run` say there what would be.
+        self.changed == Some(true) && self.dry_run != Some(true) && self.kind != Kind::DiffResult
+    }
 }
 
 /// The version of the result documents.
@@ -173,7 +245,6 @@ impl Document {
     /// An empty document of `kind`.
     pub fn new(kind: Kind) -> Self {
         Self {
-            api_version: API_VERSION,
             kind,
             changed: None,
             dry_run: None,
@@ -189,8 +260,6 @@ impl Document {
             nodes: None,
             files: None,
             journal: Vec::new(),
-            warnings: Vec::new(),
-            error: None,
         }
     }
 }

@@ -10,7 +10,8 @@
 use std::fs;
 use std::path::Path;
 
-use kubelet_tls::kubelet::{Bootstrap, Change, FileKind, edit};
+use kubelet_tls::edit::{Change, FileKind, edit};
+use kubelet_tls::kubelet::Bootstrap;
 
 struct Case {
     file: String,

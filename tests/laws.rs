@@ -10,7 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use kubelet_tls::kubelet::{Bootstrap, FileKind, edit};
+use kubelet_tls::edit::{FileKind, edit};
+use kubelet_tls::kubelet::Bootstrap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

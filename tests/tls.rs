@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kubelet_tls::host::tls::{keys_match, probe};
-use kubelet_tls::observed::{NotServed, Served, Unverified};
+use kubelet_tls::node::{NotServed, Served, Unverified};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};

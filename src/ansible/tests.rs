@@ -1,8 +1,8 @@
 //! What Ansible may write, and what it reads.
 
 use super::*;
-use crate::hint::{Hint, Typed};
-use crate::report::{ErrorReport, Kind as DocumentKind, RestartReport};
+use crate::report::{API_VERSION, Envelope, ErrorReport, Kind as DocumentKind, RestartReport};
+use crate::text::hint::{Hint, Typed};
 
 fn parse(keys: Value) -> Result<Vec<String>, Problem> {
     let words = parse_as("AnsiballZ_x86_64", keys)?;
@@ -217,6 +217,17 @@ fn document(changed: bool) -> Document {
     document
 }
 
+fn answered(result: &Document, call: Option<&Call>, error: Option<ErrorReport>) -> Value {
+    let document = Envelope {
+        api_version: API_VERSION,
+        kind: result.kind,
+        result,
+        warnings: Vec::new(),
+        error,
+    };
+    answer(&document, call)
+}
+
 fn call(keys: &str) -> Call {
     Call::parse(
         NAME,
@@ -227,18 +238,26 @@ fn call(keys: &str) -> Call {
 
 #[test]
 fn whole_texts_are_told_only_who_asks_for_them() {
-    let told = answer(&document(true), Some(&call(r#", "_ansible_diff": true"#)));
+    let told = answered(
+        &document(true),
+        Some(&call(r#", "_ansible_diff": true"#)),
+        None,
+    );
     assert_eq!(
         told["diff"],
         json!([{"before_header": "/a", "before": "old\n", "after_header": "/a", "after": "new\n"}])
     );
     assert_eq!(told["invocation"], json!({"module_args": {"wait": "none"}}));
     for keys in ["", r#", "_ansible_diff": true, "_ansible_no_log": true"#] {
-        let told = answer(&document(true), Some(&call(keys)));
+        let told = answered(&document(true), Some(&call(keys)), None);
         assert_eq!(told["diff"], json!([]), "{keys}");
         assert!(!told.to_string().contains("old"), "{keys}");
     }
-    let secret = answer(&document(true), Some(&call(r#", "_ansible_no_log": true"#)));
+    let secret = answered(
+        &document(true),
+        Some(&call(r#", "_ansible_no_log": true"#)),
+        None,
+    );
     assert!(secret.get("invocation").is_none());
 }
 
@@ -248,7 +267,7 @@ fn secrets_are_told_nobody() {
     for edit in secret.edits.iter_mut().flatten() {
         edit.texts = ("token: s3cret\n".into(), "token: s3cret\nx: 1\n".into());
     }
-    let told = answer(&secret, Some(&call(r#", "_ansible_diff": true"#)));
+    let told = answered(&secret, Some(&call(r#", "_ansible_diff": true"#)), None);
     assert!(!told.to_string().contains("s3cret"), "{told}");
     assert_eq!(told["diff"][0]["after"], "token: ***\nx: 1\n");
 }
@@ -266,20 +285,23 @@ fn a_restart_is_a_change_and_a_failure_is_told_whole() {
         }));
         document
     };
-    assert_eq!(answer(&document(false), None)["changed"], false);
-    assert_eq!(answer(&restart(true, false), None)["changed"], true);
+    assert_eq!(answered(&document(false), None, None)["changed"], false);
+    assert_eq!(answered(&restart(true, false), None, None)["changed"], true);
     assert_eq!(
-        answer(&restart(false, true), None)["changed"],
+        answered(&restart(false, true), None, None)["changed"],
         true,
         "in check mode"
     );
-    assert_eq!(answer(&restart(false, false), None)["changed"], false);
-    let mut put_back = restart(true, false);
-    put_back.error = Some(ErrorReport::new(
+    assert_eq!(
+        answered(&restart(false, false), None, None)["changed"],
+        false
+    );
+    let put_back = restart(true, false);
+    let error = ErrorReport::new(
         &Problem::new(Code::Refused, "cannot restart kubelet.service: it died").hint("journalctl"),
         &Typed::AnsibleTask,
-    ));
-    let told = answer(&put_back, None);
+    );
+    let told = answered(&put_back, None, Some(error));
     assert_eq!(told["changed"], false, "as before");
     assert_eq!(told["failed"], true);
     assert_eq!(told["rc"], 78);

@@ -4,13 +4,13 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::csr::Request;
-use crate::host::api::{ApiError, Sight};
 use crate::host::healthz::Healthz;
+use crate::host::kube::{ApiError, Sight};
 use crate::host::process;
 use crate::host::signals::Interrupts;
 use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::{Bootstrap, Flags};
-use crate::observed::{Incarnation, Kubelet, Unit};
+use crate::node::{Incarnation, Kubelet, Unit};
 
 use super::news::{News, Notice};
 

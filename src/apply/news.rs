@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::csr::Request;
-use crate::host::api::{ApiError, Sight};
+use crate::host::kube::{ApiError, Sight};
 
 /// What happens while a kubelet is watched.
 #[derive(Debug)]

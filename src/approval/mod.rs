@@ -9,7 +9,6 @@
 
 mod asked;
 mod cluster;
-mod der;
 mod judge;
 mod key;
 mod local;

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use k8s_openapi::ByteString;
 
-use super::der::{Der, Malformed, tag};
 use super::key::Key;
 use super::rule::{Broken, Rule, quoted};
+use crate::x509::der::{Der, Malformed, tag};
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE REQUEST-----";
 const END: &str = "-----END CERTIFICATE REQUEST-----";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::hint::path_word;
+use crate::text::hint::path_word;
 
 use super::values::duration;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::api::{Admin, ApiError};
+use crate::host::kube::{Admin, ApiError};
 use crate::host::{environment, files};
 use crate::report::{Code, Problem};
 

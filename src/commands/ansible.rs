@@ -13,34 +13,34 @@ use clap::Parser as _;
 
 use crate::ansible::{self, Call};
 use crate::cli::{Cli, Verb};
-use crate::hint::Typed;
 use crate::host::files as host_files;
-use crate::report::{Code, Document, ErrorReport, Kind, Problem};
+use crate::report::{Code, Document, Ending, Kind, Outcome, Problem};
 
-use super::{Console, apply, approve, cluster, files};
+use super::{Ui, apply, approve, cluster, files};
 
 /// Answers Ansible; none where it is not Ansible that calls.
 pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
     let name = own_name(arguments)?;
     let call = arguments_file(arguments)?.and_then(|bytes| Call::parse(&name, &bytes));
     let mut document = Document::new(Kind::ApplyResult);
+    let ui = Ui::silent();
     let (call, outcome) = match call {
         Ok(call) => {
-            let outcome = caught(|| perform(&call, &mut document));
+            let outcome = caught(|| perform(&call, &ui, &mut document));
             (Some(call), outcome)
         }
         Err(problem) => (None, Err(problem)),
     };
-    let typed = Typed::AnsibleTask;
-    document.error = outcome
-        .as_ref()
-        .err()
-        .map(|problem| ErrorReport::new(problem, &typed));
-    let answer = ansible::answer(&document, call.as_ref());
+    let failed = outcome.is_err();
+    let outcome = Outcome {
+        result: document,
+        ending: outcome.map_or_else(Ending::Failed, |()| Ending::Done),
+    };
+    let answer = ansible::answer(&ui.document(&outcome), call.as_ref());
     let mut stdout = std::io::stdout().lock();
     let told = writeln!(stdout, "{answer}").and_then(|()| stdout.flush());
     // As a module's own exit_json and fail_json end.
-    Some(ExitCode::from(u8::from(outcome.is_err() || told.is_err())))
+    Some(ExitCode::from(u8::from(failed || told.is_err())))
 }
 
 fn own_name(arguments: &[OsString]) -> Option<Cow<'_, str>> {
@@ -75,7 +75,7 @@ fn arguments_file(arguments: &[OsString]) -> Option<Result<Vec<u8>, Problem>> {
         .map(Ok)
 }
 
-fn perform(call: &Call, document: &mut Document) -> Result<(), Problem> {
+fn perform(call: &Call, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     let cli = Cli::try_parse_from(&call.command_line).map_err(|error| {
         // What is wrong, and what would be right.
         let text = error.to_string();
@@ -94,9 +94,9 @@ fn perform(call: &Call, document: &mut Document) -> Result<(), Problem> {
         _ => Kind::ApplyResult,
     };
     match &cli.verb {
-        Verb::Apply(arguments) => apply::run(arguments, &Console::silent(), document),
-        Verb::Approve(arguments) => approve::run(arguments, &Console::silent(), document),
-        Verb::Cluster(arguments) => cluster::run(arguments, &Console::silent(), document),
+        Verb::Apply(arguments) => apply::run(arguments, ui, document),
+        Verb::Approve(arguments) => approve::run(arguments, ui, document),
+        Verb::Cluster(arguments) => cluster::run(arguments, ui, document),
         // No module is another verb.
         _ => Err(Problem::new(
             Code::Usage,

@@ -8,7 +8,7 @@ use crate::csr::{Request, State};
 use crate::host::interfaces;
 use crate::report::{Code, CsrReport, Document, Problem};
 
-use super::{Console, node, request};
+use super::{Ui, node, request};
 
 /// How long to ask before giving up.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -17,11 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// [`Code::Negative`] when there is none; else why the API cannot be asked.
-pub(crate) fn run(
-    arguments: &cli::Csr,
-    console: &Console,
-    document: &mut Document,
-) -> Result<(), Problem> {
+pub(crate) fn run(arguments: &cli::Csr, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     document.csr = Some(None);
     let kubeconfig = match &arguments.kubeconfig {
         Some(path) => path.clone(),
@@ -40,23 +36,20 @@ pub(crate) fn run(
             ),
         ));
     };
-    let differs = arguments.check && !check(&newest, api.node_name(), console, document)?;
+    let differs = arguments.check && !check(&newest, api.node_name(), ui, document)?;
     if !differs {
-        console.name(&newest.name);
+        ui.name(&newest.name);
     }
-    console.detail(&request::describe(&newest));
+    ui.detail(&request::describe(&newest));
     match newest.state {
         State::Pending => {}
-        State::Denied => console.warn(
-            document,
-            format!(
-                "{} is Denied; the kubelet makes a new request within 32 seconds",
-                newest.name
-            ),
-        ),
-        state => console.detail(&format!("{} needs no approval: it is {state}", newest.name)),
+        State::Denied => ui.warn(format!(
+            "{} is Denied; the kubelet makes a new request within 32 seconds",
+            newest.name
+        )),
+        state => ui.detail(&format!("{} needs no approval: it is {state}", newest.name)),
     }
-    request::warn_of_stale(&listing.stale(), console, document);
+    request::warn_of_stale(&listing.stale(), ui, document);
     document.csr = Some(Some(CsrReport::from(&newest)));
     if differs {
         let message = format!(
@@ -72,15 +65,10 @@ pub(crate) fn run(
 ///
 /// # Errors
 /// When the kubelet cannot be looked at.
-fn check(
-    request: &Request,
-    node: &str,
-    console: &Console,
-    document: &mut Document,
-) -> Result<bool, Problem> {
+fn check(request: &Request, node: &str, ui: &Ui, document: &mut Document) -> Result<bool, Problem> {
     let located = node::locate(None, node::Need::File, node::When::Now)?;
     for warning in located.warnings() {
-        console.warn(document, warning);
+        ui.warn(warning);
     }
     let flag = |name: &str| {
         let value = located.flags().get(name).filter(|value| !value.is_empty());
@@ -102,9 +90,9 @@ fn check(
     } in &checks
     {
         match finding {
-            Finding::Agrees => console.say(&format!("agrees: {what}: {message}")),
-            Finding::Differs => console.say(&format!("differs: {what}: {message}")),
-            Finding::Unknown => console.warn(document, format!("{what}: {message}")),
+            Finding::Agrees => ui.say(&format!("agrees: {what}: {message}")),
+            Finding::Differs => ui.say(&format!("differs: {what}: {message}")),
+            Finding::Unknown => ui.warn(format!("{what}: {message}")),
         }
     }
     let good = checks.iter().all(|check| check.finding != Finding::Differs);

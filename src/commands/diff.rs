@@ -5,18 +5,14 @@ use crate::kubelet::Bootstrap;
 use crate::plan::Edit;
 use crate::report::{Code, Document, EditReport, Problem};
 
-use super::{Console, files, node};
+use super::{Ui, files, node};
 
 /// Prints the differences.
 ///
 /// # Errors
 /// [`Code::Negative`] when there are some; else what could not be read or is refused. Of several files the others are
 /// shown all the same.
-pub(crate) fn run(
-    arguments: &cli::Diff,
-    console: &Console,
-    document: &mut Document,
-) -> Result<(), Problem> {
+pub(crate) fn run(arguments: &cli::Diff, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     let selection = &arguments.selection;
     let wanted = node::wanted(selection);
     let mut edits = Vec::new();
@@ -26,7 +22,7 @@ pub(crate) fn run(
         Err(problem) => {
             // The earlier of several errors is told now, the last one at the end.
             if let Some(earlier) = worst.replace(problem) {
-                console.error(&earlier);
+                ui.error(&earlier);
             }
         }
     };
@@ -36,20 +32,20 @@ pub(crate) fn run(
             node::Need::File,
             node::When::NextStart,
         );
-        let kubelet = located.and_then(|located| located.read(console, document));
-        keep(kubelet.and_then(|kubelet| node::edit(&kubelet, wanted, console, document)));
+        let kubelet = located.and_then(|located| located.read(ui, document));
+        keep(kubelet.and_then(|kubelet| node::edit(&kubelet, wanted, ui, document)));
         for path in &selection.kubeadm_config {
-            keep(files::of_kubeadm(path, wanted, console, document));
+            keep(files::of_kubeadm(path, wanted, ui, document));
         }
     } else {
         node::at_most_one_standard(&selection.files)?;
         for path in &selection.files {
-            keep(files::of_file(path, wanted, console, document));
+            keep(files::of_file(path, wanted, ui, document));
         }
     }
     let changed = edits.iter().any(Edit::changes);
     for edit in &edits {
-        show(edit, console);
+        show(edit, ui);
     }
     document.changed = Some(changed);
     document.edits = Some(edits.iter().map(EditReport::from).collect());
@@ -61,27 +57,27 @@ pub(crate) fn run(
 }
 
 /// Prints one edit's diff, and its target's name where only names are wanted.
-pub(crate) fn show(edit: &Edit, console: &Console) {
+pub(crate) fn show(edit: &Edit, ui: &Ui) {
     if edit.changes() {
-        show_text(edit, console);
-        console.bare_name(&edit.target.to_string());
+        show_text(edit, ui);
+        ui.bare_name(&edit.target.to_string());
     } else {
-        console.detail(&format!("{}: nothing to change", edit.target));
+        ui.detail(&format!("{}: nothing to change", edit.target));
     }
 }
 
 /// Says of an edit that changes nothing why that is.
-pub(crate) fn tell_unchanged(edit: &Edit, wanted: Bootstrap, console: &Console) {
+pub(crate) fn tell_unchanged(edit: &Edit, wanted: Bootstrap, ui: &Ui) {
     let already = match wanted {
         Bootstrap::Enabled => "serverTLSBootstrap is already true",
         Bootstrap::Disabled => "serverTLSBootstrap is already off",
     };
-    console.say(&format!("{}: unchanged: {already}", edit.target));
+    ui.say(&format!("{}: unchanged: {already}", edit.target));
 }
 
 /// Prints one edit's diff alone.
-pub(crate) fn show_text(edit: &Edit, console: &Console) {
+pub(crate) fn show_text(edit: &Edit, ui: &Ui) {
     if edit.changes() {
-        console.diff(&edit.diff());
+        ui.diff(&edit.diff());
     }
 }

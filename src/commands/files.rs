@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use crate::hint::{self, path_word};
+use crate::edit::FileKind;
 use crate::host::{environment, files};
-use crate::kubelet::{self, Bootstrap, FileKind, Refusal, RefusalClass};
+use crate::kubelet::{Bootstrap, Refusal, RefusalClass};
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Document, Problem};
+use crate::text::hint::{self, path_word};
 use crate::yaml::MAX_BYTES;
 
-use super::Console;
+use super::Ui;
 
 /// Standard input and output as a FILE.
 pub(crate) const STANDARD: &str = "-";
@@ -31,7 +32,7 @@ pub(crate) enum Whose {
 pub(crate) fn of_file(
     path: &Path,
     wanted: Bootstrap,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<Edit, Problem> {
     let (target, bytes) = if path.as_os_str() == STANDARD {
@@ -44,7 +45,7 @@ pub(crate) fn of_file(
     };
     let bytes = bytes.map_err(|error| problem_of(&error))?;
     let kind = FileKind::detect(&bytes);
-    of_bytes(target, bytes, kind, wanted, Whose::Files, console, document)
+    of_bytes(target, bytes, kind, wanted, Whose::Files, ui, document)
 }
 
 /// The edit of a kubeadm file.
@@ -54,7 +55,7 @@ pub(crate) fn of_file(
 pub(crate) fn of_kubeadm(
     path: &Path,
     wanted: Bootstrap,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<Edit, Problem> {
     let bytes = files::read(path, MAX_BYTES as u64).map_err(|error| problem_of(&error))?;
@@ -64,7 +65,7 @@ pub(crate) fn of_kubeadm(
         FileKind::Kubeadm,
         wanted,
         Whose::Files,
-        console,
+        ui,
         document,
     )
 }
@@ -79,16 +80,16 @@ pub(crate) fn of_bytes(
     kind: FileKind,
     wanted: Bootstrap,
     whose: Whose,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<Edit, Problem> {
-    let edited = kubelet::edit(&before, kind, wanted)
+    let edited = crate::edit::edit(&before, kind, wanted)
         .map_err(|refusal| refused(&target, &refusal, whose))?;
     for warning in edited.warnings {
         let at = warning
             .position
             .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
-        console.warn(document, format!("{target}{at}: {}", warning.message));
+        ui.warn(format!("{target}{at}: {}", warning.message));
     }
     Ok(Edit {
         target,

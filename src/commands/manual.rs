@@ -5,7 +5,7 @@ use clap::{Command, CommandFactory as _};
 use crate::cli::{self, Cli};
 use crate::report::{Code, Problem};
 
-use super::Console;
+use super::Ui;
 
 const PROGRAM: &str = "kubelet-tls";
 
@@ -13,24 +13,24 @@ const PROGRAM: &str = "kubelet-tls";
 ///
 /// # Errors
 /// When standard output does not take it.
-pub(super) fn completions(arguments: &cli::Completions, console: &Console) -> Result<(), Problem> {
+pub(super) fn completions(arguments: &cli::Completions, ui: &Ui) -> Result<(), Problem> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), PROGRAM, &mut script);
-    print(&script, console)
+    print(&script, ui)
 }
 
 /// Prints a manual page, or the names of all.
 ///
 /// # Errors
 /// When there is no such page, or standard output does not take it.
-pub(super) fn man(arguments: &cli::Man, console: &Console) -> Result<(), Problem> {
+pub(super) fn man(arguments: &cli::Man, ui: &Ui) -> Result<(), Problem> {
     let mut program = Cli::command().disable_help_subcommand(true);
     // Gives every verb the options that all take, and the name of its page.
     program.build();
     let mut pages = Vec::new();
     collect(&program, &mut pages);
-    if console.wants_names() {
-        pages.iter().for_each(|(name, _)| console.bare_name(name));
+    if ui.wants_names() {
+        pages.iter().for_each(|(name, _)| ui.bare_name(name));
         return Ok(());
     }
     let page = pages.into_iter().find(|(name, _)| *name == arguments.page);
@@ -43,14 +43,14 @@ pub(super) fn man(arguments: &cli::Man, console: &Console) -> Result<(), Problem
         .source(format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")))
         .render(&mut text)
         .map_err(|error| Problem::new(Code::Io, format!("cannot write -: {error}")))?;
-    print(&text, console)
+    print(&text, ui)
 }
 
 /// Reports how one of them ended, and gives the exit code.
-pub(super) fn ended(outcome: Result<(), Problem>, console: &Console) -> u8 {
-    match outcome.err().or_else(|| console.lost()) {
+pub(super) fn ended(outcome: Result<(), Problem>, ui: &Ui) -> u8 {
+    match outcome.err().or_else(|| ui.lost()) {
         Some(problem) => {
-            console.error(&problem);
+            ui.error(&problem);
             problem.code as u8
         }
         None => 0,
@@ -67,8 +67,8 @@ fn collect<'a>(command: &'a Command, pages: &mut Vec<(String, &'a Command)>) {
     verbs.for_each(|verb| collect(verb, pages));
 }
 
-fn print(bytes: &[u8], console: &Console) -> Result<(), Problem> {
-    match console.result(bytes) {
+fn print(bytes: &[u8], ui: &Ui) -> Result<(), Problem> {
+    match ui.result(bytes) {
         // A reader that went away wanted no more of it.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Problem::new(
             Code::Io,

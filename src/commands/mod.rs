@@ -5,7 +5,6 @@ mod ansible;
 mod apply;
 mod approve;
 mod cluster;
-mod console;
 mod csr;
 mod diff;
 mod files;
@@ -23,10 +22,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Format, Verb};
-use crate::hint::Typed;
-use crate::report::{Code, Document, ErrorReport, Kind};
+use crate::report::{Code, Document, Ending, ErrorReport, Kind, Outcome};
+use crate::text::hint::Typed;
 
-pub use console::Console;
+pub use crate::ui::Ui;
 
 /// The whole program: reads `arguments`, the first of which is its own name, and runs them.
 pub fn main(arguments: &[OsString]) -> ExitCode {
@@ -41,13 +40,13 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
 
 /// Runs the command line, which was typed as `arguments`, and returns the exit code.
 fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
-    let console = Console::new(&cli.global, Typed::CommandLine(arguments.to_vec()));
+    let ui = Ui::new(&cli.global, Typed::CommandLine(arguments.to_vec()));
     let mut document = Document::new(match &cli.verb {
         // They answer in no document.
         Verb::Completions(arguments) => {
-            return manual::ended(manual::completions(arguments, &console), &console);
+            return manual::ended(manual::completions(arguments, &ui), &ui);
         }
-        Verb::Man(arguments) => return manual::ended(manual::man(arguments, &console), &console),
+        Verb::Man(arguments) => return manual::ended(manual::man(arguments, &ui), &ui),
         Verb::Diff(_) => Kind::DiffResult,
         Verb::Apply(_) => Kind::ApplyResult,
         Verb::Status(_) => Kind::StatusResult,
@@ -58,53 +57,38 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
         Verb::MetricsServer(_) => Kind::MetricsServerResult,
     });
     let outcome = match &cli.verb {
-        Verb::Diff(arguments) => diff::run(arguments, &console, &mut document),
-        Verb::Apply(arguments) => apply::run(arguments, &console, &mut document),
-        Verb::Status(arguments) => status::run(arguments, &console, &mut document),
-        Verb::Csr(arguments) => csr::run(arguments, &console, &mut document),
+        Verb::Diff(arguments) => diff::run(arguments, &ui, &mut document),
+        Verb::Apply(arguments) => apply::run(arguments, &ui, &mut document),
+        Verb::Status(arguments) => status::run(arguments, &ui, &mut document),
+        Verb::Csr(arguments) => csr::run(arguments, &ui, &mut document),
         Verb::Rollback(arguments) if arguments.cluster => {
-            cluster::roll_back(arguments, &console, &mut document)
+            cluster::roll_back(arguments, &ui, &mut document)
         }
-        Verb::Rollback(arguments) => rollback::run(arguments, &console, &mut document),
-        Verb::Approve(arguments) => approve::run(arguments, &console, &mut document),
-        Verb::Cluster(arguments) => cluster::run(arguments, &console, &mut document),
-        Verb::MetricsServer(arguments) => metrics_server::run(arguments, &console, &mut document),
+        Verb::Rollback(arguments) => rollback::run(arguments, &ui, &mut document),
+        Verb::Approve(arguments) => approve::run(arguments, &ui, &mut document),
+        Verb::Cluster(arguments) => cluster::run(arguments, &ui, &mut document),
+        Verb::MetricsServer(arguments) => metrics_server::run(arguments, &ui, &mut document),
         Verb::Completions(_) | Verb::Man(_) => Ok(()),
     };
-    // `diff` and `--dry-run` say there what would be.
-    let stands = document.changed == Some(true)
-        && document.dry_run != Some(true)
-        && document.kind != Kind::DiffResult;
-    let code = match outcome {
-        Ok(()) => {
-            console.finish(document, None);
-            0
-        }
+    let ending = match outcome {
+        Ok(()) => Ending::Done,
         // Differences, or no request: an answer, not an error.
         Err(problem) if problem.code == Code::Negative => {
-            console.finish(document, None);
+            let code = ui.finish(&Outcome {
+                result: document,
+                ending: Ending::Negative,
+            });
             if !problem.message.is_empty() {
-                console.say(&problem.message);
+                ui.say(&problem.message);
             }
-            problem.code as u8
+            return code;
         }
-        Err(problem) => {
-            console.finish(document, Some(&problem));
-            problem.code as u8
-        }
+        Err(problem) => Ending::Failed(problem),
     };
-    match console.lost() {
-        // The exit code tells of the node, and 74 says that it is as before.
-        Some(problem) if code == 0 && stands => {
-            console.warning(&format!("{}; the change is made", problem.message));
-            code
-        }
-        Some(problem) if code <= Code::Negative as u8 => {
-            console.error(&problem);
-            problem.code as u8
-        }
-        _ => code,
-    }
+    ui.finish(&Outcome {
+        result: document,
+        ending,
+    })
 }
 
 /// Reports an error of the command line itself: clap's words, this program's exit code.
@@ -152,9 +136,9 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         Some("metrics-server") => Kind::MetricsServerResult,
         _ => Kind::ApplyResult,
     };
-    console::document_only(
+    crate::ui::document_only(
         format,
-        Document::new(kind),
+        &Document::new(kind),
         ErrorReport {
             code: Code::Usage as u8,
             message: first,

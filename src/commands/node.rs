@@ -8,12 +8,12 @@ use crate::host::systemd::{self, SystemdError};
 use crate::host::{files as host_files, process};
 use crate::kubelet::unit::Word;
 use crate::kubelet::{Bootstrap, Flags, Settings};
-use crate::observed::{ConfigFile, Kubelet, Unit};
+use crate::node::{ConfigFile, Kubelet, Unit};
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Document, Problem};
 use crate::yaml::MAX_BYTES;
 
-use super::{Console, files, preflight};
+use super::{Ui, files, preflight};
 
 /// Where kubeadm writes the kubelet's configuration; a running kubelet's `--config` is asked first.
 const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
@@ -222,14 +222,10 @@ impl Located {
     ///
     /// # Errors
     /// When one cannot be read, or is none.
-    pub(crate) fn read(
-        self,
-        console: &Console,
-        document: &mut Document,
-    ) -> Result<Kubelet, Problem> {
+    pub(crate) fn read(self, ui: &Ui, document: &mut Document) -> Result<Kubelet, Problem> {
         self.warnings
             .iter()
-            .for_each(|warning| console.warn(document, warning.as_str()));
+            .for_each(|warning| ui.warn(warning.as_str()));
         let mut read = Vec::new();
         for path in self.paths()? {
             let file = host_files::read(&path, MAX_BYTES as u64)
@@ -292,7 +288,7 @@ pub(crate) fn kubeconfig() -> PathBuf {
                 .map(|words| words.into_iter().map(|word| word.text).collect())
         })
         .unwrap_or_default();
-    crate::observed::kubeconfig(&Flags::parse(words.into_iter().skip(1)))
+    crate::node::kubeconfig(&Flags::parse(words.into_iter().skip(1)))
 }
 
 /// The edit of the file that decides.
@@ -302,7 +298,7 @@ pub(crate) fn kubeconfig() -> PathBuf {
 pub(crate) fn edit(
     kubelet: &Kubelet,
     wanted: Bootstrap,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<Edit, Problem> {
     let Some((file, kind)) = kubelet.deciding() else {
@@ -318,10 +314,10 @@ pub(crate) fn edit(
         kind,
         wanted,
         files::Whose::Node,
-        console,
+        ui,
         document,
     )?;
-    preflight::check(kubelet, &edit, wanted, console, document)?;
+    preflight::check(kubelet, &edit, wanted, ui, document)?;
     Ok(edit)
 }
 

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use crate::apply::LOOK_AT_FLAGS;
-use crate::conditions::{BOOTSTRAP_WINS, minor};
-use crate::hint;
 use crate::host::{files as host_files, process};
 use crate::kubelet::{Bootstrap, Settings};
-use crate::observed::{ConfigFile, Kubelet};
+use crate::node::conditions::{BOOTSTRAP_WINS, minor};
+use crate::node::{ConfigFile, Kubelet};
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Document, Problem};
+use crate::text::hint;
 
-use super::Console;
+use super::Ui;
 
 /// Looks at the kubelet with the edit in place.
 ///
@@ -21,7 +21,7 @@ pub(crate) fn check(
     kubelet: &Kubelet,
     edit: &Edit,
     wanted: Bootstrap,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     let edited = edited(kubelet, edit);
@@ -30,7 +30,7 @@ pub(crate) fn check(
     if wanted == Bootstrap::Enabled {
         has_kubeconfig(kubelet)?;
         can_store(kubelet.serving_certificate())?;
-        serves_no_other(kubelet, console, document)?;
+        serves_no_other(kubelet, ui, document)?;
     }
     Ok(())
 }
@@ -171,11 +171,7 @@ fn can_store(path: PathBuf) -> Result<(), Problem> {
 }
 
 /// Up to about 1.34 a static certificate goes on being served to clients that dial an address (kubelet-facts, 1).
-fn serves_no_other(
-    kubelet: &Kubelet,
-    console: &Console,
-    document: &mut Document,
-) -> Result<(), Problem> {
+fn serves_no_other(kubelet: &Kubelet, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     let Some((name, path)) = kubelet.static_certificate() else {
         return Ok(());
     };
@@ -188,7 +184,7 @@ fn serves_no_other(
         .advise("take it and its key out")
         .hint(format!("systemctl cat kubelet; {}", grep("tlsCertFile", kubelet)))),
         None => {
-            console.warn(document, format!("{name} is {path}: up to Kubernetes 1.34 that goes on being served to clients that dial an address"));
+            ui.warn(format!("{name} is {path}: up to Kubernetes 1.34 that goes on being served to clients that dial an address"));
             Ok(())
         }
     }

@@ -4,13 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use crate::csr::{Request, State};
-use crate::hint::path_word;
-use crate::host::api::{Api, ApiError};
+use crate::host::kube::{Api, ApiError};
 use crate::host::tls;
-use crate::observed::{NotServed, Served};
+use crate::node::{NotServed, Served};
 use crate::report::{Code, Document, Problem};
+use crate::text::hint::path_word;
 
-use super::Console;
+use super::Ui;
 
 /// Opens the API with the node's credential and notes the node's name.
 ///
@@ -90,12 +90,10 @@ pub(crate) fn next_step(request: &Request) -> Option<(&'static str, String)> {
 }
 
 /// Warns of requests that must not be approved, where there are some.
-pub(crate) fn warn_of_stale(names: &[&str], console: &Console, document: &mut Document) {
+pub(crate) fn warn_of_stale(names: &[&str], ui: &Ui, document: &mut Document) {
     if !names.is_empty() {
         let names = names.join(", ");
-        console.warn(
-            document,
-            format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),
+        ui.warn(format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),
         );
     }
 }

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 
 use crate::apply::{Gate, Locks};
 use crate::cli;
-use crate::hint::path_word;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, files as host_files, systemd};
 use crate::kubelet::Bootstrap;
-use crate::observed::Kubelet;
+use crate::node::Kubelet;
 use crate::plan::{Edit, Plan, Reason, Restart, Target};
 use crate::receipt::{Change, Receipt, Standing, State};
 use crate::report::{Code, Document, Problem, RestartReport};
+use crate::text::hint::path_word;
 use crate::yaml::MAX_BYTES;
 
 use super::apply::{Act, Ledger, Run, Task, report_edits};
 use super::node::{self, Need, When};
-use super::{Console, diff, files};
+use super::{Ui, diff, files};
 
 /// Runs the verb.
 ///
@@ -24,7 +24,7 @@ use super::{Console, diff, files};
 /// What kept it from its end; the document says how far it came.
 pub(crate) fn run(
     arguments: &cli::Rollback,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     document.changed = Some(false);
@@ -37,7 +37,7 @@ pub(crate) fn run(
     let restarts = arguments.restart != cli::Restart::Never && root.is_none();
     let need = if restarts { Need::Unit } else { Need::File };
     // Before the locks, to know what to lock; it is read again under them.
-    let Some(first) = undoable(&Ledger::open(root, console, document)?, console) else {
+    let Some(first) = undoable(&Ledger::open(root, ui, document)?, ui) else {
         document.rolled_back = Some(true);
         return Ok(());
     };
@@ -46,8 +46,8 @@ pub(crate) fn run(
     paths.extend(first.edits.iter().map(|change| change.target.clone()));
     let locks = Locks::of(paths.iter().map(PathBuf::as_path))
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
-    let ledger = Ledger::open(root, console, document)?;
-    let receipt = match undoable(&ledger, console) {
+    let ledger = Ledger::open(root, ui, document)?;
+    let receipt = match undoable(&ledger, ui) {
         Some(receipt) if receipt.edits == first.edits => receipt,
         Some(_) => return Err(another_run()),
         None => {
@@ -56,7 +56,7 @@ pub(crate) fn run(
         }
     };
     let edits = edits(&receipt)?;
-    let kubelet = located.read(console, document)?;
+    let kubelet = located.read(ui, document)?;
     let gate = Gate::of(&kubelet, arguments.settle, None).map_err(|reason| {
         Problem::new(
             Code::Input,
@@ -80,9 +80,9 @@ pub(crate) fn run(
         .map_err(|error| files::problem_of(&error))?;
 
     for edit in &plan.edits {
-        diff::show_text(edit, console);
+        diff::show_text(edit, ui);
         if !edit.changes() {
-            console.say(&format!(
+            ui.say(&format!(
                 "{}: unchanged: it reads as before that apply",
                 edit.target
             ));
@@ -108,7 +108,7 @@ pub(crate) fn run(
     let enables = plan.changes() && task.wanted == Bootstrap::Enabled;
     let run = Run {
         task,
-        console,
+        ui,
         gate,
         plan,
         made: false,
@@ -122,15 +122,15 @@ pub(crate) fn run(
     run.act(&interrupts, document)?;
     document.rolled_back = Some(true);
     if enables {
-        console.say("the kubelet asks for a certificate when it has started: kubelet-tls csr");
+        ui.say("the kubelet asks for a certificate when it has started: kubelet-tls csr");
     }
     Ok(())
 }
 
 /// The receipt of a change that stands; where there is none, that is said.
-fn undoable(ledger: &Ledger, console: &Console) -> Option<Receipt> {
+fn undoable(ledger: &Ledger, ui: &Ui) -> Option<Receipt> {
     let nothing = |why: &str| {
-        console.say(&format!("nothing to roll back: {why}"));
+        ui.say(&format!("nothing to roll back: {why}"));
         None
     };
     match ledger.receipt() {

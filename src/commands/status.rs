@@ -5,18 +5,18 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::apply::Gate;
-use crate::certificate::Certificate;
 use crate::cli;
-use crate::conditions::{self, Condition, Evidence, Status, Stored};
-use crate::host::api::Api;
+use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, systemd, tls};
-use crate::kubelet::{self, Bootstrap, Settings};
-use crate::observed::Kubelet;
+use crate::kubelet::{Bootstrap, Settings};
+use crate::node::Kubelet;
+use crate::node::conditions::{self, Condition, Evidence, Status, Stored};
 use crate::receipt::{Receipt, State};
 use crate::report::{Code, Document, Problem};
+use crate::x509::Certificate;
 
-use super::Console;
+use super::Ui;
 use super::apply::PEM_CAP;
 use super::node::{self, Need, When};
 
@@ -29,22 +29,22 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// [`Code::Negative`] when one is not True; else why the kubelet's configuration cannot be read.
 pub(crate) fn run(
     arguments: &cli::Status,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
-    let kubelet = node::locate(None, Need::File, When::Now)?.read(console, document)?;
-    warn_of_cut_off(console, document);
+    let kubelet = node::locate(None, Need::File, When::Now)?.read(ui, document)?;
+    warn_of_cut_off(ui, document);
     let evidence = look(kubelet, arguments.kubeconfig.clone());
     document.node = evidence.name.clone().ok();
     let conditions = conditions::conditions(&evidence);
-    console.table(&table(&conditions));
+    ui.table(&table(&conditions));
     let lacking: Vec<&Condition> = conditions
         .iter()
         .filter(|condition| condition.status != Status::True)
         .collect();
     lacking
         .iter()
-        .for_each(|condition| console.bare_name(&condition.kind.to_string()));
+        .for_each(|condition| ui.bare_name(&condition.kind.to_string()));
     let all_true = lacking.is_empty();
     document.conditions = Some(conditions);
     if all_true {
@@ -55,7 +55,7 @@ pub(crate) fn run(
 }
 
 /// A run that has not come to its end. Who may not read the receipt is told nothing of it.
-fn warn_of_cut_off(console: &Console, document: &mut Document) {
+fn warn_of_cut_off(ui: &Ui, document: &mut Document) {
     let Ok(Some(bytes)) = StateDirectory::of(None).receipt() else {
         return;
     };
@@ -72,10 +72,9 @@ fn warn_of_cut_off(console: &Console, document: &mut Document) {
         ),
         _ => return,
     };
-    console.warn(
-        document,
-        format!("{what} was cut off, or is still at work: {commands}"),
-    );
+    ui.warn(format!(
+        "{what} was cut off, or is still at work: {commands}"
+    ));
 }
 
 fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
@@ -141,7 +140,7 @@ fn complaints(kubelet: &Kubelet) -> Vec<String> {
     let Some((file, kind)) = kubelet.deciding() else {
         return Vec::new();
     };
-    match kubelet::edit(&file.bytes, kind, Bootstrap::Enabled) {
+    match crate::edit::edit(&file.bytes, kind, Bootstrap::Enabled) {
         Ok(edited) => {
             let place = |line: usize| format!("{}:{line}: ", file.path.display());
             let warnings = edited

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed as _, Deserializer};
 
-use crate::certificate::Names;
+use crate::x509::Names;
 
 use list::ListSeed;
 use wire::Wire;

@@ -5,7 +5,8 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 
 use super::{Held, KUBELET_SERVING, Request, State};
-use crate::certificate::{brief, harmless, requested};
+use crate::text::{brief, harmless};
+use crate::x509::requested;
 
 #[derive(Deserialize)]
 pub(super) struct Wire {

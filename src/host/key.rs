@@ -8,8 +8,8 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::certificate::Names;
 use crate::csr::requestor_of;
+use crate::x509::Names;
 
 /// An ECDSA P-256 key, as a kubelet makes for its serving certificate.
 pub struct Key(KeyPair);
@@ -96,7 +96,7 @@ impl std::fmt::Debug for Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::{requested_key, requested_names};
+    use crate::x509::{requested_key, requested_names};
 
     #[test]
     fn the_request_is_the_kubelets() {

@@ -1,13 +1,13 @@
 //! All the I/O there is. Each outside thing has one file that calls it and a pure `parse_*` that reads its answer.
 //! Nothing here knows of plans or verbs; it returns values.
 
-pub mod api;
 pub mod clock;
 pub mod environment;
 pub mod files;
 pub mod healthz;
 pub mod interfaces;
 pub mod key;
+pub mod kube;
 pub mod process;
 mod run;
 pub mod signals;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::host::{files, run::run};
 use crate::kubelet::unit::{EnvironmentFile, Word, next_command_line};
-use crate::observed::{Incarnation, Unit};
+use crate::node::{Incarnation, Unit};
 
 /// The kubelet's unit, as every kubeadm package names it.
 pub const KUBELET: &str = "kubelet.service";

@@ -16,8 +16,8 @@ use rustls::{
     RootCertStore, SignatureScheme,
 };
 
-use crate::certificate::{Certificate, Names};
-use crate::observed::{NotServed, Served, Unverified};
+use crate::node::{NotServed, Served, Unverified};
+use crate::x509::{Certificate, Names};
 
 /// A handshake on the same machine takes a few milliseconds; one that takes longer than this altogether is given up.
 const DEADLINE: Duration = Duration::from_secs(1);

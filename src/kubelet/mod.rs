@@ -1,7 +1,6 @@
 //! KubeletConfiguration: setting `serverTLSBootstrap` in it, and what else the program needs to know of it.
 
 pub(crate) mod config;
-mod edit;
 mod flags;
 pub(crate) mod goyaml;
 pub(crate) mod secrets;
@@ -10,9 +9,27 @@ pub mod unit;
 pub(crate) mod verdict;
 pub(crate) mod warnings;
 
-pub use edit::{Bootstrap, Change, Edited, FileKind, edit};
 pub use flags::Flags;
 pub use settings::{Origin, Settings};
 pub use verdict::{Refusal, RefusalClass, Warning};
 
 pub use crate::yaml::Position;
+
+/// The wanted state of `serverTLSBootstrap`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Bootstrap {
+    /// `true`: the kubelet asks the API server for its serving certificate.
+    Enabled,
+    /// `false`, or no key at all: it signs its own, or uses `tlsCertFile`.
+    Disabled,
+}
+
+impl Bootstrap {
+    /// The value as YAML and JSON write it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Bootstrap::Enabled => "true",
+            Bootstrap::Disabled => "false",
+        }
+    }
+}

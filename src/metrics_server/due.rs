@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use rcgen::KeyPair;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::certificate::Certificate;
+use crate::x509::Certificate;
 
+use super::Names;
 use super::pair::{BACKDATED, CaKey, NotMade, Pair, kept as kept_ca, make, public_key};
-use super::{Names, pem};
+use crate::x509::pem;
 
 /// The files of an earlier run, as they read now; none where there is none.
 #[derive(Default)]

@@ -5,7 +5,8 @@ use std::fmt;
 use super::base::Base;
 use super::mark::{marked, sealed};
 use super::pair::Pair;
-use super::{KubeletCa, Names, helm, kustomization, pem};
+use super::{KubeletCa, Names, helm, kustomization};
+use crate::x509::pem;
 
 /// For which tool the files are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

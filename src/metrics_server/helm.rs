@@ -6,7 +6,8 @@ use super::arguments;
 use super::files::{Wanted, yaml};
 use super::mark::sha256;
 use super::pair::Pair;
-use super::{KubeletCa, pem, pod};
+use super::{KubeletCa, pod};
+use crate::x509::pem;
 
 /// How much of a hash a name gets, as kustomize gives it: ten characters.
 const HASH: usize = 10;

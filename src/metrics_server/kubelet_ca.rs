@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::pem;
+use crate::x509::pem;
 
 /// Which CA that is, and how metrics-server comes by it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::arguments;
 use super::base::Base;
 use super::files::{Wanted, kept_names, yaml};
-use super::{KubeletCa, pem, pod};
+use super::{KubeletCa, pod};
+use crate::x509::pem;
 
 /// Where the official manifest puts everything, and what it calls its Service.
 const OFFICIAL_NAMESPACE: &str = "kube-system";

@@ -15,9 +15,9 @@ mod kustomization;
 mod mark;
 mod names;
 mod pair;
-mod pem;
 mod pod;
 
+pub use crate::x509::pem::certificates;
 pub use base::{Base, OFFICIAL_MANIFEST, OfBase};
 pub use due::{Demand, Due, Kept, due, previous, renew};
 pub use files::{File, Format, INDEXES, MAY_BE_OURS, Mode, Wanted, files, kept_names};
@@ -25,4 +25,3 @@ pub use kubelet_ca::{KubeletCa, authorities};
 pub use mark::{Whose, whose};
 pub use names::{Names, cluster_domain, namespace, service};
 pub use pair::{CaKey, NotMade, Pair};
-pub use pem::certificates;

@@ -10,7 +10,7 @@ use rcgen::{
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::Names;
-use super::pem;
+use crate::x509::pem;
 
 /// Certificates are valid from a little before they are made, for clocks that are behind.
 pub(super) const BACKDATED: Duration = Duration::from_secs(3600);
@@ -180,7 +180,7 @@ pub(super) fn public_key(key: &KeyPair) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::Certificate;
+    use crate::x509::Certificate;
 
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use kubelet_tls::csr::Listing;
-use kubelet_tls::host::api::Api;
+use kubelet_tls::host::kube::Api;
 use standins::api::ServerCertificate;
 use standins::{ApiServer, Config, Fault, KubeconfigStyle, Options, Output};
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kubelet_tls::csr::State;
-use kubelet_tls::host::api::{Api, Sight};
+use kubelet_tls::host::kube::{Api, Sight};
 use serde_json::{Value, json};
 use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output};
 

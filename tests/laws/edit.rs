@@ -1,6 +1,7 @@
 //! The laws of the edit, for the property tests and for `fuzz/`.
 
-use kubelet_tls::kubelet::{Bootstrap, Change, Edited, FileKind, Refusal, Settings, edit};
+use kubelet_tls::edit::{Change, Edited, FileKind, edit};
+use kubelet_tls::kubelet::{Bootstrap, Refusal, Settings};
 use serde::Deserialize;
 use serde_yaml::Value;
 

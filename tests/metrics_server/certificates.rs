@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use kubelet_tls::host::tls::{examine, probe_as};
-use kubelet_tls::observed::Unverified;
+use kubelet_tls::node::Unverified;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};

@@ -3,14 +3,14 @@
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use crate::certificate::Certificate;
 use crate::cli;
-use crate::commands::{Console, request};
+use crate::commands::{Ui, request};
 use crate::csr::{Listing, Request, State};
-use crate::host::api::{Api, Sight};
+use crate::host::kube::{Api, Sight};
 use crate::host::{clock, files as host_files};
-use crate::observed::{Kubelet, Node, Served};
+use crate::node::{Kubelet, Node, Served};
 use crate::report::{Code, Document, Problem};
+use crate::x509::Certificate;
 
 /// How long the API is asked before anything is touched: a kubelet that cannot reach it could ask for nothing.
 /// Who gives less time to the request gives no more to this; but one answer of a busy server takes a moment.
@@ -46,7 +46,7 @@ impl Cluster {
     pub(super) fn ask(
         arguments: &cli::Apply,
         kubelet: &Kubelet,
-        console: &Console,
+        ui: &Ui,
         document: &mut Document,
     ) -> Result<Self, Problem> {
         let (least, most) = PREFLIGHT_DEADLINE;
@@ -70,12 +70,7 @@ impl Cluster {
             .and_then(|pem| Certificate::from_pem(&pem).ok());
         let node = api
             .node(end)
-            .map_err(|error| {
-                console.warn(
-                    document,
-                    format!("cannot get Node {}: {error}", api.node_name()),
-                )
-            })
+            .map_err(|error| ui.warn(format!("cannot get Node {}: {error}", api.node_name())))
             .ok();
         let kept = on_disk.filter(|certificate| {
             node.as_ref().is_some_and(|node| {
@@ -85,11 +80,9 @@ impl Cluster {
         if kept.is_none() {
             node.iter()
                 .flat_map(Node::why_no_request)
-                .for_each(|reason| console.warn(document, reason));
+                .for_each(|reason| ui.warn(reason));
             if let (pending @ 1.., 0) = listing.others {
-                console.warn(
-                    document,
-                    format!("{pending} requests of other nodes are Pending and none was approved: is anybody approving them?"),
+                ui.warn(format!("{pending} requests of other nodes are Pending and none was approved: is anybody approving them?"),
                 );
             }
         }

@@ -6,8 +6,8 @@ use crate::apply::Watched;
 use crate::cli;
 use crate::commands::request;
 use crate::csr::State;
-use crate::host::api::ApiError;
-use crate::observed::Node;
+use crate::host::kube::ApiError;
+use crate::node::Node;
 use crate::report::{CertificateReport, Code, Document, Problem};
 
 use super::issue;
@@ -21,7 +21,7 @@ impl Run<'_> {
     pub(super) fn tell_stale(&self, watched: &Watched, document: &mut Document) {
         if let (Some(current), Some(cluster)) = (&watched.request, &self.cluster) {
             let stale = cluster.listing.pending_besides(Some(&current.name));
-            request::warn_of_stale(&stale, self.console, document);
+            request::warn_of_stale(&stale, self.ui, document);
         }
     }
 
@@ -38,7 +38,7 @@ impl Run<'_> {
             proved.is_ok(),
         )));
         let stale = cluster.listing.pending_besides(Some(&ready.request.name));
-        request::warn_of_stale(&stale, self.console, document);
+        request::warn_of_stale(&stale, self.ui, document);
         let another = cluster
             .api
             .requests(Instant::now() + ASK_AGAIN)
@@ -48,7 +48,7 @@ impl Run<'_> {
             .filter(|newest| !cluster.listing.known.contains(&newest.name));
         let problem = match (proved, &another) {
             (Ok(()), None) => {
-                self.console.say(&format!(
+                self.ui.say(&format!(
                     "port {port} serves the certificate of {} on every address, valid until {}; the kubelet made no request of its own",
                     ready.request.name, ready.certificate.not_after
                 ));
@@ -105,7 +105,7 @@ impl Run<'_> {
                 Some(Some(CertificateReport::new(&served.certificate, verified)));
         }
         if let (Some(kept), None) = (&cluster.kept, request) {
-            self.console.say(&format!(
+            self.ui.say(&format!(
                 "the kubelet keeps the serving certificate that it has, valid until {}; no request is coming",
                 kept.not_after
             ));
@@ -126,7 +126,7 @@ impl Run<'_> {
         };
         if done {
             if let (cli::Wait::Issued, Ok(served)) = (wait, &served) {
-                self.console.say(&format!(
+                self.ui.say(&format!(
                     "port {port} serves a certificate of {}, valid until {}, and it verifies",
                     served.certificate.issuer, served.certificate.not_after
                 ));

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::apply::Locks;
 use crate::cli;
 use crate::commands::node::{self, Need, When};
-use crate::commands::{Console, diff, files};
+use crate::commands::{Ui, diff, files};
 use crate::host::files::FileCause;
 use crate::host::{clock, environment, process, systemd};
 use crate::kubelet::Bootstrap;
@@ -42,7 +42,7 @@ pub(super) fn is_kubelets_start() -> bool {
 
 /// Whether this process is that of `systemd/kubelet-tls.service`, and the last word on this node was that it be left
 /// alone: a unit keeps what somebody has decided, and never tries anew what was put back.
-pub(super) fn is_unwanted_service(ledger: &Ledger, wanted: Bootstrap, console: &Console) -> bool {
+pub(super) fn is_unwanted_service(ledger: &Ledger, wanted: Bootstrap, ui: &Ui) -> bool {
     let Some(receipt) = ledger
         .receipt()
         .filter(|_| process::is_part_of(SERVICE).unwrap_or(false))
@@ -54,7 +54,7 @@ pub(super) fn is_unwanted_service(ledger: &Ledger, wanted: Bootstrap, console: &
         State::Done | State::Started => receipt.wanted != Some(wanted),
     };
     if decided && let Verdict::LeaveAlone(why) = judge(receipt, wanted, 0, Timestamp::MIN) {
-        leave_alone(&why, console);
+        leave_alone(&why, ui);
     }
     decided
 }
@@ -63,11 +63,7 @@ pub(super) fn is_unwanted_service(ledger: &Ledger, wanted: Bootstrap, console: &
 ///
 /// # Errors
 /// What kept it from its end.
-pub(super) fn run(
-    arguments: &cli::Apply,
-    console: &Console,
-    document: &mut Document,
-) -> Result<(), Problem> {
+pub(super) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     if arguments.restart != cli::Restart::Never || !arguments.selection.kubeadm_config.is_empty() {
         return Err(Problem::new(
             Code::Refused,
@@ -77,8 +73,8 @@ pub(super) fn run(
     }
     let wanted = node::wanted(&arguments.selection);
     // A kubelet that waits for `kubeadm join` has no file to lock.
-    if Ledger::open(None, console, document)?.receipt().is_none() {
-        leave_alone("nobody has applied the change on this node", console);
+    if Ledger::open(None, ui, document)?.receipt().is_none() {
+        leave_alone("nobody has applied the change on this node", ui);
         return Ok(());
     }
     let located = node::locate(None, Need::Unit, When::NextStart)?;
@@ -92,21 +88,21 @@ pub(super) fn run(
             ),
             _ => node::unreadable(&error, true),
         })?;
-    let ledger = Ledger::open(None, console, document)?;
+    let ledger = Ledger::open(None, ui, document)?;
     let restarts = located.unit.as_ref().map_or(0, |unit| unit.n_restarts);
     let Some(receipt) = ledger.receipt().cloned() else {
         return Ok(());
     };
     match judge(&receipt, wanted, restarts, clock::timestamp()) {
         Verdict::LeaveAlone(why) => {
-            leave_alone(&why, console);
+            leave_alone(&why, ui);
             Ok(())
         }
-        Verdict::PutBack => put_back(&receipt, &locks, ledger, arguments, console, document),
+        Verdict::PutBack => put_back(&receipt, &locks, ledger, arguments, ui, document),
         Verdict::Make(trial) => {
-            let kubelet = located.read(console, document)?;
+            let kubelet = located.read(ui, document)?;
             let plan = Plan {
-                edits: vec![node::edit(&kubelet, wanted, console, document)?],
+                edits: vec![node::edit(&kubelet, wanted, ui, document)?],
                 restart: Restart::No,
             };
             let work = Work {
@@ -117,7 +113,7 @@ pub(super) fn run(
                 restarts,
                 dry_run: arguments.dry_run,
             };
-            work.make(trial, console, document)
+            work.make(trial, ui, document)
         }
     }
 }
@@ -188,12 +184,7 @@ struct Work {
 }
 
 impl Work {
-    fn make(
-        mut self,
-        earlier: Earlier,
-        console: &Console,
-        document: &mut Document,
-    ) -> Result<(), Problem> {
+    fn make(mut self, earlier: Earlier, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
         let changes = self.plan.changes();
         if changes {
             self.ledger.inspect()?;
@@ -204,8 +195,8 @@ impl Work {
         self.plan
             .edits
             .iter()
-            .for_each(|edit| diff::show_text(edit, console));
-        tell_unchanged(&self.plan, self.wanted, console);
+            .for_each(|edit| diff::show_text(edit, ui));
+        tell_unchanged(&self.plan, self.wanted, ui);
         report_edits(&self.plan, document);
         document.changed = Some(changes);
         if self.dry_run {
@@ -213,7 +204,7 @@ impl Work {
         }
         if !changes {
             if earlier == Earlier::Lived {
-                self.ledger.end(End::Made, console, document);
+                self.ledger.end(End::Made, ui, document);
             }
             return Ok(());
         }
@@ -225,7 +216,7 @@ impl Work {
         self.locks
             .edit(&self.plan)
             .map_err(|failure| edit_problem(&failure, document))?;
-        console.say("the kubelet that starts now reads it; should it end by itself, its next start puts the file back");
+        ui.say("the kubelet that starts now reads it; should it end by itself, its next start puts the file back");
         Ok(())
     }
 }
@@ -235,7 +226,7 @@ fn put_back(
     locks: &Locks,
     mut ledger: Ledger,
     arguments: &cli::Apply,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     let edits: Vec<Edit> = receipt
@@ -251,13 +242,9 @@ fn put_back(
         edits,
         restart: Restart::No,
     };
-    console.warn(
-        document,
-        "the kubelet ended by itself soon after its start had made this change again, so it is put back: kubelet-tls apply, to try it under watch",
+    ui.warn("the kubelet ended by itself soon after its start had made this change again, so it is put back: kubelet-tls apply, to try it under watch",
     );
-    plan.edits
-        .iter()
-        .for_each(|edit| diff::show_text(edit, console));
+    plan.edits.iter().for_each(|edit| diff::show_text(edit, ui));
     report_edits(&plan, document);
     document.changed = Some(plan.changes());
     document.rolled_back = Some(true);
@@ -267,12 +254,12 @@ fn put_back(
     locks
         .edit(&plan)
         .map_err(|failure| edit_problem(&failure, document))?;
-    ledger.end(End::Undone, console, document);
+    ledger.end(End::Undone, ui, document);
     Ok(())
 }
 
-fn leave_alone(why: &str, console: &Console) {
-    console.say(&format!(
+fn leave_alone(why: &str, ui: &Ui) {
+    ui.say(&format!(
         "left alone: {why}; to have the change made, and kept from then on: kubelet-tls apply"
     ));
 }

@@ -6,17 +6,17 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::certificate::{Certificate, Names, requested_key};
 use crate::cli;
-use crate::commands::{Console, files, request};
+use crate::commands::{Ui, files, request};
 use crate::csr::{Held, Request, State, requestor_of};
-use crate::host::api::{Api, ApiError, Sight};
 use crate::host::key::Key;
+use crate::host::kube::{Api, ApiError, Sight};
 use crate::host::signals::Interrupts;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, tls};
-use crate::observed::Node;
+use crate::node::Node;
 use crate::report::{Code, CsrReport, Document, Problem};
+use crate::x509::{Certificate, Names, requested_key};
 
 use super::cluster::{Cluster, Open};
 
@@ -46,7 +46,7 @@ pub(super) struct Issue<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) state: &'a StateDirectory,
     pub(super) arguments: &'a cli::Apply,
-    pub(super) console: &'a Console,
+    pub(super) ui: &'a Ui,
 }
 
 impl Issue<'_> {
@@ -69,7 +69,7 @@ impl Issue<'_> {
         };
         self.tell(&held.request, document);
         if held.request.state == State::Pending && self.arguments.wait() != cli::Wait::Issued {
-            self.console.say(
+            self.ui.say(
                 "nothing is switched yet; after its approval the same command goes on from there",
             );
             return Ok(Progress::Waiting);
@@ -125,7 +125,7 @@ impl Issue<'_> {
             return Ok(None);
         };
         let Some(held) = self.find(&key, end)? else {
-            self.console.say("the request of an earlier run is gone, as old ones are after a while; making a new one");
+            self.ui.say("the request of an earlier run is gone, as old ones are after a while; making a new one");
             return Ok(None);
         };
         let name = &held.request.name;
@@ -137,7 +137,7 @@ impl Issue<'_> {
             }
             _ => return Ok(Some((key, held))),
         };
-        self.console.say(&format!(
+        self.ui.say(&format!(
             "{name}, of an earlier run, {lost}; making a new one"
         ));
         Ok(None)
@@ -192,11 +192,11 @@ impl Issue<'_> {
     fn tell(&self, request: &Request, document: &mut Document) {
         document.csr = Some(Some(CsrReport::from(request)));
         if request.state == State::Pending {
-            self.console.name(&request.name);
+            self.ui.name(&request.name);
         }
-        self.console.say(&request::describe(request));
+        self.ui.say(&request::describe(request));
         if let Some((why, command)) = request::next_step(request) {
-            self.console.say(&format!("{why}: {command}"));
+            self.ui.say(&format!("{why}: {command}"));
         }
     }
 
@@ -218,25 +218,24 @@ impl Issue<'_> {
             if interrupts.received().is_some() {
                 break "interrupted".to_owned();
             }
-            self.console
-                .wait_for(request::lacking_in(state, &made.name));
+            self.ui.wait_for(request::lacking_in(state, &made.name));
             match next(&sights) {
                 Some(Sight::Request(request)) if request.name == made.name => {
                     if request.state != state {
-                        self.console.say(&request::describe(&request));
+                        self.ui.say(&request::describe(&request));
                     }
                     document.csr = Some(Some(CsrReport::from(&request)));
                     state = request.state;
                     match state {
                         State::Issued => {
-                            self.console.waited();
+                            self.ui.waited();
                             return self.held(&made.name);
                         }
                         State::Denied | State::Failed => return Err(self.lost(&request)),
                         State::Pending | State::Approved => {}
                     }
                 }
-                Some(Sight::Trouble(error)) => self.console.detail(&error.to_string()),
+                Some(Sight::Trouble(error)) => self.ui.detail(&error.to_string()),
                 Some(_) | None => {}
             }
             if Instant::now() >= end {
@@ -330,7 +329,7 @@ impl Issue<'_> {
     /// The key is of no more use.
     fn forget(&self) {
         if let Err(error) = self.state.remove_key() {
-            self.console.say(&error.to_string());
+            self.ui.say(&error.to_string());
         }
     }
 }
@@ -391,7 +390,7 @@ pub(super) fn served_everywhere(
                         served.certificate.issuer
                     ));
                 }
-                Err(error @ crate::observed::NotServed::NoCertificate) => {
+                Err(error @ crate::node::NotServed::NoCertificate) => {
                     wrong = Some(format!("{address}: {error}"));
                 }
                 Err(error) => silent = Some(format!("{address}: {error}")),

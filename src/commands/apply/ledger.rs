@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::commands::{Console, files};
+use crate::commands::{Ui, files};
 use crate::host::files::FileError;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, store};
@@ -49,7 +49,7 @@ impl Ledger {
     /// When the receipt is there and cannot be read.
     pub(in crate::commands) fn open(
         root: Option<&Path>,
-        console: &Console,
+        ui: &Ui,
         document: &mut Document,
     ) -> Result<Self, Problem> {
         let state = StateDirectory::of(root);
@@ -57,17 +57,17 @@ impl Ledger {
         let receipt = match bytes.map(|bytes| Receipt::parse(&bytes)) {
             Some(Ok(receipt)) => Some(receipt),
             Some(Err(error)) => {
-                console.warn(
-                    document,
-                    format!("{} is of no use: {error}", state.receipt_path().display()),
-                );
+                ui.warn(format!(
+                    "{} is of no use: {error}",
+                    state.receipt_path().display()
+                ));
                 None
             }
             None => None,
         };
         let cut_off = match &receipt {
             Some(receipt) if matches!(receipt.state, State::Started | State::RollingBack) => {
-                Self::cut_off(receipt, console, document)
+                Self::cut_off(receipt, ui, document)
             }
             _ => CutOff::No,
         };
@@ -78,7 +78,7 @@ impl Ledger {
         })
     }
 
-    fn cut_off(receipt: &Receipt, console: &Console, document: &mut Document) -> CutOff {
+    fn cut_off(receipt: &Receipt, ui: &Ui, document: &mut Document) -> CutOff {
         let standing = receipt.standing(read);
         let mut made = Vec::new();
         for standing in &standing {
@@ -99,9 +99,7 @@ impl Ledger {
         } else {
             // What the kubelet's own start has edited, kubeadm may write anew any day.
             if receipt.trial.is_none() {
-                console.warn(
-                    document,
-                    format!("a run of {} was cut off, and its files were edited since; they are taken as they are", receipt.started),
+                ui.warn(format!("a run of {} was cut off, and its files were edited since; they are taken as they are", receipt.started),
                 );
             }
             CutOff::No
@@ -213,7 +211,7 @@ impl Ledger {
     }
 
     /// Writes down how the run, begun now or cut off before, ended.
-    pub(super) fn end(&mut self, end: End, console: &Console, document: &mut Document) {
+    pub(super) fn end(&mut self, end: End, ui: &Ui, document: &mut Document) {
         // Of a run that was cut off before its edits, and whose change nobody has made since, nothing stands.
         let end = match self.cut_off {
             CutOff::Unedited => End::Undone,
@@ -233,14 +231,13 @@ impl Ledger {
             && let Some(installed) = receipt.installed.take()
             && let Err(error) = store::remove(&installed)
         {
-            console.warn(document, error.to_string());
+            ui.warn(error.to_string());
             receipt.installed = Some(installed);
         }
         if let Err(error) = self.state.write_receipt(&receipt.to_bytes()) {
-            console.warn(
-                document,
-                format!("{error}; the next run will take this one for cut off"),
-            );
+            ui.warn(format!(
+                "{error}; the next run will take this one for cut off"
+            ));
         }
         self.receipt = Some(receipt);
     }
@@ -256,7 +253,7 @@ impl Ledger {
         &mut self,
         name: &str,
         invocation_id: &str,
-        console: &Console,
+        ui: &Ui,
         document: &mut Document,
     ) {
         let noted = Noted {
@@ -272,7 +269,7 @@ impl Ledger {
         };
         receipt.request = Some(noted);
         if let Err(error) = self.state.write_receipt(&receipt.to_bytes()) {
-            console.warn(document, error.to_string());
+            ui.warn(error.to_string());
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::cli;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
-use crate::observed::Kubelet;
+use crate::node::Kubelet;
 use crate::plan::{Edit, Plan, Reason, Restart, Target};
 use crate::report::{Code, Document, EditReport, Problem, RestartReport};
 
@@ -27,17 +27,13 @@ pub(super) use self::task::{Act, Task};
 use self::cluster::Cluster;
 use self::ledger::{CutOff, End};
 use super::node::{self, Need, When};
-use super::{Console, diff, files};
+use super::{Ui, diff, files};
 
 /// Runs the verb.
 ///
 /// # Errors
 /// What kept it from its end; the document says how far it came.
-pub(crate) fn run(
-    arguments: &cli::Apply,
-    console: &Console,
-    document: &mut Document,
-) -> Result<(), Problem> {
+pub(crate) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     document.changed = Some(false);
     document.dry_run = Some(arguments.dry_run);
     if arguments.selection.files.is_empty() {
@@ -45,23 +41,19 @@ pub(crate) fn run(
         document.csr = Some(None);
         document.certificate = Some(None);
         document.rolled_back = Some(false);
-        run_node(arguments, console, document)
+        run_node(arguments, ui, document)
     } else {
-        run_files(arguments, console, document)
+        run_files(arguments, ui, document)
     }
 }
 
 /// Files alone: no systemd, no API, no root.
-fn run_files(
-    arguments: &cli::Apply,
-    console: &Console,
-    document: &mut Document,
-) -> Result<(), Problem> {
+fn run_files(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     let interrupts = Interrupts::hold();
     let paths = &arguments.selection.files;
     node::at_most_one_standard(paths)?;
     let piped = paths.iter().any(|path| path.as_os_str() == files::STANDARD);
-    if piped && console.wants_document() {
+    if piped && ui.wants_document() {
         return Err(Problem::new(
             Code::Usage,
             "cannot print a document: standard output holds the result of -",
@@ -78,7 +70,7 @@ fn run_files(
     let wanted = node::wanted(&arguments.selection);
     let edits = paths
         .iter()
-        .map(|path| files::of_file(path, wanted, console, document))
+        .map(|path| files::of_file(path, wanted, ui, document))
         .collect::<Result<_, _>>()?;
     let plan = Plan {
         edits,
@@ -89,12 +81,12 @@ fn run_files(
         .map_err(|error| files::problem_of(&error))?;
     for edit in &plan.edits {
         if piped {
-            console.diff_aside(&edit.diff());
+            ui.diff_aside(&edit.diff());
         } else {
-            diff::show(edit, console);
+            diff::show(edit, ui);
         }
     }
-    tell_unchanged(&plan, wanted, console);
+    tell_unchanged(&plan, wanted, ui);
     report_edits(&plan, document);
     if !arguments.dry_run {
         // All of them or none.
@@ -114,21 +106,16 @@ fn run_files(
         } else {
             &edit.after
         };
-        console
-            .result(bytes)
+        ui.result(bytes)
             .map_err(|error| Problem::new(Code::Io, format!("cannot write -: {error}")))?;
     }
     Ok(())
 }
 
 /// This node.
-fn run_node(
-    arguments: &cli::Apply,
-    console: &Console,
-    document: &mut Document,
-) -> Result<(), Problem> {
+fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     if arguments.selection.root.is_none() && drop_in::is_kubelets_start() {
-        return drop_in::run(arguments, console, document);
+        return drop_in::run(arguments, ui, document);
     }
     let interrupts = Interrupts::hold();
     let selection = &arguments.selection;
@@ -149,8 +136,8 @@ fn run_node(
     let locks = Locks::of(paths.map(PathBuf::as_path))
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
-    let mut ledger = Ledger::open(root, console, document)?;
-    if drop_in::is_unwanted_service(&ledger, node::wanted(selection), console) {
+    let mut ledger = Ledger::open(root, ui, document)?;
+    if drop_in::is_unwanted_service(&ledger, node::wanted(selection), ui) {
         return Ok(());
     }
     if let CutOff::Partly(edits) = &ledger.cut_off {
@@ -158,18 +145,18 @@ fn run_node(
         if !arguments.dry_run {
             interrupts.commit();
         }
-        undo_part(edits, &locks, &mut ledger, arguments, console, document)?;
+        undo_part(edits, &locks, &mut ledger, arguments, ui, document)?;
     }
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
-    let kubelet = node::locate(root, need, When::NextStart)?.read(console, document)?;
+    let kubelet = node::locate(root, need, When::NextStart)?.read(ui, document)?;
     let wanted = node::wanted(selection);
-    let mut edits = vec![node::edit(&kubelet, wanted, console, document)?];
+    let mut edits = vec![node::edit(&kubelet, wanted, ui, document)?];
     for path in &selection.kubeadm_config {
-        edits.push(files::of_kubeadm(path, wanted, console, document)?);
+        edits.push(files::of_kubeadm(path, wanted, ui, document)?);
     }
     let made = !edits.iter().any(Edit::changes) && matches!(ledger.cut_off, CutOff::Edited(_));
     if made && let CutOff::Edited(cut_off) = &ledger.cut_off {
-        console.say(match ledger.receipt().and_then(|receipt| receipt.trial) {
+        ui.say(match ledger.receipt().and_then(|receipt| receipt.trial) {
             Some(_) => "the kubelet's own start has made this change; proving it",
             None => "an earlier run was cut off after it had made this change; completing it",
         });
@@ -183,7 +170,7 @@ fn run_node(
     // Without a restart a change is read at the next start, and until then no request can come.
     let asks = asks && (restarts || (!node_changes && !stale && kubelet.started.is_some()));
     let mut cluster = if asks {
-        Some(Cluster::ask(arguments, &kubelet, console, document)?)
+        Some(Cluster::ask(arguments, &kubelet, ui, document)?)
     } else {
         None
     };
@@ -220,7 +207,7 @@ fn run_node(
             &mut ledger,
             arguments,
             &interrupts,
-            console,
+            ui,
             document,
         )?;
     }
@@ -231,10 +218,8 @@ fn run_node(
         .inspect(&plan)
         .map_err(|error| files::problem_of(&error))?;
 
-    plan.edits
-        .iter()
-        .for_each(|edit| diff::show_text(edit, console));
-    tell_unchanged(&plan, wanted, console);
+    plan.edits.iter().for_each(|edit| diff::show_text(edit, ui));
+    tell_unchanged(&plan, wanted, ui);
     report_edits(&plan, document);
     if restart != Restart::No {
         let planned = RestartReport {
@@ -263,7 +248,7 @@ fn run_node(
             cluster,
             state: ledger.state(),
             arguments,
-            console,
+            ui,
         };
         match issue.run(&interrupts, document)? {
             issue::Progress::Waiting => return Ok(()),
@@ -275,7 +260,7 @@ fn run_node(
     }
     let run = Run {
         task: Task::of(arguments),
-        console,
+        ui,
         gate,
         plan,
         made,
@@ -296,14 +281,14 @@ fn undo_part(
     locks: &Locks,
     ledger: &mut Ledger,
     arguments: &cli::Apply,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     if arguments.dry_run {
-        console.say("an earlier run was cut off between two edits; its first is undone before anything else");
+        ui.say("an earlier run was cut off between two edits; its first is undone before anything else");
         return Ok(());
     }
-    console.say("an earlier run was cut off between two edits; undoing the first, to begin anew");
+    ui.say("an earlier run was cut off between two edits; undoing the first, to begin anew");
     let made = Plan {
         edits,
         restart: Restart::No,
@@ -311,7 +296,7 @@ fn undo_part(
     locks
         .edit(&made.inverse())
         .map_err(|failure| edit_problem(&failure, document))?;
-    ledger.end(End::Undone, console, document);
+    ledger.end(End::Undone, ui, document);
     ledger.cut_off = CutOff::No;
     Ok(())
 }
@@ -324,7 +309,7 @@ fn healthy_before(
     ledger: &mut Ledger,
     arguments: &cli::Apply,
     interrupts: &Interrupts,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     let Some(unit) = &kubelet.unit else {
@@ -344,7 +329,7 @@ fn healthy_before(
         CutOff::Unedited if !arguments.dry_run => {
             interrupts.commit();
             if gate.without_flags().prove_anew(unit, interrupts).is_ok() {
-                ledger.end(End::Undone, console, document);
+                ledger.end(End::Undone, ui, document);
                 return Err(Problem::new(
                     Code::Refused,
                     "cannot change serverTLSBootstrap: an earlier run was cut off while it put everything back; that is completed, and the kubelet is healthy again",
@@ -365,12 +350,12 @@ fn healthy_before(
     })
 }
 
-fn tell_unchanged(plan: &Plan, wanted: Bootstrap, console: &Console) {
+fn tell_unchanged(plan: &Plan, wanted: Bootstrap, ui: &Ui) {
     for edit in plan.edits.iter().filter(|edit| !edit.changes()) {
-        diff::tell_unchanged(edit, wanted, console);
+        diff::tell_unchanged(edit, wanted, ui);
     }
     if plan.restart == Restart::Yes(Reason::OlderThanConfig) {
-        console.say(
+        ui.say(
             "the kubelet started before its configuration was last written, so it has not read it",
         );
     }

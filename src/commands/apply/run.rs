@@ -7,13 +7,13 @@ use crate::apply::{
     Death, Gate, HEALTH_DEADLINE, Known, LOOK_AT_STATUS, Locks, Notice, Vigil, Watched,
 };
 use crate::cli;
-use crate::commands::{Console, files, node, request};
+use crate::commands::{Ui, files, node, request};
 use crate::csr::{Request, State};
-use crate::host::api::Sight;
+use crate::host::kube::Sight;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, store, systemd};
 use crate::kubelet::Bootstrap;
-use crate::observed::Kubelet;
+use crate::node::Kubelet;
 use crate::plan::{Plan, Reason, Restart};
 use crate::receipt::Installed;
 use crate::report::{Code, CsrReport, Document, Problem, RestartReport};
@@ -30,7 +30,7 @@ const TIME_TO_ASK: Duration = Duration::from_secs(15);
 /// One run of `apply` on a node, decided and not yet done.
 pub(in crate::commands) struct Run<'a> {
     pub(in crate::commands) task: Task,
-    pub(in crate::commands) console: &'a Console,
+    pub(in crate::commands) ui: &'a Ui,
     pub(in crate::commands) gate: Gate,
     pub(in crate::commands) plan: Plan,
     /// Its edits were made by an earlier run that was cut off.
@@ -72,15 +72,14 @@ impl Run<'_> {
         }
         if changes && let Err(failure) = self.locks.edit(&self.plan) {
             if failure.left.is_empty() {
-                self.ledger
-                    .end(self.task.act.failed(), self.console, document);
+                self.ledger.end(self.task.act.failed(), self.ui, document);
             }
             return Err(edit_problem(&failure, document));
         }
         document.changed = Some(self.plan.changes());
         let Some(unit) = self.kubelet.unit.clone() else {
             self.ledger
-                .end(self.task.act.succeeded(), self.console, document);
+                .end(self.task.act.succeeded(), self.ui, document);
             return Ok(());
         };
         let far = Instant::now() + HEALTH_DEADLINE + self.task.settle + self.task.timeout;
@@ -92,10 +91,8 @@ impl Run<'_> {
             )
         });
         let vigil = if restarts {
-            self.console
-                .say(&format!("restarting {}", systemd::KUBELET));
-            self.console
-                .wait_for(format!("{} to restart", systemd::KUBELET));
+            self.ui.say(&format!("restarting {}", systemd::KUBELET));
+            self.ui.wait_for(format!("{} to restart", systemd::KUBELET));
             match self.gate.restart(Some(&unit)) {
                 Ok(vigil) => vigil,
                 Err(error) => {
@@ -119,7 +116,7 @@ impl Run<'_> {
             // What an earlier run has left unproved stays so.
             if !self.made {
                 self.ledger
-                    .end(self.task.act.succeeded(), self.console, document);
+                    .end(self.task.act.succeeded(), self.ui, document);
             }
             self.tell_pending_restart();
             return Ok(());
@@ -142,24 +139,20 @@ impl Run<'_> {
         }
         if restarts {
             let settle = self.task.settle.as_secs_f64();
-            self.console.say(&format!(
+            self.ui.say(&format!(
                 "{} is healthy: it stayed up and answered for {settle} s",
                 systemd::KUBELET
             ));
         }
         self.ledger
-            .end(self.task.act.succeeded(), self.console, document);
+            .end(self.task.act.succeeded(), self.ui, document);
         // A request of an earlier `--issue-first` that was not waited for is of no more use.
         if let Err(error) = self.ledger.state().remove_key() {
-            self.console.warn(document, error.to_string());
+            self.ui.warn(error.to_string());
         }
         if let Some(request) = &watched.request {
-            self.ledger.note(
-                &request.name,
-                &watched.invocation_id,
-                self.console,
-                document,
-            );
+            self.ledger
+                .note(&request.name, &watched.invocation_id, self.ui, document);
         }
         self.tell_stale(&watched, document);
         self.conclude(&watched, document)
@@ -182,14 +175,13 @@ impl Run<'_> {
             return Ok(());
         };
         if let Err(error) = store::install(installed, &ready.pair) {
-            self.ledger
-                .end(self.task.act.failed(), self.console, document);
+            self.ledger.end(self.task.act.failed(), self.ui, document);
             return Err(files::problem_of(&error));
         }
         if let Err(error) = self.ledger.state().remove_key() {
-            self.console.warn(document, error.to_string());
+            self.ui.warn(error.to_string());
         }
-        self.console.say(&format!(
+        self.ui.say(&format!(
             "installed the certificate of {} as {}, valid until {}",
             ready.request.name,
             installed.pair.display(),
@@ -205,16 +197,16 @@ impl Run<'_> {
         sights: Option<&Receiver<Sight>>,
         interrupts: &Interrupts,
     ) -> Watched {
-        let console = self.console;
+        let ui = self.ui;
         let wait = self.task.wait;
         let port = self.kubelet.port();
         let tell = |request: &Request| {
             if request.state == State::Pending {
-                console.name(&request.name);
+                ui.name(&request.name);
             }
-            console.say(&request::describe(request));
+            ui.say(&request::describe(request));
             if let Some((why, command)) = request::next_step(request) {
-                console.say(&format!("{why}: {command}"));
+                ui.say(&format!("{why}: {command}"));
             }
         };
         let age = self
@@ -258,12 +250,12 @@ impl Run<'_> {
         let notify = |notice: Notice<'_>| {
             match notice {
                 Notice::Answers(after) => {
-                    console.say(&format!(
+                    ui.say(&format!(
                         "{} answers after {:.1} s",
                         systemd::KUBELET,
                         after.as_secs_f64()
                     ));
-                    console.wait_for(format!(
+                    ui.wait_for(format!(
                         "{} to stay healthy for {settle} s",
                         systemd::KUBELET
                     ));
@@ -274,21 +266,21 @@ impl Run<'_> {
                     *lacking.borrow_mut() = request::lacking(request);
                 }
                 Notice::Interrupted => {
-                    console.say("interrupted: completing the restart and its proof first")
+                    ui.say("interrupted: completing the restart and its proof first")
                 }
             }
             if settled.get() && wait != cli::Wait::None {
-                console.wait_for(lacking.borrow().clone());
+                ui.wait_for(lacking.borrow().clone());
             }
         };
         if settled.get() {
-            console.wait_for(lacking.borrow().clone());
+            ui.wait_for(lacking.borrow().clone());
         } else {
-            console.wait_for(format!("{} to answer", systemd::KUBELET));
+            ui.wait_for(format!("{} to answer", systemd::KUBELET));
         }
         let end = Instant::now() + self.task.timeout;
         let watched = vigil.keep(sights, known, end, interrupts, notify, enough);
-        console.waited();
+        ui.waited();
         watched
     }
 
@@ -299,7 +291,7 @@ impl Run<'_> {
         interrupts: &Interrupts,
         document: &mut Document,
     ) -> Problem {
-        self.console.waited();
+        self.ui.waited();
         self.tell_last_words(death, document);
         let task = self.task.describe();
         let refused = |rest: &str| {
@@ -312,7 +304,7 @@ impl Run<'_> {
         if !self.plan.changes() {
             return refused("no file was changed, so there is nothing to put back");
         }
-        self.console.say("putting everything back");
+        self.ui.say("putting everything back");
         if let Err(failure) = self.locks.undo(&self.plan) {
             let problem = edit_problem(&failure, document);
             document.changed = Some(true);
@@ -333,17 +325,15 @@ impl Run<'_> {
                 .is_some_and(|was| was.incarnation() == now.incarnation())
         });
         if untouched {
-            self.ledger
-                .end(self.task.act.failed(), self.console, document);
+            self.ledger.end(self.task.act.failed(), self.ui, document);
             return refused("the file was put back, and the kubelet was not touched");
         }
         let unit = self.kubelet.unit.clone().unwrap_or_default();
-        self.console
+        self.ui
             .wait_for(format!("{} to answer again", systemd::KUBELET));
         let again = self.gate.without_flags().prove_anew(&unit, interrupts);
-        self.console.waited();
-        self.ledger
-            .end(self.task.act.failed(), self.console, document);
+        self.ui.waited();
+        self.ledger.end(self.task.act.failed(), self.ui, document);
         match again {
             Ok(()) => refused("everything was put back, and the kubelet is healthy again"),
             Err(again) => {
@@ -359,9 +349,9 @@ impl Run<'_> {
 
     fn tell_last_words(&self, death: &Death, document: &mut Document) {
         if !death.journal.is_empty() {
-            self.console.say("the kubelet's last words:");
+            self.ui.say("the kubelet's last words:");
             for line in &death.journal {
-                self.console.say(&format!("  {line}"));
+                self.ui.say(&format!("  {line}"));
             }
             document.journal.extend_from_slice(&death.journal);
         }
@@ -379,9 +369,7 @@ impl Run<'_> {
             || self.plan.changes();
         let outage = self.plan.restart != Restart::No && begins && enabling && kept.is_none();
         if outage {
-            self.console.warn(
-                document,
-                format!(
+            self.ui.warn(format!(
                     "from the restart until the request is approved, port {} of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready (not so with --issue-first)",
                     self.kubelet.port()
                 ),
@@ -391,7 +379,7 @@ impl Run<'_> {
 
     fn tell_pending_restart(&self) {
         if self.task.restart == cli::Restart::Never && self.plan.changes() {
-            self.console.say("the kubelet reads it when it next starts");
+            self.ui.say("the kubelet reads it when it next starts");
         }
     }
 }

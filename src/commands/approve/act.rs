@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::approval::{Broken, Decision, Judge, Newest, quoted};
-use crate::host::api::{Admin, ApiError, escaped};
 use crate::host::clock;
+use crate::host::kube::{Admin, ApiError, escaped};
 use crate::report::Problem;
 
 use super::super::admin;

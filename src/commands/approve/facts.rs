@@ -5,10 +5,10 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use crate::approval::{Cluster, NodeObject, ServiceObject};
-use crate::host::api::{Admin, ApiError};
+use crate::host::kube::{Admin, ApiError};
 use crate::report::{Code, Document, Problem};
 
-use super::super::{Console, admin};
+use super::super::{Ui, admin};
 
 const NODES: &str = "/api/v1/nodes";
 const SERVICES: &str = "/api/v1/services";
@@ -24,7 +24,7 @@ const KUBEADM: &str = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
 /// vouched for.
 pub(super) fn look(
     api: &Admin,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
     end: Instant,
 ) -> Result<Cluster, Problem> {
@@ -65,9 +65,7 @@ pub(super) fn look(
         Err(error) => Some(error.to_string()),
     };
     if let Some(doubt) = doubt {
-        console.warn(
-            document,
-            format!("configmap/kube-system/kubeadm-config is not heeded ({doubt}): a control plane endpoint that only it names can be approved for a node that claims it"),
+        ui.warn(format!("configmap/kube-system/kubeadm-config is not heeded ({doubt}): a control plane endpoint that only it names can be approved for a node that claims it"),
         );
     }
     Ok(cluster)

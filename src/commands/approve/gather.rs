@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::approval::{Asked, Broken, Judge, Newest, quoted};
-use crate::certificate::requested_names;
 use crate::cli;
 use crate::csr::KUBELET_SERVING;
-use crate::host::api::{Admin, escaped};
+use crate::host::kube::{Admin, escaped};
 use crate::report::Problem;
+use crate::x509::requested_names;
 
 use super::super::admin;
 use super::REQUESTS;

@@ -11,7 +11,7 @@ use crate::approval::{Broken, Decision, Judge, Rule, quoted};
 use crate::cli;
 use crate::report::{ApprovalReport, Code, Document, Problem};
 
-use super::{Console, admin};
+use super::{Ui, admin};
 use act::{Act, Acted};
 use gather::{Candidate, Chosen};
 
@@ -42,7 +42,7 @@ enum Outcome {
 /// API cannot be asked.
 pub(crate) fn run(
     arguments: &cli::Approve,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     let end = Instant::now() + arguments.timeout;
@@ -50,7 +50,7 @@ pub(crate) fn run(
     document.changed = Some(false);
     document.requests = Some(Vec::new());
     let api = admin::open(&arguments.kubeconfig)?;
-    let cluster = facts::look(&api, console, document, end)?;
+    let cluster = facts::look(&api, ui, document, end)?;
     let judge = Judge {
         cluster: &cluster,
         max_duration: arguments.max_duration,
@@ -71,15 +71,15 @@ pub(crate) fn run(
                 }
             }
         };
-        report(&candidate, &outcome, console, document);
+        report(&candidate, &outcome, ui, document);
         conclusion.add(&candidate, &outcome);
         rows.push((candidate, outcome));
     }
     if arguments.dry_run {
-        console.table(&table::table(&rows));
+        ui.table(&table::table(&rows));
     }
     for name in &gathered.missing {
-        console.table(&format!("{} not found\n", kind(name)));
+        ui.table(&format!("{} not found\n", kind(name)));
         conclusion
             .missing
             .push(format!("no request is called {}", quoted(name)));
@@ -88,12 +88,9 @@ pub(crate) fn run(
         let of_node = |(candidate, _): &(Candidate, Outcome)| candidate.asked.node() == Some(node);
         if !rows.iter().any(of_node) {
             if gathered.newest.knows(node) {
-                console.say(&format!("no request of node {} is pending", quoted(node)));
+                ui.say(&format!("no request of node {} is pending", quoted(node)));
             } else if cluster.has_node(node) {
-                console.warn(
-                    document,
-                    format!("node {} has made no request", quoted(node)),
-                );
+                ui.warn(format!("node {} has made no request", quoted(node)));
             } else {
                 conclusion
                     .missing
@@ -101,7 +98,7 @@ pub(crate) fn run(
             }
         }
     }
-    conclusion.conclude(arguments, console)
+    conclusion.conclude(arguments, ui)
 }
 
 /// What is to be done about a request.
@@ -142,7 +139,7 @@ fn kind(name: &str) -> String {
 }
 
 /// Into the document, and as a line unless a table is to come.
-fn report(candidate: &Candidate, outcome: &Outcome, console: &Console, document: &mut Document) {
+fn report(candidate: &Candidate, outcome: &Outcome, ui: &Ui, document: &mut Document) {
     let name = &candidate.asked.name;
     let (approved, broken) = match outcome {
         Outcome::Approved | Outcome::Already => (true, None),
@@ -162,10 +159,10 @@ fn report(candidate: &Candidate, outcome: &Outcome, console: &Console, document:
             Outcome::Missing => "not found".to_owned(),
             Outcome::Busy => "not approved: it keeps changing".to_owned(),
         };
-        console.table(&format!("{} {word}\n", kind(name)));
+        ui.table(&format!("{} {word}\n", kind(name)));
     }
     if approved {
-        console.bare_name(&quoted(name));
+        ui.bare_name(&quoted(name));
     }
     let row = ApprovalReport {
         name: quoted(name),
@@ -218,9 +215,9 @@ impl Conclusion {
         }
     }
 
-    fn conclude(self, arguments: &cli::Approve, console: &Console) -> Result<(), Problem> {
+    fn conclude(self, arguments: &cli::Approve, ui: &Ui) -> Result<(), Problem> {
         if self.others > 0 && !arguments.dry_run {
-            console.say(&format!("{} refused", self.others));
+            ui.say(&format!("{} refused", self.others));
         }
         if let Some(first) = self.first.filter(|_| !arguments.dry_run) {
             let all = [self.refused, self.missing].concat().join("; ");

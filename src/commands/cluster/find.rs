@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use crate::commands::{Console, admin};
-use crate::host::api::Admin;
-use crate::observed::KubeletConfigMap;
+use crate::commands::{Ui, admin};
+use crate::host::kube::Admin;
+use crate::node::KubeletConfigMap;
 use crate::report::{Code, Document, Problem};
 
-use super::{problem, warn_once};
+use super::problem;
 
 /// The ConfigMap that the kubeadm of this control plane reads: by the API server's version, and where that leaves a
 /// choice, by which there is.
@@ -17,7 +17,7 @@ use super::{problem, warn_once};
 pub(super) fn find(
     admin: &Admin,
     end: Instant,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<KubeletConfigMap, Problem> {
     let minor = admin
@@ -45,7 +45,7 @@ pub(super) fn find(
                     other.target(),
                     found.target()
                 );
-                warn_once(console, document, text);
+                ui.warn(text);
             }
             Ok(found)
         }

@@ -1,10 +1,10 @@
 //! The receipt of the last `cluster apply`.
 
-use crate::commands::{Console, files};
-use crate::host::api::Keep;
+use crate::commands::{Ui, files};
 use crate::host::clock;
+use crate::host::kube::Keep;
 use crate::host::state::{StateDirectory, StateLock};
-use crate::observed::KubeletConfigMap;
+use crate::node::KubeletConfigMap;
 use crate::plan::Edit;
 use crate::receipt::{ClusterReceipt, Standing, State};
 use crate::report::{Code, Document, Problem};
@@ -24,11 +24,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When it could not be written, or another run is at work.
-    pub(super) fn open(
-        keep: Keep,
-        console: &Console,
-        document: &mut Document,
-    ) -> Result<Self, Problem> {
+    pub(super) fn open(keep: Keep, ui: &Ui, document: &mut Document) -> Result<Self, Problem> {
         let Some(state) = StateDirectory::of_clusters() else {
             return Err(Problem::new(
                 Code::Io,
@@ -47,10 +43,7 @@ impl Ledger {
             Some(Ok(receipt)) => Some(receipt),
             Some(Err(error)) => {
                 let path = state.receipt_path();
-                console.warn(
-                    document,
-                    format!("{} is of no use: {error}", path.display()),
-                );
+                ui.warn(format!("{} is of no use: {error}", path.display()));
                 None
             }
             None => None,
@@ -103,7 +96,7 @@ impl Ledger {
     }
 
     /// Writes down how it ended. Not in a dry run.
-    pub(super) fn end(&mut self, state: State, console: &Console, document: &mut Document) {
+    pub(super) fn end(&mut self, state: State, ui: &Ui, document: &mut Document) {
         let other = self
             .receipt
             .as_ref()
@@ -113,24 +106,19 @@ impl Ledger {
         };
         let receipt = receipt.at(state);
         if let Err(problem) = self.write(receipt) {
-            console.warn(document, problem.message);
+            ui.warn(problem.message);
         }
     }
 
     /// Writes down that what this run began was not done; what an earlier one has left unclear stays so.
-    pub(super) fn abandon(&mut self, state: State, console: &Console, document: &mut Document) {
+    pub(super) fn abandon(&mut self, state: State, ui: &Ui, document: &mut Document) {
         if self.begun {
-            self.end(state, console, document);
+            self.end(state, ui, document);
         }
     }
 
     /// Nothing was to be changed: if a run was cut off after its change was made, that change is done now.
-    pub(super) fn settle(
-        &mut self,
-        seen: &KubeletConfigMap,
-        console: &Console,
-        document: &mut Document,
-    ) {
+    pub(super) fn settle(&mut self, seen: &KubeletConfigMap, ui: &Ui, document: &mut Document) {
         let text = seen.text.as_deref().unwrap_or_default().as_bytes();
         let made = self.receipt.as_ref().is_some_and(|receipt| {
             let change = receipt.change();
@@ -140,7 +128,7 @@ impl Ledger {
                     .is_some_and(|(_, change)| matches!(change.standing(text), Standing::After(_)))
         });
         if made {
-            self.end(State::Done, console, document);
+            self.end(State::Done, ui, document);
         }
     }
 }

@@ -9,16 +9,17 @@ mod write;
 use std::time::{Duration, Instant};
 
 use crate::cli::{self, ClusterVerb};
-use crate::host::api::{Admin, ApiError, Keep};
-use crate::kubelet::{self, Bootstrap, FileKind};
-use crate::observed::KubeletConfigMap;
+use crate::edit::FileKind;
+use crate::host::kube::{Admin, ApiError, Keep};
+use crate::kubelet::Bootstrap;
+use crate::node::KubeletConfigMap;
 use crate::plan::{Edit, Target};
 use crate::receipt::State;
 use crate::report::{Code, Document, EditReport, Problem};
 
 use self::ledger::Ledger;
 use self::write::{Outcome, Writer};
-use super::{Console, admin, diff, files};
+use super::{Ui, admin, diff, files};
 
 pub(crate) use rollback::run as roll_back;
 
@@ -31,38 +32,34 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// [`Code::Negative`] when `cluster diff` finds differences; else what kept it from its end.
 pub(crate) fn run(
     arguments: &cli::Cluster,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     document.changed = Some(false);
     match &arguments.verb {
-        ClusterVerb::Diff(arguments) => show(arguments, console, document),
+        ClusterVerb::Diff(arguments) => show(arguments, ui, document),
         ClusterVerb::Apply(arguments) => {
             document.dry_run = Some(arguments.dry_run);
-            apply(arguments, console, document)
+            apply(arguments, ui, document)
         }
     }
 }
 
-fn show(
-    arguments: &cli::ClusterDiff,
-    console: &Console,
-    document: &mut Document,
-) -> Result<(), Problem> {
+fn show(arguments: &cli::ClusterDiff, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     let wanted = wanted(arguments.disable);
     let admin = admin::open(&arguments.kubeconfig)?;
-    let seen = find::find(&admin, Instant::now() + DEADLINE, console, document)?;
-    let edit = edit(&seen, wanted, console, document)?;
-    diff::show(&edit, console);
+    let seen = find::find(&admin, Instant::now() + DEADLINE, ui, document)?;
+    let edit = edit(&seen, wanted, ui, document)?;
+    diff::show(&edit, ui);
     report(&edit, document);
     document.changed = Some(edit.changes());
     if edit.changes() {
-        warn_before(&seen, wanted, console, document);
+        warn_before(&seen, wanted, ui, document);
         if let Err(problem) = writable(&seen) {
-            warn_once(console, document, problem.message);
+            ui.warn(problem.message);
         }
     }
-    nodes::tell(&admin, wanted, console, document);
+    nodes::tell(&admin, wanted, ui, document);
     if edit.changes() {
         Err(Problem::new(Code::Negative, ""))
     } else {
@@ -70,28 +67,24 @@ fn show(
     }
 }
 
-fn apply(
-    arguments: &cli::ClusterApply,
-    console: &Console,
-    document: &mut Document,
-) -> Result<(), Problem> {
+fn apply(arguments: &cli::ClusterApply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     let wanted = wanted(arguments.disable);
     let admin = admin::open(&arguments.kubeconfig)?;
     let end = Instant::now() + DEADLINE;
-    let seen = find::find(&admin, end, console, document)?;
+    let seen = find::find(&admin, end, ui, document)?;
     let keep = keep(arguments.dry_run);
-    let mut ledger = Ledger::open(keep, console, document)?;
+    let mut ledger = Ledger::open(keep, ui, document)?;
     let writer = Writer {
         admin: &admin,
-        console,
+        ui,
         keep,
         end,
     };
     let decide = |seen: &KubeletConfigMap, document: &mut Document| {
-        let edit = edit(seen, wanted, console, document)?;
+        let edit = edit(seen, wanted, ui, document)?;
         if edit.changes() {
             writable(seen)?;
-            warn_before(seen, wanted, console, document);
+            warn_before(seen, wanted, ui, document);
         }
         Ok(edit)
     };
@@ -100,29 +93,29 @@ fn apply(
     let written = writer.write(seen, decide, &mut record, document);
     match written {
         Ok(Outcome::Written(edit)) => {
-            ledger.end(State::Done, console, document);
+            ledger.end(State::Done, ui, document);
             document.changed = Some(true);
-            tell_written(&edit, keep, console);
+            tell_written(&edit, keep, ui);
         }
         Ok(Outcome::Unchanged(seen, edit)) => {
             report(&edit, document);
-            ledger.settle(&seen, console, document);
-            diff::tell_unchanged(&edit, wanted, console);
+            ledger.settle(&seen, ui, document);
+            diff::tell_unchanged(&edit, wanted, ui);
         }
         Err(failure) => {
             if !failure.unsure {
-                ledger.abandon(State::PutBack, console, document);
+                ledger.abandon(State::PutBack, ui, document);
             }
             return Err(failure.problem);
         }
     }
-    nodes::tell(&admin, wanted, console, document);
+    nodes::tell(&admin, wanted, ui, document);
     Ok(())
 }
 
-fn tell_written(edit: &Edit, keep: Keep, console: &Console) {
+fn tell_written(edit: &Edit, keep: Keep, ui: &Ui) {
     let target = &edit.target;
-    console.say(&match keep {
+    ui.say(&match keep {
         Keep::Yes => format!(
             "{target}: changed; nodes that join and nodes that are upgraded get it from there"
         ),
@@ -137,7 +130,7 @@ fn tell_written(edit: &Edit, keep: Keep, console: &Console) {
 fn edit(
     seen: &KubeletConfigMap,
     wanted: Bootstrap,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<Edit, Problem> {
     let target = seen.target();
@@ -149,11 +142,11 @@ fn edit(
         .advise("kubeadm init phase upload-config kubelet writes it anew")
         .hint(get(seen)));
     };
-    let edited = kubelet::edit(text.as_bytes(), FileKind::Kubelet, wanted)
+    let edited = crate::edit::edit(text.as_bytes(), FileKind::Kubelet, wanted)
         .map_err(|refusal| files::refused(&target, &refusal, files::Whose::Node))?;
     for warning in edited.warnings {
         let place = at(&target, warning.position);
-        warn_once(console, document, format!("{place}: {}", warning.message));
+        ui.warn(format!("{place}: {}", warning.message));
     }
     Ok(Edit {
         target,
@@ -182,22 +175,17 @@ fn writable(seen: &KubeletConfigMap) -> Result<(), Problem> {
 }
 
 /// What follows from the change, and who may undo it.
-fn warn_before(
-    seen: &KubeletConfigMap,
-    wanted: Bootstrap,
-    console: &Console,
-    document: &mut Document,
-) {
+fn warn_before(seen: &KubeletConfigMap, wanted: Bootstrap, ui: &Ui, document: &mut Document) {
     if wanted == Bootstrap::Enabled {
         let text = "a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved";
-        warn_once(console, document, text.to_owned());
+        ui.warn(text.to_owned());
     }
     for keeper in &seen.keepers {
         let text = format!(
             "{} may be written anew by {keeper}: make the change where that has it from too",
             seen.target()
         );
-        warn_once(console, document, text);
+        ui.warn(text);
     }
 }
 
@@ -206,13 +194,6 @@ fn at(target: &Target, position: Option<crate::yaml::Position>) -> String {
         || target.to_string(),
         |at| format!("{target}:{}:{}", at.line, at.column),
     )
-}
-
-/// A ConfigMap that is read anew is judged anew; what was said of it is not said again.
-fn warn_once(console: &Console, document: &mut Document, text: String) {
-    if !document.warnings.contains(&text) {
-        console.warn(document, text);
-    }
 }
 
 /// The command that shows it.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::commands::{Console, admin};
-use crate::host::api::Admin;
+use crate::commands::{Ui, admin};
+use crate::host::kube::Admin;
 use crate::kubelet::Bootstrap;
 use crate::report::{Document, NodeReport};
 
@@ -16,13 +16,13 @@ const NAMED: usize = 20;
 
 /// Asks every node's kubelet what it runs with, as far as that is permitted and there is time, and says where the change
 /// is still to be made. Nothing that goes wrong here is an error.
-pub(super) fn tell(admin: &Admin, wanted: Bootstrap, console: &Console, document: &mut Document) {
+pub(super) fn tell(admin: &Admin, wanted: Bootstrap, ui: &Ui, document: &mut Document) {
     let end = Instant::now() + BUDGET;
     let names = match admin.node_names(end) {
         Ok(names) => names,
         Err(error) => {
             let problem = admin::problem("list", "nodes", &error);
-            console.warn(document, unasked(problem.message));
+            ui.warn(unasked(problem.message));
             return;
         }
     };
@@ -37,12 +37,12 @@ pub(super) fn tell(admin: &Admin, wanted: Bootstrap, console: &Console, document
             Some(Ok(value)) => Some(value),
             Some(Err(error)) if error.is_forbidden() => {
                 let problem = admin::problem("get", "nodes/proxy", &error);
-                console.warn(document, unasked(problem.message));
+                ui.warn(unasked(problem.message));
                 asking = false;
                 None
             }
             Some(Err(error)) => {
-                console.detail(&format!("{name}: {error}"));
+                ui.detail(&format!("{name}: {error}"));
                 silent.push(name.clone());
                 None
             }
@@ -53,7 +53,7 @@ pub(super) fn tell(admin: &Admin, wanted: Bootstrap, console: &Console, document
             server_tls_bootstrap: value,
         });
     }
-    summarize(&reports, &silent, wanted, console);
+    summarize(&reports, &silent, wanted, ui);
     document.nodes = Some(reports);
 }
 
@@ -61,7 +61,7 @@ fn unasked(message: String) -> String {
     format!("{message}; which nodes run without the change is not known")
 }
 
-fn summarize(reports: &[NodeReport], silent: &[String], wanted: Bootstrap, console: &Console) {
+fn summarize(reports: &[NodeReport], silent: &[String], wanted: Bootstrap, ui: &Ui) {
     let (value, again) = match wanted {
         Bootstrap::Enabled => (true, "kubelet-tls apply"),
         Bootstrap::Disabled => (false, "kubelet-tls apply --disable"),
@@ -77,29 +77,29 @@ fn summarize(reports: &[NodeReport], silent: &[String], wanted: Bootstrap, conso
         .collect();
     let total = reports.len();
     if !lacking.is_empty() {
-        console.say(&format!(
+        ui.say(&format!(
             "{} of {total} nodes run without the change: {}",
             lacking.len(),
             some(&lacking)
         ));
-        console.say(&format!("on each of them, as root: {again}"));
+        ui.say(&format!("on each of them, as root: {again}"));
     } else if answered == total && total > 0 {
-        console.say(&format!(
+        ui.say(&format!(
             "all {total} nodes run with serverTLSBootstrap: {value}"
         ));
     }
     if !silent.is_empty() {
         let names: Vec<&str> = silent.iter().map(String::as_str).collect();
-        console.say(&format!(
+        ui.say(&format!(
             "{} of {total} nodes did not answer, as one that waits for its certificate does not: {}",
             silent.len(),
             some(&names)
         ));
-        console.say("on each of them, as root: kubelet-tls status");
+        ui.say("on each of them, as root: kubelet-tls status");
     }
     let unasked = total - answered - silent.len();
     if unasked > 0 {
-        console.say(&format!("{unasked} of {total} nodes were not asked"));
+        ui.say(&format!("{unasked} of {total} nodes were not asked"));
     }
 }
 

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use crate::cli;
-use crate::commands::{Console, admin};
+use crate::commands::{Ui, admin};
 use crate::kubelet::Settings;
-use crate::observed::KubeletConfigMap;
+use crate::node::KubeletConfigMap;
 use crate::plan::Edit;
 use crate::receipt::{ClusterReceipt, Standing, State};
 use crate::report::{Code, Document, Problem};
@@ -20,7 +20,7 @@ use super::{DEADLINE, address, keep, problem, tell_written, writable};
 /// [`Code::Refused`] when there is nothing that could be undone; else what kept it from its end.
 pub(crate) fn run(
     arguments: &cli::Rollback,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     document.changed = Some(false);
@@ -28,8 +28,8 @@ pub(crate) fn run(
     document.edits = Some(Vec::new());
     document.rolled_back = Some(false);
     let keep = keep(arguments.dry_run);
-    let mut ledger = Ledger::open(keep, console, document)?;
-    let Some(receipt) = undoable(&ledger, console) else {
+    let mut ledger = Ledger::open(keep, ui, document)?;
+    let Some(receipt) = undoable(&ledger, ui) else {
         document.rolled_back = Some(true);
         return Ok(());
     };
@@ -58,28 +58,28 @@ pub(crate) fn run(
     };
     let writer = Writer {
         admin: &admin,
-        console,
+        ui,
         keep,
         end,
     };
     let written = writer.write(seen, decide, &mut |_, _| ledger.start_rollback(), document);
     match written {
         Ok(Outcome::Written(edit)) => {
-            ledger.end(State::RolledBack, console, document);
+            ledger.end(State::RolledBack, ui, document);
             document.changed = Some(true);
-            tell_written(&edit, keep, console);
+            tell_written(&edit, keep, ui);
         }
         Ok(Outcome::Unchanged(_, edit)) => {
-            ledger.end(receipt.undone(), console, document);
+            ledger.end(receipt.undone(), ui, document);
             super::report(&edit, document);
-            console.say(&format!(
+            ui.say(&format!(
                 "{}: unchanged: it reads as before the cluster apply of {}",
                 edit.target, receipt.started
             ));
         }
         Err(failure) => {
             if !failure.unsure {
-                ledger.abandon(receipt.state, console, document);
+                ledger.abandon(receipt.state, ui, document);
             }
             return Err(failure.problem);
         }
@@ -89,9 +89,9 @@ pub(crate) fn run(
 }
 
 /// The receipt of a change that stands; where there is none, that is said.
-fn undoable(ledger: &Ledger, console: &Console) -> Option<ClusterReceipt> {
+fn undoable(ledger: &Ledger, ui: &Ui) -> Option<ClusterReceipt> {
     let nothing = |why: &str| {
-        console.say(&format!("nothing to roll back: {why}"));
+        ui.say(&format!("nothing to roll back: {why}"));
         None
     };
     match ledger.receipt() {

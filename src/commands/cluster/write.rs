@@ -3,13 +3,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::commands::{Console, diff};
-use crate::host::api::{Admin, ApiError, Keep};
-use crate::observed::KubeletConfigMap;
+use crate::commands::{Ui, diff};
+use crate::host::kube::{Admin, ApiError, Keep};
+use crate::node::KubeletConfigMap;
 use crate::plan::Edit;
 use crate::report::{Code, Document, Problem};
 
-use super::{problem, report, warn_once};
+use super::{problem, report};
 
 /// How often it is tried: of those who write at the same time one always succeeds, and few ever write this.
 const ATTEMPTS: u32 = 8;
@@ -19,7 +19,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 /// Writes the ConfigMap's text.
 pub(super) struct Writer<'a> {
     pub(super) admin: &'a Admin,
-    pub(super) console: &'a Console,
+    pub(super) ui: &'a Ui,
     pub(super) keep: Keep,
     pub(super) end: Instant,
 }
@@ -71,9 +71,9 @@ impl Writer<'_> {
                         "{} was changed meanwhile; the change is now another",
                         edit.target
                     );
-                    warn_once(self.console, document, text);
+                    self.ui.warn(text);
                 }
-                diff::show(&edit, self.console);
+                diff::show(&edit, self.ui);
                 report(&edit, document);
                 if self.keep == Keep::Yes {
                     record(&seen, &edit).map_err(fail)?;
@@ -140,7 +140,7 @@ impl Writer<'_> {
             // A webhook that is not known to have no side effects keeps a dry run from being tried, and nothing else.
             Err(ApiError::Status { code: 400, message, .. }) if self.keep == Keep::No => {
                 let text = format!("the API server does not try it out: {message}");
-                warn_once(self.console, document, text);
+                self.ui.warn(text);
                 Ok(())
             }
             Err(error) => Err(Sent::Failed(error)),

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::cli;
-use crate::conditions::{Condition, Status};
-use crate::host::api::{Admin, ApiError};
+use crate::host::kube::{Admin, ApiError};
 use crate::host::{files, tls};
 use crate::metrics_server::certificates;
 use crate::metrics_server::check::{
     self, ADDRESS_TYPES, ApiService, Deployment, Dialled, Evidence, Kubelets, Place, Service,
     Serving, Source, dialled, of_config_map, of_secret,
 };
+use crate::node::conditions::{Condition, Status};
 use crate::report::{Code, Document, Problem};
 
-use super::super::{Console, admin, status};
+use super::super::{Ui, admin, status};
 
 /// How long each question to the API may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ const API_SERVICE: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.m
 /// [`Code::Negative`] when one is not True; else why the API cannot be asked.
 pub(crate) fn run(
     arguments: &cli::MetricsServer,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     let api = admin::open(&arguments.kubeconfig)?;
@@ -50,14 +50,14 @@ pub(crate) fn run(
         Err(error) => return Err(admin::problem("get", "apiservices", &error)),
     };
     let conditions = check::conditions(&look(&api, api_service));
-    console.table(&status::table(&conditions));
+    ui.table(&status::table(&conditions));
     let lacking: Vec<&Condition> = conditions
         .iter()
         .filter(|condition| condition.status != Status::True)
         .collect();
     lacking
         .iter()
-        .for_each(|condition| console.bare_name(&condition.kind.to_string()));
+        .for_each(|condition| ui.bare_name(&condition.kind.to_string()));
     let all_true = lacking.is_empty();
     document.conditions = Some(conditions);
     if all_true {

@@ -6,7 +6,7 @@ mod write;
 use crate::cli;
 use crate::report::{Document, Problem};
 
-use super::Console;
+use super::Ui;
 
 /// Writes, or checks.
 ///
@@ -14,11 +14,11 @@ use super::Console;
 /// As [`write::run`] and [`check::run`].
 pub(crate) fn run(
     arguments: &cli::MetricsServer,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     match &arguments.out {
-        Some(out) => write::run(arguments, out, console, document),
-        None => check::run(arguments, console, document),
+        Some(out) => write::run(arguments, out, ui, document),
+        None => check::run(arguments, ui, document),
     }
 }

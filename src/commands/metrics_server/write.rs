@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use crate::certificate::Certificate;
 use crate::cli;
-use crate::hint::{self, path_word};
 use crate::host::clock;
 use crate::host::files::{self, Content, FileCause, FileError, OutputDirectory};
 use crate::metrics_server::{
@@ -12,8 +10,10 @@ use crate::metrics_server::{
     OFFICIAL_MANIFEST, Pair, Wanted, Whose, kept_names, whose,
 };
 use crate::report::{CertificateReport, Code, Document, FileAction, FileReport, Problem};
+use crate::text::hint::{self, path_word};
+use crate::x509::Certificate;
 
-use super::super::Console;
+use super::super::Ui;
 use super::super::files::problem_of;
 
 /// What the user brings, a manifest or CAs, in bytes.
@@ -29,14 +29,14 @@ const OUTPUT_CAP: u64 = 2 * INPUT_CAP;
 pub(crate) fn run(
     arguments: &cli::MetricsServer,
     out: &Path,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     document.changed = Some(false);
     let wanted = wanted(arguments)?;
     let directory = OutputDirectory::open(out).map_err(|error| in_directory(&error))?;
     let present = present(&directory)?;
-    let (pair, kept) = certificate(arguments, &wanted, &present, console)?;
+    let (pair, kept) = certificate(arguments, &wanted, &present, ui)?;
     let now = clock::timestamp();
     let previous = metrics_server::previous(&kept, &pair, now);
     let files = metrics_server::files(&wanted, &pair, previous.as_deref());
@@ -78,12 +78,12 @@ pub(crate) fn run(
     document.changed = Some(!changed.is_empty() || !gone.is_empty());
     for report in &reports {
         if report.action != FileAction::Unchanged {
-            console.bare_name(&report.path);
+            ui.bare_name(&report.path);
         }
     }
-    console.table(&table(&reports));
+    ui.table(&table(&reports));
     document.files = Some(reports);
-    conclude(arguments, &wanted, &pair, out, console, document)
+    conclude(arguments, &wanted, &pair, out, ui, document)
 }
 
 /// Writes what differs. The index goes with anything that does, so that it is never there with half of the rest.
@@ -241,7 +241,7 @@ fn certificate(
     arguments: &cli::MetricsServer,
     wanted: &Wanted,
     present: &Present,
-    console: &Console,
+    ui: &Ui,
 ) -> Result<(Pair, Kept), Problem> {
     let bytes = |wanted: &str| {
         let found = present.iter().find(|(name, _)| *name == wanted);
@@ -273,7 +273,7 @@ fn certificate(
             .advise("name a shorter --duration")
             .hint("kubelet-tls metrics-server --help")
     })?;
-    console.say(&format!("a new certificate is made: {due}"));
+    ui.say(&format!("a new certificate is made: {due}"));
     Ok((pair, kept))
 }
 
@@ -297,7 +297,7 @@ fn conclude(
     wanted: &Wanted,
     pair: &Pair,
     out: &Path,
-    console: &Console,
+    ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     let certificate = pair
@@ -305,7 +305,7 @@ fn conclude(
         .first()
         .and_then(|der| Certificate::from_der(der).ok());
     if let Some(certificate) = &certificate {
-        console.say(&format!(
+        ui.say(&format!(
             "the certificate is for {} and ends at {}",
             certificate.names.describe(),
             certificate.not_after
@@ -313,33 +313,28 @@ fn conclude(
         document.certificate = Some(Some(CertificateReport::new(certificate, true)));
     }
     if wanted.names.is_shortened() {
-        console.detail(
+        ui.detail(
             "its common name is the Service's alone: the whole name has more than 64 characters",
         );
     }
     if arguments.keep_ca_key {
-        console.warn(
-            document,
-            format!(
-                "{} signs whatever the API server then takes for metrics-server: keep it safe",
-                out.join(kept_names::CA_KEY).display()
-            ),
-        );
+        ui.warn(format!(
+            "{} signs whatever the API server then takes for metrics-server: keep it safe",
+            out.join(kept_names::CA_KEY).display()
+        ));
     }
     if wanted.kubelet_ca == KubeletCa::ControlPlane {
-        console.warn(
-            document,
-            "a file of the host is mounted, which namespaces with the baseline or restricted Pod Security Standard refuse",
+        ui.warn("a file of the host is mounted, which namespaces with the baseline or restricted Pod Security Standard refuse",
         );
     }
     if wanted.names.namespace != "kube-system" {
-        console.say(&format!(
+        ui.say(&format!(
             "the namespace must exist: kubectl create namespace {}",
             wanted.names.namespace
         ));
     }
     let out = out.display();
-    console.say(&match wanted.format {
+    ui.say(&match wanted.format {
         Format::Kustomize => format!("to install: kubectl apply -k {out}"),
         Format::Helm => format!("to install: the two commands at the top of {out}/values.yaml"),
     });

@@ -4,9 +4,9 @@ mod objects;
 
 use std::fmt;
 
-use crate::certificate::Certificate;
-use crate::conditions::{Condition, Kind, Status, Verdict, fails, holds, unknown};
-use crate::observed::{NotServed, Served, Unverified};
+use crate::node::conditions::{Condition, Kind, Status, Verdict, fails, holds, unknown};
+use crate::node::{NotServed, Served, Unverified};
+use crate::x509::Certificate;
 
 pub use objects::{
     ADDRESS_TYPES, ApiService, Deployment, Dialled, Service, Source, dialled, of_config_map,

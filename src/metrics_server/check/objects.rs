@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use k8s_openapi::ByteString;
 use serde_json::Value;
 
-use crate::certificate::harmless;
-use crate::metrics_server::pem;
+use crate::text::harmless;
+use crate::x509::pem;
 
 /// metrics-server's APIService.
 #[derive(Debug, Clone, PartialEq, Eq)]

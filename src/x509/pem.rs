@@ -26,7 +26,7 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 }
 
 /// One certificate as PEM.
-pub(super) fn encode(der: &[u8]) -> String {
+pub(crate) fn encode(der: &[u8]) -> String {
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
     for (index, letter) in base64(der).chars().enumerate() {
         if index > 0 && index % LINE == 0 {
@@ -39,12 +39,12 @@ pub(super) fn encode(der: &[u8]) -> String {
 }
 
 /// Several certificates, one after the other.
-pub(super) fn encode_all(ders: &[Vec<u8>]) -> String {
+pub(crate) fn encode_all(ders: &[Vec<u8>]) -> String {
     ders.iter().map(|der| encode(der)).collect()
 }
 
 /// Base64 as the API writes bytes.
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     // A string of bytes always becomes a string.
     serde_json::to_value(ByteString(bytes.to_vec()))
         .ok()

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::certificate::{Certificate, Names};
 use crate::csr::requestor_of;
+use crate::x509::{Certificate, Names};
 
 /// A Node, as far as this program looks at one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::certificate::brief;
 use crate::csr::Request;
-use crate::observed::Node;
+use crate::node::Node;
+use crate::text::brief;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Event {
@@ -152,7 +152,7 @@ pub(super) fn parse_status(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::api::ApiError;
+    use crate::host::kube::ApiError;
 
     #[test]
     fn every_event_of_a_real_watch() {

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::csr::{State, requestor_of};
-use crate::hint::path_word;
-use crate::observed::{NotServed, Served, Unverified};
+use crate::node::{NotServed, Served, Unverified};
+use crate::text::hint::path_word;
 
 use super::configuration::enabled;
 use super::{APPLY, DIFF, Evidence, Status, Stored, Verdict, fails, holds, unknown};

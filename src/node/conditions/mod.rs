@@ -15,11 +15,11 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::certificate::Certificate;
 use crate::csr::Listing;
-use crate::hint::checked;
 use crate::kubelet::Settings;
-use crate::observed::{Kubelet, Node, NotServed, Served};
+use crate::node::{Kubelet, Node, NotServed, Served};
+use crate::text::hint::checked;
+use crate::x509::Certificate;
 
 use certificate::{issued, no_stale_requests, trusted};
 use configuration::{cluster_agrees, enabled, healthy, takes_effect, up_to_date};

@@ -9,7 +9,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use kube::client::Body;
 use serde_json::json;
 
-use crate::observed::KubeletConfigMap;
+use crate::node::KubeletConfigMap;
 
 use super::admin::Admin;
 use super::{Api, ApiError};

@@ -1,11 +1,16 @@
 //! Certificates and PKCS#10 requests: the subject, the names, the issuer, the expiry.
 
+pub(crate) mod der;
+pub(crate) mod pem;
+
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
+
+use crate::text::harmless;
 
 /// Subject alternative names, in the order given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,25 +43,6 @@ impl Names {
             }
         }
     }
-}
-
-/// A name in a request is whatever its sender wrote; a terminal must not obey it.
-pub(crate) fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_obeyed(c) { '\u{fffd}' } else { c })
-        .collect()
-}
-
-/// Control characters, and those of Unicode that are invisible or turn the direction of what follows.
-fn is_obeyed(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// What a server says, fit for a line on a terminal: in length too.
-pub(crate) fn brief(text: &str) -> String {
-    let start: String = text.trim().chars().take(300).collect();
-    harmless(&start)
 }
 
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
@@ -209,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_serving_certificate_as_the_controller_manager_issued_it() {
-        let pem = include_bytes!("../testdata/captured/1.36/kubelet-server-current.crt.pem");
+        let pem = include_bytes!("../../testdata/captured/1.36/kubelet-server-current.crt.pem");
         let certificate = Certificate::from_pem(pem).unwrap();
         assert_eq!(
             certificate.common_name.as_deref(),

@@ -1,5 +1,6 @@
 //! The node as seen once: what systemd, the process table, the files and the API said, as values.
 
+pub mod conditions;
 mod configmap;
 mod kubelet;
 mod node;
@@ -10,7 +11,7 @@ pub use kubelet::{ConfigFile, Kubelet, kubeconfig};
 pub use node::Node;
 pub use unit::{Incarnation, Unit};
 
-use crate::certificate::Certificate;
+use crate::x509::Certificate;
 
 /// What a TLS server presented.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::unit::Unit;
-use crate::kubelet::{FileKind, Flags, Settings};
+use crate::edit::FileKind;
+use crate::kubelet::{Flags, Settings};
 
 /// This node's kubelet.
 #[derive(Debug, Clone)]

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::certificate::brief;
-use crate::conditions;
-use crate::observed::KubeletConfigMap;
+use crate::node::KubeletConfigMap;
+use crate::node::conditions;
+use crate::text::brief;
 
 pub(super) fn parse_minor(bytes: &[u8]) -> Result<u32, serde_json::Error> {
     #[derive(Deserialize)]

@@ -11,10 +11,10 @@ use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 
-use crate::certificate::brief;
 use crate::csr::{KUBELET_SERVING, Listing};
 use crate::host::clock;
-use crate::observed::Node;
+use crate::node::Node;
+use crate::text::brief;
 
 use super::answers::{parse_date, parse_kubelet_config, parse_node, parse_status};
 use super::{ApiError, chain};

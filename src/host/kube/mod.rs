@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use crate::certificate::Certificate;
 use crate::csr::{Listing, Request};
 use crate::host::{files, tls};
-use crate::observed::Node;
+use crate::node::Node;
+use crate::x509::Certificate;
 
 pub use admin::Admin;
 pub(crate) use admin::escaped;

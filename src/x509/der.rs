@@ -4,10 +4,10 @@
 
 /// What is left of some DER.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Der<'a>(&'a [u8]);
+pub(crate) struct Der<'a>(&'a [u8]);
 
 /// Tags: class, constructed or primitive, and number in one byte.
-pub(super) mod tag {
+pub(crate) mod tag {
     pub(crate) const BOOLEAN: u8 = 0x01;
     pub(crate) const INTEGER: u8 = 0x02;
     pub(crate) const BIT_STRING: u8 = 0x03;
@@ -24,24 +24,24 @@ pub(super) mod tag {
 
 /// It is not the DER that was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 impl<'a> Der<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The tag that comes next.
-    pub(super) fn next_tag(&self) -> Option<u8> {
+    pub(crate) fn next_tag(&self) -> Option<u8> {
         self.0.first().copied()
     }
 
     /// The content of the next value, whatever its tag is.
-    pub(super) fn any(&mut self) -> Result<(u8, &'a [u8]), Malformed> {
+    pub(crate) fn any(&mut self) -> Result<(u8, &'a [u8]), Malformed> {
         let (tag, rest) = self.0.split_first().ok_or(Malformed)?;
         // A tag number over 30 goes on in the next byte; nothing here has one.
         if tag & 0x1f == 0x1f {
@@ -54,18 +54,18 @@ impl<'a> Der<'a> {
     }
 
     /// The content of the next value, which has this tag.
-    pub(super) fn bytes(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bytes(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
         let (found, content) = self.any()?;
         (found == tag).then_some(content).ok_or(Malformed)
     }
 
     /// The next value, which is a collection with this tag.
-    pub(super) fn inside(&mut self, tag: u8) -> Result<Der<'a>, Malformed> {
+    pub(crate) fn inside(&mut self, tag: u8) -> Result<Der<'a>, Malformed> {
         self.bytes(tag).map(Der)
     }
 
     /// The next value with its tag and length, for hashing.
-    pub(super) fn whole(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn whole(&mut self) -> Result<&'a [u8], Malformed> {
         let before = self.0;
         self.any()?;
         let length = before.len() - self.0.len();
@@ -73,7 +73,7 @@ impl<'a> Der<'a> {
     }
 
     /// The bits of a BIT STRING of whole bytes.
-    pub(super) fn bits(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bits(&mut self) -> Result<&'a [u8], Malformed> {
         match self.bytes(tag::BIT_STRING)?.split_first() {
             Some((0, bits)) => Ok(bits),
             _ => Err(Malformed),
@@ -81,7 +81,7 @@ impl<'a> Der<'a> {
     }
 
     /// A positive INTEGER's bytes without the leading zero that makes it positive.
-    pub(super) fn positive(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn positive(&mut self) -> Result<&'a [u8], Malformed> {
         match self.bytes(tag::INTEGER)? {
             [0, rest @ ..] if rest.first().is_some_and(|byte| byte & 0x80 != 0) => Ok(rest),
             all @ [first, ..] if (1..0x80).contains(first) => Ok(all),
@@ -90,7 +90,7 @@ impl<'a> Der<'a> {
     }
 
     /// Nothing must be left.
-    pub(super) fn end(&self) -> Result<(), Malformed> {
+    pub(crate) fn end(&self) -> Result<(), Malformed> {
         self.0.is_empty().then_some(()).ok_or(Malformed)
     }
 }

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::kubelet::Flags;
-use crate::observed::Unverified;
-use crate::observed::{ConfigFile, Unit};
+use crate::node::Unverified;
+use crate::node::{ConfigFile, Unit};
 
 const ON: &str = "kind: KubeletConfiguration\nserverTLSBootstrap: true\n";
-const PEM: &[u8] = include_bytes!("../../testdata/captured/1.36/kubelet-server-current.crt.pem");
+const PEM: &[u8] = include_bytes!("../../../testdata/captured/1.36/kubelet-server-current.crt.pem");
 
 /// The captured node of 1.36, all well.
 fn well() -> Evidence {

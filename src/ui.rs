@@ -5,17 +5,21 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use serde::Serialize;
+
 use crate::cli::{Color, Format, Global};
-use crate::hint::Typed;
 use crate::host::environment;
-use crate::report::{Code, Document, ErrorReport, Problem};
+use crate::report::{
+    API_VERSION, Code, Ending, Envelope, ErrorReport, Outcome, Problem, VerbResult,
+};
+use crate::text::hint::Typed;
 
 /// How often a wait is drawn anew.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Both streams, as the options have them. A stream that is closed (a lost session, `| head`) stops nothing.
 #[derive(Debug)]
-pub struct Console {
+pub struct Ui {
     /// For hints that repeat it.
     typed: Typed,
     format: Format,
@@ -31,9 +35,11 @@ pub struct Console {
     watched: bool,
     /// What is being waited for, as it stands on the terminal.
     wait: std::cell::RefCell<Option<ProgressBar>>,
+    /// The warnings so far, for the result document.
+    warnings: std::cell::RefCell<Vec<String>>,
 }
 
-impl Console {
+impl Ui {
     /// As the options say of a command that was typed so.
     pub fn new(options: &Global, typed: Typed) -> Self {
         match options.color {
@@ -54,6 +60,7 @@ impl Console {
                 && std::io::stderr().is_terminal()
                 && environment::first_of(&["TERM"]).is_some_and(|term| term != "dumb"),
             wait: std::cell::RefCell::default(),
+            warnings: std::cell::RefCell::default(),
         }
     }
 
@@ -69,6 +76,7 @@ impl Console {
             lost: std::cell::RefCell::default(),
             watched: false,
             wait: std::cell::RefCell::default(),
+            warnings: std::cell::RefCell::default(),
         }
     }
 
@@ -125,15 +133,18 @@ impl Console {
         }
     }
 
-    /// What a person should know: on standard error, and in the document.
-    pub fn warn(&self, document: &mut Document, text: impl Into<String>) {
+    /// Prints a warning on standard error and puts it into the result document; one that was given already is not
+    /// repeated.
+    pub fn warn(&self, text: impl Into<String>) {
         let text = text.into();
-        self.warning(&text);
-        document.warnings.push(text);
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.contains(&text) {
+            self.print_warning(&text);
+            warnings.push(text);
+        }
     }
 
-    /// What a person should know, when the document is written.
-    pub fn warning(&self, text: &str) {
+    fn print_warning(&self, text: &str) {
         self.to_stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
     }
 
@@ -194,15 +205,50 @@ impl Console {
         matches!(self.format, Format::Json | Format::Yaml)
     }
 
-    /// The end: the error with its hint, and the document where one is wanted.
-    pub fn finish(&self, mut document: Document, problem: Option<&Problem>) {
+    /// Ends the program's output: prints the result document where one is wanted, the error with its hint, and returns
+    /// the exit code.
+    pub fn finish<R: VerbResult>(&self, outcome: &Outcome<R>) -> u8 {
         self.waited();
-        document.error = problem.map(|problem| ErrorReport::new(problem, &self.typed));
-        if let Some(text) = written(self.format, &document) {
+        let problem = match &outcome.ending {
+            Ending::Failed(problem) => Some(problem),
+            Ending::Done | Ending::Negative => None,
+        };
+        if let Some(text) = written(self.format, &self.document(outcome)) {
             self.to_stdout(&text);
         }
         if let Some(problem) = problem {
             self.error(problem);
+        }
+        let code = match &outcome.ending {
+            Ending::Done => 0,
+            Ending::Negative => Code::Negative as u8,
+            Ending::Failed(problem) => problem.code as u8,
+        };
+        match self.lost() {
+            // The exit code tells of the node, and 74 says that it is as before.
+            Some(problem) if code == 0 && outcome.result.has_changed_something() => {
+                self.print_warning(&format!("{}; the change is made", problem.message));
+                code
+            }
+            Some(problem) if code <= Code::Negative as u8 => {
+                self.error(&problem);
+                problem.code as u8
+            }
+            _ => code,
+        }
+    }
+
+    /// The result document of `outcome`, with the warnings given so far.
+    pub fn document<'a, R: VerbResult>(&self, outcome: &'a Outcome<R>) -> Envelope<'a, R> {
+        Envelope {
+            api_version: API_VERSION,
+            kind: outcome.result.kind(),
+            result: &outcome.result,
+            warnings: self.warnings.borrow().clone(),
+            error: match &outcome.ending {
+                Ending::Failed(problem) => Some(ErrorReport::new(problem, &self.typed)),
+                Ending::Done | Ending::Negative => None,
+            },
         }
     }
 
@@ -248,14 +294,14 @@ impl Console {
     }
 }
 
-impl Drop for Console {
+impl Drop for Ui {
     fn drop(&mut self) {
         self.waited();
     }
 }
 
 /// The document as text; none where text is wanted.
-fn written(format: Format, document: &Document) -> Option<String> {
+fn written<R: Serialize>(format: Format, document: &Envelope<'_, R>) -> Option<String> {
     match format {
         Format::Json => serde_json::to_string_pretty(document)
             .map(|text| text + "\n")
@@ -265,9 +311,15 @@ fn written(format: Format, document: &Document) -> Option<String> {
     }
 }
 
-/// Prints a document that holds nothing but an error.
-pub(crate) fn document_only(format: Format, mut document: Document, error: ErrorReport) {
-    document.error = Some(error);
+/// Prints the document of a verb that did not begin, because the command line is wrong.
+pub(crate) fn document_only<R: VerbResult>(format: Format, result: &R, error: ErrorReport) {
+    let document = Envelope {
+        api_version: API_VERSION,
+        kind: result.kind(),
+        result,
+        warnings: Vec::new(),
+        error: Some(error),
+    };
     if let Some(text) = written(format, &document) {
         let _ = anstream::stdout().write_all(text.as_bytes());
     }

@@ -1,29 +1,14 @@
 //! The edit: bytes in, bytes out, or a refusal.
 
-use super::config::{self, Found, KEY, Spelling};
-use super::goyaml::{self, FALSE_WORDS, NULL_WORDS, State, TRUE_WORDS};
-use super::verdict::{Refusal, Warning};
-use super::warnings;
-use crate::kubeadm::{self, Place};
+pub(crate) mod kubeadm;
+
+use crate::kubelet::Bootstrap;
+use crate::kubelet::config::{self, Found, KEY, Spelling};
+use crate::kubelet::goyaml::{self, FALSE_WORDS, NULL_WORDS, State, TRUE_WORDS};
+use crate::kubelet::verdict::{Refusal, Warning};
+use crate::kubelet::warnings;
 use crate::yaml::{self, Claim, Format, Planned, Position, Splice, Stream};
-
-/// The wanted state of `serverTLSBootstrap`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Bootstrap {
-    /// `true`: the kubelet asks the API server for its serving certificate.
-    Enabled,
-    /// `false`, or no key at all: it signs its own, or uses `tlsCertFile`.
-    Disabled,
-}
-
-impl Bootstrap {
-    fn word(self) -> &'static str {
-        match self {
-            Bootstrap::Enabled => "true",
-            Bootstrap::Disabled => "false",
-        }
-    }
-}
+use kubeadm::Place;
 
 /// What reads the file, which decides what its bytes mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
