@@ -35,8 +35,8 @@ impl Problem {
 
     /// The same with the next command to type.
     #[must_use]
-    pub fn hint(mut self, command: impl Into<String>) -> Self {
-        self.hint = Some(Hint::command(command));
+    pub fn hint(mut self, command: impl Into<Hint>) -> Self {
+        self.hint = Some(command.into());
         self
     }
 

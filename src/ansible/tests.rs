@@ -112,8 +112,8 @@ fn a_module_is_a_verb() {
     );
     assert_eq!(
         problem.hint,
-        Some(Hint::Command(
-            "ansible-doc kubelet_tls.kubelet_tls.kubelet_tls_approve".into()
+        Some(Hint::from(
+            "ansible-doc kubelet_tls.kubelet_tls.kubelet_tls_approve"
         ))
     );
 }

@@ -36,7 +36,7 @@ pub(crate) fn check(
 }
 
 /// Finds `what` in the kubelet's files.
-fn grep(what: &str, kubelet: &Kubelet) -> String {
+fn grep(what: &str, kubelet: &Kubelet) -> hint::Command {
     hint::grep(what, kubelet.files.iter().map(|file| file.path.as_path()))
 }
 
@@ -124,7 +124,7 @@ fn takes_effect(
             "the feature gate {gate} ({from}) and the key together keep the kubelet from starting"
         );
         return Err(refused(cause).advise("take the gate out").hint(if by_flag {
-            LOOK_AT_FLAGS.to_owned()
+            LOOK_AT_FLAGS.into()
         } else {
             grep(name, kubelet)
         }));
@@ -182,7 +182,7 @@ fn serves_no_other(kubelet: &Kubelet, ui: &Ui, document: &mut Document) -> Resul
             "{name} is {path}, and kubelet 1.{minor} goes on serving that to clients that dial an address, as metrics-server does"
         ))
         .advise("take it and its key out")
-        .hint(format!("systemctl cat kubelet; {}", grep("tlsCertFile", kubelet)))),
+        .hint(hint::Command::from("systemctl cat kubelet").then(grep("tlsCertFile", kubelet)))),
         None => {
             ui.warn(format!("{name} is {path}: up to Kubernetes 1.34 that goes on being served to clients that dial an address"));
             Ok(())

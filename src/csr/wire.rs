@@ -5,6 +5,7 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 
 use super::{Held, KUBELET_SERVING, Request, State};
+use crate::text::names::is_csr_name;
 use crate::text::{brief, harmless};
 use crate::x509::requested;
 
@@ -80,7 +81,7 @@ impl Wire {
         }
         // Anybody who may create requests may call one `--all`, or put line ends and escape sequences into its name: the
         // API server takes whatever is one segment of a path. The kubelet's own are `csr-` and a few letters.
-        if !is_name(&self.metadata.name) {
+        if !is_csr_name(&self.metadata.name) {
             return None;
         }
         let status = self.status.unwrap_or(WireStatus {
@@ -122,15 +123,4 @@ impl Wire {
                 .unwrap_or(0),
         })
     }
-}
-
-/// An RFC 1123 subdomain, as Kubernetes names its objects: safe to print, and in a command line.
-fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let ends = text.bytes().next().zip(text.bytes().next_back());
-    text.len() <= 253
-        && ends.is_some_and(|(first, last)| plain(first) && plain(last))
-        && text
-            .bytes()
-            .all(|byte| plain(byte) || matches!(byte, b'-' | b'.'))
 }

@@ -1,7 +1,8 @@
 //! The names that metrics-server is reached by.
 
-/// The longest label of a DNS name, and the longest DNS name, in bytes (RFC 1035, 2.3.4).
-const LABEL_MAX: usize = 63;
+use crate::text::names::is_label;
+
+/// The longest DNS name, in bytes (RFC 1035, 2.3.4).
 const NAME_MAX: usize = 253;
 /// The longest common name, in characters (RFC 5280, ub-common-name).
 const COMMON_NAME_MAX: usize = 64;
@@ -99,14 +100,6 @@ pub fn cluster_domain(text: &str) -> Result<String, String> {
     } else {
         Err("a domain is labels of a-z, 0-9 and - with dots between, such as cluster.local".into())
     }
-}
-
-fn is_label(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=LABEL_MAX).contains(&text.len())
-        && text.bytes().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use k8s_openapi::ByteString;
 use serde_json::json;
 
 use crate::csr::{Held, KUBELET_SERVING};
+use crate::text::names::is_csr_name;
 
 use super::connection::REQUESTS;
 use super::{Api, ApiError};
@@ -54,7 +55,7 @@ impl Api {
     pub fn request(&self, name: &str, end: Instant) -> Result<Option<Held>, ApiError> {
         let connection = &self.connection;
         // What the API could not have named so is not there.
-        if !is_name(name) {
+        if !is_csr_name(name) {
             return Ok(None);
         }
         let path = format!("{REQUESTS}/{name}");
@@ -73,19 +74,10 @@ impl Api {
         let nonsense = |reason: String| self.connection.nonsense(reason);
         let held = Held::read(bytes).map_err(|error| nonsense(error.to_string()))?;
         let held = held.ok_or_else(|| nonsense("a request of another signer".to_owned()))?;
-        if is_name(&held.request.name) {
+        if is_csr_name(&held.request.name) {
             Ok(held)
         } else {
             Err(nonsense(format!("a request named {:?}", held.request.name)))
         }
     }
-}
-
-/// A DNS subdomain, as far as it must be one to stand in a path and on a terminal (RFC 1123).
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(['-', '.'])
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
 }

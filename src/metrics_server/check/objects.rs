@@ -6,6 +6,7 @@ use k8s_openapi::ByteString;
 use serde_json::Value;
 
 use crate::text::harmless;
+use crate::text::names::is_subdomain;
 use crate::x509::pem;
 
 /// metrics-server's APIService.
@@ -38,7 +39,7 @@ impl ApiService {
                 .and_then(|pem| pem::certificates(&pem)),
             service: text(&service["namespace"])
                 .zip(text(&service["name"]))
-                .filter(|(namespace, name)| is_name(namespace) && is_name(name))
+                .filter(|(namespace, name)| is_subdomain(namespace) && is_subdomain(name))
                 .map(|(namespace, name)| (namespace, name, port(&service["port"], 443))),
             available: available.map(|condition| {
                 let words = ["reason", "message"].map(|field| text(&condition[field]));
@@ -178,7 +179,7 @@ impl Deployment {
                 .to_owned()
         };
         let named = |volume: &Value, field: &str| {
-            let name = volume[field].as_str().filter(|name| is_name(name))?;
+            let name = volume[field].as_str().filter(|name| is_subdomain(name))?;
             Some((name.to_owned(), key(&volume["items"])))
         };
         if let Some((name, key)) = named(&volume["configMap"], "name") {
@@ -245,12 +246,6 @@ fn bytes(base64: &str) -> Option<Vec<u8>> {
     serde_json::from_value::<ByteString>(base64.into())
         .ok()
         .map(|bytes| bytes.0)
-}
-
-/// Whether it can stand in a request's path.
-fn is_name(text: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    !text.is_empty() && text.bytes().all(letter) && !text.starts_with('.')
 }
 
 fn port(value: &Value, default: u16) -> u16 {
