@@ -132,6 +132,14 @@ Examples:
   kubelet-tls metrics-server --out DIR --format helm            # values for the official chart
   kubelet-tls metrics-server --check                            # which of the two channels is broken")]
     MetricsServer(MetricsServer),
+    /// Print the JSON Schema of a result document
+    ///
+    /// `-o name` prints all kinds of documents, one a line.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls schema ApplyResult
+  kubelet-tls schema -o name")]
+    Schema(Schema),
     /// Print a completion script, for packagers
     #[command(after_long_help = "\
 Examples:
@@ -226,6 +234,14 @@ pub struct Completions {
     /// For which shell
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// The document's kind, such as ApplyResult
+    #[arg(value_name = "KIND")]
+    pub kind: Option<String>,
 }
 
 /// Arguments of `man`.

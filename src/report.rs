@@ -2,125 +2,18 @@
 //!
 //! Field names and exit codes are a contract with scripts: fields may be added, none is renamed or removed.
 
+mod problem;
+
 use serde::Serialize;
 
 use crate::approval::Check;
 use crate::csr::Request;
 use crate::node::conditions::Condition;
 use crate::plan::Edit;
-use crate::text::hint::{Hint, Typed};
+use crate::text::hint::Typed;
 use crate::x509::Certificate;
 
-/// What went wrong, for people and for scripts.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Problem {
-    /// How the process ends.
-    pub code: Code,
-    /// `cannot VERB OBJECT: CAUSE`, lower case, no full stop.
-    pub message: String,
-    /// The next command to type.
-    pub hint: Option<Hint>,
-}
-
-impl Problem {
-    /// A problem without a hint.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            hint: None,
-        }
-    }
-
-    /// The same with the next command to type.
-    #[must_use]
-    pub fn hint(mut self, command: impl Into<Hint>) -> Self {
-        self.hint = Some(command.into());
-        self
-    }
-
-    /// The same, for a command that may be typed again.
-    #[must_use]
-    pub fn again(mut self) -> Self {
-        self.hint = Some(Hint::Again);
-        self
-    }
-
-    /// The same, for a command that only root may type.
-    #[must_use]
-    pub fn as_root(mut self) -> Self {
-        self.hint = Some(Hint::AsRoot);
-        self
-    }
-
-    /// The same, and what to do about it where that is no command.
-    #[must_use]
-    pub fn advise(mut self, advice: impl std::fmt::Display) -> Self {
-        self.message = format!("{}; {advice}", self.message);
-        self
-    }
-}
-
-/// Exit codes other than success; the numbers are those of sysexits.h where it has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Code {
-    /// `diff`: there are differences. `status`: a condition is not True. `csr`: there is none. Not an error.
-    Negative = 1,
-    /// The command line is wrong.
-    Usage = 64,
-    /// An input is refused.
-    Input = 65,
-    /// systemd or the API server cannot be reached or refuses.
-    Unavailable = 69,
-    /// Reading or writing failed.
-    Io = 74,
-    /// Ran out of time, or another run is at work.
-    Temporary = 75,
-    /// Not root, or the API said Forbidden.
-    Permission = 77,
-    /// The change would have no effect or would break the kubelet; or everything was put back.
-    Refused = 78,
-}
-
-/// How a verb ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// It did what was asked, or there was nothing to do: exit code 0.
-    Done,
-    /// The answer is no: `diff` found differences, a condition is not True, no CSR exists. Exit code 1, and no error.
-    Negative,
-    /// An error ended it.
-    Failed(Problem),
-}
-
-/// What a verb returns: its result, with the fields that are known, and how it ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome<R> {
-    /// The result; on failure it holds what was known and done until then.
-    pub result: R,
-    /// How the verb ended.
-    pub ending: Ending,
-}
-
-impl<R> Outcome<R> {
-    /// The result of a verb that did what was asked.
-    pub fn done(result: R) -> Self {
-        Self {
-            result,
-            ending: Ending::Done,
-        }
-    }
-
-    /// The result as far as it was known when `problem` ended the verb.
-    pub fn failed(result: R, problem: Problem) -> Self {
-        Self {
-            result,
-            ending: Ending::Failed(problem),
-        }
-    }
-}
+pub use self::problem::{Code, Ending, Outcome, Problem};
 
 /// The result of one verb, which [`Envelope`] completes to a result document.
 pub trait VerbResult: Serialize {
@@ -135,6 +28,7 @@ pub trait VerbResult: Serialize {
 
 /// A result document: the fields that all of them have, around the result of one verb.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope<'a, R> {
     /// Always [`API_VERSION`].
@@ -153,6 +47,7 @@ pub struct Envelope<'a, R> {
 
 /// The result of every verb that has no result type of its own yet.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
     /// Which document this is.
@@ -218,6 +113,7 @@ pub const API_VERSION: &str = "kubelet-tls/v1";
 
 /// Which result document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(
     clippy::enum_variant_names,
     reason = "these are the documents' own names"
@@ -239,6 +135,12 @@ pub enum Kind {
     ClusterResult,
     /// of `metrics-server`
     MetricsServerResult,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
 }
 
 impl Document {
@@ -266,6 +168,7 @@ impl Document {
 
 /// One edit as reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EditReport {
     /// A path, or `configmap/kube-system/kubelet-config`.
     pub target: String,
@@ -295,6 +198,7 @@ impl From<&Edit> for EditReport {
 
 /// What the kubelet of one node of the cluster runs with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NodeReport {
     /// The Node's name.
     pub name: String,
@@ -305,6 +209,7 @@ pub struct NodeReport {
 
 /// A written file as reported; never with its content, which may be a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileReport {
     /// Its path.
     pub path: String,
@@ -314,6 +219,7 @@ pub struct FileReport {
 
 /// What was done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum FileAction {
     /// It is new, or says something else now.
@@ -326,6 +232,7 @@ pub enum FileAction {
 
 /// The kubelet's restart as reported.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RestartReport {
     /// The systemd unit.
     pub unit: String,
@@ -341,6 +248,7 @@ pub struct RestartReport {
 
 /// A CertificateSigningRequest as reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CsrReport {
     /// Its name.
@@ -377,6 +285,7 @@ impl From<&Request> for CsrReport {
 
 /// What became of a request, of `approve`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalReport {
     /// Its name.
@@ -404,6 +313,7 @@ pub struct ApprovalReport {
 
 /// What the kubelet serves on :10250.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateReport {
     /// The issuer's distinguished name.
@@ -438,6 +348,7 @@ impl CertificateReport {
 
 /// A problem as reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorReport {
     /// The exit code.
     pub code: u8,
@@ -453,7 +364,7 @@ impl ErrorReport {
     pub fn new(problem: &Problem, typed: &Typed) -> Self {
         Self {
             code: problem.code as u8,
-            message: problem.message.clone(),
+            message: problem.message(),
             hint: problem.hint.as_ref().map(|hint| hint.after(typed)),
         }
     }

@@ -227,7 +227,7 @@ impl Ui {
         match self.lost() {
             // The exit code tells of the node, and 74 says that it is as before.
             Some(problem) if code == 0 && outcome.result.has_changed_something() => {
-                self.print_warning(&format!("{}; the change is made", problem.message));
+                self.print_warning(&format!("{}; the change is made", problem.message()));
                 code
             }
             Some(problem) if code <= Code::Negative as u8 => {

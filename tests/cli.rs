@@ -43,3 +43,8 @@ pub fn kubelet_tls(directory: &Path) -> Command {
         // No systemctl: what a test needs of one, it brings.
         .env("PATH", directory)
 }
+
+/// Checks the result document that a command printed against its schema.
+pub fn checked(output: &std::process::Output) {
+    standins::schema::check_output(&String::from_utf8_lossy(&output.stdout));
+}

@@ -25,15 +25,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use standins::Output;
+
 /// A directory with the manifest below and a CA beside the one that is written.
 struct Scene {
     work: tempfile::TempDir,
-}
-
-struct Output {
-    code: i32,
-    stdout: String,
-    stderr: String,
 }
 
 impl Scene {
@@ -66,12 +62,7 @@ impl Scene {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let output = self.command(arguments).output().unwrap();
-        Output {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        Output::of(&mut self.command(arguments))
     }
 
     /// Writes into `out`, which must do.

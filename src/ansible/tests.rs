@@ -107,7 +107,7 @@ fn a_module_is_a_verb() {
     let problem = parse_as("kubelet_tls_approve", json!({"wait": "csr"})).unwrap_err();
     assert!(
         problem
-            .message
+            .message()
             .contains("there is no wait; there are request, ")
     );
     assert_eq!(
@@ -166,9 +166,9 @@ fn what_is_of_no_use_is_named() {
         let problem = parse(keys.clone()).unwrap_err();
         assert_eq!(problem.code, Code::Usage, "{keys}");
         assert!(
-            problem.message.contains(named),
+            problem.message().contains(named),
             "{keys}: {}",
-            problem.message
+            problem.message()
         );
     }
 }

@@ -27,6 +27,7 @@ pub struct Local {
 
 /// What a comparison showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Finding {
     /// The machine knows it too.
     Agrees,
@@ -38,6 +39,7 @@ pub enum Finding {
 
 /// One thing compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// What of the request: `subject`, `DNS worker-1`, `IP 10.0.0.7`.
     pub what: String,

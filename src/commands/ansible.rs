@@ -140,9 +140,9 @@ mod tests {
         let problem = caught(|| panic!("what nobody\nthought of")).unwrap_err();
         assert_eq!(problem.code, Code::Io);
         assert!(
-            problem.message.contains("what nobody thought of"),
+            problem.message().contains("what nobody thought of"),
             "{}",
-            problem.message
+            problem.message()
         );
     }
 

@@ -14,6 +14,7 @@ mod node;
 mod preflight;
 mod request;
 mod rollback;
+mod schema;
 mod status;
 
 use std::ffi::OsString;
@@ -47,6 +48,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
             return manual::ended(manual::completions(arguments, &ui), &ui);
         }
         Verb::Man(arguments) => return manual::ended(manual::man(arguments, &ui), &ui),
+        Verb::Schema(arguments) => return manual::ended(schema::run(arguments, &ui), &ui),
         Verb::Diff(_) => Kind::DiffResult,
         Verb::Apply(_) => Kind::ApplyResult,
         Verb::Status(_) => Kind::StatusResult,
@@ -68,7 +70,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
         Verb::Approve(arguments) => approve::run(arguments, &ui, &mut document),
         Verb::Cluster(arguments) => cluster::run(arguments, &ui, &mut document),
         Verb::MetricsServer(arguments) => metrics_server::run(arguments, &ui, &mut document),
-        Verb::Completions(_) | Verb::Man(_) => Ok(()),
+        Verb::Completions(_) | Verb::Man(_) | Verb::Schema(_) => Ok(()),
     };
     let ending = match outcome {
         Ok(()) => Ending::Done,
@@ -78,8 +80,8 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
                 result: document,
                 ending: Ending::Negative,
             });
-            if !problem.message.is_empty() {
-                ui.say(&problem.message);
+            if !problem.message().is_empty() {
+                ui.say(&problem.message());
             }
             return code;
         }

@@ -29,11 +29,7 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
             let problem = Problem::new(Code::Unavailable, format!("cannot use kubeconfig {error}"));
             let permission = reason.to_lowercase().contains("permission denied");
             if permission {
-                Problem {
-                    code: Code::Permission,
-                    ..problem
-                }
-                .as_root()
+                problem.with_code(Code::Permission).as_root()
             } else if reason.contains("o such file") {
                 problem
                     .advise("--kubeconfig names another; kubeadm join writes the kubelet's")

@@ -18,6 +18,7 @@
 //! - [`api`] the API server, in-process, over real TLS, with faults to inject
 //! - [`client`] the little HTTPS client the stand-in kubelet speaks to it with
 //! - [`kubelet`] the kubelet: loads its config as the real one, serves `/healthz` and `:10250`, makes CSRs
+//! - [`schema`] checks a result document of kubelet-tls against its JSON Schema
 //! - [`systemd`] `systemctl`, `journalctl` and a supervisor, where no real systemd runs
 //! - [`node`] a whole node in a temporary directory, made of all of these
 //! - [`multicall()`] the one executable that is all of them, by the name it is called with
@@ -37,6 +38,7 @@ pub mod kubelet;
 mod multicall;
 pub mod node;
 pub mod pki;
+pub mod schema;
 pub mod systemd;
 
 pub use api::{ApiServer, Config, Fault, KubeconfigStyle, Matcher};

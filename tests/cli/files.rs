@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use standins::node::copy_program;
 
-use super::kubelet_tls;
+use super::{checked, kubelet_tls};
 
 const REAL: &str = include_str!("../../testdata/captured/1.36/config.yaml");
 const SHORT: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nrotateCertificates: true\n";
@@ -217,7 +217,7 @@ fn a_dry_run_shows_the_same_and_changes_nothing() {
         .assert()
         .code(0);
     assert_eq!(dry.get_output().stdout, wet.get_output().stdout);
-    kubelet_tls(directory.path())
+    let printed = kubelet_tls(directory.path())
         .args([
             "apply",
             "--dry-run",
@@ -245,6 +245,7 @@ fn a_dry_run_shows_the_same_and_changes_nothing() {
 }
 
 "#]]);
+    checked(printed.get_output());
 }
 
 #[test]
@@ -379,7 +380,7 @@ fn a_root_that_is_not_this_machine() {
  rotateCertificates: true
 
 "#]]);
-    kubelet_tls(directory.path())
+    let printed = kubelet_tls(directory.path())
         .args(["apply", "--root", "image", "-o", "json"])
         .assert()
         .code(0)
@@ -405,6 +406,7 @@ fn a_root_that_is_not_this_machine() {
 }
 
 "#]]);
+    checked(printed.get_output());
     assert_eq!(fs::read_to_string(kubelet.join("config.yaml")).unwrap(), ON);
 }
 

@@ -1,6 +1,6 @@
 //! The manual.
 
-use super::kubelet_tls;
+use super::{checked, kubelet_tls};
 
 #[test]
 fn help_of_the_program() {
@@ -26,6 +26,7 @@ Commands:
   approve         On a control plane: check every rule, then approve; refuse what breaks one
   cluster         Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
   metrics-server  Write a kustomization that runs metrics-server with both its TLS channels verified
+  schema          Print the JSON Schema of a result document
   completions     Print a completion script, for packagers
   man             Print a manual page, for packagers
   help            Print this message or the help of the given subcommand(s)
@@ -138,7 +139,7 @@ fn a_wrong_command_line_is_64() {
 #[test]
 fn a_wrong_command_line_is_a_document_too_where_one_is_wanted() {
     let directory = tempfile::tempdir().unwrap();
-    kubelet_tls(directory.path())
+    let printed = kubelet_tls(directory.path())
         .args(["apply", "--nope", "-o", "json"])
         .assert()
         .code(64)
@@ -154,6 +155,7 @@ fn a_wrong_command_line_is_a_document_too_where_one_is_wanted() {
 }
 
 "#]]);
+    checked(printed.get_output());
 }
 
 #[test]

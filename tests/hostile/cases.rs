@@ -301,6 +301,7 @@ impl Case {
                 stdout: stdout.join().unwrap(),
                 stderr: stderr.join().unwrap(),
             };
+            standins::schema::check_output(&output.stdout);
             Seen { output, took, peak }
         })
     }

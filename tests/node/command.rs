@@ -115,6 +115,7 @@ pub struct Finished {
 impl Finished {
     /// Standard output as the one document that it is with `-o json`.
     pub fn json(&self) -> serde_json::Value {
+        standins::schema::check_output(&self.stdout);
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("not one JSON document: {error}: {self}"))
     }

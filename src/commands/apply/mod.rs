@@ -369,9 +369,7 @@ pub(super) fn edit_problem(failure: &EditFailure, document: &mut Document) -> Pr
     document.changed = Some(!failure.left.is_empty());
     let mut problem = files::problem_of(&failure.cause);
     for left in &failure.left {
-        problem.message.push_str(&format!(
-            "; and an earlier edit could not be undone: {left}"
-        ));
+        problem = problem.advise(format!("and an earlier edit could not be undone: {left}"));
     }
     problem
 }

@@ -102,10 +102,9 @@ impl Run<'_> {
                         hint: LOOK_AT_STATUS,
                     };
                     let problem = node::systemd_problem("restart", &error);
-                    return Err(Problem {
-                        code: problem.code,
-                        ..self.put_back(&death, interrupts, document)
-                    });
+                    return Err(self
+                        .put_back(&death, interrupts, document)
+                        .with_code(problem.code));
                 }
             }
         } else if self.made && unit.is_running() {
@@ -309,11 +308,9 @@ impl Run<'_> {
             let problem = edit_problem(&failure, document);
             document.changed = Some(true);
             let undo = &self.task.undo;
-            return Problem {
-                code: Code::Io,
-                ..refused(&format!("and putting back failed: {}", problem.message))
-            }
-            .hint(format!("{undo} && systemctl restart kubelet"));
+            return refused(&format!("and putting back failed: {}", problem.message()))
+                .with_code(Code::Io)
+                .hint(format!("{undo} && systemctl restart kubelet"));
         }
         document.changed = Some(false);
         document.rolled_back = Some(self.task.act == Act::Apply);

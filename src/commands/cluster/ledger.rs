@@ -106,7 +106,7 @@ impl Ledger {
         };
         let receipt = receipt.at(state);
         if let Err(problem) = self.write(receipt) {
-            ui.warn(problem.message);
+            ui.warn(problem.message());
         }
     }
 

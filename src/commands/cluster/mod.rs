@@ -56,7 +56,7 @@ fn show(arguments: &cli::ClusterDiff, ui: &Ui, document: &mut Document) -> Resul
     if edit.changes() {
         warn_before(&seen, wanted, ui, document);
         if let Err(problem) = writable(&seen) {
-            ui.warn(problem.message);
+            ui.warn(problem.message());
         }
     }
     nodes::tell(&admin, wanted, ui, document);

@@ -22,7 +22,7 @@ pub(super) fn tell(admin: &Admin, wanted: Bootstrap, ui: &Ui, document: &mut Doc
         Ok(names) => names,
         Err(error) => {
             let problem = admin::problem("list", "nodes", &error);
-            ui.warn(unasked(problem.message));
+            ui.warn(unasked(problem.message()));
             return;
         }
     };
@@ -37,7 +37,7 @@ pub(super) fn tell(admin: &Admin, wanted: Bootstrap, ui: &Ui, document: &mut Doc
             Some(Ok(value)) => Some(value),
             Some(Err(error)) if error.is_forbidden() => {
                 let problem = admin::problem("get", "nodes/proxy", &error);
-                ui.warn(unasked(problem.message));
+                ui.warn(unasked(problem.message()));
                 asking = false;
                 None
             }

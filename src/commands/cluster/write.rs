@@ -166,9 +166,7 @@ fn exhausted(name: &str, attempts: u32, error: &ApiError, unsure: bool) -> Probl
     }
     let mut problem = problem("patch", name, error);
     if unsure {
-        problem
-            .message
-            .push_str("; whether the change was made is not known");
+        problem = problem.advise("whether the change was made is not known");
         return problem.hint("kubelet-tls cluster diff");
     }
     problem

@@ -66,6 +66,7 @@ pub enum Stored {
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Condition {
     /// Which.
     #[serde(rename = "type")]
@@ -83,6 +84,7 @@ pub struct Condition {
 
 /// The conditions of a node, in the order in which each rests on those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ConditionType"))]
 pub enum Kind {
     /// The kubelet's configuration says `serverTLSBootstrap: true`.
     ServerTLSBootstrapEnabled,
@@ -118,6 +120,11 @@ pub enum Kind {
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "ConditionStatus")
+)]
 pub enum Status {
     /// It holds.
     True,

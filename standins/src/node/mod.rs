@@ -16,7 +16,7 @@ mod layout;
 mod options;
 
 use crate::api::NodeSpec;
-use crate::{ApiServer, Config, Knobs, KubeconfigStyle, client, systemd};
+use crate::{ApiServer, Config, Knobs, KubeconfigStyle, client, schema, systemd};
 pub use layout::{copy_program, free_port};
 use layout::{lay_out, standin_executable};
 pub use options::{Options, Release};
@@ -354,18 +354,20 @@ impl Drop for Node {
 }
 
 impl Output {
-    /// Runs it to its end.
+    /// Runs it to its end. A result document that it prints is checked against its schema.
     pub fn of(command: &mut Command) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let output = command
             .output()
             .unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let status = output.status;
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        schema::check_output(&stdout);
         Self {
             code: status
                 .code()
                 .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stdout,
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }

@@ -1,0 +1,149 @@
+//! `schema`: the JSON Schemas of the result documents.
+//!
+//! They are made from the result types by a test, which also checks that `docs/schema/` has them as they are:
+//! `UPDATE_SCHEMAS=1 cargo test --lib schemas` writes them.
+
+use crate::cli;
+use crate::report::{Code, Kind, Problem};
+
+use super::Ui;
+
+/// The schema of each kind of result document.
+const SCHEMAS: &[(Kind, &str)] = &[
+    (
+        Kind::DiffResult,
+        include_str!("../../docs/schema/DiffResult.json"),
+    ),
+    (
+        Kind::ApplyResult,
+        include_str!("../../docs/schema/ApplyResult.json"),
+    ),
+    (
+        Kind::StatusResult,
+        include_str!("../../docs/schema/StatusResult.json"),
+    ),
+    (
+        Kind::CsrResult,
+        include_str!("../../docs/schema/CsrResult.json"),
+    ),
+    (
+        Kind::RollbackResult,
+        include_str!("../../docs/schema/RollbackResult.json"),
+    ),
+    (
+        Kind::ApproveResult,
+        include_str!("../../docs/schema/ApproveResult.json"),
+    ),
+    (
+        Kind::ClusterResult,
+        include_str!("../../docs/schema/ClusterResult.json"),
+    ),
+    (
+        Kind::MetricsServerResult,
+        include_str!("../../docs/schema/MetricsServerResult.json"),
+    ),
+];
+
+/// Prints the schema of one kind of document, or with `-o name` the names of all kinds.
+///
+/// # Errors
+/// [`Code::Usage`] when no document has that kind; [`Code::Io`] when standard output does not take it.
+pub(crate) fn run(arguments: &cli::Schema, ui: &Ui) -> Result<(), Problem> {
+    if ui.wants_names() {
+        for (kind, _) in SCHEMAS {
+            ui.bare_name(&kind.to_string());
+        }
+        return Ok(());
+    }
+    let Some(wanted) = &arguments.kind else {
+        return Err(
+            Problem::new(Code::Usage, "cannot print a schema: KIND is missing")
+                .hint("kubelet-tls schema -o name"),
+        );
+    };
+    let found = SCHEMAS.iter().find(|(kind, _)| kind.to_string() == *wanted);
+    let Some((_, schema)) = found else {
+        return Err(Problem::new(
+            Code::Usage,
+            format!("cannot print a schema: no result document has the kind {wanted:?}"),
+        )
+        .hint("kubelet-tls schema -o name"));
+    };
+    ui.result(schema.as_bytes())
+        .map_err(|error| Problem::of(Code::Io, error).context("cannot write standard output"))
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test reads and writes the files in docs/schema"
+)]
+mod tests {
+    use schemars::JsonSchema;
+    use schemars::generate::SchemaSettings;
+    use serde::Serialize;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::{Document, Envelope};
+
+    /// The registry: which type is the result of which kind of document.
+    fn schema(kind: Kind) -> Value {
+        match kind {
+            Kind::DiffResult => of::<Document>(kind),
+            Kind::ApplyResult => of::<Document>(kind),
+            Kind::StatusResult => of::<Document>(kind),
+            Kind::CsrResult => of::<Document>(kind),
+            Kind::RollbackResult => of::<Document>(kind),
+            Kind::ApproveResult => of::<Document>(kind),
+            Kind::ClusterResult => of::<Document>(kind),
+            Kind::MetricsServerResult => of::<Document>(kind),
+        }
+    }
+
+    fn of<R: JsonSchema + Serialize + 'static>(kind: Kind) -> Value {
+        let generator = SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator();
+        let schema = generator.into_root_schema_for::<Envelope<'static, R>>();
+        let mut schema = serde_json::to_value(schema).unwrap();
+        let name = kind.to_string();
+        schema["title"] = name.as_str().into();
+        schema["properties"]["kind"] = serde_json::json!({ "const": name });
+        schema["properties"]["apiVersion"] =
+            serde_json::json!({ "const": crate::report::API_VERSION });
+        // The document of a verb that could not begin, because its command line is wrong, has nothing of the verb's.
+        let envelope = ["apiVersion", "kind", "warnings"];
+        let required = schema["required"].as_array().unwrap().iter();
+        let (common, own): (Vec<_>, Vec<_>) = required.cloned().partition(|field| {
+            field
+                .as_str()
+                .is_some_and(|field| envelope.contains(&field))
+        });
+        schema["required"] = common.into();
+        if !own.is_empty() {
+            schema["anyOf"] = serde_json::json!([{ "required": own }, { "required": ["error"] }]);
+        }
+        if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
+            definitions.remove("Kind");
+        }
+        schema
+    }
+
+    #[test]
+    fn the_schemas_in_docs_are_those_of_the_result_types() {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema");
+        let updates = std::env::var_os("UPDATE_SCHEMAS").is_some();
+        for (kind, shipped) in SCHEMAS {
+            let text = serde_json::to_string_pretty(&schema(*kind)).unwrap() + "\n";
+            if updates {
+                std::fs::write(directory.join(format!("{kind}.json")), &text).unwrap();
+            } else {
+                assert_eq!(
+                    &text, shipped,
+                    "{kind}: UPDATE_SCHEMAS=1 cargo test --lib schemas writes it"
+                );
+            }
+        }
+    }
+}

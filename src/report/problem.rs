@@ -1,0 +1,197 @@
+//! What went wrong, and how the process ends.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::text::hint::Hint;
+
+/// An error that ends a verb, for people and for scripts.
+#[derive(Debug)]
+pub struct Problem {
+    /// How the process ends.
+    pub code: Code,
+    /// The chain of causes. Its first line is `cannot VERB OBJECT`, lower case, without a full stop.
+    pub source: anyhow::Error,
+    /// What to do about it, where that is not a command. It follows the causes.
+    advice: Vec<String>,
+    /// The next command to type.
+    pub hint: Option<Hint>,
+}
+
+impl Problem {
+    /// A problem whose causes are in `message` already: `cannot VERB OBJECT: CAUSE`.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self::of(code, anyhow::Error::msg(message.into()))
+    }
+
+    /// A problem with a typed cause; [`Self::context`] then says what could not be done because of it.
+    pub fn of(code: Code, source: impl Into<anyhow::Error>) -> Self {
+        Self {
+            code,
+            source: source.into(),
+            advice: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// The same problem with `cannot VERB OBJECT` before its causes.
+    #[must_use]
+    pub fn context(mut self, what: impl fmt::Display + Send + Sync + 'static) -> Self {
+        self.source = self.source.context(what);
+        self
+    }
+
+    /// The same with another exit code.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The same with the next command to type.
+    #[must_use]
+    pub fn hint(mut self, command: impl Into<Hint>) -> Self {
+        self.hint = Some(command.into());
+        self
+    }
+
+    /// The same, for a command that may be typed again.
+    #[must_use]
+    pub fn again(mut self) -> Self {
+        self.hint = Some(Hint::Again);
+        self
+    }
+
+    /// The same, for a command that only root may type.
+    #[must_use]
+    pub fn as_root(mut self) -> Self {
+        self.hint = Some(Hint::AsRoot);
+        self
+    }
+
+    /// The same with a sentence that says what happened to the node or what to do, where that is not a command.
+    #[must_use]
+    pub fn advise(mut self, advice: impl fmt::Display) -> Self {
+        self.advice.push(advice.to_string());
+        self
+    }
+
+    /// The whole of it on one line: `cannot VERB OBJECT: CAUSE: CAUSE; ADVICE`.
+    pub fn message(&self) -> String {
+        let causes = format!("{:#}", self.source);
+        std::iter::once(&causes)
+            .chain(&self.advice)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message())
+    }
+}
+
+impl Error for Problem {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+/// Exit codes other than success; the numbers are those of sysexits.h where it has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Code {
+    /// `diff`: there are differences. `status`: a condition is not True. `csr`: no request exists. Not an error.
+    Negative = 1,
+    /// The command line is wrong.
+    Usage = 64,
+    /// An input is refused.
+    Input = 65,
+    /// systemd or the API server cannot be reached or refuses.
+    Unavailable = 69,
+    /// Reading or writing failed.
+    Io = 74,
+    /// Ran out of time, or another run holds the lock.
+    Temporary = 75,
+    /// Not root, or the API said Forbidden.
+    Permission = 77,
+    /// The change would have no effect or would break the kubelet; or everything was put back.
+    Refused = 78,
+}
+
+/// How a verb ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// It did what was asked, or there was nothing to do: exit code 0.
+    Done,
+    /// The answer is no: `diff` found differences, a condition is not True, no CSR exists. Exit code 1, and no error.
+    Negative,
+    /// An error ended it.
+    Failed(Problem),
+}
+
+/// What a verb returns: its result, with the fields that are known, and how it ended.
+#[derive(Debug)]
+pub struct Outcome<R> {
+    /// The result; on failure it holds what was known and done until then.
+    pub result: R,
+    /// How the verb ended.
+    pub ending: Ending,
+}
+
+impl<R> Outcome<R> {
+    /// The result of a verb that did what was asked.
+    pub fn done(result: R) -> Self {
+        Self {
+            result,
+            ending: Ending::Done,
+        }
+    }
+
+    /// The result as far as it was known when `problem` ended the verb.
+    pub fn failed(result: R, problem: Problem) -> Self {
+        Self {
+            result,
+            ending: Ending::Failed(problem),
+        }
+    }
+
+    /// The result as far as it was known, and what ended the verb, if anything did.
+    pub fn new(result: R, ended: Result<(), Problem>) -> Self {
+        match ended {
+            Ok(()) => Self::done(result),
+            Err(problem) => Self::failed(result, problem),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{path} is not a symlink")]
+    struct NotSymlink {
+        path: &'static str,
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn the_chain_of_causes_is_one_line_and_the_advice_follows() {
+        let cause = NotSymlink {
+            path: "/x",
+            source: std::io::Error::other("it is a file"),
+        };
+        let problem = Problem::of(Code::Refused, cause)
+            .advise("nothing was changed")
+            .context("cannot edit /x")
+            .advise("move it away");
+        assert_eq!(
+            problem.message(),
+            "cannot edit /x: /x is not a symlink: it is a file; nothing was changed; move it away"
+        );
+        assert_eq!(problem.to_string(), problem.message());
+    }
+}
