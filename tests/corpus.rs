@@ -188,12 +188,14 @@ fn every_refusal_says_what_to_do_or_where() {
         if let Err(refusal) = edit(&bytes, FileKind::detect(&bytes), Bootstrap::Enabled) {
             assert!(refusal.position.is_some(), "{file}: {refusal:?}");
             assert!(
-                !refusal.reason.ends_with('.') && !refusal.reason.starts_with(char::is_uppercase),
+                !refusal.reason().ends_with('.')
+                    && !refusal.reason().starts_with(char::is_uppercase),
                 "{file}: {refusal}"
             );
             println!(
                 "{file}: {:?} {refusal}: {:?}",
-                refusal.position, refusal.advice
+                refusal.position,
+                refusal.advice()
             );
         }
     }

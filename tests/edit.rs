@@ -49,13 +49,13 @@ fn warnings(source: &str) -> Vec<(Option<usize>, String)> {
 #[track_caller]
 fn refused(edited: Result<Edited, Refusal>, class: RefusalClass, line: usize, reason: &str) {
     let refusal = edited.unwrap_err();
-    assert!(refusal.reason.contains(reason), "{refusal}");
+    assert!(refusal.reason().contains(reason), "{refusal}");
     assert_eq!(
-        (refusal.class, refusal.position.map(|at| at.line)),
+        (refusal.class(), refusal.position.map(|at| at.line)),
         (class, Some(line)),
         "{refusal}"
     );
-    assert!(!refusal.advice.is_empty());
+    assert!(!refusal.advice().is_empty());
 }
 
 #[test]
@@ -548,5 +548,5 @@ fn the_reader_of_a_file_is_detected() {
 fn a_position_is_that_of_the_character() {
     let refusal = enable(&format!("{HEAD}é: a\u{2028}\n")).unwrap_err();
     assert_eq!(refusal.position, Some(Position { line: 3, column: 5 }));
-    assert_eq!(refusal.to_string(), refusal.reason);
+    assert_eq!(refusal.to_string(), refusal.reason());
 }

@@ -103,15 +103,15 @@ pub(crate) fn refused(target: &Target, refusal: &Refusal, whose: Whose) -> Probl
     let at = refusal
         .position
         .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
-    let code = match (refusal.class, whose) {
+    let code = match (refusal.class(), whose) {
         (RefusalClass::Effect, Whose::Node) => Code::Refused,
         _ => Code::Input,
     };
     let problem = Problem::new(
         code,
-        format!("cannot edit {target}{at}: {}", refusal.reason),
+        format!("cannot edit {target}{at}: {}", refusal.reason()),
     )
-    .advise(&refusal.advice);
+    .advise(&refusal.advice());
     match target {
         Target::File(path) => problem.hint(hint::edit(
             path,

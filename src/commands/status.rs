@@ -158,7 +158,7 @@ fn complaints(kubelet: &Kubelet) -> Vec<String> {
                 })
                 .collect()
         }
-        Err(refusal) => vec![refusal.reason],
+        Err(refusal) => vec![refusal.reason()],
     }
 }
 

@@ -1,14 +1,15 @@
 //! The edit: bytes in, bytes out, or a refusal.
 
 pub(crate) mod kubeadm;
+pub mod patch;
 
-use crate::kubelet::Bootstrap;
-use crate::kubelet::config::{self, Found, KEY, Spelling};
+use crate::kubelet::config::{self, Found, Spelling};
 use crate::kubelet::goyaml::{self, FALSE_WORDS, NULL_WORDS, State, TRUE_WORDS};
-use crate::kubelet::verdict::{Refusal, Warning};
-use crate::kubelet::warnings;
+use crate::kubelet::meta::{self, API_VERSION_LINE, KEY, KIND_LINE};
+use crate::kubelet::{Bootstrap, Refusal, Shape, Warning, warnings};
 use crate::yaml::{self, Claim, Format, Planned, Position, Splice, Stream};
-use kubeadm::Place;
+use kubeadm::{Place, Placed};
+use patch::PatchType;
 
 /// What reads the file, which decides what its bytes mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +21,16 @@ pub enum FileKind {
     /// The kubelet, through `--config-dir`: a merge patch, whose keys are matched without regard to case. A key is
     /// changed there if it is there, never added.
     DropIn,
+    /// `kubeadm --patches`: a patch of the KubeletConfiguration.
+    Patch(PatchType),
 }
 
 impl FileKind {
+    /// What reads a file of this name with these bytes: kubeadm as a patch if the name says so, else as [`Self::detect`] has it.
+    pub fn of(name: &str, bytes: &[u8]) -> FileKind {
+        PatchType::of_name(name).map_or_else(|| FileKind::detect(bytes), FileKind::Patch)
+    }
+
     /// What reads a file with these bytes: kubeadm if one of its documents is kubeadm's, else the kubelet.
     pub fn detect(bytes: &[u8]) -> FileKind {
         let group = kubeadm::GROUP.as_bytes();
@@ -34,7 +42,7 @@ impl FileKind {
             return FileKind::Kubelet;
         };
         let is_kubeadms =
-            |document: &yaml::Document| kubeadm::is_kubeadms(&config::meta(&stream, document.root));
+            |document: &yaml::Document| kubeadm::is_kubeadms(&meta::meta(&stream, document.root));
         if stream.documents.iter().any(is_kubeadms) {
             FileKind::Kubeadm
         } else {
@@ -74,6 +82,11 @@ pub struct Edited {
     pub change: Change,
     /// What the user should know.
     pub warnings: Vec<Warning>,
+    /// Where a flag is that already does what is wanted, if that is why nothing changes.
+    pub flag: Option<Position>,
+    /// Why nothing would read the change, where that is so: a KubeletConfiguration beside a JoinConfiguration. The bytes are as
+    /// they would be; `diff` and `apply` refuse them.
+    pub without_effect: Option<Refusal>,
 }
 
 /// Sets `serverTLSBootstrap` in a file, every other byte kept.
@@ -81,72 +94,131 @@ pub struct Edited {
 /// The result is proved before it is returned: two parsers read it as the file before, but for this one value.
 /// `Disabled` never adds anything, because the kubelet's default is `false` (`SetDefaults_KubeletConfiguration`).
 pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, Refusal> {
+    refuse_binary(before)?;
     let stream = Stream::parse(before)?;
-    let mut warnings = Vec::new();
-    let place = match kind {
-        FileKind::Kubeadm => kubeadm::place(&stream, wanted, &mut warnings)?,
-        FileKind::Kubelet => Place::Document(config::find(&stream)?),
-        FileKind::DropIn => Place::Document(config::find_drop_in(&stream)?),
-    };
-    let (splice, format, claim) = match place {
-        Place::Document(document) => {
-            let root = stream
-                .documents
-                .get(document)
-                .map_or(0, |document| document.root);
-            let spelling = if kind == FileKind::DropIn {
-                Spelling::AnyCase
-            } else {
-                Spelling::Exact
-            };
-            if kind == FileKind::DropIn {
-                warnings::warn_kindless(&stream, root, &mut warnings);
-            }
-            if wanted == Bootstrap::Enabled {
-                config::refuse_fatal_gate(&stream, root)?;
-                warnings::warn(&stream, root, spelling, &mut warnings);
-            }
-            let found = config::look(&stream, root, spelling)?;
-            let format = format(&stream, kind, document);
-            let key = found.entry.map_or(KEY, |(key, _)| stream.text(key));
-            let claim = Claim {
-                document,
-                key,
-                word: wanted.word(),
-            };
-            match step(&stream, kind, root, &found, wanted)? {
-                Step::Set(splice) => (splice, format, claim),
-                Step::Keep(values) => {
-                    yaml::confirm(&stream, &format, document, key, &values)?;
-                    return Ok(unchanged(before, warnings));
-                }
-            }
+    match kind {
+        FileKind::Kubeadm => edit_kubeadm(&stream, wanted),
+        FileKind::Kubelet => edit_document(&stream, kind, config::find(&stream)?, wanted),
+        FileKind::DropIn => edit_document(&stream, kind, config::find_drop_in(&stream)?, wanted),
+        FileKind::Patch(PatchType::Json) => {
+            let root = stream.documents.first().map_or(0, |document| document.root);
+            Err(Refusal::at(stream.position(root), Shape::NotOperations))
         }
-        Place::Append => {
-            let line = format!("{KEY}: {}", wanted.word());
-            let splice = yaml::append(
-                &stream,
-                &[config::API_VERSION_LINE, config::KIND_LINE, &line],
-            )?;
-            let document = stream.documents.len() - usize::from(splice.planned == Planned::Filled);
-            (
-                splice,
-                Format::Yaml,
-                Claim {
-                    document,
-                    key: KEY,
-                    word: wanted.word(),
-                },
-            )
-        }
-        Place::Nowhere => return Ok(unchanged(before, warnings)),
-    };
-    let after = yaml::prove(&stream, &splice, &format, claim)?;
-    Ok(Edited {
-        after,
-        change: change(&stream, &splice),
+        FileKind::Patch(_) => match patch::place(&stream, wanted)? {
+            patch::Place::Top => edit_document(&stream, kind, 0, wanted),
+            patch::Place::Fresh(after) => Ok(fresh(before, after)),
+        },
+    }
+}
+
+/// A program or an image has a NUL byte early on; UTF-16 has too, and is told apart by its mark.
+fn refuse_binary(bytes: &[u8]) -> Result<(), Refusal> {
+    const ENOUGH: usize = 1024;
+    let is_utf16 = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
+    let mut start = bytes.iter().take(ENOUGH);
+    if is_utf16 || std::str::from_utf8(bytes).is_ok() || !start.any(|byte| *byte == 0) {
+        return Ok(());
+    }
+    let start = Position { line: 1, column: 1 };
+    Err(Refusal::at(start, Shape::Binary))
+}
+
+fn edit_kubeadm(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Edited, Refusal> {
+    let Placed {
+        place,
         warnings,
+        without_effect,
+    } = kubeadm::place(stream, wanted)?;
+    let mut edited = match place {
+        Place::Document(document) => edit_document(stream, FileKind::Kubeadm, document, wanted)?,
+        Place::Append => append(stream, wanted)?,
+        Place::Nowhere => unchanged(stream, Vec::new()),
+        Place::Flag(position) => Edited {
+            flag: Some(position),
+            ..unchanged(stream, Vec::new())
+        },
+    };
+    edited.warnings.splice(0..0, warnings);
+    edited.without_effect = without_effect;
+    Ok(edited)
+}
+
+/// Sets the key in a document that is there.
+fn edit_document(
+    stream: &Stream<'_>,
+    kind: FileKind,
+    document: usize,
+    wanted: Bootstrap,
+) -> Result<Edited, Refusal> {
+    let mut warnings = Vec::new();
+    let root = stream
+        .documents
+        .get(document)
+        .map_or(0, |document| document.root);
+    let spelling = if kind == FileKind::DropIn {
+        Spelling::AnyCase
+    } else {
+        Spelling::Exact
+    };
+    if kind == FileKind::DropIn {
+        warnings::warn_kindless(stream, root, &mut warnings);
+    }
+    if wanted == Bootstrap::Enabled {
+        config::refuse_fatal_gate(stream, root)?;
+        warnings::warn(stream, root, spelling, &mut warnings);
+    }
+    let found = config::look(stream, root, spelling)?;
+    let format = format(stream, kind, document);
+    let key = found.entry.map_or(KEY, |(key, _)| stream.text(key));
+    let claim = Claim {
+        document,
+        key,
+        word: wanted.word(),
+    };
+    match step(stream, kind, root, &found, wanted)? {
+        Step::Set(splice) => Ok(Edited {
+            after: yaml::prove(stream, &splice, &format, claim)?,
+            change: change(stream, &splice),
+            ..unchanged(stream, warnings)
+        }),
+        Step::Keep(values) => {
+            yaml::confirm(stream, &format, document, key, &values)?;
+            Ok(unchanged(stream, warnings))
+        }
+    }
+}
+
+/// Adds a KubeletConfiguration at the end of kubeadm's file.
+fn append(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Edited, Refusal> {
+    let line = format!("{KEY}: {}", wanted.word());
+    let splice = yaml::append(stream, &[API_VERSION_LINE, KIND_LINE, &line])?;
+    let claim = Claim {
+        document: stream.documents.len() - usize::from(splice.planned == Planned::Filled),
+        key: KEY,
+        word: wanted.word(),
+    };
+    Ok(Edited {
+        after: yaml::prove(stream, &splice, &Format::Yaml, claim)?,
+        change: change(stream, &splice),
+        ..unchanged(stream, Vec::new())
     })
+}
+
+/// A file that had no content: what it reads now was written here, so nothing of before can be lost in it.
+fn fresh(before: &[u8], after: Vec<u8>) -> Edited {
+    let change = if before == after.as_slice() {
+        Change::None
+    } else {
+        let lines = after.iter().filter(|byte| **byte == b'\n').count();
+        Change::Inserted { line: lines }
+    };
+    Edited {
+        after,
+        change,
+        warnings: Vec::new(),
+        flag: None,
+        without_effect: None,
+    }
 }
 
 /// What is to be done with a document that is there.
@@ -164,21 +236,17 @@ fn step(
     wanted: Bootstrap,
 ) -> Result<Step, Refusal> {
     let Some((key, value)) = found.entry else {
-        return match (wanted, kind) {
-            (Bootstrap::Disabled, _) => Ok(Step::Keep(Vec::new())),
-            (Bootstrap::Enabled, FileKind::DropIn) => Err(Refusal::input(
-                Some(stream.position(root)),
-                format!("this drop-in does not have {KEY}"),
-                "set it in the file of the kubelet's --config, or in a drop-in that has it",
-            )),
-            (Bootstrap::Enabled, _) => Ok(Step::Set(yaml::insert(
-                stream,
-                root,
-                found.kind,
-                KEY,
-                wanted.word(),
-            )?)),
+        let anchor = match (wanted, kind) {
+            (Bootstrap::Disabled, _) => return Ok(Step::Keep(Vec::new())),
+            (Bootstrap::Enabled, FileKind::DropIn) => {
+                let at = stream.position(root);
+                return Err(Refusal::at(at, Shape::DropInLacksKey));
+            }
+            (Bootstrap::Enabled, FileKind::Patch(_)) => patch::anchor(stream, root)?,
+            (Bootstrap::Enabled, _) => found.kind,
         };
+        let splice = yaml::insert(stream, root, anchor, KEY, wanted.word())?;
+        return Ok(Step::Set(splice));
     };
     Ok(match (goyaml::boolean(stream, value), wanted) {
         (State::True, Bootstrap::Enabled) => Step::Keep(TRUE_WORDS.to_vec()),
@@ -189,11 +257,13 @@ fn step(
     })
 }
 
-fn unchanged(before: &[u8], warnings: Vec<Warning>) -> Edited {
+fn unchanged(stream: &Stream<'_>, warnings: Vec<Warning>) -> Edited {
     Edited {
-        after: before.to_vec(),
+        after: stream.source.as_bytes().to_vec(),
         change: Change::None,
         warnings,
+        flag: None,
+        without_effect: None,
     }
 }
 

@@ -1,15 +1,20 @@
 //! KubeletConfiguration: setting `serverTLSBootstrap` in it, and what else the program needs to know of it.
 
+mod cause;
 pub(crate) mod config;
 mod flags;
+pub(crate) mod foreign;
 pub(crate) mod goyaml;
+pub(crate) mod meta;
 pub(crate) mod secrets;
 mod settings;
 pub mod unit;
 pub(crate) mod verdict;
 pub(crate) mod warnings;
 
+pub use cause::{Ambiguity, Cause, Effect, SecondDocument, Shape};
 pub use flags::Flags;
+pub use foreign::Foreign;
 pub use settings::{Origin, Settings};
 pub use verdict::{Refusal, RefusalClass, Warning};
 

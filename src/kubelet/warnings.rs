@@ -1,8 +1,10 @@
 //! What is no obstacle to an edit, but not what the user may think.
 
-use super::config::{KEY, Spelling, string};
+use super::config::Spelling;
 use super::goyaml::lookup;
-use super::verdict::{Warning, shown};
+use super::meta::{KEY, string};
+use super::verdict::Warning;
+use crate::text::shown;
 use crate::yaml::{Kind, Stream};
 
 /// What is no obstacle, but not what the user may think.

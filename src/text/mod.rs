@@ -2,6 +2,9 @@
 
 pub mod hint;
 pub mod names;
+mod shown;
+
+pub(crate) use shown::shown;
 
 /// A name in a request is whatever its sender wrote; a terminal must not obey it.
 pub(crate) fn harmless(text: &str) -> String {

@@ -182,15 +182,15 @@ fn check_kubelets_reading(
 }
 
 fn check_refusal(bytes: &[u8], refusal: &Refusal) -> Result<(), Broken> {
-    law!(is_one_line(&refusal.reason), "{refusal:?}");
+    law!(is_one_line(&refusal.reason()), "{refusal:?}");
     let starts_with_a_name = ["RotateKubeletServerCertificate", "AllBeta"]
         .iter()
-        .any(|gate| refusal.reason.starts_with(gate));
+        .any(|gate| refusal.reason().starts_with(gate));
     law!(
-        starts_with_a_name || !refusal.reason.starts_with(char::is_uppercase),
+        starts_with_a_name || !refusal.reason().starts_with(char::is_uppercase),
         "{refusal}"
     );
-    let advice = &refusal.advice;
+    let advice = &refusal.advice();
     law!(is_one_line(advice), "{refusal:?}");
     if let Some(position) = refusal.position {
         law!(

@@ -1,0 +1,129 @@
+//! kubeadm's patch files (`--patches DIR`, `kubeletconfiguration` since Kubernetes 1.25): which ones are about a
+//! KubeletConfiguration, and what the edit means in them.
+//!
+//! A file is called `target[suffix][+type].extension` (`parseFilename` in cmd/kubeadm/app/util/patches); kubeadm sorts the files
+//! by their names and applies one after the other.
+
+use crate::kubelet::config::{self, Spelling};
+use crate::kubelet::meta::{KEY, KIND, meta};
+use crate::kubelet::{Bootstrap, Refusal, SecondDocument, Shape};
+use crate::yaml::{Kind, Stream, Style};
+
+/// The name of the patch file that this program writes where none exists.
+pub const FILE_NAME: &str = "kubeletconfiguration0+merge.yaml";
+
+/// How kubeadm applies a patch file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchType {
+    /// Strategic merge, kubeadm's default.
+    Strategic,
+    /// A merge patch (RFC 7386).
+    Merge,
+    /// A list of operations (RFC 6902).
+    Json,
+}
+
+impl PatchType {
+    /// The type of a patch of a KubeletConfiguration that a file of this name is; none if kubeadm does not take the file for
+    /// one.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let rest = name.strip_prefix("kubeletconfiguration")?;
+        let stem = rest
+            .strip_suffix(".yaml")
+            .or_else(|| rest.strip_suffix(".json"))?;
+        match stem.split_once('+') {
+            _ if stem.contains(['.', '\n']) => None,
+            None | Some((_, "strategic")) => Some(Self::Strategic),
+            Some((_, "merge")) => Some(Self::Merge),
+            Some((_, "json")) => Some(Self::Json),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Where the edit belongs in a patch that is a mapping.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// At the top level of the only document.
+    Top,
+    /// The file has comments at most; this is what it should read.
+    Fresh(Vec<u8>),
+}
+
+/// Finds the place in a strategic merge patch or a merge patch.
+pub(super) fn place(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Place, Refusal> {
+    let documents = stream.documents.as_slice();
+    if let Some(second) = documents.get(1) {
+        let shape = Shape::SecondDocument(SecondDocument::Patch);
+        return Err(Refusal::at(stream.position(second.root), shape));
+    }
+    let root = documents.first().map(|document| document.root);
+    let Some(root) = root.filter(|root| !stream.is_absent(*root)) else {
+        return Ok(Place::Fresh(fresh(stream.source, wanted)));
+    };
+    let refuse = |shape: Shape| Err(Refusal::at(stream.position(root), shape));
+    if !stream.is_mapping(root) {
+        return refuse(Shape::NotMapping);
+    }
+    match meta(stream, root).kind {
+        None | Some(KIND) => Ok(Place::Top),
+        Some(kind) => refuse(Shape::OtherKind(kind.to_owned())),
+    }
+}
+
+/// The entry after which a new one can be written: `kind`, else the first with a value on one line.
+pub(super) fn anchor(stream: &Stream<'_>, root: usize) -> Result<(usize, usize), Refusal> {
+    let found = config::look(stream, root, Spelling::Exact)?;
+    let is_plain = |value: usize| {
+        matches!(
+            stream.event(value).kind,
+            Kind::Scalar(Style::Plain | Style::Quoted) | Kind::Alias
+        )
+    };
+    let first = stream.entries(root).find(|(_, value)| is_plain(*value));
+    Ok(if is_plain(found.kind.1) {
+        found.kind
+    } else {
+        first.unwrap_or(found.kind)
+    })
+}
+
+/// What a file with comments at most reads with the key in it. Without the key a patch changes nothing, so disabling adds
+/// nothing.
+fn fresh(source: &str, wanted: Bootstrap) -> Vec<u8> {
+    if wanted == Bootstrap::Disabled {
+        return source.as_bytes().to_vec();
+    }
+    let eol = if source.is_empty() || source.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    format!("{source}{eol}{KEY}: {}\n", wanted.word()).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_kubeadm_reads_them() {
+        for (name, is) in [
+            ("kubeletconfiguration.yaml", Some(PatchType::Strategic)),
+            ("kubeletconfiguration0.json", Some(PatchType::Strategic)),
+            (
+                "kubeletconfiguration-pool-a+strategic.yaml",
+                Some(PatchType::Strategic),
+            ),
+            (FILE_NAME, Some(PatchType::Merge)),
+            ("kubeletconfiguration1+json.json", Some(PatchType::Json)),
+            ("kubeletconfiguration+merge.yml", None),
+            ("kubeletconfiguration0.x+merge.yaml", None),
+            ("kubeletconfiguration0+patch.yaml", None),
+            ("kube-apiserver0+merge.yaml", None),
+            ("a-kubeletconfiguration.yaml", None),
+        ] {
+            assert_eq!(PatchType::of_name(name), is, "{name}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Why a file is not edited: every refusal there is, its text and the way out.
+
+use super::foreign::Foreign;
+use super::meta::{API_VERSION, KEY};
+use crate::text::shown;
+use crate::yaml;
+
+/// Why a file is not edited. It displays as the reason alone, without the place and without the advice.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The file cannot be read as YAML, or the change cannot be made or proved in it.
+    #[error("{0}")]
+    Yaml(yaml::Error),
+    /// The document is not what the reader of the file expects.
+    #[error(transparent)]
+    Shape(Shape),
+    /// The document has more than one meaning.
+    #[error(transparent)]
+    Ambiguity(Ambiguity),
+    /// The file is of another tool, which keeps a kubelet's settings somewhere else.
+    #[error(transparent)]
+    Foreign(Foreign),
+    /// The change would have no effect, or would keep the kubelet from starting.
+    #[error(transparent)]
+    Effect(Effect),
+}
+
+/// What is wrong with a document as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Shape {
+    /// A file that holds a program or an image, say.
+    #[error("this is a binary file, not YAML or JSON")]
+    Binary,
+    /// No document at all.
+    #[error("the file is empty")]
+    EmptyFile,
+    /// A document without content.
+    #[error("not a KubeletConfiguration (the document is empty)")]
+    EmptyDocument,
+    /// A sequence or a scalar.
+    #[error("not a KubeletConfiguration (the file is not a YAML mapping)")]
+    NotMapping,
+    /// The kind of another object.
+    #[error("this is a {}, not a KubeletConfiguration", shown(.0))]
+    OtherKind(String),
+    /// A document without `kind`.
+    #[error("this document has no kind")]
+    NoKind,
+    /// A document without `kind` in kubeadm's file.
+    #[error("this document has no kind")]
+    NoKindForKubeadm,
+    /// A KubeletConfiguration without `apiVersion`.
+    #[error("this KubeletConfiguration has no apiVersion")]
+    NoApiVersion,
+    /// A KubeletConfiguration of a version that the kubelet does not know.
+    #[error("apiVersion {} is not one of KubeletConfiguration", shown(.0))]
+    ApiVersion(String),
+    /// A `List`, as `kubectl get -o yaml` prints it.
+    #[error("this is a List, which the kubelet does not read")]
+    List,
+    /// The KubeletConfiguration is the second document or a later one.
+    #[error("the KubeletConfiguration is not the first document, and the kubelet reads no other")]
+    NotFirst,
+    /// The kubelet reads the first document alone.
+    #[error("a second KubeletConfiguration, which the kubelet does not read")]
+    SecondKubelet,
+    /// kubeadm refuses it.
+    #[error("a second KubeletConfiguration, and kubeadm refuses a kind that is given twice")]
+    SecondKubeletForKubeadm,
+    /// A drop-in or a patch that holds two documents.
+    #[error("a second document, which {0}")]
+    SecondDocument(SecondDocument),
+    /// A drop-in is changed only where it has the key.
+    #[error("this drop-in does not have {KEY}")]
+    DropInLacksKey,
+    /// A line that YAML takes for the beginning of a document and kubeadm does not.
+    #[error("kubeadm does not see that a document begins here")]
+    UnseenDocument,
+    /// A `%` line in kubeadm's file.
+    #[error("kubeadm takes a directive for a document of its own, and refuses it")]
+    Directive,
+    /// kubeadm's documents are others than YAML's, at a place that cannot be told.
+    #[error("kubeadm and YAML disagree about where documents begin")]
+    DocumentsDisagree,
+    /// A patch of type `json` that is not a list of operations.
+    #[error("a patch of type json is a list of operations, and this is not a list")]
+    NotOperations,
+}
+
+/// What reads only one document of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondDocument {
+    /// The kubelet, of a drop-in.
+    DropIn,
+    /// kubeadm applies each document of a patch file; here only one is edited.
+    Patch,
+}
+
+/// What gives a document more than one meaning.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ambiguity {
+    /// `<<` at the top level.
+    #[error("a merge key (<<) at the top level, which may set or override any other key")]
+    Merge,
+    /// A tag at the top of the document.
+    #[error("the document has a tag")]
+    DocumentTag,
+    /// `*alias: value`.
+    #[error("an alias as a key")]
+    AliasKey,
+    /// `!!tag key: value`.
+    #[error("a key with a tag")]
+    TaggedKey,
+    /// `{{ variable }}`: a mapping in a mapping, as its key.
+    #[error(
+        "a mapping as a key, which the kubelet refuses: it looks like a template that was not rendered"
+    )]
+    Template,
+    /// `? [a, b]`.
+    #[error("a {0} as a key, which the kubelet refuses")]
+    CollectionKey(&'static str),
+    /// A key that is there twice.
+    #[error("the key {} is here a second time", shown(.0))]
+    SecondTime(String),
+    /// A spelling that the kubelet overwrites with its own.
+    #[error("the kubelet does not read a key that is spelled {0}")]
+    UnreadSpelling(String),
+    /// Two spellings of one key in a drop-in.
+    #[error("the key {0} differs from another in case only")]
+    CaseOnly(String),
+}
+
+/// What makes the change pointless or fatal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Effect {
+    /// The feature gate is off in the file.
+    #[error(
+        "{0} is false here, and with it the kubelet does not start if serverTLSBootstrap is true"
+    )]
+    GateOff(&'static str),
+    /// The feature gate is off by a flag that kubeadm gives the kubelet.
+    #[error(
+        "the flag feature-gates sets {0}=false here, and with it the kubelet does not start if serverTLSBootstrap is true"
+    )]
+    GateOffByFlag(&'static str),
+    /// A JoinConfiguration alone.
+    #[error("kubeadm join does not read a KubeletConfiguration from this file")]
+    Join,
+    /// A KubeletConfiguration beside a JoinConfiguration.
+    #[error("kubeadm join does not read a KubeletConfiguration beside a JoinConfiguration")]
+    BesideJoin,
+    /// The flag of a JoinConfiguration says the opposite, and only the flag counts there.
+    #[error(
+        "the flag rotate-server-certificates is {0} here, and kubeadm join reads nothing else for this setting"
+    )]
+    JoinFlag(bool),
+    /// Documents of kubeadm's, but none that goes with a KubeletConfiguration.
+    #[error("kubeadm reads no KubeletConfiguration beside {}", .0.join(" and "))]
+    Beside(Vec<String>),
+    /// No document of kubeadm's.
+    #[error("this file has no document of kubeadm's")]
+    NoKubeadm,
+    /// An operation of a JSON patch removes the key, or tests it.
+    #[error("this operation is a {}, and another one for the same key would contradict it", shown(.0))]
+    OtherOperation(String),
+}
+
+/// How a file of the kubelet's begins.
+const EXPECTED: &str = "a KubeletConfiguration starts with these lines: apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration";
+
+/// How a node that joins gets the setting.
+const FOR_JOIN: &str = "for all nodes that join: kubelet-tls cluster apply; for this node: the flag rotate-server-certificates=true under \
+     nodeRegistration.kubeletExtraArgs, or, from Kubernetes 1.25, a kubeletconfiguration patch in the directory of patches";
+
+impl Cause {
+    /// What to do about it; a phrase without a full stop.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Yaml(error) => error.advice.clone(),
+            Self::Shape(shape) => shape.advice(),
+            Self::Ambiguity(ambiguity) => ambiguity.advice().to_owned(),
+            Self::Foreign(foreign) => foreign.advice().to_owned(),
+            Self::Effect(effect) => effect.advice(),
+        }
+    }
+}
+
+impl Shape {
+    fn advice(&self) -> String {
+        match self {
+            Self::Binary => "name the kubelet's or kubeadm's configuration file",
+            Self::NoKindForKubeadm => {
+                "kubeadm refuses a document without apiVersion and kind: complete or remove it"
+            }
+            Self::ApiVersion(_) => return format!("the kubelet reads {API_VERSION} only"),
+            Self::List => "take the KubeletConfiguration out of its items, into a file of its own",
+            Self::NotFirst => "move it to the top, or remove what is above it",
+            Self::SecondKubelet | Self::SecondKubeletForKubeadm => "keep one of the two",
+            Self::SecondDocument(SecondDocument::DropIn) => "make it a drop-in of its own",
+            Self::SecondDocument(SecondDocument::Patch) => "make it a patch file of its own",
+            Self::DropInLacksKey => {
+                "set it in the file of the kubelet's --config, or in a drop-in that has it"
+            }
+            Self::UnseenDocument | Self::Directive | Self::DocumentsDisagree => {
+                "put --- on a line of its own before each document"
+            }
+            Self::NotOperations => "write it as a list, or change the type in the file's name",
+            Self::EmptyFile
+            | Self::EmptyDocument
+            | Self::NotMapping
+            | Self::OtherKind(_)
+            | Self::NoKind
+            | Self::NoApiVersion => EXPECTED,
+        }
+        .to_owned()
+    }
+}
+
+impl std::fmt::Display for SecondDocument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::DropIn => "the kubelet does not read",
+            Self::Patch => "kubeadm applies after the first",
+        })
+    }
+}
+
+impl Ambiguity {
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Merge => "write the merged keys out",
+            Self::DocumentTag | Self::TaggedKey => "remove the tag",
+            Self::AliasKey => "write the key out",
+            Self::Template => "render the template first, then edit its result",
+            Self::CollectionKey(_) => "write a plain word as the key",
+            Self::SecondTime(_) | Self::CaseOnly(_) => "keep one of the two",
+            Self::UnreadSpelling(_) => "spell it serverTLSBootstrap",
+        }
+    }
+}
+
+impl Effect {
+    fn advice(&self) -> String {
+        const GATE: &str = "RotateKubeletServerCertificate";
+        match self {
+            Self::GateOff(name) => {
+                format!("remove {name} from featureGates, or set {GATE}: true there")
+            }
+            Self::GateOffByFlag(name) => {
+                format!("remove {name} from the flag, or add {GATE}=true to it")
+            }
+            Self::Join | Self::BesideJoin => FOR_JOIN.to_owned(),
+            Self::JoinFlag(true) => "remove the flag, or set it to false".to_owned(),
+            Self::JoinFlag(false) => "remove the flag, or set it to true".to_owned(),
+            Self::Beside(_) | Self::NoKubeadm => {
+                "use the file of kubeadm init, with a ClusterConfiguration or an InitConfiguration"
+                    .to_owned()
+            }
+            Self::OtherOperation(_) => "remove this operation".to_owned(),
+        }
+    }
+}
+
+impl From<yaml::Error> for Cause {
+    fn from(error: yaml::Error) -> Self {
+        Self::Yaml(error)
+    }
+}
+
+impl From<Shape> for Cause {
+    fn from(shape: Shape) -> Self {
+        Self::Shape(shape)
+    }
+}
+
+impl From<Ambiguity> for Cause {
+    fn from(ambiguity: Ambiguity) -> Self {
+        Self::Ambiguity(ambiguity)
+    }
+}
+
+impl From<Foreign> for Cause {
+    fn from(foreign: Foreign) -> Self {
+        Self::Foreign(foreign)
+    }
+}
+
+impl From<Effect> for Cause {
+    fn from(effect: Effect) -> Self {
+        Self::Effect(effect)
+    }
+}

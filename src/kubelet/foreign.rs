@@ -1,0 +1,204 @@
+//! Files of other tools, which carry a kubelet's settings in a place of their own.
+
+use super::goyaml::lookup;
+use super::meta::{Meta, meta, string};
+use crate::yaml::Stream;
+
+/// The file of another tool. It displays as what it is and where the key goes in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Foreign {
+    /// kind's `Cluster` (kind.x-k8s.io).
+    #[error(
+        "this is a cluster configuration of kind, where the key goes into an item of kubeadmConfigPatches: \
+         the text \"kind: KubeletConfiguration\" with a line \"serverTLSBootstrap: true\""
+    )]
+    Kind,
+    /// Cluster API's kubeadm provider (bootstrap.cluster.x-k8s.io, controlplane.cluster.x-k8s.io).
+    #[error(
+        "this is an object of Cluster API, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" \
+         under nodeRegistration.kubeletExtraArgs of both initConfiguration and joinConfiguration"
+    )]
+    ClusterApi,
+    /// The configuration of an EKS node (node.eks.aws).
+    #[error(
+        "this is a NodeConfig of EKS, where the key goes under spec.kubelet.config, as serverTLSBootstrap: true"
+    )]
+    Eks,
+    /// Talos Linux' machine configuration.
+    #[error(
+        "this is a machine configuration of Talos, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" \
+         under machine.kubelet.extraArgs"
+    )]
+    Talos,
+    /// OpenShift's KubeletConfig (machineconfiguration.openshift.io).
+    #[error(
+        "this is an object of OpenShift's machine configuration, where the key goes under spec.kubeletConfig of a KubeletConfig, \
+         as serverTLSBootstrap: true"
+    )]
+    OpenShift,
+    /// A Butane file, from which an Ignition file is made; or that one.
+    #[error(
+        "this is a Butane or Ignition file, where the key goes into the contents of /var/lib/kubelet/config.yaml under storage.files"
+    )]
+    Butane,
+    /// cloud-init's user data.
+    #[error(
+        "this is a cloud-init file, where the key goes into the content of the kubeadm file under write_files, \
+         or kubelet-tls apply goes under runcmd after kubeadm"
+    )]
+    CloudInit,
+    /// The configuration file of k3s or RKE2.
+    #[error(
+        "this is a configuration file of k3s or RKE2, where a kubelet's flag goes under kubelet-arg; \
+         their kubelets already serve certificates of the cluster's CA, so this key is not needed"
+    )]
+    K3s,
+    /// k0s' ClusterConfig.
+    #[error(
+        "this is a ClusterConfig of k0s, where the key goes under values of an item of spec.workerProfiles, as serverTLSBootstrap: true"
+    )]
+    K0s,
+    /// Group variables of kubespray.
+    #[error(
+        "this is a file of kubespray's variables, where the variable for this key is kubelet_rotate_server_certificates: true"
+    )]
+    Kubespray,
+    /// A ConfigMap, kubeadm's or another.
+    #[error(
+        "this is a ConfigMap, where the key goes into the text of the KubeletConfiguration under data.kubelet"
+    )]
+    ConfigMap,
+    /// A kubeadm patch of a KubeletConfiguration under another name than kubeadm knows.
+    #[error(
+        "this has keys of a KubeletConfiguration but no kind; kubeadm takes it for a patch only under a name that \
+         begins with kubeletconfiguration, such as kubeletconfiguration0+merge.yaml"
+    )]
+    UnnamedPatch,
+}
+
+/// Top-level keys that only k3s and RKE2 have.
+const K3S: [&str; 9] = [
+    "cluster-init",
+    "kubelet-arg",
+    "kube-apiserver-arg",
+    "kube-controller-manager-arg",
+    "write-kubeconfig-mode",
+    "flannel-backend",
+    "node-label",
+    "tls-san",
+    "protect-kernel-defaults",
+];
+
+/// Modules of cloud-init that carry files and commands.
+const CLOUD_INIT: [&str; 3] = ["write_files", "runcmd", "bootcmd"];
+
+/// How variables of kubespray begin that are about a kubelet.
+const KUBESPRAY: [&str; 3] = ["kubelet_", "kube_", "kubeadm_"];
+
+/// Keys of a KubeletConfiguration that people patch.
+const PATCHED: [&str; 14] = [
+    "authentication",
+    "cgroupDriver",
+    "clusterDNS",
+    "containerLogMaxSize",
+    "evictionHard",
+    "featureGates",
+    "imageGCHighThresholdPercent",
+    "kubeReserved",
+    "maxPods",
+    "rotateCertificates",
+    "serverTLSBootstrap",
+    "shutdownGracePeriod",
+    "systemReserved",
+    "tlsCipherSuites",
+];
+
+/// Which other tool's file this is, and the document that says so, as the index of its root.
+pub(crate) fn recognise(stream: &Stream<'_>) -> Option<(Foreign, usize)> {
+    if stream
+        .source
+        .trim_start_matches('\u{feff}')
+        .starts_with("#cloud-config")
+    {
+        let root = stream.documents.first().map_or(0, |document| document.root);
+        return Some((Foreign::CloudInit, root));
+    }
+    let mut roots = stream.documents.iter().map(|document| document.root);
+    roots.find_map(|root| of_document(stream, root).map(|foreign| (foreign, root)))
+}
+
+fn of_document(stream: &Stream<'_>, root: usize) -> Option<Foreign> {
+    let meta = meta(stream, root);
+    if meta.kind.is_some() {
+        return of_kind(&meta);
+    }
+    let has = |key: &str| lookup(stream, root, key).is_some();
+    let has_any = |keys: &[&str]| keys.iter().any(|key| has(key));
+    let version = lookup(stream, root, "version").and_then(|value| string(stream, value));
+    if has("machine") && (has("cluster") || version == Some("v1alpha1")) {
+        return Some(Foreign::Talos);
+    }
+    if (has("variant") && has("version")) || has("ignition") {
+        return Some(Foreign::Butane);
+    }
+    if has_any(&CLOUD_INIT) {
+        return Some(Foreign::CloudInit);
+    }
+    if has_any(&K3S) {
+        return Some(Foreign::K3s);
+    }
+    let keys = || stream.entries(root).map(|(key, _)| stream.text(key));
+    if keys().any(|key| KUBESPRAY.iter().any(|prefix| key.starts_with(prefix))) {
+        return Some(Foreign::Kubespray);
+    }
+    has_any(&PATCHED).then_some(Foreign::UnnamedPatch)
+}
+
+fn of_kind(meta: &Meta<'_>) -> Option<Foreign> {
+    let group = meta.api_version?.split('/').next()?;
+    match (group, meta.kind?) {
+        ("kind.x-k8s.io", _) => Some(Foreign::Kind),
+        ("node.eks.aws", _) => Some(Foreign::Eks),
+        ("machineconfiguration.openshift.io", _) => Some(Foreign::OpenShift),
+        ("k0s.k0sproject.io", _) => Some(Foreign::K0s),
+        ("v1", "ConfigMap") => Some(Foreign::ConfigMap),
+        (group, _) if group == "cluster.x-k8s.io" || group.ends_with(".cluster.x-k8s.io") => {
+            Some(Foreign::ClusterApi)
+        }
+        _ => None,
+    }
+}
+
+impl Foreign {
+    /// What to do next, where the reason does not say it yet; a phrase without a full stop.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "to change it in the cluster: kubelet-tls cluster apply",
+            Self::UnnamedPatch => "rename it, or add apiVersion and kind if the kubelet reads it",
+            _ => "only kubelet and kubeadm configuration is edited here",
+        }
+    }
+
+    /// The command that comes next; `file` is the file as a shell word.
+    pub(crate) fn command(self, file: &str) -> String {
+        match self {
+            Self::Kind => format!("kind create cluster --config {file}"),
+            Self::ClusterApi => {
+                "kubectl explain kubeadmconfigtemplate.spec.template.spec.joinConfiguration.nodeRegistration".to_owned()
+            }
+            Self::Eks => format!("nodeadm config check --config-source file://{file}"),
+            Self::Talos => {
+                "talosctl patch machineconfig --patch '{\"machine\":{\"kubelet\":{\"extraArgs\":{\"rotate-server-certificates\":\"true\"}}}}'"
+                    .to_owned()
+            }
+            Self::OpenShift => "oc explain kubeletconfig.spec.kubeletConfig".to_owned(),
+            Self::Butane => format!("butane --strict {file}"),
+            Self::CloudInit => format!("cloud-init schema --config-file {file}"),
+            Self::K3s => "openssl x509 -noout -issuer -in /var/lib/rancher/k3s/agent/serving-kubelet.crt".to_owned(),
+            Self::K0s => format!("k0s config validate --config {file}"),
+            Self::Kubespray => format!("grep -n kubelet_rotate_server_certificates {file}"),
+            Self::ConfigMap => "kubelet-tls cluster diff".to_owned(),
+            Self::UnnamedPatch => format!("mv {file} kubeletconfiguration0+merge.yaml"),
+        }
+    }
+}
