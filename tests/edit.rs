@@ -7,7 +7,7 @@
 )]
 
 use kubelet_tls::edit::{Change, Edited, FileKind, edit};
-use kubelet_tls::kubelet::{Bootstrap, Position, Refusal, RefusalClass};
+use kubelet_tls::kubelet::{Bootstrap, Effect, Position, Refusal, RefusalClass};
 
 const HEAD: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
 const CLUSTER: &str = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n";
@@ -301,7 +301,7 @@ fn nothing_is_set_where_kubeadm_does_not_read_it() {
     assert!(
         enable(JOIN)
             .unwrap_err()
-            .advice
+            .advice()
             .contains("kubelet-tls cluster apply")
     );
     refused(
@@ -310,7 +310,9 @@ fn nothing_is_set_where_kubeadm_does_not_read_it() {
         1,
         "ResetConfiguration",
     );
-    assert_eq!(warnings(&format!("{JOIN}---\n{HEAD}")).len(), 1);
+    let beside = enable(&format!("{JOIN}---\n{HEAD}")).unwrap();
+    let refusal = beside.without_effect.unwrap();
+    assert_eq!(refusal.cause, Effect::BesideJoin.into());
     let kubelet_alone = edit(HEAD.as_bytes(), FileKind::Kubeadm, Bootstrap::Enabled).unwrap();
     assert!(
         kubelet_alone.warnings[0]

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use crate::edit::FileKind;
+use crate::edit::patch::PatchType;
 use crate::host::{environment, files};
-use crate::kubelet::{Bootstrap, Refusal, RefusalClass};
+use crate::kubelet::{Bootstrap, Cause, Effect, Refusal, RefusalClass, Shape};
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Document, Problem};
-use crate::text::hint::{self, path_word};
+use crate::text::hint::{self, Command, path_word};
 use crate::yaml::MAX_BYTES;
 
 use super::Ui;
@@ -44,7 +45,14 @@ pub(crate) fn of_file(
         )
     };
     let bytes = bytes.map_err(|error| problem_of(&error))?;
-    let kind = FileKind::detect(&bytes);
+    let name = path.file_name().and_then(|name| name.to_str());
+    let kind = FileKind::of(name.unwrap_or_default(), &bytes);
+    if matches!(kind, FileKind::Patch(_)) && PatchType::of_name(name.unwrap_or_default()).is_none()
+    {
+        ui.warn(format!(
+            "{target}: kubeadm does not take a file of this name for a patch: the name must begin with kubeletconfiguration"
+        ));
+    }
     of_bytes(target, bytes, kind, wanted, Whose::Files, ui, document)
 }
 
@@ -85,6 +93,15 @@ pub(crate) fn of_bytes(
 ) -> Result<Edit, Problem> {
     let edited = crate::edit::edit(&before, kind, wanted)
         .map_err(|refusal| refused(&target, &refusal, whose))?;
+    if let Some(refusal) = &edited.without_effect {
+        return Err(refused(&target, refusal, whose));
+    }
+    if let Some(flag) = edited.flag {
+        ui.say(&format!(
+            "{target}:{}:{}: the flag rotate-server-certificates already enables it",
+            flag.line, flag.column
+        ));
+    }
     for warning in edited.warnings {
         let at = warning
             .position
@@ -111,52 +128,70 @@ pub(crate) fn refused(target: &Target, refusal: &Refusal, whose: Whose) -> Probl
         code,
         format!("cannot edit {target}{at}: {}", refusal.reason()),
     )
-    .advise(&refusal.advice());
-    match target {
-        Target::File(path) => problem.hint(hint::edit(
-            path,
-            refusal.position.map(|position| position.line),
-        )),
-        Target::ConfigMap { namespace, name } => {
-            problem.hint(format!("kubectl -n {namespace} edit configmap {name}"))
+    .advise(refusal.advice());
+    match next_command(target, refusal) {
+        Some(command) => problem.hint(command),
+        None => problem,
+    }
+}
+
+/// What to type after a refusal: for another tool's file a command of that tool's, else an editor.
+fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
+    let path = match target {
+        Target::File(path) => Some(path.as_path()),
+        Target::Standard | Target::ConfigMap { .. } => None,
+    };
+    match (&refusal.cause, target) {
+        (Cause::Foreign(foreign), _) => foreign.command(path),
+        (Cause::Effect(Effect::Join | Effect::BesideJoin), _) => {
+            Some("kubelet-tls cluster apply".into())
         }
-        Target::Standard => problem,
+        (Cause::Shape(Shape::Binary), _) => Some("kubelet-tls diff --help".into()),
+        (_, Target::File(path)) => {
+            let line = refusal.position.map(|position| position.line);
+            Some(hint::edit(path, line))
+        }
+        (_, Target::ConfigMap { namespace, name }) => {
+            let words = ["-n", namespace, "edit", "configmap", name];
+            Some(Command::new("kubectl").args(words))
+        }
+        (_, Target::Standard) => None,
     }
 }
 
 /// A file that cannot be read or written, as a problem.
 pub(crate) fn problem_of(error: &files::FileError) -> Problem {
-    use files::FileCause as Cause;
+    use files::FileCause;
     let path = path_word(&error.path);
     let code = match &error.cause {
         cause if cause.is_permission() => Code::Permission,
-        Cause::TooLarge(_) => Code::Input,
-        Cause::Changed | Cause::Locked(_) => Code::Temporary,
+        FileCause::TooLarge(_) => Code::Input,
+        FileCause::Changed | FileCause::Locked(_) => Code::Temporary,
         _ => Code::Io,
     };
     let problem = Problem::new(code, error.to_string());
     match &error.cause {
         cause if cause.is_permission() => problem.as_root(),
-        Cause::Immutable(path) => {
+        FileCause::Immutable(path) => {
             problem.hint(format!("lsattr -d {0}; chattr -i {0}", path_word(path)))
         }
-        Cause::AppendOnly(path) => {
+        FileCause::AppendOnly(path) => {
             problem.hint(format!("lsattr -d {0}; chattr -a {0}", path_word(path)))
         }
-        Cause::MountPoint => problem
+        FileCause::MountPoint => problem
             .advise("run it where the file itself lies")
             .hint(format!("findmnt {path}")),
-        Cause::NotSymlink => problem
+        FileCause::NotSymlink => problem
             .advise("the kubelet makes it anew when it next gets a certificate")
             .hint(hint::move_away(&error.path)),
-        Cause::HardLinks(_) => problem.hint(format!("find / -xdev -samefile {path}")),
-        Cause::NoSpace { .. } => problem.hint(format!("df -h {path}")),
-        Cause::Changed => problem.again(),
-        Cause::Locked(_) => problem.advise("wait for it to end").again(),
-        Cause::TooLarge(_) => problem
+        FileCause::HardLinks(_) => problem.hint(format!("find / -xdev -samefile {path}")),
+        FileCause::NoSpace { .. } => problem.hint(format!("df -h {path}")),
+        FileCause::Changed => problem.again(),
+        FileCause::Locked(_) => problem.advise("wait for it to end").again(),
+        FileCause::TooLarge(_) => problem
             .advise("a configuration of that size is none")
             .hint(format!("ls -l {path}")),
-        Cause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+        FileCause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
             problem.hint(format!("findmnt --target {path}"))
         }
         _ => problem,

@@ -26,9 +26,21 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// What reads a file of this name with these bytes: kubeadm as a patch if the name says so, else as [`Self::detect`] has it.
+    /// What reads a file of this name with these bytes: kubeadm as a patch if the name says so and the content does not say
+    /// otherwise by an `apiVersion` and a `kind`, else as [`Self::detect`] has it.
     pub fn of(name: &str, bytes: &[u8]) -> FileKind {
-        PatchType::of_name(name).map_or_else(|| FileKind::detect(bytes), FileKind::Patch)
+        let Some(patch) = PatchType::of_end_of_name(name) else {
+            return FileKind::detect(bytes);
+        };
+        let is_whole = Stream::parse_start(bytes).is_ok_and(|stream| {
+            let first = stream.documents.first();
+            let meta = first.map(|document| meta::meta(&stream, document.root));
+            meta.is_some_and(|meta| meta.kind.is_some() && meta.api_version.is_some())
+        });
+        if is_whole && patch != PatchType::Json {
+            return FileKind::detect(bytes);
+        }
+        FileKind::Patch(patch)
     }
 
     /// What reads a file with these bytes: kubeadm if one of its documents is kubeadm's, else the kubelet.

@@ -12,6 +12,9 @@ use crate::yaml::{Kind, Stream, Style};
 /// The name of the patch file that this program writes where none exists.
 pub const FILE_NAME: &str = "kubeletconfiguration0+merge.yaml";
 
+/// kubeadm's name of a patched KubeletConfiguration.
+const TARGET: &str = "kubeletconfiguration";
+
 /// How kubeadm applies a patch file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchType {
@@ -27,7 +30,7 @@ impl PatchType {
     /// The type of a patch of a KubeletConfiguration that a file of this name is; none if kubeadm does not take the file for
     /// one.
     pub fn of_name(name: &str) -> Option<Self> {
-        let rest = name.strip_prefix("kubeletconfiguration")?;
+        let rest = name.strip_prefix(TARGET)?;
         let stem = rest
             .strip_suffix(".yaml")
             .or_else(|| rest.strip_suffix(".json"))?;
@@ -38,6 +41,17 @@ impl PatchType {
             Some((_, "json")) => Some(Self::Json),
             Some(_) => None,
         }
+    }
+
+    /// The same for a name that only ends so, as in `10-kubeletconfiguration0+merge.yaml`: kubeadm does not take such a file,
+    /// but its name says what it is meant to be.
+    pub(super) fn of_end_of_name(name: &str) -> Option<Self> {
+        let start = name.rfind(TARGET)?;
+        let head = name.get(..start)?;
+        let separated = head.is_empty() || head.ends_with(['-', '_', '.']);
+        separated
+            .then(|| Self::of_name(name.get(start..)?))
+            .flatten()
     }
 }
 
@@ -125,5 +139,11 @@ mod tests {
         ] {
             assert_eq!(PatchType::of_name(name), is, "{name}");
         }
+        let end = |name: &str| PatchType::of_end_of_name(name);
+        assert_eq!(
+            end("10-kubeletconfiguration0+merge.yaml"),
+            Some(PatchType::Merge)
+        );
+        assert_eq!(end("mykubeletconfiguration0+merge.yaml"), None);
     }
 }

@@ -113,11 +113,11 @@ pub enum Ambiguity {
     TaggedKey,
     /// `{{ variable }}`: a mapping in a mapping, as its key.
     #[error(
-        "a mapping as a key, which the kubelet refuses: it looks like a template that was not rendered"
+        "a mapping as a key, which the kubelet and kubeadm refuse: it looks like a template that was not rendered"
     )]
     Template,
     /// `? [a, b]`.
-    #[error("a {0} as a key, which the kubelet refuses")]
+    #[error("a {0} as a key, which the kubelet and kubeadm refuse")]
     CollectionKey(&'static str),
     /// A key that is there twice.
     #[error("the key {} is here a second time", shown(.0))]
@@ -246,6 +246,7 @@ impl Effect {
             Self::GateOff(name) => {
                 format!("remove {name} from featureGates, or set {GATE}: true there")
             }
+            Self::GateOffByFlag(GATE) => "remove it from the flag, or set it to true".to_owned(),
             Self::GateOffByFlag(name) => {
                 format!("remove {name} from the flag, or add {GATE}=true to it")
             }

@@ -1,7 +1,11 @@
 //! Files of other tools, which carry a kubelet's settings in a place of their own.
 
+use std::ffi::OsString;
+use std::path::Path;
+
 use super::goyaml::lookup;
 use super::meta::{Meta, meta, string};
+use crate::text::hint::Command;
 use crate::yaml::Stream;
 
 /// The file of another tool. It displays as what it is and where the key goes in it.
@@ -75,6 +79,9 @@ pub enum Foreign {
     )]
     UnnamedPatch,
 }
+
+/// A name under which kubeadm takes a file for a patch of a KubeletConfiguration.
+const PATCH_NAME: &str = "kubeletconfiguration0+merge.yaml";
 
 /// Top-level keys that only k3s and RKE2 have.
 const K3S: [&str; 9] = [
@@ -179,26 +186,47 @@ impl Foreign {
         }
     }
 
-    /// The command that comes next; `file` is the file as a shell word.
-    pub(crate) fn command(self, file: &str) -> String {
+    /// The command that comes next, for a file in this place; none for standard input where the command needs the file.
+    pub(crate) fn command(self, path: Option<&Path>) -> Option<Command> {
+        const EXPLAIN: &str =
+            "kubeadmconfigtemplate.spec.template.spec.joinConfiguration.nodeRegistration";
+        const TALOS: &str =
+            r#"{"machine":{"kubelet":{"extraArgs":{"rotate-server-certificates":"true"}}}}"#;
+        const K3S_PAIR: &str = "/var/lib/rancher/k3s/agent/serving-kubelet.crt";
+        let of_file = |program: &'static str, words: &[&str]| {
+            Some(Command::new(program).args(words).arg(path?))
+        };
         match self {
-            Self::Kind => format!("kind create cluster --config {file}"),
-            Self::ClusterApi => {
-                "kubectl explain kubeadmconfigtemplate.spec.template.spec.joinConfiguration.nodeRegistration".to_owned()
+            Self::Kind => of_file("kind", &["create", "cluster", "--config"]),
+            Self::ClusterApi => Some(Command::new("kubectl").args(["explain", EXPLAIN])),
+            Self::Eks => {
+                let mut source = OsString::from("file://");
+                source.push(path?);
+                let words = ["config", "check", "--config-source"];
+                Some(Command::new("nodeadm").args(words).arg(source))
             }
-            Self::Eks => format!("nodeadm config check --config-source file://{file}"),
             Self::Talos => {
-                "talosctl patch machineconfig --patch '{\"machine\":{\"kubelet\":{\"extraArgs\":{\"rotate-server-certificates\":\"true\"}}}}'"
-                    .to_owned()
+                let words = ["patch", "machineconfig", "--patch", TALOS];
+                Some(Command::new("talosctl").args(words))
             }
-            Self::OpenShift => "oc explain kubeletconfig.spec.kubeletConfig".to_owned(),
-            Self::Butane => format!("butane --strict {file}"),
-            Self::CloudInit => format!("cloud-init schema --config-file {file}"),
-            Self::K3s => "openssl x509 -noout -issuer -in /var/lib/rancher/k3s/agent/serving-kubelet.crt".to_owned(),
-            Self::K0s => format!("k0s config validate --config {file}"),
-            Self::Kubespray => format!("grep -n kubelet_rotate_server_certificates {file}"),
-            Self::ConfigMap => "kubelet-tls cluster diff".to_owned(),
-            Self::UnnamedPatch => format!("mv {file} kubeletconfiguration0+merge.yaml"),
+            Self::OpenShift => Some("oc explain kubeletconfig.spec.kubeletConfig".into()),
+            Self::Butane => of_file("butane", &["--strict"]),
+            Self::CloudInit => of_file("cloud-init", &["schema", "--config-file"]),
+            Self::K3s => {
+                Some(Command::new("openssl").args(["x509", "-noout", "-issuer", "-in", K3S_PAIR]))
+            }
+            Self::K0s => of_file("k0s", &["config", "validate", "--config"]),
+            Self::Kubespray => of_file("grep", &["-n", "kubelet_rotate_server_certificates"]),
+            Self::ConfigMap => Some("kubelet-tls cluster diff".into()),
+            Self::UnnamedPatch => {
+                let path = path?;
+                Some(
+                    Command::new("mv")
+                        .arg("-n")
+                        .arg(path)
+                        .arg(path.with_file_name(PATCH_NAME)),
+                )
+            }
         }
     }
 }

@@ -205,7 +205,9 @@ fn is_command(text: &str) -> bool {
     let programs = [
         "${EDITOR:-vi}",
         "ansible-doc",
+        "butane",
         "chattr",
+        "cloud-init",
         "curl",
         "df",
         "export",
@@ -214,16 +216,21 @@ fn is_command(text: &str) -> bool {
         "grep",
         "iconv",
         "journalctl",
+        "k0s",
+        "kind",
         "kubectl",
         "kubelet-tls",
         "ls",
         "lsattr",
         "mv",
+        "nodeadm",
+        "oc",
         "openssl",
         "rm",
         "sed",
         "ssh",
         "systemctl",
+        "talosctl",
     ];
     let first = text.split(' ').next().unwrap_or_default();
     programs.contains(&first) && !text.contains('\n')

@@ -166,7 +166,9 @@ fn check_kubelets_reading(
     wanted: Bootstrap,
 ) -> Result<(), Broken> {
     let settings = match kind {
-        FileKind::Kubelet => Settings::read(&edited.after).map_err(|refusal| (0, refusal)),
+        FileKind::Kubelet | FileKind::Patch(_) => {
+            Settings::read(&edited.after).map_err(|refusal| (0, refusal))
+        }
         FileKind::DropIn => Settings::read_with_drop_ins(b"{}", &[&edited.after]),
         // kubeadm gives the kubelet its document alone
         FileKind::Kubeadm => match pieces(&edited.after).find(|piece| {
