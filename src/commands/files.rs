@@ -167,6 +167,7 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
         cause if cause.is_permission() => Code::Permission,
         FileCause::TooLarge(_) => Code::Input,
         FileCause::Changed | FileCause::Locked(_) => Code::Temporary,
+        FileCause::Untrusted { .. } => Code::Refused,
         _ => Code::Io,
     };
     let problem = Problem::new(code, error.to_string());
@@ -186,6 +187,9 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
             .hint(hint::move_away(&error.path)),
         FileCause::HardLinks(_) => problem.hint(format!("find / -xdev -samefile {path}")),
         FileCause::NoSpace { .. } => problem.hint(format!("df -h {path}")),
+        FileCause::Untrusted { path, .. } => problem
+            .advise("the directory and its parents must belong to you or root, and only their owner may write to them")
+            .hint(format!("ls -ld {}", path_word(path))),
         FileCause::Changed => problem.again(),
         FileCause::Locked(_) => problem.advise("wait for it to end").again(),
         FileCause::TooLarge(_) => problem

@@ -101,11 +101,18 @@ impl StateDirectory {
         })
     }
 
-    fn make(&self) -> io::Result<()> {
+    fn make(&self) -> Result<(), FileCause> {
+        self.require_trusted()?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&self.path)
+            .create(&self.path)?;
+        self.require_trusted()
+    }
+
+    /// What lies here decides what is undone and which key is installed.
+    fn require_trusted(&self) -> Result<(), FileCause> {
+        files::require_trusted(&self.path).map_err(|error| error.cause)
     }
 
     /// Where the receipt is.
@@ -118,6 +125,7 @@ impl StateDirectory {
     /// # Errors
     /// When it cannot be read.
     pub fn receipt(&self) -> Result<Option<Vec<u8>>, FileError> {
+        files::require_trusted(&self.path)?;
         match files::read(&self.receipt_path(), RECEIPT_CAP) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.cause.is_not_found() => Ok(None),
@@ -130,6 +138,7 @@ impl StateDirectory {
     /// # Errors
     /// What stands in the way.
     pub fn inspect(&self) -> Result<(), FileError> {
+        files::require_trusted(&self.path)?;
         let there = self
             .path
             .ancestors()
@@ -154,7 +163,7 @@ impl StateDirectory {
         self.write(&path, bytes).map_err(|error| FileError {
             action: "write",
             path,
-            cause: error.into(),
+            cause: error,
         })
     }
 
@@ -163,6 +172,7 @@ impl StateDirectory {
     /// # Errors
     /// When it cannot be read.
     pub fn key(&self) -> Result<Option<Vec<u8>>, FileError> {
+        files::require_trusted(&self.path)?;
         match files::read(&self.path.join(KEY), KEY_CAP) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.cause.is_not_found() => Ok(None),
@@ -179,7 +189,7 @@ impl StateDirectory {
         self.write(&path, pem).map_err(|error| FileError {
             action: "write",
             path,
-            cause: error.into(),
+            cause: error,
         })
     }
 
@@ -197,7 +207,7 @@ impl StateDirectory {
         }
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FileCause> {
         self.make()?;
         let mut temporary = tempfile::Builder::new()
             .prefix(path.file_name().unwrap_or_default())
@@ -236,6 +246,31 @@ fn named(variable: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_directory_that_others_may_write_to_is_neither_believed_nor_used() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateDirectory::of(Some(root.path()));
+        state.write_receipt(b"one").unwrap();
+        for path in ["var/lib/kubelet-tls", "var/lib"] {
+            let path = root.path().join(path);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+            let refused = [
+                state.receipt().err(),
+                state.key().err(),
+                state.inspect().err(),
+                state.lock().err(),
+                state.write_receipt(b"two").err(),
+                state.write_key(b"key").err(),
+            ];
+            for error in refused {
+                let cause = error.unwrap().cause;
+                assert!(matches!(cause, FileCause::Untrusted { .. }), "{cause}");
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        assert_eq!(state.receipt().unwrap().as_deref(), Some(&b"one"[..]));
+    }
 
     #[test]
     fn a_receipt_is_written_whole_and_for_root_alone() {

@@ -2,9 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "this is where files are written")]
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::trust::{is_private, require_trusted};
 use super::{DirectoryLock, FileCause, FileError, reading, writing};
 
 /// A file of the directory as it is. Its `Debug` says nothing of what is in it: it may be a key.
@@ -14,12 +15,22 @@ pub struct Content {
     pub bytes: Vec<u8>,
     /// Its permission bits.
     pub mode: u32,
+    /// The user id of its owner.
+    pub uid: u32,
+}
+
+impl Content {
+    /// Whether it is the caller's own and readable by no other user, as a key must be to be used.
+    pub fn is_private(&self) -> bool {
+        is_private(self.uid, self.mode)
+    }
 }
 
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Content")
             .field("mode", &self.mode)
+            .field("uid", &self.uid)
             .finish_non_exhaustive()
     }
 }
@@ -36,13 +47,18 @@ impl OutputDirectory {
     /// killed run left half written.
     ///
     /// # Errors
-    /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
+    /// [`FileCause::Untrusted`] when another user may decide what lies in it: keys and certificates found there are used
+    /// again. [`FileCause::Locked`] when another run holds it, or what the operating system says.
     pub fn open(path: &Path) -> Result<Self, FileError> {
+        let trusted = || require_trusted(path).map_err(|error| writing(path)(error.cause));
+        trusted()?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o755)
             .create(path)
             .map_err(|error| writing(path)(error.into()))?;
+        // What was created may lie elsewhere than what was looked at.
+        trusted()?;
         let lock = DirectoryLock::on(path)?;
         lock.sweep();
         Ok(Self {
@@ -74,6 +90,7 @@ impl OutputDirectory {
         Ok(Some(Content {
             bytes: super::read(&path, cap)?,
             mode: metadata.permissions().mode() & 0o7777,
+            uid: metadata.uid(),
         }))
     }
 
@@ -162,6 +179,32 @@ mod tests {
             OutputDirectory::open(&path).unwrap_err().cause,
             FileCause::Locked(_)
         ));
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_to_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        drop(OutputDirectory::open(&path).unwrap());
+        fs::write(path.join("key"), "").unwrap();
+        fs::set_permissions(parent.path().join("a"), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(
+            OutputDirectory::open(&path).unwrap_err().cause,
+            FileCause::Untrusted { .. }
+        ));
+    }
+
+    #[test]
+    fn a_file_says_whether_it_is_the_callers_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::open(parent.path()).unwrap();
+        let path = parent.path().join("key");
+        fs::write(&path, "").unwrap();
+        for (mode, private) in [(0o600, true), (0o640, false), (0o604, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let key = directory.read("key", 10).unwrap().unwrap();
+            assert_eq!(key.is_private(), private, "{mode:o}");
+        }
     }
 
     #[test]

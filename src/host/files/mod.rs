@@ -3,6 +3,7 @@
 
 mod directory;
 mod replace;
+mod trust;
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,6 +16,7 @@ use std::time::SystemTime;
 pub use directory::{Content, OutputDirectory};
 pub use replace::DirectoryLock;
 pub(super) use replace::temporary;
+pub use trust::require_trusted;
 
 /// Why a file could not be read or replaced.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,14 @@ pub enum FileCause {
     /// A file where the kubelet keeps a symlink.
     #[error("it is no symlink, so the kubelet could never renew what is there")]
     NotSymlink,
+    /// Another user may decide what lies there.
+    #[error("{} is not trusted: {why}", path.display())]
+    Untrusted {
+        /// The directory or symlink.
+        path: PathBuf,
+        /// Who else may write to it.
+        why: String,
+    },
     /// Another run holds the lock on its directory.
     #[error("another kubelet-tls is at work in {}", .0.display())]
     Locked(PathBuf),
