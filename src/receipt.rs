@@ -61,8 +61,8 @@ pub struct Receipt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<Bootstrap>,
     /// Set where the kubelet's own start made the change, so that nobody watched the kubelet that read it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trial: Option<Trial>,
+    #[serde(rename = "trial", default, skip_serializing_if = "Option::is_none")]
+    pub probation: Option<Probation>,
     /// The request that the kubelet was seen to make afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Noted>,
@@ -84,7 +84,7 @@ pub struct Installed {
 /// What tells a later start of the kubelet whether the one that read the change lived with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Trial {
+pub struct Probation {
     /// systemd's count of automatic restarts when the change was made.
     pub n_restarts: u64,
 }
@@ -158,7 +158,7 @@ impl Receipt {
             edits,
             installed: None,
             wanted: None,
-            trial: None,
+            probation: None,
             request: None,
         }
     }

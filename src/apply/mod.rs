@@ -1,13 +1,13 @@
-//! Executes a plan: all edits or none, then the restart, then the proof that the kubelet came back, or everything is
-//! put back.
+//! Executes a plan: all edits or none, then the restart, then the health check; or everything is put back.
 
 mod edits;
-mod gate;
-mod news;
+mod feed;
+mod health;
+mod watch;
 
 pub use edits::{EditFailure, Locks};
-pub use gate::{
-    Death, Gate, HEALTH_DEADLINE, Known, LOOK_AT_FLAGS, LOOK_AT_JOURNAL, LOOK_AT_STATUS, Vigil,
-    Watched,
+pub use feed::{Progress, RequestFeed};
+pub use health::{
+    HEALTH_DEADLINE, HealthCheck, HealthFailure, LOOK_AT_FLAGS, LOOK_AT_JOURNAL, LOOK_AT_STATUS,
 };
-pub use news::{News, Notice};
+pub use watch::{HealthWatch, Known, WatchOutcome};

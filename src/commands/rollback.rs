@@ -1,8 +1,8 @@
-//! `rollback`: undoes the last `apply`, byte for byte, with the same gate.
+//! `rollback`: undoes the last `apply`, byte for byte, with the same check.
 
 use std::path::{Path, PathBuf};
 
-use crate::apply::{Gate, Locks};
+use crate::apply::{HealthCheck, Locks};
 use crate::cli;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, files as host_files, systemd};
@@ -14,7 +14,7 @@ use crate::report::{Code, Document, Problem, RestartReport};
 use crate::text::hint::path_word;
 use crate::yaml::MAX_BYTES;
 
-use super::apply::{Act, Ledger, Run, Task, report_edits};
+use super::apply::{Direction, Ledger, Run, RunSpec, report_edits};
 use super::node::{self, Need, When};
 use super::{Ui, diff, files};
 
@@ -57,7 +57,7 @@ pub(crate) fn run(
     };
     let edits = edits(&receipt)?;
     let kubelet = located.read(ui, document)?;
-    let gate = Gate::of(&kubelet, arguments.settle, None).map_err(|reason| {
+    let check = HealthCheck::of(&kubelet, arguments.settle, None).map_err(|reason| {
         Problem::new(
             Code::Input,
             format!("cannot tell where the kubelet answers /healthz: {reason}"),
@@ -68,7 +68,7 @@ pub(crate) fn run(
         cli::Restart::Always => Restart::Yes(Reason::Asked),
         _ if edits.iter().any(Edit::changes) => Restart::Yes(Reason::Changed),
         _ if kubelet.is_behind(clock::now()) => Restart::Yes(Reason::OlderThanConfig),
-        _ if is_down(&kubelet, &gate) => Restart::Yes(Reason::CutOff),
+        _ if is_down(&kubelet, &check) => Restart::Yes(Reason::CutOff),
         _ => Restart::No,
     };
     let plan = Plan { edits, restart };
@@ -104,12 +104,12 @@ pub(crate) fn run(
         document.rolled_back = Some(true);
         return Ok(());
     }
-    let task = task(arguments, &plan, &kubelet);
-    let enables = plan.changes() && task.wanted == Bootstrap::Enabled;
+    let spec = spec(arguments, &plan, &kubelet);
+    let enables = plan.changes() && spec.wanted == Bootstrap::Enabled;
     let run = Run {
-        task,
+        spec,
         ui,
-        gate,
+        check,
         plan,
         made: false,
         locks,
@@ -203,12 +203,12 @@ fn another_run() -> Problem {
     .hint("kubelet-tls rollback --dry-run")
 }
 
-fn is_down(kubelet: &Kubelet, gate: &Gate) -> bool {
+fn is_down(kubelet: &Kubelet, check: &HealthCheck) -> bool {
     let unit = kubelet.unit.as_ref();
-    unit.is_some_and(|unit| gate.check(unit).is_err())
+    unit.is_some_and(|unit| check.check(unit).is_err())
 }
 
-fn task(arguments: &cli::Rollback, plan: &Plan, kubelet: &Kubelet) -> Task {
+fn spec(arguments: &cli::Rollback, plan: &Plan, kubelet: &Kubelet) -> RunSpec {
     // What is set now is what was applied.
     let (wanted, undo) = match kubelet.settings.server_tls_bootstrap {
         Some(true) => (Bootstrap::Disabled, "kubelet-tls apply"),
@@ -220,8 +220,8 @@ fn task(arguments: &cli::Rollback, plan: &Plan, kubelet: &Kubelet) -> Task {
         }
         _ => None,
     });
-    Task {
-        act: Act::RollBack,
+    RunSpec {
+        direction: Direction::RollBack,
         wanted,
         restart: arguments.restart,
         wait: cli::Wait::None,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::apply::Gate;
+use crate::apply::HealthCheck;
 use crate::cli;
 use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
@@ -61,7 +61,7 @@ fn warn_of_cut_off(ui: &Ui, document: &mut Document) {
     };
     let (what, commands) = match Receipt::parse(&bytes) {
         // The kubelet's own start has made the change again; how it lives with it is a condition.
-        Ok(receipt) if receipt.trial.is_some() && receipt.state == State::Started => return,
+        Ok(receipt) if receipt.probation.is_some() && receipt.state == State::Started => return,
         Ok(receipt) if receipt.state == State::Started => (
             format!("the apply of {}", receipt.started),
             "kubelet-tls apply, to complete it, or kubelet-tls rollback, to undo it",
@@ -132,7 +132,7 @@ fn health(kubelet: &Kubelet) -> Result<(), String> {
     let Some(unit) = &kubelet.unit else {
         return Err(format!("there is no {}", systemd::KUBELET));
     };
-    Gate::of(kubelet, Duration::ZERO, None)?.check(unit)
+    HealthCheck::of(kubelet, Duration::ZERO, None)?.check(unit)
 }
 
 /// What the kubelet would not start with, or takes no notice of, in the file that decides.

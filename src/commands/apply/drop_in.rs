@@ -17,7 +17,7 @@ use crate::host::files::FileCause;
 use crate::host::{clock, environment, process, systemd};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan, Restart};
-use crate::receipt::{Receipt, Standing, State, Trial};
+use crate::receipt::{Probation, Receipt, Standing, State};
 use crate::report::{Code, Document, Problem};
 
 use super::ledger::{End, Ledger, read};
@@ -143,7 +143,7 @@ enum Earlier {
 fn judge(receipt: &Receipt, wanted: Bootstrap, restarts: u64, now: Timestamp) -> Verdict {
     let apply = format!("the apply of {}", receipt.started);
     let alone = |why: &str| Verdict::LeaveAlone(format!("{apply} {why}"));
-    match (receipt.state, receipt.trial) {
+    match (receipt.state, receipt.probation) {
         (State::PutBack, _) => alone("was put back, because the kubelet did not live with it"),
         (State::RolledBack, _) => alone("was rolled back"),
         (State::RollingBack, _) => alone("is being rolled back"),
@@ -208,7 +208,7 @@ impl Work {
             }
             return Ok(());
         }
-        let trial = Trial {
+        let trial = Probation {
             n_restarts: self.restarts,
         };
         self.ledger
@@ -274,7 +274,7 @@ mod tests {
         Receipt {
             state,
             wanted: Some(Bootstrap::Enabled),
-            trial: trial.map(|n_restarts| Trial { n_restarts }),
+            probation: trial.map(|n_restarts| Probation { n_restarts }),
             ..Receipt::started(&[], THEN.into())
         }
     }
@@ -321,7 +321,7 @@ mod tests {
         for (then, restarts, seconds, verdict) in [
             (0, 1, 11, Verdict::PutBack),
             (5, 6, 11, Verdict::PutBack),
-            // After a reboot, or a restart that was asked for, and then a death.
+            // After a reboot, or a restart that was asked for, and then a failure.
             (5, 1, 11, Verdict::PutBack),
             (0, 1, 599, Verdict::PutBack),
             // A clock set back proves nothing.

@@ -34,7 +34,7 @@ pub(in crate::commands) struct Ready {
 }
 
 /// How far the request has come.
-pub(super) enum Progress {
+pub(super) enum Issued {
     /// To its certificate.
     Ready(Box<Ready>),
     /// It waits for its approval, and that is all that was asked for.
@@ -58,7 +58,7 @@ impl Issue<'_> {
         &self,
         interrupts: &Interrupts,
         document: &mut Document,
-    ) -> Result<Progress, Problem> {
+    ) -> Result<Issued, Problem> {
         let end = Instant::now() + self.arguments.timeout.max(Duration::from_secs(1));
         let names = self.names()?;
         // What is made from here on is said to be there when a signal ends the wait for it.
@@ -72,14 +72,14 @@ impl Issue<'_> {
             self.ui.say(
                 "nothing is switched yet; after its approval the same command goes on from there",
             );
-            return Ok(Progress::Waiting);
+            return Ok(Issued::Waiting);
         }
         if held.request.state != State::Issued {
             held = self.wait(&held.request, end, interrupts, document)?;
         }
         document.csr = Some(Some(CsrReport::from(&held.request)));
         self.verified(&key, held, &names)
-            .map(|ready| Progress::Ready(Box::new(ready)))
+            .map(|ready| Issued::Ready(Box::new(ready)))
     }
 
     fn api(&self) -> &Api {

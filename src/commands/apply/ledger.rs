@@ -8,7 +8,7 @@ use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, store};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan, Target};
-use crate::receipt::{Installed, Noted, Receipt, Standing, State, Trial};
+use crate::receipt::{Installed, Noted, Probation, Receipt, Standing, State};
 use crate::report::{Document, Problem};
 use crate::yaml::MAX_BYTES;
 
@@ -16,7 +16,7 @@ use crate::yaml::MAX_BYTES;
 pub(in crate::commands) struct Ledger {
     state: StateDirectory,
     receipt: Option<Receipt>,
-    pub(super) cut_off: CutOff,
+    pub(super) interrupted: InterruptedRun,
 }
 
 /// How the change that the receipt tells of ended.
@@ -30,7 +30,7 @@ pub(in crate::commands) enum End {
 
 /// What a run that was cut off has left.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum CutOff {
+pub(super) enum InterruptedRun {
     /// There was none.
     No,
     /// Its edits are made, and nobody has seen whether the kubelet lives with them.
@@ -65,20 +65,20 @@ impl Ledger {
             }
             None => None,
         };
-        let cut_off = match &receipt {
+        let interrupted = match &receipt {
             Some(receipt) if matches!(receipt.state, State::Started | State::RollingBack) => {
-                Self::cut_off(receipt, ui, document)
+                Self::interrupted(receipt, ui, document)
             }
-            _ => CutOff::No,
+            _ => InterruptedRun::No,
         };
         Ok(Self {
             state,
             receipt,
-            cut_off,
+            interrupted,
         })
     }
 
-    fn cut_off(receipt: &Receipt, ui: &Ui, document: &mut Document) -> CutOff {
+    fn interrupted(receipt: &Receipt, ui: &Ui, document: &mut Document) -> InterruptedRun {
         let standing = receipt.standing(read);
         let mut made = Vec::new();
         for standing in &standing {
@@ -89,20 +89,20 @@ impl Ledger {
         if made.len() == standing.len() {
             match receipt.state {
                 // A rollback that was cut off before it undid anything has done nothing.
-                State::RollingBack => CutOff::No,
-                _ => CutOff::Edited(made),
+                State::RollingBack => InterruptedRun::No,
+                _ => InterruptedRun::Edited(made),
             }
         } else if standing.iter().all(|one| *one == Standing::Before) {
-            CutOff::Unedited
+            InterruptedRun::Unedited
         } else if !standing.contains(&Standing::Other) {
-            CutOff::Partly(made)
+            InterruptedRun::Partly(made)
         } else {
             // What the kubelet's own start has edited, kubeadm may write anew any day.
-            if receipt.trial.is_none() {
+            if receipt.probation.is_none() {
                 ui.warn(format!("a run of {} was cut off, and its files were edited since; they are taken as they are", receipt.started),
                 );
             }
-            CutOff::No
+            InterruptedRun::No
         }
     }
 
@@ -125,7 +125,7 @@ impl Ledger {
         plan: &Plan,
         wanted: Bootstrap,
         installed: Option<Installed>,
-        trial: Option<Trial>,
+        trial: Option<Probation>,
     ) -> Result<(), Problem> {
         let mut edits = plan.edits.clone();
         for edit in &mut edits {
@@ -134,7 +134,7 @@ impl Ledger {
                 *path = host_files::absolute(path);
             }
         }
-        self.cut_off = CutOff::No;
+        self.interrupted = InterruptedRun::No;
         let left = self
             .receipt
             .as_ref()
@@ -144,7 +144,7 @@ impl Ledger {
         // A pair that a run has left which was cut off before its edits.
         receipt.installed = installed.or(left);
         receipt.wanted = Some(wanted);
-        receipt.trial = trial;
+        receipt.probation = trial;
         self.write(receipt)
     }
 
@@ -185,7 +185,7 @@ impl Ledger {
     /// # Errors
     /// When it cannot be written. Nothing is changed then.
     pub(super) fn start_rollback(&mut self) -> Result<(), Problem> {
-        self.cut_off = CutOff::No;
+        self.interrupted = InterruptedRun::No;
         match &self.receipt {
             Some(receipt) => self.write(receipt.at(State::RollingBack)),
             None => Ok(()),
@@ -213,8 +213,8 @@ impl Ledger {
     /// Writes down how the run, begun now or cut off before, ended.
     pub(super) fn end(&mut self, end: End, ui: &Ui, document: &mut Document) {
         // Of a run that was cut off before its edits, and whose change nobody has made since, nothing stands.
-        let end = match self.cut_off {
-            CutOff::Unedited => End::Undone,
+        let end = match self.interrupted {
+            InterruptedRun::Unedited => End::Undone,
             _ => end,
         };
         let Some(receipt) = &self.receipt else {

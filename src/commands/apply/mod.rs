@@ -1,16 +1,16 @@
 //! `apply`: makes the change, restarts the kubelet, proves that it came back, reports the request.
 
 mod cluster;
-mod conclude;
 mod drop_in;
 mod issue;
 mod ledger;
+mod outcome;
 mod run;
-mod task;
+mod spec;
 
 use std::path::PathBuf;
 
-use crate::apply::{EditFailure, Gate, LOOK_AT_JOURNAL, LOOK_AT_STATUS, Locks};
+use crate::apply::{EditFailure, HealthCheck, LOOK_AT_JOURNAL, LOOK_AT_STATUS, Locks};
 use crate::cli;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
@@ -22,10 +22,10 @@ use crate::report::{Code, Document, EditReport, Problem, RestartReport};
 pub(crate) use self::cluster::PEM_CAP;
 pub(super) use self::ledger::Ledger;
 pub(super) use self::run::Run;
-pub(super) use self::task::{Act, Task};
+pub(super) use self::spec::{Direction, RunSpec};
 
 use self::cluster::Cluster;
-use self::ledger::{CutOff, End};
+use self::ledger::{End, InterruptedRun};
 use super::node::{self, Need, When};
 use super::{Ui, diff, files};
 
@@ -140,7 +140,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     if drop_in::is_unwanted_service(&ledger, node::wanted(selection), ui) {
         return Ok(());
     }
-    if let CutOff::Partly(edits) = &ledger.cut_off {
+    if let InterruptedRun::Partly(edits) = &ledger.interrupted {
         let edits = edits.clone();
         if !arguments.dry_run {
             interrupts.commit();
@@ -154,13 +154,16 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     for path in &selection.kubeadm_config {
         edits.push(files::of_kubeadm(path, wanted, ui, document)?);
     }
-    let made = !edits.iter().any(Edit::changes) && matches!(ledger.cut_off, CutOff::Edited(_));
-    if made && let CutOff::Edited(cut_off) = &ledger.cut_off {
-        ui.say(match ledger.receipt().and_then(|receipt| receipt.trial) {
-            Some(_) => "the kubelet's own start has made this change; proving it",
-            None => "an earlier run was cut off after it had made this change; completing it",
-        });
-        edits.clone_from(cut_off);
+    let made =
+        !edits.iter().any(Edit::changes) && matches!(ledger.interrupted, InterruptedRun::Edited(_));
+    if made && let InterruptedRun::Edited(interrupted) = &ledger.interrupted {
+        ui.say(
+            match ledger.receipt().and_then(|receipt| receipt.probation) {
+                Some(_) => "the kubelet's own start has made this change; proving it",
+                None => "an earlier run was cut off after it had made this change; completing it",
+            },
+        );
+        edits.clone_from(interrupted);
     }
     let node_changes = edits.iter().take(1).any(Edit::changes) && !made;
     let stale = kubelet.is_behind(clock::now());
@@ -194,7 +197,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
         cli::Restart::Auto => Restart::No,
     };
     let plan = Plan { edits, restart };
-    let gate = Gate::of(&kubelet, arguments.settle, Some(wanted)).map_err(|reason| {
+    let check = HealthCheck::of(&kubelet, arguments.settle, Some(wanted)).map_err(|reason| {
         Problem::new(
             Code::Input,
             format!("cannot tell where the kubelet answers /healthz: {reason}"),
@@ -202,7 +205,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     })?;
     if restart != Restart::No && !made {
         healthy_before(
-            &gate,
+            &check,
             &kubelet,
             &mut ledger,
             arguments,
@@ -251,17 +254,17 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
             ui,
         };
         match issue.run(&interrupts, document)? {
-            issue::Progress::Waiting => return Ok(()),
-            issue::Progress::Ready(issued) => {
+            issue::Issued::Waiting => return Ok(()),
+            issue::Issued::Ready(issued) => {
                 cluster.kept = Some(issued.certificate.clone());
                 ready = Some(issued);
             }
         }
     }
     let run = Run {
-        task: Task::of(arguments),
+        spec: RunSpec::of(arguments),
         ui,
-        gate,
+        check,
         plan,
         made,
         locks,
@@ -297,14 +300,14 @@ fn undo_part(
         .edit(&made.inverse())
         .map_err(|failure| edit_problem(&failure, document))?;
     ledger.end(End::Undone, ui, document);
-    ledger.cut_off = CutOff::No;
+    ledger.interrupted = InterruptedRun::No;
     Ok(())
 }
 
 /// A kubelet that is not healthy is not touched: nobody could tell afterwards what broke it. One that an earlier run
 /// left down while it put everything back is helped up first.
 fn healthy_before(
-    gate: &Gate,
+    check: &HealthCheck,
     kubelet: &Kubelet,
     ledger: &mut Ledger,
     arguments: &cli::Apply,
@@ -315,7 +318,7 @@ fn healthy_before(
     let Some(unit) = &kubelet.unit else {
         return Ok(());
     };
-    let Err(reason) = gate.check(unit) else {
+    let Err(reason) = check.check(unit) else {
         return Ok(());
     };
     let problem = Problem::new(
@@ -325,10 +328,10 @@ fn healthy_before(
             systemd::KUBELET
         ),
     );
-    Err(match ledger.cut_off {
-        CutOff::Unedited if !arguments.dry_run => {
+    Err(match ledger.interrupted {
+        InterruptedRun::Unedited if !arguments.dry_run => {
             interrupts.commit();
-            if gate.without_flags().prove_anew(unit, interrupts).is_ok() {
+            if check.without_flags().prove_anew(unit, interrupts).is_ok() {
                 ledger.end(End::Undone, ui, document);
                 return Err(Problem::new(
                     Code::Refused,
@@ -338,7 +341,7 @@ fn healthy_before(
             }
             problem.hint(LOOK_AT_STATUS)
         }
-        CutOff::Edited(_) => problem
+        InterruptedRun::Edited(_) => problem
             .advise("an earlier run was cut off after it had edited the file, and a rollback undoes that")
             .hint("kubelet-tls rollback"),
         _ => problem

@@ -4,7 +4,8 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::apply::{
-    Death, Gate, HEALTH_DEADLINE, Known, LOOK_AT_STATUS, Locks, Notice, Vigil, Watched,
+    HEALTH_DEADLINE, HealthCheck, HealthFailure, HealthWatch, Known, LOOK_AT_STATUS, Locks,
+    Progress, WatchOutcome,
 };
 use crate::cli;
 use crate::commands::{Ui, files, node, request};
@@ -22,16 +23,16 @@ use super::cluster::{Cluster, Open};
 use super::edit_problem;
 use super::issue::Ready;
 use super::ledger::Ledger;
-use super::task::{Act, Task};
+use super::spec::{Direction, RunSpec};
 
 /// How long a kubelet takes at most from its start to its request, where all is well: 1 to 10 s (kubelet-facts).
 const TIME_TO_ASK: Duration = Duration::from_secs(15);
 
 /// One run of `apply` on a node, decided and not yet done.
 pub(in crate::commands) struct Run<'a> {
-    pub(in crate::commands) task: Task,
+    pub(in crate::commands) spec: RunSpec,
     pub(in crate::commands) ui: &'a Ui,
-    pub(in crate::commands) gate: Gate,
+    pub(in crate::commands) check: HealthCheck,
     pub(in crate::commands) plan: Plan,
     /// Its edits were made by an earlier run that was cut off.
     pub(in crate::commands) made: bool,
@@ -58,13 +59,13 @@ impl Run<'_> {
         self.ledger.state().sweep();
         let installed = self.place()?;
         let changes = self.plan.changes() && !self.made;
-        match (self.task.act, &installed) {
-            (Act::Apply, _) if changes => {
+        match (self.spec.direction, &installed) {
+            (Direction::Apply, _) if changes => {
                 self.ledger
-                    .start(&self.plan, self.task.wanted, installed.clone(), None)?
+                    .start(&self.plan, self.spec.wanted, installed.clone(), None)?
             }
-            (Act::Apply, Some(installed)) => self.ledger.start_install(installed)?,
-            (Act::RollBack, _) if changes => self.ledger.start_rollback()?,
+            (Direction::Apply, Some(installed)) => self.ledger.start_install(installed)?,
+            (Direction::RollBack, _) if changes => self.ledger.start_rollback()?,
             _ => {}
         }
         if let Some(installed) = &installed {
@@ -72,17 +73,18 @@ impl Run<'_> {
         }
         if changes && let Err(failure) = self.locks.edit(&self.plan) {
             if failure.left.is_empty() {
-                self.ledger.end(self.task.act.failed(), self.ui, document);
+                self.ledger
+                    .end(self.spec.direction.failed(), self.ui, document);
             }
             return Err(edit_problem(&failure, document));
         }
         document.changed = Some(self.plan.changes());
         let Some(unit) = self.kubelet.unit.clone() else {
             self.ledger
-                .end(self.task.act.succeeded(), self.ui, document);
+                .end(self.spec.direction.succeeded(), self.ui, document);
             return Ok(());
         };
-        let far = Instant::now() + HEALTH_DEADLINE + self.task.settle + self.task.timeout;
+        let far = Instant::now() + HEALTH_DEADLINE + self.spec.settle + self.spec.timeout;
         let restarts = self.plan.restart != Restart::No;
         let sights = self.cluster.as_ref().map(|cluster| {
             cluster.watch(
@@ -90,37 +92,37 @@ impl Run<'_> {
                 far + unit.stop_timeout.unwrap_or_default(),
             )
         });
-        let vigil = if restarts {
+        let watch = if restarts {
             self.ui.say(&format!("restarting {}", systemd::KUBELET));
             self.ui.wait_for(format!("{} to restart", systemd::KUBELET));
-            match self.gate.restart(Some(&unit)) {
-                Ok(vigil) => vigil,
+            match self.check.restart(Some(&unit)) {
+                Ok(watch) => watch,
                 Err(error) => {
-                    let death = Death {
+                    let failure = HealthFailure {
                         reason: error.to_string(),
                         journal: Vec::new(),
                         hint: LOOK_AT_STATUS,
                     };
                     let problem = node::systemd_problem("restart", &error);
                     return Err(self
-                        .put_back(&death, interrupts, document)
+                        .put_back(&failure, interrupts, document)
                         .with_code(problem.code));
                 }
             }
         } else if self.made && unit.is_running() {
-            self.gate.begin(&unit)
+            self.check.begin(&unit)
         } else if self.cluster.is_some() {
-            self.gate.resume(&unit)
+            self.check.resume(&unit)
         } else {
             // What an earlier run has left unproved stays so.
             if !self.made {
                 self.ledger
-                    .end(self.task.act.succeeded(), self.ui, document);
+                    .end(self.spec.direction.succeeded(), self.ui, document);
             }
             self.tell_pending_restart();
             return Ok(());
         };
-        let watched = self.watch(vigil, sights.as_ref(), interrupts);
+        let watched = self.watch(watch, sights.as_ref(), interrupts);
         if restarts {
             document.restart = Some(Some(RestartReport {
                 unit: systemd::KUBELET.into(),
@@ -133,18 +135,18 @@ impl Run<'_> {
         }
         let issued = self.ready.as_ref().map(|ready| &ready.request);
         document.csr = Some(watched.request.as_ref().or(issued).map(CsrReport::from));
-        if let Err(death) = &watched.health {
-            return Err(self.put_back(death, interrupts, document));
+        if let Err(failure) = &watched.health {
+            return Err(self.put_back(failure, interrupts, document));
         }
         if restarts {
-            let settle = self.task.settle.as_secs_f64();
+            let settle = self.spec.settle.as_secs_f64();
             self.ui.say(&format!(
                 "{} is healthy: it stayed up and answered for {settle} s",
                 systemd::KUBELET
             ));
         }
         self.ledger
-            .end(self.task.act.succeeded(), self.ui, document);
+            .end(self.spec.direction.succeeded(), self.ui, document);
         // A request of an earlier `--issue-first` that was not waited for is of no more use.
         if let Err(error) = self.ledger.state().remove_key() {
             self.ui.warn(error.to_string());
@@ -174,7 +176,8 @@ impl Run<'_> {
             return Ok(());
         };
         if let Err(error) = store::install(installed, &ready.pair) {
-            self.ledger.end(self.task.act.failed(), self.ui, document);
+            self.ledger
+                .end(self.spec.direction.failed(), self.ui, document);
             return Err(files::problem_of(&error));
         }
         if let Err(error) = self.ledger.state().remove_key() {
@@ -192,12 +195,12 @@ impl Run<'_> {
     /// Watches over the kubelet until it has settled and the request, or its certificate, is there.
     pub(super) fn watch(
         &mut self,
-        vigil: Vigil,
+        watch: HealthWatch,
         sights: Option<&Receiver<Sight>>,
         interrupts: &Interrupts,
-    ) -> Watched {
+    ) -> WatchOutcome {
         let ui = self.ui;
-        let wait = self.task.wait;
+        let wait = self.spec.wait;
         let port = self.kubelet.port();
         let tell = |request: &Request| {
             if request.state == State::Pending {
@@ -242,13 +245,13 @@ impl Run<'_> {
                 }
             }
         };
-        let settle = self.task.settle.as_secs_f64();
+        let settle = self.spec.settle.as_secs_f64();
         // What is shown on a terminal: the kubelet's health first, then what its request still lacks.
-        let settled = std::cell::Cell::new(vigil.has_settled());
+        let settled = std::cell::Cell::new(watch.has_settled());
         let lacking = std::cell::RefCell::new("the kubelet's request".to_owned());
-        let notify = |notice: Notice<'_>| {
-            match notice {
-                Notice::Answers(after) => {
+        let notify = |progress: Progress<'_>| {
+            match progress {
+                Progress::Answers(after) => {
                     ui.say(&format!(
                         "{} answers after {:.1} s",
                         systemd::KUBELET,
@@ -259,12 +262,12 @@ impl Run<'_> {
                         systemd::KUBELET
                     ));
                 }
-                Notice::Settled => settled.set(true),
-                Notice::Request(request) => {
+                Progress::Settled => settled.set(true),
+                Progress::Request(request) => {
                     tell(request);
                     *lacking.borrow_mut() = request::lacking(request);
                 }
-                Notice::Interrupted => {
+                Progress::Interrupted => {
                     ui.say("interrupted: completing the restart and its proof first")
                 }
             }
@@ -277,8 +280,8 @@ impl Run<'_> {
         } else {
             ui.wait_for(format!("{} to answer", systemd::KUBELET));
         }
-        let end = Instant::now() + self.task.timeout;
-        let watched = vigil.keep(sights, known, end, interrupts, notify, enough);
+        let end = Instant::now() + self.spec.timeout;
+        let watched = watch.run(sights, known, end, interrupts, notify, enough);
         ui.waited();
         watched
     }
@@ -286,19 +289,19 @@ impl Run<'_> {
     /// The kubelet is not healthy: the old bytes, a restart, the same proof.
     fn put_back(
         &mut self,
-        death: &Death,
+        failure: &HealthFailure,
         interrupts: &Interrupts,
         document: &mut Document,
     ) -> Problem {
         self.ui.waited();
-        self.tell_last_words(death, document);
-        let task = self.task.describe();
+        self.tell_last_words(failure, document);
+        let task = self.spec.describe();
         let refused = |rest: &str| {
             Problem::new(
                 Code::Refused,
-                format!("cannot {task}: {}; {rest}", death.reason),
+                format!("cannot {task}: {}; {rest}", failure.reason),
             )
-            .hint(death.hint)
+            .hint(failure.hint)
         };
         if !self.plan.changes() {
             return refused("no file was changed, so there is nothing to put back");
@@ -307,13 +310,13 @@ impl Run<'_> {
         if let Err(failure) = self.locks.undo(&self.plan) {
             let problem = edit_problem(&failure, document);
             document.changed = Some(true);
-            let undo = &self.task.undo;
+            let undo = &self.spec.undo;
             return refused(&format!("and putting back failed: {}", problem.message()))
                 .with_code(Code::Io)
                 .hint(format!("{undo} && systemctl restart kubelet"));
         }
         document.changed = Some(false);
-        document.rolled_back = Some(self.task.act == Act::Apply);
+        document.rolled_back = Some(self.spec.direction == Direction::Apply);
         // A restart that systemd refused has left the old kubelet running.
         let untouched = systemd::show(systemd::KUBELET).is_ok_and(|now| {
             self.kubelet
@@ -322,15 +325,17 @@ impl Run<'_> {
                 .is_some_and(|was| was.incarnation() == now.incarnation())
         });
         if untouched {
-            self.ledger.end(self.task.act.failed(), self.ui, document);
+            self.ledger
+                .end(self.spec.direction.failed(), self.ui, document);
             return refused("the file was put back, and the kubelet was not touched");
         }
         let unit = self.kubelet.unit.clone().unwrap_or_default();
         self.ui
             .wait_for(format!("{} to answer again", systemd::KUBELET));
-        let again = self.gate.without_flags().prove_anew(&unit, interrupts);
+        let again = self.check.without_flags().prove_anew(&unit, interrupts);
         self.ui.waited();
-        self.ledger.end(self.task.act.failed(), self.ui, document);
+        self.ledger
+            .end(self.spec.direction.failed(), self.ui, document);
         match again {
             Ok(()) => refused("everything was put back, and the kubelet is healthy again"),
             Err(again) => {
@@ -344,19 +349,19 @@ impl Run<'_> {
         }
     }
 
-    fn tell_last_words(&self, death: &Death, document: &mut Document) {
-        if !death.journal.is_empty() {
+    fn tell_last_words(&self, failure: &HealthFailure, document: &mut Document) {
+        if !failure.journal.is_empty() {
             self.ui.say("the kubelet's last words:");
-            for line in &death.journal {
+            for line in &failure.journal {
                 self.ui.say(&format!("  {line}"));
             }
-            document.journal.extend_from_slice(&death.journal);
+            document.journal.extend_from_slice(&failure.journal);
         }
     }
 
     /// Before the restart that begins it.
     fn tell_outage(&self, document: &mut Document) {
-        let enabling = self.task.wanted == Bootstrap::Enabled;
+        let enabling = self.spec.wanted == Bootstrap::Enabled;
         let kept = self
             .cluster
             .as_ref()
@@ -375,7 +380,7 @@ impl Run<'_> {
     }
 
     fn tell_pending_restart(&self) {
-        if self.task.restart == cli::Restart::Never && self.plan.changes() {
+        if self.spec.restart == cli::Restart::Never && self.plan.changes() {
             self.ui.say("the kubelet reads it when it next starts");
         }
     }

@@ -8,7 +8,7 @@ use crate::host::kube::{ApiError, Sight};
 
 /// What happens while a kubelet is watched.
 #[derive(Debug)]
-pub enum Notice<'a> {
+pub enum Progress<'a> {
     /// It answers for the first time, so long after its restart.
     Answers(Duration),
     /// It has stayed up and answered for as long as was asked.
@@ -21,20 +21,20 @@ pub enum Notice<'a> {
 
 /// What was heard from the API.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct RequestFeed {
     /// The newest request of this node.
     pub request: Option<Request>,
     /// What is wrong, as far as is known.
     pub trouble: Option<ApiError>,
 }
 
-impl News {
+impl RequestFeed {
     /// Listens until `end`, or until `enough` holds.
     pub fn wait(
         &mut self,
         sights: Option<&Receiver<Sight>>,
         end: Instant,
-        notify: &mut impl FnMut(Notice<'_>),
+        notify: &mut impl FnMut(Progress<'_>),
         enough: impl Fn(Option<&Request>) -> bool,
     ) {
         while !enough(self.request.as_ref()) {
@@ -55,13 +55,13 @@ impl News {
     }
 
     /// A decided request is not news beside a newer one; a kubelet whose request was denied makes another.
-    pub(super) fn take(&mut self, request: Request, notify: &mut impl FnMut(Notice<'_>)) {
+    pub(super) fn take(&mut self, request: Request, notify: &mut impl FnMut(Progress<'_>)) {
         let outdated = self
             .request
             .as_ref()
             .is_some_and(|known| known.name != request.name && known.is_newer_than(&request));
         if !outdated && self.request.as_ref() != Some(&request) {
-            notify(Notice::Request(&request));
+            notify(Progress::Request(&request));
             self.request = Some(request);
         }
     }

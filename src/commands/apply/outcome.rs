@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::apply::Watched;
+use crate::apply::WatchOutcome;
 use crate::cli;
 use crate::commands::request;
 use crate::csr::State;
@@ -18,7 +18,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Run<'_> {
     /// Requests that a kubelet before this one has left behind.
-    pub(super) fn tell_stale(&self, watched: &Watched, document: &mut Document) {
+    pub(super) fn tell_stale(&self, watched: &WatchOutcome, document: &mut Document) {
         if let (Some(current), Some(cluster)) = (&watched.request, &self.cluster) {
             let stale = cluster.listing.pending_besides(Some(&current.name));
             request::warn_of_stale(&stale, self.ui, document);
@@ -80,14 +80,14 @@ impl Run<'_> {
     /// The kubelet is healthy; is what was waited for there?
     pub(super) fn conclude(
         &mut self,
-        watched: &Watched,
+        watched: &WatchOutcome,
         document: &mut Document,
     ) -> Result<(), Problem> {
         if self.ready.is_some() {
             return self.prove_issued(document);
         }
         let port = self.kubelet.port();
-        let wait = self.task.wait;
+        let wait = self.spec.wait;
         let Some(cluster) = self.cluster.as_mut() else {
             return Ok(());
         };

@@ -10,8 +10,8 @@ use super::ledger::End;
 
 /// What a run is to bring about, and how.
 #[derive(Debug, Clone)]
-pub(in crate::commands) struct Task {
-    pub(in crate::commands) act: Act,
+pub(in crate::commands) struct RunSpec {
+    pub(in crate::commands) direction: Direction,
     /// What `serverTLSBootstrap` becomes.
     pub(in crate::commands) wanted: Bootstrap,
     pub(in crate::commands) restart: cli::Restart,
@@ -24,14 +24,14 @@ pub(in crate::commands) struct Task {
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::commands) enum Act {
+pub(in crate::commands) enum Direction {
     /// The change is made.
     Apply,
     /// The last change is undone.
     RollBack,
 }
 
-impl Act {
+impl Direction {
     /// How the receipt's change stands when all went well.
     pub(super) fn succeeded(self) -> End {
         match self {
@@ -49,11 +49,11 @@ impl Act {
     }
 }
 
-impl Task {
+impl RunSpec {
     /// The task of `apply`.
     pub(super) fn of(arguments: &cli::Apply) -> Self {
         Self {
-            act: Act::Apply,
+            direction: Direction::Apply,
             wanted: node::wanted(&arguments.selection),
             restart: arguments.restart,
             wait: arguments.wait(),
@@ -65,10 +65,10 @@ impl Task {
 
     /// What cannot be done, in an error.
     pub(super) fn describe(&self) -> &'static str {
-        match (self.act, self.wanted) {
-            (Act::Apply, Bootstrap::Enabled) => "enable serverTLSBootstrap",
-            (Act::Apply, Bootstrap::Disabled) => "disable serverTLSBootstrap",
-            (Act::RollBack, _) => "roll back the last apply",
+        match (self.direction, self.wanted) {
+            (Direction::Apply, Bootstrap::Enabled) => "enable serverTLSBootstrap",
+            (Direction::Apply, Bootstrap::Disabled) => "disable serverTLSBootstrap",
+            (Direction::RollBack, _) => "roll back the last apply",
         }
     }
 }

@@ -1,0 +1,253 @@
+//! The watch over a kubelet: whether it comes up, stays up and answers, and what the API says meanwhile.
+
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use crate::csr::Request;
+use crate::host::healthz::Healthz;
+use crate::host::kube::{ApiError, Sight};
+use crate::host::process;
+use crate::host::signals::Interrupts;
+use crate::host::systemd;
+use crate::kubelet::{Bootstrap, Flags};
+use crate::node::{Incarnation, Unit};
+
+use super::feed::{Progress, RequestFeed};
+use super::health::{
+    HEALTH_DEADLINE, HealthCheck, HealthFailure, LOOK_AGAIN, LOOK_AT_FLAGS, LOOK_AT_JOURNAL,
+    LOOK_AT_STATUS,
+};
+
+/// How long a kubelet that has settled may fail to answer before that counts as its failure.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(20);
+/// How often somebody else may restart it while it is watched: a run that was killed has asked for one.
+const RESTARTS_BY_OTHERS: u32 = 1;
+/// How much of its journal is shown when it did not come back.
+const JOURNAL_LINES: usize = 15;
+
+/// What came of watching over a restarted kubelet.
+#[derive(Debug)]
+pub struct WatchOutcome {
+    /// Whether it is healthy, or what it died of.
+    pub health: Result<(), HealthFailure>,
+    /// systemd's id of the start that was watched.
+    pub invocation_id: String,
+    /// From the restart to its first healthy answer.
+    pub answered_after: Option<Duration>,
+    /// The newest request of this node that was seen.
+    pub request: Option<Request>,
+    /// What is wrong with the API, at the end.
+    pub trouble: Option<ApiError>,
+    /// A signal ended the wait.
+    pub interrupted: bool,
+}
+
+/// A request that was there before the watch.
+#[derive(Debug)]
+pub struct Known {
+    /// The request.
+    pub request: Request,
+    /// When it counts, if no newer one has come by then.
+    pub from: Instant,
+}
+
+/// A watch over one incarnation of the kubelet.
+#[derive(Debug)]
+pub struct HealthWatch {
+    check: HealthCheck,
+    baseline: Incarnation,
+    /// Before the restart was asked for.
+    began: Instant,
+    /// After it was done: the old process may have taken its whole TimeoutStopSec to end.
+    watched_from: Instant,
+    answered_after: Option<Duration>,
+    answering_since: Option<Instant>,
+    last_answer: Instant,
+    settled: bool,
+    /// Nobody has restarted it.
+    resumed: bool,
+    /// How many restarts by others are still put up with.
+    restarts_by_others: u32,
+}
+
+impl HealthWatch {
+    pub(super) fn new(check: &HealthCheck, unit: &Unit, began: Instant, settled: bool) -> Self {
+        Self {
+            check: check.clone(),
+            baseline: unit.incarnation(),
+            began,
+            watched_from: Instant::now(),
+            answered_after: None,
+            answering_since: None,
+            last_answer: Instant::now(),
+            settled,
+            resumed: settled,
+            restarts_by_others: RESTARTS_BY_OTHERS,
+        }
+    }
+    /// Whether there is nothing left to prove.
+    pub fn has_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Watches until the kubelet has settled and `enough` holds for the newest request, or until the kubelet dies, or,
+    /// once it has settled, until `end` or a signal. `known` is a request already there;
+    /// `notify` is told of each new or changed one at once.
+    pub fn run(
+        mut self,
+        sights: Option<&Receiver<Sight>>,
+        mut known: Option<Known>,
+        end: Instant,
+        interrupts: &Interrupts,
+        mut notify: impl FnMut(Progress<'_>),
+        enough: impl Fn(Option<&Request>) -> bool,
+    ) -> WatchOutcome {
+        let mut feed = RequestFeed::default();
+        let mut told = (false, false);
+        let mut told_settled = self.settled;
+        loop {
+            if let Err((reason, hint)) = self.look() {
+                // The id first: the next automatic restart changes it.
+                let journal = systemd::journal(&self.baseline, JOURNAL_LINES);
+                return self.watched(
+                    Err(HealthFailure {
+                        reason,
+                        journal,
+                        hint,
+                    }),
+                    feed,
+                    false,
+                );
+            }
+            if let (Some(after), false) = (self.answered_after, told.0) {
+                told.0 = true;
+                if !self.resumed && self.check.healthz.is_some() {
+                    notify(Progress::Answers(after));
+                }
+            }
+            if self.settled && !told_settled {
+                told_settled = true;
+                notify(Progress::Settled);
+            }
+            if let Some(due) = known.take_if(|known| known.from <= Instant::now())
+                && feed.request.is_none()
+            {
+                feed.take(due.request, &mut notify);
+            }
+            let interrupted = interrupts.received().is_some();
+            if self.settled
+                && (interrupted || Instant::now() >= end || enough(feed.request.as_ref()))
+            {
+                return self.watched(Ok(()), feed, interrupted);
+            }
+            if interrupted && !told.1 {
+                told.1 = true;
+                notify(Progress::Interrupted);
+            }
+            let pause = if self.settled {
+                LOOK_AGAIN.1
+            } else {
+                LOOK_AGAIN.0
+            };
+            feed.wait(sights, Instant::now() + pause, &mut notify, |request| {
+                self.settled && enough(request)
+            });
+        }
+    }
+
+    /// One look: is it still the same process, and does it answer?
+    fn look(&mut self) -> Result<(), (String, &'static str)> {
+        let unit = match systemd::show(self.check.unit) {
+            Ok(unit) => unit,
+            // systemd may be re-executing itself.
+            Err(_) if self.last_answer.elapsed() < HEALTH_PATIENCE => return Ok(()),
+            Err(error) => return Err((error.to_string(), LOOK_AT_STATUS)),
+        };
+        if self.restarted_by_another(&unit) {
+            return Ok(());
+        }
+        if !unit.is_running() || unit.incarnation() != self.baseline {
+            let died = if unit.is_running() {
+                "its process was replaced".to_owned()
+            } else {
+                unit.describe()
+            };
+            return Err((
+                format!("{} did not stay up: {died}", self.check.unit),
+                LOOK_AT_JOURNAL,
+            ));
+        }
+        let now = Instant::now();
+        match self.check.healthz.as_ref().map_or(Ok(()), Healthz::check) {
+            Ok(()) => {
+                self.last_answer = now;
+                if self.answered_after.is_none() {
+                    self.answered_after = Some(self.began.elapsed());
+                    self.flags_agree()
+                        .map_err(|reason| (reason, LOOK_AT_FLAGS))?;
+                }
+                let since = *self.answering_since.get_or_insert(now);
+                self.settled |= since.elapsed() >= self.check.settle;
+                Ok(())
+            }
+            Err(_) if self.settled && self.last_answer.elapsed() < HEALTH_PATIENCE => Ok(()),
+            Err(_)
+                if !self.settled
+                    && self.watched_from.elapsed() < HEALTH_DEADLINE + self.check.settle =>
+            {
+                self.answering_since = None;
+                Ok(())
+            }
+            Err(reason) => Err((
+                format!("{} runs, but {reason}", self.check.unit),
+                LOOK_AT_JOURNAL,
+            )),
+        }
+    }
+
+    /// Whether somebody else restarts it, which is no failure: `systemctl restart` outlives a run that is killed, and may
+    /// come to it only while the next run watches. What systemd itself restarts after a failure, it counts.
+    fn restarted_by_another(&mut self, unit: &Unit) -> bool {
+        let anew = unit.is_running() && unit.incarnation() != self.baseline;
+        let restarted = unit.n_restarts <= self.baseline.n_restarts && self.restarts_by_others > 0;
+        if !restarted || !(anew || unit.is_stopping()) {
+            return false;
+        }
+        if anew {
+            self.restarts_by_others -= 1;
+            self.baseline = unit.incarnation();
+            self.watched_from = Instant::now();
+        }
+        (self.settled, self.answering_since) = (false, None);
+        true
+    }
+
+    /// A restart may bring a flag that was written down since the last start, and a flag beats every file.
+    fn flags_agree(&self) -> Result<(), String> {
+        let words = process::command_line(self.baseline.main_pid).unwrap_or_default();
+        let flag = Flags::parse(words.into_iter().skip(1)).boolean("rotate-server-certificates");
+        match (self.check.wanted, flag) {
+            (Some(wanted), Some(flag)) if flag != (wanted == Bootstrap::Enabled) => Err(format!(
+                "{} now runs with --rotate-server-certificates={flag}, which is the same field and beats every file",
+                self.check.unit
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn watched(
+        self,
+        health: Result<(), HealthFailure>,
+        feed: RequestFeed,
+        interrupted: bool,
+    ) -> WatchOutcome {
+        WatchOutcome {
+            health,
+            invocation_id: self.baseline.invocation_id,
+            answered_after: self.answered_after,
+            request: feed.request,
+            trouble: feed.trouble,
+            interrupted,
+        }
+    }
+}
