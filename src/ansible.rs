@@ -10,7 +10,8 @@ use std::ffi::OsString;
 use serde_json::{Map, Value, json};
 
 use crate::kubelet::secrets::masked;
-use crate::report::{Code, Document, EditReport, Envelope, Problem};
+use crate::plan::Edit;
+use crate::report::{Code, Problem};
 
 /// What Ansible puts before the module's name when it copies it to the node.
 pub const PREFIX: &str = "AnsiballZ_";
@@ -284,48 +285,49 @@ fn shown(value: &Value) -> String {
 
 /// The answer: the result document, and beside it what Ansible itself looks for.
 ///
-/// `call` is none where its arguments could not be read.
-pub fn answer(document: &Envelope<'_, Document>, call: Option<&Call>) -> Value {
-    let mut answer = match serde_json::to_value(document) {
-        Ok(Value::Object(answer)) => answer,
-        _ => Map::new(),
+/// `edits` are those that were shown; `call` is none where its arguments could not be read.
+pub fn answer(document: Value, edits: &[Edit], call: Option<&Call>) -> Value {
+    let Value::Object(mut answer) = document else {
+        return Value::Null;
     };
-    answer.remove("error");
-    let error = document.error.as_ref();
-    let document = document.result;
+    let error = answer.remove("error");
+    let is_true = |value: Option<&Value>| value == Some(&Value::Bool(true));
     // A restart without an edit is a change of the node, too, for whoever reads a play's recap; one that is put off until
     // the certificate is there is none yet.
-    let is_dry = document.dry_run == Some(true);
-    let restart = document.restart.iter().flatten().next();
-    let restarts = restart.is_some_and(|restart| restart.performed || is_dry);
-    let changed = document.changed == Some(true) || (restarts && error.is_none());
+    let is_dry = is_true(answer.get("dryRun"));
+    let restart = answer.get("restart").and_then(Value::as_object);
+    let restarts = restart.is_some_and(|restart| is_true(restart.get("performed")) || is_dry);
+    let changed = is_true(answer.get("changed")) || (restarts && error.is_none());
     answer.insert("changed".into(), changed.into());
-    let edits = document.edits.iter().flatten().filter(|edit| edit.changed);
     let shows = call.is_some_and(|call| call.texts);
-    let diff: Vec<Value> = edits.filter(|_| shows).map(texts).collect();
+    let diff: Vec<Value> = edits.iter().filter(|_| shows).map(texts).collect();
     answer.insert("diff".into(), diff.into());
     if let Some(given) = call.and_then(|call| call.given.as_ref()) {
         answer.insert("invocation".into(), json!({ "module_args": given }));
     }
-    let code = error.map_or(0, |error| error.code);
-    answer.insert("rc".into(), code.into());
-    if let Some(error) = error {
-        let hint = error.hint.as_ref();
-        let hint = hint.map_or_else(String::new, |hint| format!("; hint: {hint}"));
+    let field = |name: &str| error.as_ref().and_then(|error| error.get(name));
+    answer.insert(
+        "rc".into(),
+        field("code").cloned().unwrap_or_else(|| 0.into()),
+    );
+    if error.is_some() {
+        let text = |name: &str| field(name).and_then(Value::as_str);
+        let hint = text("hint").map_or_else(String::new, |hint| format!("; hint: {hint}"));
+        let message = text("message").unwrap_or_default();
         answer.insert("failed".into(), true.into());
-        answer.insert("msg".into(), format!("{}{hint}", error.message).into());
+        answer.insert("msg".into(), format!("{message}{hint}").into());
     }
     Value::Object(answer)
 }
 
-/// Ansible makes a diff of them itself.
-fn texts(edit: &EditReport) -> Value {
-    let (before, after) = &edit.texts;
+/// Ansible makes a diff of the whole texts itself.
+fn texts(edit: &Edit) -> Value {
+    let target = edit.target.to_string();
     json!({
-        "before_header": edit.target,
-        "before": masked(before.as_bytes()),
-        "after_header": edit.target,
-        "after": masked(after.as_bytes()),
+        "before_header": target,
+        "before": masked(&edit.before),
+        "after_header": target,
+        "after": masked(&edit.after),
     })
 }
 

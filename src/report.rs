@@ -2,6 +2,7 @@
 //!
 //! Field names and exit codes are a contract with scripts: fields may be added, none is renamed or removed.
 
+mod apply;
 mod problem;
 
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::plan::Edit;
 use crate::text::hint::Typed;
 use crate::x509::Certificate;
 
+pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
 pub use self::problem::{Code, Ending, Outcome, Problem};
 
 /// The result of one verb, which [`Envelope`] completes to a result document.
@@ -23,6 +25,20 @@ pub trait VerbResult: Serialize {
     /// Whether the verb changed the node, the files or the cluster; a dry run changes nothing.
     fn has_changed_something(&self) -> bool {
         false
+    }
+}
+
+/// The result of a verb that could not begin, because its command line is wrong: a document of its kind without fields.
+#[derive(Debug, Serialize)]
+pub struct NotBegun {
+    /// The kind of the verb's documents.
+    #[serde(skip)]
+    pub kind: Kind,
+}
+
+impl VerbResult for NotBegun {
+    fn kind(&self) -> Kind {
+        self.kind
     }
 }
 
@@ -176,9 +192,6 @@ pub struct EditReport {
     pub changed: bool,
     /// The unified diff; empty where nothing differs.
     pub diff: String,
-    /// The whole text before and after; no part of the document.
-    #[serde(skip)]
-    pub texts: (String, String),
 }
 
 impl From<&Edit> for EditReport {
@@ -187,11 +200,6 @@ impl From<&Edit> for EditReport {
             target: edit.target.to_string(),
             changed: edit.changes(),
             diff: edit.diff(),
-            // Only UTF-8 is ever edited, so nothing is lost here.
-            texts: (
-                String::from_utf8_lossy(&edit.before).into_owned(),
-                String::from_utf8_lossy(&edit.after).into_owned(),
-            ),
         }
     }
 }

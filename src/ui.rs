@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cli::{Color, Format, Global};
 use crate::host::environment;
+use crate::plan::Edit;
 use crate::report::{
     API_VERSION, Code, Ending, Envelope, ErrorReport, Outcome, Problem, VerbResult,
 };
@@ -37,6 +38,8 @@ pub struct Ui {
     wait: std::cell::RefCell<Option<ProgressBar>>,
     /// The warnings so far, for the result document.
     warnings: std::cell::RefCell<Vec<String>>,
+    /// The edits that were shown, where Ansible asks.
+    shown: std::cell::RefCell<Vec<Edit>>,
 }
 
 impl Ui {
@@ -61,6 +64,7 @@ impl Ui {
                 && environment::first_of(&["TERM"]).is_some_and(|term| term != "dumb"),
             wait: std::cell::RefCell::default(),
             warnings: std::cell::RefCell::default(),
+            shown: std::cell::RefCell::default(),
         }
     }
 
@@ -77,6 +81,7 @@ impl Ui {
             watched: false,
             wait: std::cell::RefCell::default(),
             warnings: std::cell::RefCell::default(),
+            shown: std::cell::RefCell::default(),
         }
     }
 
@@ -148,11 +153,19 @@ impl Ui {
         self.to_stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
     }
 
-    /// A unified diff, as the answer.
-    pub fn diff(&self, diff: &str) {
+    /// Shows an edit: its unified diff, as the answer.
+    pub fn show(&self, edit: &Edit) {
         if self.format == Format::Text {
-            self.to_stdout(&colored(diff));
+            self.to_stdout(&colored(&edit.diff()));
         }
+        if self.silent {
+            self.shown.borrow_mut().push(edit.clone());
+        }
+    }
+
+    /// The edits shown so far, which Ansible prints itself.
+    pub(crate) fn shown(&self) -> Vec<Edit> {
+        self.shown.take()
     }
 
     /// A unified diff, as part of the conversation, because standard output holds the result.
@@ -209,19 +222,17 @@ impl Ui {
     /// the exit code.
     pub fn finish<R: VerbResult>(&self, outcome: &Outcome<R>) -> u8 {
         self.waited();
-        let problem = match &outcome.ending {
-            Ending::Failed(problem) => Some(problem),
-            Ending::Done | Ending::Negative => None,
-        };
         if let Some(text) = written(self.format, &self.document(outcome)) {
             self.to_stdout(&text);
         }
-        if let Some(problem) = problem {
-            self.error(problem);
+        match &outcome.ending {
+            Ending::Failed(problem) => self.error(problem),
+            Ending::Negative(Some(text)) => self.say(text),
+            Ending::Done | Ending::Negative(None) => {}
         }
         let code = match &outcome.ending {
             Ending::Done => 0,
-            Ending::Negative => Code::Negative as u8,
+            Ending::Negative(_) => Code::Negative as u8,
             Ending::Failed(problem) => problem.code as u8,
         };
         match self.lost() {
@@ -247,7 +258,7 @@ impl Ui {
             warnings: self.warnings.borrow().clone(),
             error: match &outcome.ending {
                 Ending::Failed(problem) => Some(ErrorReport::new(problem, &self.typed)),
-                Ending::Done | Ending::Negative => None,
+                Ending::Done | Ending::Negative(_) => None,
             },
         }
     }

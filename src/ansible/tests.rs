@@ -1,7 +1,11 @@
 //! What Ansible may write, and what it reads.
 
 use super::*;
-use crate::report::{API_VERSION, Envelope, ErrorReport, Kind as DocumentKind, RestartReport};
+use crate::plan::Target;
+use crate::report::{
+    API_VERSION, ApplyResult, Envelope, ErrorReport, Kind as DocumentKind, KubeletOutcome,
+    RestartReport,
+};
 use crate::text::hint::{Hint, Typed};
 
 fn parse(keys: Value) -> Result<Vec<String>, Problem> {
@@ -197,35 +201,30 @@ fn a_file_that_ansible_did_not_write_is_none() {
     assert!(is_arguments(br#"{"_ansible_version": "2.19.14"}"#));
 }
 
-fn document(changed: bool) -> Document {
-    let mut document = Document::new(DocumentKind::ApplyResult);
-    document.changed = Some(changed);
-    document.edits = Some(vec![
-        EditReport {
-            target: "/a".into(),
-            changed: true,
-            diff: "--- /a".into(),
-            texts: ("old\n".into(), "new\n".into()),
-        },
-        EditReport {
-            target: "/b".into(),
-            changed: false,
-            diff: String::new(),
-            texts: ("same\n".into(), "same\n".into()),
-        },
-    ]);
-    document
+fn edits() -> Vec<Edit> {
+    vec![Edit {
+        target: Target::File("/a".into()),
+        before: b"old\n".to_vec(),
+        after: b"new\n".to_vec(),
+    }]
 }
 
-fn answered(result: &Document, call: Option<&Call>, error: Option<ErrorReport>) -> Value {
+fn answered(result: ApplyResult, call: Option<&Call>, error: Option<ErrorReport>) -> Value {
     let document = Envelope {
         api_version: API_VERSION,
-        kind: result.kind,
-        result,
+        kind: DocumentKind::ApplyResult,
+        result: &result,
         warnings: Vec::new(),
         error,
     };
-    answer(&document, call)
+    answer(serde_json::to_value(document).unwrap(), &edits(), call)
+}
+
+fn changed(changed: bool) -> ApplyResult {
+    ApplyResult {
+        changed,
+        ..ApplyResult::default()
+    }
 }
 
 fn call(keys: &str) -> Call {
@@ -239,7 +238,7 @@ fn call(keys: &str) -> Call {
 #[test]
 fn whole_texts_are_told_only_who_asks_for_them() {
     let told = answered(
-        &document(true),
+        changed(true),
         Some(&call(r#", "_ansible_diff": true"#)),
         None,
     );
@@ -249,12 +248,12 @@ fn whole_texts_are_told_only_who_asks_for_them() {
     );
     assert_eq!(told["invocation"], json!({"module_args": {"wait": "none"}}));
     for keys in ["", r#", "_ansible_diff": true, "_ansible_no_log": true"#] {
-        let told = answered(&document(true), Some(&call(keys)), None);
+        let told = answered(changed(true), Some(&call(keys)), None);
         assert_eq!(told["diff"], json!([]), "{keys}");
         assert!(!told.to_string().contains("old"), "{keys}");
     }
     let secret = answered(
-        &document(true),
+        changed(true),
         Some(&call(r#", "_ansible_no_log": true"#)),
         None,
     );
@@ -263,11 +262,13 @@ fn whole_texts_are_told_only_who_asks_for_them() {
 
 #[test]
 fn secrets_are_told_nobody() {
-    let mut secret = document(true);
-    for edit in secret.edits.iter_mut().flatten() {
-        edit.texts = ("token: s3cret\n".into(), "token: s3cret\nx: 1\n".into());
-    }
-    let told = answered(&secret, Some(&call(r#", "_ansible_diff": true"#)), None);
+    let edit = Edit {
+        target: Target::File("/a".into()),
+        before: b"token: s3cret\n".to_vec(),
+        after: b"token: s3cret\nx: 1\n".to_vec(),
+    };
+    let call = call(r#", "_ansible_diff": true"#);
+    let told = answer(json!({"changed": true}), &[edit], Some(&call));
     assert!(!told.to_string().contains("s3cret"), "{told}");
     assert_eq!(told["diff"][0]["after"], "token: ***\nx: 1\n");
 }
@@ -275,25 +276,30 @@ fn secrets_are_told_nobody() {
 #[test]
 fn a_restart_is_a_change_and_a_failure_is_told_whole() {
     let restart = |performed, dry_run| {
-        let mut document = document(false);
-        document.dry_run = Some(dry_run);
-        document.restart = Some(Some(RestartReport {
+        let restart = RestartReport {
             unit: "kubelet.service".into(),
             performed,
             healthy: None,
             seconds: None,
-        }));
-        document
+        };
+        ApplyResult {
+            dry_run,
+            kubelet: Some(KubeletOutcome {
+                restart: Some(restart),
+                ..KubeletOutcome::default()
+            }),
+            ..ApplyResult::default()
+        }
     };
-    assert_eq!(answered(&document(false), None, None)["changed"], false);
-    assert_eq!(answered(&restart(true, false), None, None)["changed"], true);
+    assert_eq!(answered(changed(false), None, None)["changed"], false);
+    assert_eq!(answered(restart(true, false), None, None)["changed"], true);
     assert_eq!(
-        answered(&restart(false, true), None, None)["changed"],
+        answered(restart(false, true), None, None)["changed"],
         true,
         "in check mode"
     );
     assert_eq!(
-        answered(&restart(false, false), None, None)["changed"],
+        answered(restart(false, false), None, None)["changed"],
         false
     );
     let put_back = restart(true, false);
@@ -301,7 +307,7 @@ fn a_restart_is_a_change_and_a_failure_is_told_whole() {
         &Problem::new(Code::Refused, "cannot restart kubelet.service: it died").hint("journalctl"),
         &Typed::AnsibleTask,
     );
-    let told = answered(&put_back, None, Some(error));
+    let told = answered(put_back, None, Some(error));
     assert_eq!(told["changed"], false, "as before");
     assert_eq!(told["failed"], true);
     assert_eq!(told["rc"], 78);

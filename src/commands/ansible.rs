@@ -10,37 +10,46 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use clap::Parser as _;
+use serde_json::Value;
 
 use crate::ansible::{self, Call};
 use crate::cli::{Cli, Verb};
 use crate::host::files as host_files;
-use crate::report::{Code, Document, Ending, Kind, Outcome, Problem};
+use crate::report::{Code, Kind, NotBegun, Outcome, Problem, VerbResult};
 
-use super::{Ui, apply, approve, cluster, files};
+use super::{Ui, apply, approve, cluster, files, legacy};
 
 /// Answers Ansible; none where it is not Ansible that calls.
 pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
     let name = own_name(arguments)?;
     let call = arguments_file(arguments)?.and_then(|bytes| Call::parse(&name, &bytes));
-    let mut document = Document::new(Kind::ApplyResult);
     let ui = Ui::silent();
-    let (call, outcome) = match call {
+    let (call, document) = match call {
         Ok(call) => {
-            let outcome = caught(|| perform(&call, &ui, &mut document));
-            (Some(call), outcome)
+            let document = caught(|| perform(&call, &ui));
+            (Some(call), document)
         }
         Err(problem) => (None, Err(problem)),
     };
-    let failed = outcome.is_err();
-    let outcome = Outcome {
-        result: document,
-        ending: outcome.map_or_else(Ending::Failed, |()| Ending::Done),
-    };
-    let answer = ansible::answer(&ui.document(&outcome), call.as_ref());
+    let document = document.unwrap_or_else(|problem| not_begun(problem, &ui));
+    let failed = document.get("error").is_some();
+    let answer = ansible::answer(document, &ui.shown(), call.as_ref());
     let mut stdout = std::io::stdout().lock();
     let told = writeln!(stdout, "{answer}").and_then(|()| stdout.flush());
     // As a module's own exit_json and fail_json end.
     Some(ExitCode::from(u8::from(failed || told.is_err())))
+}
+
+/// The document of a call that ended before its verb did.
+fn not_begun(problem: Problem, ui: &Ui) -> Value {
+    let result = NotBegun {
+        kind: Kind::ApplyResult,
+    };
+    value(&Outcome::failed(result, problem), ui)
+}
+
+fn value<R: VerbResult>(outcome: &Outcome<R>, ui: &Ui) -> Value {
+    serde_json::to_value(ui.document(outcome)).unwrap_or_default()
 }
 
 fn own_name(arguments: &[OsString]) -> Option<Cow<'_, str>> {
@@ -75,7 +84,11 @@ fn arguments_file(arguments: &[OsString]) -> Option<Result<Vec<u8>, Problem>> {
         .map(Ok)
 }
 
-fn perform(call: &Call, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
+/// Runs the verb, and gives its result document.
+///
+/// # Errors
+/// When the arguments make no command line of a verb that is a module.
+fn perform(call: &Call, ui: &Ui) -> Result<Value, Problem> {
     let cli = Cli::try_parse_from(&call.command_line).map_err(|error| {
         // What is wrong, and what would be right.
         let text = error.to_string();
@@ -88,15 +101,16 @@ fn perform(call: &Call, ui: &Ui, document: &mut Document) -> Result<(), Problem>
             format!("cannot use the module's arguments: {words}"),
         )
     })?;
-    document.kind = match cli.verb {
-        Verb::Approve(_) => Kind::ApproveResult,
-        Verb::Cluster(_) => Kind::ClusterResult,
-        _ => Kind::ApplyResult,
-    };
     match &cli.verb {
-        Verb::Apply(arguments) => apply::run(arguments, ui, document),
-        Verb::Approve(arguments) => approve::run(arguments, ui, document),
-        Verb::Cluster(arguments) => cluster::run(arguments, ui, document),
+        Verb::Apply(arguments) => Ok(value(&apply::run(arguments, ui), ui)),
+        Verb::Approve(arguments) => Ok(value(
+            &legacy(Kind::ApproveResult, |all| approve::run(arguments, ui, all)),
+            ui,
+        )),
+        Verb::Cluster(arguments) => Ok(value(
+            &legacy(Kind::ClusterResult, |all| cluster::run(arguments, ui, all)),
+            ui,
+        )),
         // No module is another verb.
         _ => Err(Problem::new(
             Code::Usage,
@@ -106,7 +120,7 @@ fn perform(call: &Call, ui: &Ui, document: &mut Document) -> Result<(), Problem>
 }
 
 /// Runs `work`; a panic becomes a problem, and its words go nowhere else.
-fn caught(work: impl FnOnce() -> Result<(), Problem>) -> Result<(), Problem> {
+fn caught<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
     let words = Arc::new(Mutex::new(String::new()));
     let heard = Arc::clone(&words);
     panic::set_hook(Box::new(move |panic| {
@@ -137,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_answer() {
-        let problem = caught(|| panic!("what nobody\nthought of")).unwrap_err();
+        let problem = caught::<()>(|| panic!("what nobody\nthought of")).unwrap_err();
         assert_eq!(problem.code, Code::Io);
         assert!(
             problem.message().contains("what nobody thought of"),

@@ -78,6 +78,6 @@ pub(crate) fn tell_unchanged(edit: &Edit, wanted: Bootstrap, ui: &Ui) {
 /// Prints one edit's diff alone.
 pub(crate) fn show_text(edit: &Edit, ui: &Ui) {
     if edit.changes() {
-        ui.diff(&edit.diff());
+        ui.show(edit);
     }
 }

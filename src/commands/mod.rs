@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Format, Verb};
-use crate::report::{Code, Document, Ending, ErrorReport, Kind, Outcome};
+use crate::report::{Code, Document, Ending, ErrorReport, Kind, NotBegun, Outcome, Problem};
 use crate::text::hint::Typed;
 
 pub use crate::ui::Ui;
@@ -42,55 +42,46 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
 /// Runs the command line, which was typed as `arguments`, and returns the exit code.
 fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
     let ui = Ui::new(&cli.global, Typed::CommandLine(arguments.to_vec()));
-    let mut document = Document::new(match &cli.verb {
-        // They answer in no document.
-        Verb::Completions(arguments) => {
-            return manual::ended(manual::completions(arguments, &ui), &ui);
-        }
-        Verb::Man(arguments) => return manual::ended(manual::man(arguments, &ui), &ui),
-        Verb::Schema(arguments) => return manual::ended(schema::run(arguments, &ui), &ui),
-        Verb::Diff(_) => Kind::DiffResult,
-        Verb::Apply(_) => Kind::ApplyResult,
-        Verb::Status(_) => Kind::StatusResult,
-        Verb::Csr(_) => Kind::CsrResult,
-        Verb::Rollback(_) => Kind::RollbackResult,
-        Verb::Approve(_) => Kind::ApproveResult,
-        Verb::Cluster(_) => Kind::ClusterResult,
-        Verb::MetricsServer(_) => Kind::MetricsServerResult,
-    });
-    let outcome = match &cli.verb {
-        Verb::Diff(arguments) => diff::run(arguments, &ui, &mut document),
-        Verb::Apply(arguments) => apply::run(arguments, &ui, &mut document),
-        Verb::Status(arguments) => status::run(arguments, &ui, &mut document),
-        Verb::Csr(arguments) => csr::run(arguments, &ui, &mut document),
-        Verb::Rollback(arguments) if arguments.cluster => {
-            cluster::roll_back(arguments, &ui, &mut document)
-        }
-        Verb::Rollback(arguments) => rollback::run(arguments, &ui, &mut document),
-        Verb::Approve(arguments) => approve::run(arguments, &ui, &mut document),
-        Verb::Cluster(arguments) => cluster::run(arguments, &ui, &mut document),
-        Verb::MetricsServer(arguments) => metrics_server::run(arguments, &ui, &mut document),
-        Verb::Completions(_) | Verb::Man(_) | Verb::Schema(_) => Ok(()),
-    };
-    let ending = match outcome {
-        Ok(()) => Ending::Done,
-        // Differences, or no request: an answer, not an error.
+    let old =
+        |kind, verb: &dyn Fn(&mut Document) -> Result<(), Problem>| ui.finish(&legacy(kind, verb));
+    match &cli.verb {
+        Verb::Diff(arguments) => old(Kind::DiffResult, &|all| diff::run(arguments, &ui, all)),
+        Verb::Apply(arguments) => ui.finish(&apply::run(arguments, &ui)),
+        Verb::Status(arguments) => old(Kind::StatusResult, &|all| status::run(arguments, &ui, all)),
+        Verb::Csr(arguments) => old(Kind::CsrResult, &|all| csr::run(arguments, &ui, all)),
+        Verb::Rollback(arguments) if arguments.cluster => old(Kind::RollbackResult, &|all| {
+            cluster::roll_back(arguments, &ui, all)
+        }),
+        Verb::Rollback(arguments) => ui.finish(&rollback::run(arguments, &ui)),
+        Verb::Approve(arguments) => old(Kind::ApproveResult, &|all| {
+            approve::run(arguments, &ui, all)
+        }),
+        Verb::Cluster(arguments) => old(Kind::ClusterResult, &|all| {
+            cluster::run(arguments, &ui, all)
+        }),
+        Verb::MetricsServer(arguments) => old(Kind::MetricsServerResult, &|all| {
+            metrics_server::run(arguments, &ui, all)
+        }),
+        // They print no result document.
+        Verb::Completions(arguments) => manual::ended(manual::completions(arguments, &ui), &ui),
+        Verb::Man(arguments) => manual::ended(manual::man(arguments, &ui), &ui),
+        Verb::Schema(arguments) => manual::ended(schema::run(arguments, &ui), &ui),
+    }
+}
+
+/// Runs a verb that has no result type of its own yet.
+fn legacy(kind: Kind, verb: impl Fn(&mut Document) -> Result<(), Problem>) -> Outcome<Document> {
+    let mut result = Document::new(kind);
+    match verb(&mut result) {
         Err(problem) if problem.code == Code::Negative => {
-            let code = ui.finish(&Outcome {
-                result: document,
-                ending: Ending::Negative,
-            });
-            if !problem.message().is_empty() {
-                ui.say(&problem.message());
+            let message = problem.message();
+            Outcome {
+                result,
+                ending: Ending::Negative((!message.is_empty()).then_some(message)),
             }
-            return code;
         }
-        Err(problem) => Ending::Failed(problem),
-    };
-    ui.finish(&Outcome {
-        result: document,
-        ending,
-    })
+        ended => Outcome::new(result, ended),
+    }
 }
 
 /// Reports an error of the command line itself: clap's words, this program's exit code.
@@ -140,7 +131,7 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     };
     crate::ui::document_only(
         format,
-        &Document::new(kind),
+        &NotBegun { kind },
         ErrorReport {
             code: Code::Usage as u8,
             message: first,

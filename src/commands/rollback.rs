@@ -10,7 +10,7 @@ use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
 use crate::plan::{Edit, Plan, Reason, Restart, Target};
 use crate::receipt::{Change, Receipt, Standing, State};
-use crate::report::{Code, Document, Problem, RestartReport};
+use crate::report::{Code, Document, Kind, Outcome, Problem, RestartReport};
 use crate::text::hint::path_word;
 use crate::yaml::MAX_BYTES;
 
@@ -19,14 +19,11 @@ use super::node::{self, Need, When};
 use super::{Ui, diff, files};
 
 /// Runs the verb.
-///
-/// # Errors
-/// What kept it from its end; the document says how far it came.
-pub(crate) fn run(
-    arguments: &cli::Rollback,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<(), Problem> {
+pub(crate) fn run(arguments: &cli::Rollback, ui: &Ui) -> Outcome<Document> {
+    super::legacy(Kind::RollbackResult, |all| perform(arguments, ui, all))
+}
+
+fn perform(arguments: &cli::Rollback, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     document.changed = Some(false);
     document.dry_run = Some(arguments.dry_run);
     document.edits = Some(Vec::new());

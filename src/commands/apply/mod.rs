@@ -17,7 +17,7 @@ use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
 use crate::plan::{Edit, Plan, Reason, Restart, Target};
-use crate::report::{Code, Document, EditReport, Problem, RestartReport};
+use crate::report::{Code, Document, EditReport, Kind, Outcome, Problem, RestartReport};
 
 pub(crate) use self::cluster::PEM_CAP;
 pub(super) use self::ledger::Ledger;
@@ -30,10 +30,11 @@ use super::node::{self, Need, When};
 use super::{Ui, diff, files};
 
 /// Runs the verb.
-///
-/// # Errors
-/// What kept it from its end; the document says how far it came.
-pub(crate) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
+pub(crate) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<Document> {
+    super::legacy(Kind::ApplyResult, |all| perform(arguments, ui, all))
+}
+
+fn perform(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     document.changed = Some(false);
     document.dry_run = Some(arguments.dry_run);
     if arguments.selection.files.is_empty() {
