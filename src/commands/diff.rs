@@ -32,15 +32,15 @@ pub(crate) fn run(arguments: &cli::Diff, ui: &Ui, document: &mut Document) -> Re
             node::Need::File,
             node::When::NextStart,
         );
-        let kubelet = located.and_then(|located| located.read(ui, document));
-        keep(kubelet.and_then(|kubelet| node::edit(&kubelet, wanted, ui, document)));
+        let kubelet = located.and_then(|located| located.read(ui));
+        keep(kubelet.and_then(|kubelet| node::edit(&kubelet, wanted, ui)));
         for path in &selection.kubeadm_config {
-            keep(files::of_kubeadm(path, wanted, ui, document));
+            keep(files::of_kubeadm(path, wanted, ui));
         }
     } else {
         node::at_most_one_standard(&selection.files)?;
         for path in &selection.files {
-            keep(files::of_file(path, wanted, ui, document));
+            keep(files::of_file(path, wanted, ui));
         }
     }
     let changed = edits.iter().any(Edit::changes);

@@ -7,7 +7,7 @@ use crate::edit::patch::PatchType;
 use crate::host::{environment, files};
 use crate::kubelet::{Bootstrap, Cause, Effect, Refusal, RefusalClass, Shape};
 use crate::plan::{Edit, Target};
-use crate::report::{Code, Document, Problem};
+use crate::report::{Code, Problem};
 use crate::text::hint::{self, Command, path_word};
 use crate::yaml::MAX_BYTES;
 
@@ -30,12 +30,7 @@ pub(crate) enum Whose {
 ///
 /// # Errors
 /// When it cannot be read, or is refused.
-pub(crate) fn of_file(
-    path: &Path,
-    wanted: Bootstrap,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<Edit, Problem> {
+pub(crate) fn of_file(path: &Path, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
     let (target, bytes) = if path.as_os_str() == STANDARD {
         (Target::Standard, environment::read_stdin(MAX_BYTES as u64))
     } else {
@@ -53,19 +48,14 @@ pub(crate) fn of_file(
             "{target}: kubeadm does not take a file of this name for a patch: the name must begin with kubeletconfiguration"
         ));
     }
-    of_bytes(target, bytes, kind, wanted, Whose::Files, ui, document)
+    of_bytes(target, bytes, kind, wanted, Whose::Files, ui)
 }
 
 /// The edit of a kubeadm file.
 ///
 /// # Errors
 /// When it cannot be read, or is refused.
-pub(crate) fn of_kubeadm(
-    path: &Path,
-    wanted: Bootstrap,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<Edit, Problem> {
+pub(crate) fn of_kubeadm(path: &Path, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
     let bytes = files::read(path, MAX_BYTES as u64).map_err(|error| problem_of(&error))?;
     of_bytes(
         Target::File(path.to_owned()),
@@ -74,7 +64,6 @@ pub(crate) fn of_kubeadm(
         wanted,
         Whose::Files,
         ui,
-        document,
     )
 }
 
@@ -89,7 +78,6 @@ pub(crate) fn of_bytes(
     wanted: Bootstrap,
     whose: Whose,
     ui: &Ui,
-    document: &mut Document,
 ) -> Result<Edit, Problem> {
     let edited = crate::edit::edit(&before, kind, wanted)
         .map_err(|refusal| refused(&target, &refusal, whose))?;

@@ -34,7 +34,7 @@ fn perform(arguments: &cli::Rollback, ui: &Ui, document: &mut Document) -> Resul
     let restarts = arguments.restart != cli::Restart::Never && root.is_none();
     let need = if restarts { Need::Unit } else { Need::File };
     // Before the locks, to know what to lock; it is read again under them.
-    let Some(first) = undoable(&Ledger::open(root, ui, document)?, ui) else {
+    let Some(first) = undoable(&Ledger::open(root, ui)?, ui) else {
         document.rolled_back = Some(true);
         return Ok(());
     };
@@ -43,7 +43,7 @@ fn perform(arguments: &cli::Rollback, ui: &Ui, document: &mut Document) -> Resul
     paths.extend(first.edits.iter().map(|change| change.target.clone()));
     let locks = Locks::of(paths.iter().map(PathBuf::as_path))
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
-    let ledger = Ledger::open(root, ui, document)?;
+    let ledger = Ledger::open(root, ui)?;
     let receipt = match undoable(&ledger, ui) {
         Some(receipt) if receipt.edits == first.edits => receipt,
         Some(_) => return Err(another_run()),
@@ -53,7 +53,7 @@ fn perform(arguments: &cli::Rollback, ui: &Ui, document: &mut Document) -> Resul
         }
     };
     let edits = edits(&receipt)?;
-    let kubelet = located.read(ui, document)?;
+    let kubelet = located.read(ui)?;
     let check = HealthCheck::of(&kubelet, arguments.settle, None).map_err(|reason| {
         Problem::new(
             Code::Input,

@@ -32,7 +32,7 @@ pub(crate) fn run(
     ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
-    let kubelet = node::locate(None, Need::File, When::Now)?.read(ui, document)?;
+    let kubelet = node::locate(None, Need::File, When::Now)?.read(ui)?;
     warn_of_cut_off(ui, document);
     let evidence = look(kubelet, arguments.kubeconfig.clone());
     document.node = evidence.name.clone().ok();

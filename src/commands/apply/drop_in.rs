@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> R
     }
     let wanted = node::wanted(&arguments.selection);
     // A kubelet that waits for `kubeadm join` has no file to lock.
-    if Ledger::open(None, ui, document)?.receipt().is_none() {
+    if Ledger::open(None, ui)?.receipt().is_none() {
         leave_alone("nobody has applied the change on this node", ui);
         return Ok(());
     }
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> R
             ),
             _ => node::unreadable(&error, true),
         })?;
-    let ledger = Ledger::open(None, ui, document)?;
+    let ledger = Ledger::open(None, ui)?;
     let restarts = located.unit.as_ref().map_or(0, |unit| unit.n_restarts);
     let Some(receipt) = ledger.receipt().cloned() else {
         return Ok(());
@@ -100,9 +100,9 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> R
         }
         Verdict::PutBack => put_back(&receipt, &locks, ledger, arguments, ui, document),
         Verdict::Make(trial) => {
-            let kubelet = located.read(ui, document)?;
+            let kubelet = located.read(ui)?;
             let plan = Plan {
-                edits: vec![node::edit(&kubelet, wanted, ui, document)?],
+                edits: vec![node::edit(&kubelet, wanted, ui)?],
                 restart: Restart::No,
             };
             let work = Work {
@@ -204,7 +204,7 @@ impl Work {
         }
         if !changes {
             if earlier == Earlier::Lived {
-                self.ledger.end(End::Made, ui, document);
+                self.ledger.end(End::Made, ui);
             }
             return Ok(());
         }
@@ -254,7 +254,7 @@ fn put_back(
     locks
         .edit(&plan)
         .map_err(|failure| edit_problem(&failure, document))?;
-    ledger.end(End::Undone, ui, document);
+    ledger.end(End::Undone, ui);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::host::{clock, files as host_files, store};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan, Target};
 use crate::receipt::{Installed, Noted, Probation, Receipt, Standing, State};
-use crate::report::{Document, Problem};
+use crate::report::Problem;
 use crate::yaml::MAX_BYTES;
 
 /// Where receipts are kept, and what the last one says.
@@ -47,11 +47,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the receipt is there and cannot be read.
-    pub(in crate::commands) fn open(
-        root: Option<&Path>,
-        ui: &Ui,
-        document: &mut Document,
-    ) -> Result<Self, Problem> {
+    pub(in crate::commands) fn open(root: Option<&Path>, ui: &Ui) -> Result<Self, Problem> {
         let state = StateDirectory::of(root);
         let bytes = state.receipt().map_err(|error| files::problem_of(&error))?;
         let receipt = match bytes.map(|bytes| Receipt::parse(&bytes)) {
@@ -67,7 +63,7 @@ impl Ledger {
         };
         let interrupted = match &receipt {
             Some(receipt) if matches!(receipt.state, State::Started | State::RollingBack) => {
-                Self::interrupted(receipt, ui, document)
+                Self::interrupted(receipt, ui)
             }
             _ => InterruptedRun::No,
         };
@@ -78,7 +74,7 @@ impl Ledger {
         })
     }
 
-    fn interrupted(receipt: &Receipt, ui: &Ui, document: &mut Document) -> InterruptedRun {
+    fn interrupted(receipt: &Receipt, ui: &Ui) -> InterruptedRun {
         let standing = receipt.standing(read);
         let mut made = Vec::new();
         for standing in &standing {
@@ -211,7 +207,7 @@ impl Ledger {
     }
 
     /// Writes down how the run, begun now or cut off before, ended.
-    pub(super) fn end(&mut self, end: End, ui: &Ui, document: &mut Document) {
+    pub(super) fn end(&mut self, end: End, ui: &Ui) {
         // Of a run that was cut off before its edits, and whose change nobody has made since, nothing stands.
         let end = match self.interrupted {
             InterruptedRun::Unedited => End::Undone,
@@ -249,13 +245,7 @@ impl Ledger {
     }
 
     /// Notes the request that the kubelet of this start was seen to make, beside what was changed for it.
-    pub(super) fn note(
-        &mut self,
-        name: &str,
-        invocation_id: &str,
-        ui: &Ui,
-        document: &mut Document,
-    ) {
+    pub(super) fn note(&mut self, name: &str, invocation_id: &str, ui: &Ui) {
         let noted = Noted {
             name: name.to_owned(),
             invocation_id: invocation_id.to_owned(),

@@ -71,7 +71,7 @@ fn run_files(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result
     let wanted = node::wanted(&arguments.selection);
     let edits = paths
         .iter()
-        .map(|path| files::of_file(path, wanted, ui, document))
+        .map(|path| files::of_file(path, wanted, ui))
         .collect::<Result<_, _>>()?;
     let plan = Plan {
         edits,
@@ -137,7 +137,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     let locks = Locks::of(paths.map(PathBuf::as_path))
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
-    let mut ledger = Ledger::open(root, ui, document)?;
+    let mut ledger = Ledger::open(root, ui)?;
     if drop_in::is_unwanted_service(&ledger, node::wanted(selection), ui) {
         return Ok(());
     }
@@ -149,11 +149,11 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
         undo_part(edits, &locks, &mut ledger, arguments, ui, document)?;
     }
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
-    let kubelet = node::locate(root, need, When::NextStart)?.read(ui, document)?;
+    let kubelet = node::locate(root, need, When::NextStart)?.read(ui)?;
     let wanted = node::wanted(selection);
-    let mut edits = vec![node::edit(&kubelet, wanted, ui, document)?];
+    let mut edits = vec![node::edit(&kubelet, wanted, ui)?];
     for path in &selection.kubeadm_config {
-        edits.push(files::of_kubeadm(path, wanted, ui, document)?);
+        edits.push(files::of_kubeadm(path, wanted, ui)?);
     }
     let made =
         !edits.iter().any(Edit::changes) && matches!(ledger.interrupted, InterruptedRun::Edited(_));
@@ -300,7 +300,7 @@ fn undo_part(
     locks
         .edit(&made.inverse())
         .map_err(|failure| edit_problem(&failure, document))?;
-    ledger.end(End::Undone, ui, document);
+    ledger.end(End::Undone, ui);
     ledger.interrupted = InterruptedRun::No;
     Ok(())
 }
@@ -333,7 +333,7 @@ fn healthy_before(
         InterruptedRun::Unedited if !arguments.dry_run => {
             interrupts.commit();
             if check.without_flags().prove_anew(unit, interrupts).is_ok() {
-                ledger.end(End::Undone, ui, document);
+                ledger.end(End::Undone, ui);
                 return Err(Problem::new(
                     Code::Refused,
                     "cannot change serverTLSBootstrap: an earlier run was cut off while it put everything back; that is completed, and the kubelet is healthy again",

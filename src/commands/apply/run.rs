@@ -73,15 +73,13 @@ impl Run<'_> {
         }
         if changes && let Err(failure) = self.locks.edit(&self.plan) {
             if failure.left.is_empty() {
-                self.ledger
-                    .end(self.spec.direction.failed(), self.ui, document);
+                self.ledger.end(self.spec.direction.failed(), self.ui);
             }
             return Err(edit_problem(&failure, document));
         }
         document.changed = Some(self.plan.changes());
         let Some(unit) = self.kubelet.unit.clone() else {
-            self.ledger
-                .end(self.spec.direction.succeeded(), self.ui, document);
+            self.ledger.end(self.spec.direction.succeeded(), self.ui);
             return Ok(());
         };
         let far = Instant::now() + HEALTH_DEADLINE + self.spec.settle + self.spec.timeout;
@@ -116,8 +114,7 @@ impl Run<'_> {
         } else {
             // What an earlier run has left unproved stays so.
             if !self.made {
-                self.ledger
-                    .end(self.spec.direction.succeeded(), self.ui, document);
+                self.ledger.end(self.spec.direction.succeeded(), self.ui);
             }
             self.tell_pending_restart();
             return Ok(());
@@ -145,15 +142,14 @@ impl Run<'_> {
                 systemd::KUBELET
             ));
         }
-        self.ledger
-            .end(self.spec.direction.succeeded(), self.ui, document);
+        self.ledger.end(self.spec.direction.succeeded(), self.ui);
         // A request of an earlier `--issue-first` that was not waited for is of no more use.
         if let Err(error) = self.ledger.state().remove_key() {
             self.ui.warn(error.to_string());
         }
         if let Some(request) = &watched.request {
             self.ledger
-                .note(&request.name, &watched.invocation_id, self.ui, document);
+                .note(&request.name, &watched.invocation_id, self.ui);
         }
         self.tell_stale(&watched, document);
         self.conclude(&watched, document)
@@ -176,8 +172,7 @@ impl Run<'_> {
             return Ok(());
         };
         if let Err(error) = store::install(installed, &ready.pair) {
-            self.ledger
-                .end(self.spec.direction.failed(), self.ui, document);
+            self.ledger.end(self.spec.direction.failed(), self.ui);
             return Err(files::problem_of(&error));
         }
         if let Err(error) = self.ledger.state().remove_key() {
@@ -325,8 +320,7 @@ impl Run<'_> {
                 .is_some_and(|was| was.incarnation() == now.incarnation())
         });
         if untouched {
-            self.ledger
-                .end(self.spec.direction.failed(), self.ui, document);
+            self.ledger.end(self.spec.direction.failed(), self.ui);
             return refused("the file was put back, and the kubelet was not touched");
         }
         let unit = self.kubelet.unit.clone().unwrap_or_default();
@@ -334,8 +328,7 @@ impl Run<'_> {
             .wait_for(format!("{} to answer again", systemd::KUBELET));
         let again = self.check.without_flags().prove_anew(&unit, interrupts);
         self.ui.waited();
-        self.ledger
-            .end(self.spec.direction.failed(), self.ui, document);
+        self.ledger.end(self.spec.direction.failed(), self.ui);
         match again {
             Ok(()) => refused("everything was put back, and the kubelet is healthy again"),
             Err(again) => {
