@@ -43,7 +43,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
     let old =
         |kind, verb: &dyn Fn(&mut Document) -> Result<(), Problem>| ui.finish(&legacy(kind, verb));
     match &cli.verb {
-        Verb::Diff(arguments) => old(Kind::DiffResult, &|all| diff::run(arguments, &ui, all)),
+        Verb::Diff(arguments) => ui.finish(&diff::run(arguments, &ui)),
         Verb::Apply(arguments) => ui.finish(&apply::run(arguments, &ui)),
         Verb::Status(arguments) => old(Kind::StatusResult, &|all| status::run(arguments, &ui, all)),
         Verb::Csr(arguments) => old(Kind::CsrResult, &|all| csr::run(arguments, &ui, all)),

@@ -16,7 +16,7 @@ use crate::yaml::MAX_BYTES;
 use super::{Ui, files, preflight};
 
 /// Where kubeadm writes the kubelet's configuration; a running kubelet's `--config` is asked first.
-const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
+pub(crate) const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 
 /// What the options want of the key.
 pub(crate) fn wanted(selection: &Selection) -> Bootstrap {

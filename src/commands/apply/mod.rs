@@ -16,7 +16,7 @@ use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
-use crate::plan::{Edit, Plan, Reason, Restart, Target};
+use crate::plan::{Edit, Plan, Reason, Restart};
 use crate::report::{Code, Document, EditReport, Kind, Outcome, Problem, RestartReport};
 
 pub(crate) use self::cluster::PEM_CAP;
@@ -50,67 +50,10 @@ fn perform(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(
 
 /// Files alone: no systemd, no API, no root.
 fn run_files(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
-    let interrupts = Interrupts::hold();
-    let paths = &arguments.selection.files;
-    node::at_most_one_standard(paths)?;
-    let piped = paths.iter().any(|path| path.as_os_str() == files::STANDARD);
-    if piped && ui.wants_document() {
-        return Err(Problem::new(
-            Code::Usage,
-            "cannot print a document: standard output holds the result of -",
-        )
-        .hint("kubelet-tls diff - -o json"));
-    }
-    let locks = Locks::of(
-        paths
-            .iter()
-            .map(PathBuf::as_path)
-            .filter(|path| path.as_os_str() != files::STANDARD),
-    )
-    .map_err(|error| files::problem_of(&error))?;
-    let wanted = node::wanted(&arguments.selection);
-    let edits = paths
-        .iter()
-        .map(|path| files::of_file(path, wanted, ui))
-        .collect::<Result<_, _>>()?;
-    let plan = Plan {
-        edits,
-        restart: Restart::No,
-    };
-    locks
-        .inspect(&plan)
-        .map_err(|error| files::problem_of(&error))?;
-    for edit in &plan.edits {
-        if piped {
-            ui.diff_aside(&edit.diff());
-        } else {
-            diff::show(edit, ui);
-        }
-    }
-    tell_unchanged(&plan, wanted, ui);
-    report_edits(&plan, document);
-    if !arguments.dry_run {
-        // All of them or none.
-        interrupts.commit();
-        locks
-            .edit(&plan)
-            .map_err(|failure| edit_problem(&failure, document))?;
-    }
-    document.changed = Some(plan.changes());
-    for edit in plan
-        .edits
-        .iter()
-        .filter(|edit| edit.target == Target::Standard)
-    {
-        let bytes = if arguments.dry_run {
-            &edit.before
-        } else {
-            &edit.after
-        };
-        ui.result(bytes)
-            .map_err(|error| Problem::new(Code::Io, format!("cannot write -: {error}")))?;
-    }
-    Ok(())
+    let (applied, ended) = files::apply(arguments, ui);
+    document.changed = Some(applied.changed);
+    document.edits = applied.edits;
+    ended
 }
 
 /// This node.
@@ -132,6 +75,9 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     let need = if restarts { Need::Unit } else { Need::File };
     let root = selection.root.as_deref();
     let located = node::locate(root, need, When::NextStart)?;
+    if let Some(root) = root {
+        files::image::check(root, &located.path)?;
+    }
     let paths = located.paths()?;
     let paths = paths.iter().chain(&selection.kubeadm_config);
     let locks = Locks::of(paths.map(PathBuf::as_path))
@@ -151,6 +97,9 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
     let kubelet = node::locate(root, need, When::NextStart)?.read(ui)?;
     let wanted = node::wanted(selection);
+    if let Some(root) = root {
+        files::image::warn(root, wanted, ui);
+    }
     let mut edits = vec![node::edit(&kubelet, wanted, ui)?];
     for path in &selection.kubeadm_config {
         edits.push(files::of_kubeadm(path, wanted, ui)?);
