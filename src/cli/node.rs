@@ -8,22 +8,20 @@ use clap::{Args, ValueEnum};
 use crate::text::hint::path_word;
 
 use super::values::duration;
-use super::{CONNECTION, HOW_FAR, WHAT};
 
 /// Which files `diff` and `apply` work on, and what they want of them.
 #[derive(Debug, Args)]
-#[command(next_help_heading = WHAT)]
 pub struct Selection {
     /// Kubelet or kubeadm YAML or JSON files; - is standard input, with the result on standard output
-    #[arg(value_name = "FILE", help_heading = None)]
+    #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Also edit this kubeadm config file (repeatable)
+    /// Edit this kubeadm file too, in the same plan (repeatable)
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub kubeadm_config: Vec<PathBuf>,
-    /// Set serverTLSBootstrap: false instead, with the same checks
+    /// The opposite: `serverTLSBootstrap: false`, as carefully
     #[arg(long)]
     pub disable: bool,
-    /// Edit the node's files under DIR (an image, a chroot); systemd and the API are not used
+    /// The node's files lie under DIR (an image, a chroot); systemd and the API are left alone
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     pub root: Option<PathBuf>,
 }
@@ -42,32 +40,33 @@ pub struct Apply {
     /// The files
     #[command(flatten)]
     pub selection: Selection,
-    /// Show what would be done, change nothing
-    #[arg(long, help_heading = HOW_FAR)]
+    /// Everything but the change; the same output
+    #[arg(long)]
     pub dry_run: bool,
     /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
-    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN", conflicts_with = "files", help_heading = HOW_FAR)]
+    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
     pub restart: Restart,
-    /// What to wait for before exiting [default: csr; with --issue-first: issued]
-    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "files", help_heading = HOW_FAR)]
+    /// How far to wait: the CSR exists, its certificate is being served and verifies, or not at all [default: csr; with
+    /// --issue-first: issued]
+    #[arg(long, value_enum, value_name = "WHAT")]
     pub wait: Option<Wait>,
     /// How long to wait for that, such as 90s, 2m or 1h30m
-    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION", conflicts_with = "files", help_heading = HOW_FAR)]
+    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
     pub timeout: Duration,
     /// How long the kubelet must stay up and answer before it counts as healthy
-    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION", conflicts_with = "files", help_heading = HOW_FAR)]
+    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
     pub settle: Duration,
     /// Get the certificate issued before the restart, so that no TLS handshake on :10250 ever fails; with --wait csr in
     /// two steps: the request now, the switch when the same command is run after the approval
-    #[arg(long, conflicts_with_all = ["files", "disable", "root"], help_heading = HOW_FAR)]
+    #[arg(long, conflicts_with_all = ["files", "disable", "root"])]
     pub issue_first: bool,
-    /// Kubeconfig to use [default: the kubelet's own]
-    #[arg(long, value_name = "FILE", conflicts_with = "files", help_heading = CONNECTION)]
+    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub kubeconfig: Option<PathBuf>,
 }
 
 impl Apply {
-    /// How far to wait. With `--issue-first` the default is to wait for the certificate.
+    /// How far to wait. Whoever wants the certificate first waits for it.
     pub fn wait(&self) -> Wait {
         self.wait.unwrap_or(if self.issue_first {
             Wait::Issued
@@ -92,27 +91,26 @@ impl Apply {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Kubeconfig to use [default: the kubelet's own]
-    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
+    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
+    #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }
 
 /// Arguments of `csr`.
 #[derive(Debug, Args)]
 pub struct Csr {
-    /// Compare what it asks for with what this machine knows of itself, before it is approved
+    /// Compare what it asks for with what this machine knows of itself, before anybody approves it
     #[arg(long)]
     pub check: bool,
-    /// Kubeconfig to use [default: the kubelet's own]
-    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
+    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
+    #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }
 
 /// Arguments of `rollback`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = HOW_FAR)]
 pub struct Rollback {
-    /// Show what would be done, change nothing
+    /// Everything but the change; the same output
     #[arg(long)]
     pub dry_run: bool,
     /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
@@ -121,14 +119,14 @@ pub struct Rollback {
     /// How long the kubelet must stay up and answer before it counts as healthy
     #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
     pub settle: Duration,
-    /// Undo in the node's files under DIR (an image, a chroot); systemd is not used
-    #[arg(long, value_name = "DIR", help_heading = WHAT)]
+    /// The node's files lie under DIR (an image, a chroot); systemd is left alone
+    #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// Undo the last `cluster apply` of this user on this machine instead
-    #[arg(long, conflicts_with_all = ["restart", "settle", "root"], help_heading = WHAT)]
+    #[arg(long, conflicts_with_all = ["restart", "settle", "root"])]
     pub cluster: bool,
-    /// With --cluster: kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE", requires = "cluster", help_heading = CONNECTION)]
+    /// With --cluster: talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE", requires = "cluster")]
     pub kubeconfig: Option<PathBuf>,
 }
 

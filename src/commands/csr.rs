@@ -23,8 +23,7 @@ pub(crate) fn run(arguments: &cli::Csr, ui: &Ui, document: &mut Document) -> Res
         Some(path) => path.clone(),
         None => node::kubeconfig(),
     };
-    let api = request::open(&kubeconfig)?;
-    document.node = Some(api.node_name().to_owned());
+    let api = request::open(&kubeconfig, document)?;
     let listing = api
         .requests(Instant::now() + DEADLINE)
         .map_err(|error| request::problem("list", &error))?;
@@ -50,7 +49,7 @@ pub(crate) fn run(arguments: &cli::Csr, ui: &Ui, document: &mut Document) -> Res
         )),
         state => ui.detail(&format!("{} needs no approval: it is {state}", newest.name)),
     }
-    request::warn_of_stale(&listing.stale(), ui);
+    request::warn_of_stale(&listing.stale(), ui, document);
     document.csr = Some(Some(CsrReport::from(&newest)));
     if differs {
         let message = format!(
