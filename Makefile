@@ -1,7 +1,9 @@
-# Builds what is installed and shipped. `make`, `make install DESTDIR= PREFIX=`, `make uninstall`, `make packages`.
+# Builds what is installed and shipped. `make`, `make install DESTDIR= PREFIX=`, `make uninstall`, `make packages`,
+# `make image`, `make collection`; `make release` makes all of it for every architecture.
 PREFIX ?= /usr/local
 DESTDIR ?=
 TARGET ?= x86_64-unknown-linux-musl
+TARGETS := x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 CARGO ?= cargo
 TOOLS ?= target/tools/bin
 # Of the last commit: the same sources give the same packages.
@@ -11,7 +13,20 @@ export SOURCE_DATE_EPOCH
 CARGO_HOME ?= $(HOME)/.cargo
 export RUSTFLAGS = --remap-path-prefix=$(CURDIR)=/kubelet-tls --remap-path-prefix=$(CARGO_HOME)=/cargo
 
-BINARY := target/$(TARGET)/release/kubelet-tls
+ARCH = $(firstword $(subst -, ,$(TARGET)))
+# The C compiler for ring: a static musl binary needs no libc of the target, so Debian's glibc compiler will do.
+ifeq ($(ARCH),$(shell uname -m))
+CROSS_CC := gcc
+else
+CROSS_CC := $(ARCH)-linux-gnu-gcc
+# Runs the binary of another architecture, for its manual pages and completions.
+RUNNER ?= qemu-$(ARCH)-static
+endif
+TARGET_ENV = $(subst -,_,$(TARGET))
+TARGET_ENV_UPPER = $(shell echo $(TARGET_ENV) | tr a-z A-Z)
+OCI_ARCH_x86_64 := amd64
+OCI_ARCH_aarch64 := arm64
+BINARY = target/$(TARGET)/release/kubelet-tls
 DIST := target/dist
 STAGE := $(DIST)/stage
 UNITS := kubelet-tls.service kubelet-tls.path
@@ -21,24 +36,30 @@ NAME := kubelet-tls-$(VERSION)
 DOC = $(SHARE)/doc/kubelet-tls
 DROP_IN = $(SHARE)/kubelet-tls/kubelet.service.d
 
+BUILT_TARGETS = $(foreach target,$(TARGETS),$(if $(wildcard target/$(target)/release/kubelet-tls),$(target)))
+BUILT = $(foreach target,$(BUILT_TARGETS),$(OCI_ARCH_$(firstword $(subst -, ,$(target))))=target/$(target)/release/kubelet-tls)
 CHECKSUMS = cd $(DIST)/packages && sha256sum -- $$(ls | grep -vx SHA256SUMS) >SHA256SUMS
 
-.PHONY: all build stage install uninstall tools packages collection
+.PHONY: all build stage install uninstall tools packages image collection release
 all: stage
 
 build:
-	CC_x86_64_unknown_linux_musl=$${CC_x86_64_unknown_linux_musl:-gcc} \
+	@test -d "$$(rustc --print target-libdir --target $(TARGET))" || \
+	    { echo 'Rust cannot build for $(TARGET) yet: rustup target add $(TARGET)' >&2; exit 1; }
+	@command -v $(CROSS_CC) >/dev/null || \
+	    { echo 'no C compiler for $(TARGET): apt-get install $(CROSS_CC:%-gcc=gcc-%)' >&2; exit 1; }
+	CC_$(TARGET_ENV)=$${CC_$(TARGET_ENV):-$(CROSS_CC)} CARGO_TARGET_$(TARGET_ENV_UPPER)_LINKER=rust-lld \
 	    $(CARGO) build --release --locked --target $(TARGET) --bin kubelet-tls
 
 stage: build
 	rm -rf $(STAGE)
 	mkdir -p $(STAGE)/man $(STAGE)/completions
 	install -m 0755 $(BINARY) $(STAGE)/kubelet-tls
-	set -e; pages=$$($(BINARY) man -o name); for page in $$pages; do \
-	    $(BINARY) man $$page >$(STAGE)/man/$$page.1; gzip -n9 $(STAGE)/man/$$page.1; done
-	$(BINARY) completions bash >$(STAGE)/completions/kubelet-tls
-	$(BINARY) completions zsh >$(STAGE)/completions/_kubelet-tls
-	$(BINARY) completions fish >$(STAGE)/completions/kubelet-tls.fish
+	set -e; pages=$$($(RUNNER) $(BINARY) man -o name); for page in $$pages; do \
+	    $(RUNNER) $(BINARY) man $$page >$(STAGE)/man/$$page.1; gzip -n9 $(STAGE)/man/$$page.1; done
+	$(RUNNER) $(BINARY) completions bash >$(STAGE)/completions/kubelet-tls
+	$(RUNNER) $(BINARY) completions zsh >$(STAGE)/completions/_kubelet-tls
+	$(RUNNER) $(BINARY) completions fish >$(STAGE)/completions/kubelet-tls.fish
 
 # Of what `make` has built, so that root needs no compiler.
 install:
@@ -71,8 +92,8 @@ tools:
 	        --target-dir target/tools-build $${tool%=*} --version $${tool#*=}; done
 	rm -rf target/tools-build
 
+# Adds to what other targets have left there; `make release` begins with an empty directory.
 packages: stage tools
-	rm -rf $(DIST)/packages
 	mkdir -p $(DIST)/packages
 	$(TOOLS)/cargo-deb deb --no-build --no-strip --target $(TARGET) --output $(DIST)/packages/
 	$(TOOLS)/cargo-generate-rpm generate-rpm --target $(TARGET) --source-date $(SOURCE_DATE_EPOCH) \
@@ -84,11 +105,26 @@ packages: stage tools
 	packaging/sbom $(TARGET) >$(DIST)/packages/$(NAME)-$(TARGET).cdx.json
 	$(CHECKSUMS)
 
-# The Ansible collection with the binary in it; needs ansible-galaxy. Its checksum joins those of the packages.
-collection: stage
+# An OCI image archive of the binaries that are built; `skopeo copy oci-archive:FILE docker://…` pushes it.
+image:
+	@test -n "$(strip $(BUILT))" || { echo 'nothing is built yet: make' >&2; exit 1; }
+	mkdir -p $(DIST)/packages
+	packaging/image $(VERSION) $(DIST)/packages/$(NAME)-image.tar $(BUILT)
+	$(CHECKSUMS)
+
+# The Ansible collection with the binaries that are built; needs ansible-galaxy.
+collection:
+	@test -n "$(strip $(BUILT))" || { echo 'nothing is built yet: make' >&2; exit 1; }
 	rm -rf $(DIST)/collection
 	mkdir -p $(DIST)/packages
 	cp -r ansible $(DIST)/collection
-	install -D -m 0755 $(STAGE)/kubelet-tls $(DIST)/collection/bin/$(firstword $(subst -, ,$(TARGET)))
+	set -e; for built in $(BUILT_TARGETS); do install -D -m 0755 target/$$built/release/kubelet-tls \
+	    $(DIST)/collection/bin/$${built%%-*}; done
 	ansible-galaxy collection build --force --output-path $(DIST)/packages $(DIST)/collection
 	$(CHECKSUMS)
+
+# Everything that a release attaches, for every architecture.
+release:
+	rm -rf $(DIST)/packages
+	set -e; for target in $(TARGETS); do $(MAKE) --no-print-directory packages TARGET=$$target; done
+	$(MAKE) --no-print-directory image collection

@@ -3,6 +3,8 @@
 mod cluster;
 mod metrics_server;
 mod node;
+pub(crate) mod pages;
+pub(crate) mod program;
 mod values;
 
 use std::path::PathBuf;
@@ -13,13 +15,20 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterVerb};
 pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, Restart, Rollback, Selection, Status, Wait};
+pub use program::parse;
 pub use values::{duration, lifetime, request_name};
+
+/// The headings of options in the help.
+pub(crate) const WHAT: &str = "What to edit";
+pub(crate) const HOW_FAR: &str = "How far to go and to wait";
+pub(crate) const CONNECTION: &str = "Connection";
+const OUTPUT: &str = "Output";
 
 /// Give a kubeadm node's kubelet a CA-signed serving certificate
 ///
-/// Sets `serverTLSBootstrap: true` where this node's kubelet reads it, changes no other byte, restarts the kubelet
-/// through systemd, proves that it came back (or puts everything back), and reports the name of the
-/// CertificateSigningRequest that the kubelet made.
+/// Sets `serverTLSBootstrap: true` in the file that this node's kubelet reads and changes no other byte. Restarts the
+/// kubelet through systemd and checks that it is healthy, or puts everything back. Reports the name of the CSR that the
+/// kubelet creates.
 #[derive(Debug, Parser)]
 #[command(
     name = "kubelet-tls",
@@ -28,6 +37,11 @@ pub use values::{duration, lifetime, request_name};
     arg_required_else_help = false
 )]
 #[command(after_help = "\
+Examples:
+  kubelet-tls diff                          # what would change on this node
+  sudo kubelet-tls apply --issue-first      # switch this node without an outage of port 10250
+  kubelet-tls approve --all --dry-run       # on a control plane: which pending CSRs are good
+
 Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage · 65 refused input · \
 69 systemd or API unavailable · 74 read or write failed · 75 out of time · 77 not permitted · \
 78 refused, or put back")]
@@ -53,7 +67,7 @@ Examples:
   kubelet-tls diff kubeadm.yaml             # a file, before a cluster exists
   kubectl -n kube-system get cm kubelet-config -o 'jsonpath={.data.kubelet}' | kubelet-tls diff -")]
     Diff(Diff),
-    /// Make the change, restart the kubelet, prove that it came back, report the CSR
+    /// Make the change, restart the kubelet, check that it is healthy, report the CSR
     ///
     /// Without FILE: this node, as root. With FILE only the files are edited: no systemd, no API, no root needed.
     #[command(after_long_help = "\
@@ -67,7 +81,8 @@ Examples:
     /// Print the node's conditions, each with its evidence and what to do about it
     ///
     /// What the kubelet really runs with, whether it is healthy, what it serves on every address of its Node, and
-    /// whether the next upgrade leaves it so. What cannot be seen is Unknown. Exits 1 when a condition is not True.
+    /// whether the next upgrade keeps it. Anything that cannot be determined is reported as Unknown, with the reason.
+    /// Exits 1 when a condition is not True.
     #[command(after_long_help = "\
 Examples:
   kubelet-tls status
@@ -75,7 +90,7 @@ Examples:
     Status(Status),
     /// Print the name of this node's newest kubelet-serving CSR
     ///
-    /// Asks the API server with the kubelet's own credential. Exits 1 when there is none.
+    /// Asks the API server with the kubelet's own credential. Exits 1 when the node has no such CSR.
     ///
     /// With --check it compares the subject and every name that the request asks for with the node's name, the host's
     /// name, the addresses of the interfaces, and the kubelet's --node-ip and --hostname-override. It prints the name only
@@ -87,25 +102,25 @@ Examples:
   kubelet-tls csr --check
   kubelet-tls csr -o json | jq .csr.ipAddresses")]
     Csr(Csr),
-    /// Undo the last `apply`, byte for byte, with the same gate
+    /// Undo the last `apply` exactly, restart the kubelet and check that it is healthy
     ///
-    /// Shows the inverse diff, puts the old bytes back, restarts the kubelet and proves that it came back; if it does not,
-    /// what was applied stands again. Refuses a file that somebody has edited since.
+    /// Shows the inverse diff, puts the old bytes back, restarts the kubelet and checks that it is healthy. If the kubelet
+    /// is not healthy, the change is restored. Refuses a file that was edited after the last `apply`.
     #[command(after_long_help = "\
 Examples:
   kubelet-tls rollback --dry-run            # the diff alone
   kubelet-tls rollback
   kubelet-tls rollback --cluster            # what the last `cluster apply` changed")]
     Rollback(Rollback),
-    /// On a control plane: check every rule, then approve; refuse what breaks one
+    /// On a control plane: check pending CSRs against every rule, approve those that pass
     ///
-    /// The signer checks little, and a kubelet writes its own Node's addresses: whoever holds one node's credential can
-    /// ask for another node's address or the API server's. This holds each request against all Nodes, Services and the
-    /// API server, and approves it only if every rule holds; else it names the rule and the value that breaks it. It
-    /// approves what it judged: a request that changes meanwhile is judged anew. It denies nothing unless told to.
+    /// The signer checks little, and a kubelet writes its own Node's addresses: anyone with one node's credential can ask
+    /// for another node's address or the API server's. This verb compares each request with all Nodes, Services and the
+    /// API server, and approves it only if every rule holds. Otherwise it names the rule and the value that breaks it. A
+    /// request that changes in the meantime is checked again. Nothing is denied without --deny.
     ///
-    /// Exits 78 when a request given by name or --node is refused, 65 when there is no such request; the others still
-    /// go through. One that is approved already is done.
+    /// Exits 78 when a request is refused, 65 when a request that was named does not exist; the others are still
+    /// approved. A request that is approved already counts as done.
     #[command(after_long_help = "\
 Examples:
   kubelet-tls approve --all --dry-run                # all that are pending, each with its verdict
@@ -113,18 +128,18 @@ Examples:
   kubelet-tls approve --node worker-1 --node worker-2
   kubelet-tls approve --all -o json | jq '.requests[] | select(.approved | not) | .name, .rule'")]
     Approve(Approve),
-    /// Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
+    /// Make the same change in the ConfigMap that `kubeadm join` and `upgrade` copy
     #[command(after_long_help = "\
 Examples:
   kubelet-tls cluster diff                  # what would change, and which nodes run without it
-  kubelet-tls cluster apply                 # once per cluster; no node changes before it joins or is upgraded")]
+  kubelet-tls cluster apply                 # once per cluster; a node changes when it joins or is upgraded")]
     Cluster(Cluster),
     /// Write a kustomization that runs metrics-server with both its TLS channels verified
     ///
-    /// A CA made for this, a serving certificate, the APIService with its `caBundle`, and the Deployment's arguments
-    /// without `--kubelet-insecure-tls`, as an overlay over the official manifest. Nothing is asked of a cluster. Run
-    /// again over the same DIR, it renews the certificate where that is due and otherwise changes nothing.
-    /// With --check it writes nothing and examines a metrics-server that runs. Exits 1 when a condition is not True.
+    /// A new CA, a serving certificate, the APIService with its `caBundle`, and the Deployment's arguments without
+    /// `--kubelet-insecure-tls`, as an overlay over the official manifest. No cluster is needed. Run again with the same
+    /// DIR, it renews the certificate if that is due and otherwise changes nothing.
+    /// With --check it writes nothing and examines a running metrics-server. Exits 1 when a condition is not True.
     #[command(after_long_help = "\
 Examples:
   kubelet-tls metrics-server --out metrics-server && kubectl apply -k metrics-server
@@ -149,27 +164,29 @@ Examples:
     Completions(Completions),
     /// Print a manual page, for packagers
     ///
-    /// The main one, or that of PAGE. `-o name` prints the names of all pages, one a line.
+    /// The page of the program, or of a verb. `-o name` prints the names of all pages, one per line.
     #[command(after_long_help = "\
 Examples:
   kubelet-tls man | man -l -
+  kubelet-tls man apply | man -l -
   for page in $(kubelet-tls man -o name); do kubelet-tls man $page >$page.1; done")]
     Man(Man),
 }
 
 /// Options that every verb takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = OUTPUT)]
 pub struct Global {
-    /// How to print the answer; json and yaml print one document on standard output and nothing else there
+    /// Output format
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub output: Format,
-    /// When to colour
+    /// When to use colors
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
-    /// Say less on standard error
+    /// Only print warnings and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more on standard error
+    /// Print more detail
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
 }
@@ -179,18 +196,18 @@ pub struct Global {
 pub enum Format {
     /// for people
     Text,
-    /// the result document as JSON
+    /// the result document as JSON, and nothing else on standard output
     Json,
-    /// the result document as YAML
+    /// the result document as YAML, and nothing else on standard output
     Yaml,
-    /// names alone, one a line
+    /// only names, one per line
     Name,
 }
 
-/// When to colour.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// on a terminal, and as NO_COLOR and CLICOLOR_FORCE say
+    /// on a terminal, unless NO_COLOR or CLICOLOR_FORCE is set
     Auto,
     /// always
     Always,
@@ -211,27 +228,27 @@ pub struct Approve {
     /// All pending kubelet-serving requests
     #[arg(long, conflicts_with_all = ["requests", "nodes"])]
     pub all: bool,
-    /// The verdicts alone
-    #[arg(long)]
+    /// Show the decisions without approving anything
+    #[arg(long, help_heading = HOW_FAR)]
     pub dry_run: bool,
-    /// Deny what breaks a rule; its kubelet asks again at once
+    /// Deny what breaks a rule; its kubelet creates a new CSR at once
     #[arg(long)]
     pub deny: bool,
-    /// The longest life of a certificate to vouch for, such as 1y, 90d or 12h
+    /// Maximum certificate lifetime to approve, such as 1y, 90d or 12h
     #[arg(long, value_parser = lifetime, default_value = "1y", value_name = "DURATION")]
     pub max_duration: Duration,
-    /// How long all of it may take, such as 90s, 2m or 1h30m
-    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
+    /// Overall timeout, such as 90s, 2m or 1h30m
+    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION", help_heading = HOW_FAR)]
     pub timeout: Duration,
-    /// Talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE")]
+    /// Kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
     pub kubeconfig: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// For which shell
+    /// The shell
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
 }
@@ -247,13 +264,9 @@ pub struct Schema {
 /// Arguments of `man`.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Which page, such as kubelet-tls-apply
-    #[arg(
-        value_name = "PAGE",
-        default_value = "kubelet-tls",
-        hide_default_value = true
-    )]
-    pub page: String,
+    /// The verb, such as apply or cluster apply, or the name of its page
+    #[arg(value_name = "PAGE")]
+    pub page: Vec<String>,
 }
 
 #[cfg(test)]

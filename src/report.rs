@@ -3,6 +3,7 @@
 //! Field names and exit codes are a contract with scripts: fields may be added, none is renamed or removed.
 
 mod apply;
+mod diff;
 mod problem;
 
 use serde::Serialize;
@@ -15,6 +16,7 @@ use crate::text::hint::Typed;
 use crate::x509::Certificate;
 
 pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
+pub use self::diff::DiffResult;
 pub use self::problem::{Code, Ending, Outcome, Problem};
 
 /// The result of one verb, which [`Envelope`] completes to a result document.

@@ -106,6 +106,9 @@ fn each_input_comes_out_as_its_case_says() {
                 fail(format!("{text:?} is not added in {:?}", diff.answer));
             }
         }
+        if case["silent"] == true && !diff.talk.is_empty() {
+            fail(format!("it says {:?}", diff.talk));
+        }
         if diff.talk.contains("EDITOR") && case["editor"] != true {
             fail(format!("the hint opens an editor: {}", diff.talk));
         }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::{CONNECTION, HOW_FAR, WHAT};
+
 /// Arguments of `cluster`.
 #[derive(Debug, Args)]
 pub struct Cluster {
@@ -27,38 +29,38 @@ Examples:
     /// Make the same change in the cluster's configuration of its kubelets, so that joins and upgrades keep it
     ///
     /// Only that line of the text under the data key `kubelet` changes, and only if the ConfigMap is still as it was
-    /// read; where it is not, it is read anew. No node changes before it joins, is upgraded, or `kubelet-tls apply` is
-    /// run there.
+    /// read; otherwise it is read again. A node changes when it joins or is upgraded, or when `kubelet-tls apply` is run
+    /// there.
     #[command(after_long_help = "\
 Examples:
   kubelet-tls cluster apply                 # on a control plane, as root, or with KUBECONFIG set
-  kubelet-tls cluster apply --dry-run       # asks the API server to do everything but keep it
-  kubelet-tls cluster apply --disable       # the opposite
-  kubelet-tls rollback --cluster            # undo it, byte for byte")]
+  kubelet-tls cluster apply --dry-run       # validated by the API server, nothing is stored
+  kubelet-tls cluster apply --disable       # sets it to false
+  kubelet-tls rollback --cluster            # undo it exactly")]
     Apply(ClusterApply),
 }
 
 /// Arguments of `cluster diff`.
 #[derive(Debug, Args)]
 pub struct ClusterDiff {
-    /// The opposite: `serverTLSBootstrap: false`, as carefully
-    #[arg(long)]
+    /// Set serverTLSBootstrap: false instead, with the same checks
+    #[arg(long, help_heading = WHAT)]
     pub disable: bool,
-    /// Talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE")]
+    /// Kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
     pub kubeconfig: Option<PathBuf>,
 }
 
 /// Arguments of `cluster apply`.
 #[derive(Debug, Args)]
 pub struct ClusterApply {
-    /// The opposite: `serverTLSBootstrap: false`, as carefully
-    #[arg(long)]
+    /// Set serverTLSBootstrap: false instead, with the same checks
+    #[arg(long, help_heading = WHAT)]
     pub disable: bool,
-    /// Everything but the change; the same output
-    #[arg(long)]
+    /// Show what would be done, change nothing
+    #[arg(long, help_heading = HOW_FAR)]
     pub dry_run: bool,
-    /// Talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE")]
+    /// Kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
     pub kubeconfig: Option<PathBuf>,
 }

@@ -8,20 +8,22 @@ use clap::{Args, ValueEnum};
 use crate::text::hint::path_word;
 
 use super::values::duration;
+use super::{CONNECTION, HOW_FAR, WHAT};
 
 /// Which files `diff` and `apply` work on, and what they want of them.
 #[derive(Debug, Args)]
+#[command(next_help_heading = WHAT)]
 pub struct Selection {
     /// Kubelet or kubeadm YAML or JSON files; - is standard input, with the result on standard output
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", help_heading = None)]
     pub files: Vec<PathBuf>,
-    /// Edit this kubeadm file too, in the same plan (repeatable)
+    /// Also edit this kubeadm config file (repeatable)
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub kubeadm_config: Vec<PathBuf>,
-    /// The opposite: `serverTLSBootstrap: false`, as carefully
+    /// Set serverTLSBootstrap: false instead, with the same checks
     #[arg(long)]
     pub disable: bool,
-    /// The node's files lie under DIR (an image, a chroot); systemd and the API are left alone
+    /// Edit the node's files under DIR (an image, a chroot); systemd and the API are not used
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     pub root: Option<PathBuf>,
 }
@@ -40,33 +42,32 @@ pub struct Apply {
     /// The files
     #[command(flatten)]
     pub selection: Selection,
-    /// Everything but the change; the same output
-    #[arg(long)]
+    /// Show what would be done, change nothing
+    #[arg(long, help_heading = HOW_FAR)]
     pub dry_run: bool,
     /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
-    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
+    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN", conflicts_with = "files", help_heading = HOW_FAR)]
     pub restart: Restart,
-    /// How far to wait: the CSR exists, its certificate is being served and verifies, or not at all [default: csr; with
-    /// --issue-first: issued]
-    #[arg(long, value_enum, value_name = "WHAT")]
+    /// What to wait for before exiting [default: csr; with --issue-first: issued]
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "files", help_heading = HOW_FAR)]
     pub wait: Option<Wait>,
     /// How long to wait for that, such as 90s, 2m or 1h30m
-    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
+    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION", conflicts_with = "files", help_heading = HOW_FAR)]
     pub timeout: Duration,
     /// How long the kubelet must stay up and answer before it counts as healthy
-    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
+    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION", conflicts_with = "files", help_heading = HOW_FAR)]
     pub settle: Duration,
     /// Get the certificate issued before the restart, so that no TLS handshake on :10250 ever fails; with --wait csr in
     /// two steps: the request now, the switch when the same command is run after the approval
-    #[arg(long, conflicts_with_all = ["files", "disable", "root"])]
+    #[arg(long, conflicts_with_all = ["files", "disable", "root"], help_heading = HOW_FAR)]
     pub issue_first: bool,
-    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
-    #[arg(long, value_name = "FILE", conflicts_with = "files")]
+    /// Kubeconfig to use [default: the kubelet's own]
+    #[arg(long, value_name = "FILE", conflicts_with = "files", help_heading = CONNECTION)]
     pub kubeconfig: Option<PathBuf>,
 }
 
 impl Apply {
-    /// How far to wait. Whoever wants the certificate first waits for it.
+    /// How far to wait. With `--issue-first` the default is to wait for the certificate.
     pub fn wait(&self) -> Wait {
         self.wait.unwrap_or(if self.issue_first {
             Wait::Issued
@@ -91,26 +92,27 @@ impl Apply {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
-    #[arg(long, value_name = "FILE")]
+    /// Kubeconfig to use [default: the kubelet's own]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
     pub kubeconfig: Option<PathBuf>,
 }
 
 /// Arguments of `csr`.
 #[derive(Debug, Args)]
 pub struct Csr {
-    /// Compare what it asks for with what this machine knows of itself, before anybody approves it
+    /// Compare what it asks for with what this machine knows of itself, before it is approved
     #[arg(long)]
     pub check: bool,
-    /// Talk to the API as this kubeconfig says [default: the kubelet's own]
-    #[arg(long, value_name = "FILE")]
+    /// Kubeconfig to use [default: the kubelet's own]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
     pub kubeconfig: Option<PathBuf>,
 }
 
 /// Arguments of `rollback`.
 #[derive(Debug, Args)]
+#[command(next_help_heading = HOW_FAR)]
 pub struct Rollback {
-    /// Everything but the change; the same output
+    /// Show what would be done, change nothing
     #[arg(long)]
     pub dry_run: bool,
     /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
@@ -119,14 +121,14 @@ pub struct Rollback {
     /// How long the kubelet must stay up and answer before it counts as healthy
     #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
     pub settle: Duration,
-    /// The node's files lie under DIR (an image, a chroot); systemd is left alone
-    #[arg(long, value_name = "DIR")]
+    /// Undo in the node's files under DIR (an image, a chroot); systemd is not used
+    #[arg(long, value_name = "DIR", help_heading = WHAT)]
     pub root: Option<PathBuf>,
     /// Undo the last `cluster apply` of this user on this machine instead
-    #[arg(long, conflicts_with_all = ["restart", "settle", "root"])]
+    #[arg(long, conflicts_with_all = ["restart", "settle", "root"], help_heading = WHAT)]
     pub cluster: bool,
-    /// With --cluster: talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE", requires = "cluster")]
+    /// With --cluster: kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE", requires = "cluster", help_heading = CONNECTION)]
     pub kubeconfig: Option<PathBuf>,
 }
 

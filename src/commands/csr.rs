@@ -23,7 +23,8 @@ pub(crate) fn run(arguments: &cli::Csr, ui: &Ui, document: &mut Document) -> Res
         Some(path) => path.clone(),
         None => node::kubeconfig(),
     };
-    let api = request::open(&kubeconfig, document)?;
+    let api = request::open(&kubeconfig)?;
+    document.node = Some(api.node_name().to_owned());
     let listing = api
         .requests(Instant::now() + DEADLINE)
         .map_err(|error| request::problem("list", &error))?;
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &cli::Csr, ui: &Ui, document: &mut Document) -> Res
         )),
         state => ui.detail(&format!("{} needs no approval: it is {state}", newest.name)),
     }
-    request::warn_of_stale(&listing.stale(), ui, document);
+    request::warn_of_stale(&listing.stale(), ui);
     document.csr = Some(Some(CsrReport::from(&newest)));
     if differs {
         let message = format!(

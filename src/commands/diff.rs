@@ -1,59 +1,69 @@
 //! `diff`: what `apply` would change.
 
-use crate::cli;
+use std::path::Path;
+
+use crate::cli::{self, Selection};
 use crate::kubelet::Bootstrap;
 use crate::plan::Edit;
-use crate::report::{Code, Document, EditReport, Problem};
+use crate::report::{DiffResult, EditReport, Ending, Outcome, Problem};
 
 use super::{Ui, files, node};
 
-/// Prints the differences.
-///
-/// # Errors
-/// [`Code::Negative`] when there are some; else what could not be read or is refused. Of several files the others are
-/// shown all the same.
-pub(crate) fn run(arguments: &cli::Diff, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
+/// Prints the differences: of this node's files, or of those that were named. What could not be read or is refused of
+/// several files is told, and the others are shown all the same.
+pub(crate) fn run(arguments: &cli::Diff, ui: &Ui) -> Outcome<DiffResult> {
     let selection = &arguments.selection;
-    let wanted = node::wanted(selection);
+    if let Err(problem) = node::at_most_one_standard(&selection.files) {
+        return Outcome::failed(DiffResult::default(), problem);
+    }
     let mut edits = Vec::new();
     let mut worst: Option<Problem> = None;
-    let mut keep = |edit: Result<Edit, Problem>| match edit {
-        Ok(edit) => edits.push(edit),
-        Err(problem) => {
-            // The earlier of several errors is told now, the last one at the end.
-            if let Some(earlier) = worst.replace(problem) {
-                ui.error(&earlier);
+    for planned in plan(selection, ui) {
+        match planned {
+            Ok(edit) => edits.push(edit),
+            Err(problem) => {
+                // The earlier of several errors is told now, the last one at the end.
+                if let Some(earlier) = worst.replace(problem) {
+                    ui.error(&earlier);
+                }
             }
         }
-    };
-    if selection.files.is_empty() {
-        let located = node::locate(
-            selection.root.as_deref(),
-            node::Need::File,
-            node::When::NextStart,
-        );
-        let kubelet = located.and_then(|located| located.read(ui, document));
-        keep(kubelet.and_then(|kubelet| node::edit(&kubelet, wanted, ui, document)));
-        for path in &selection.kubeadm_config {
-            keep(files::of_kubeadm(path, wanted, ui, document));
-        }
-    } else {
-        node::at_most_one_standard(&selection.files)?;
-        for path in &selection.files {
-            keep(files::of_file(path, wanted, ui, document));
-        }
     }
+    edits.iter().for_each(|edit| show(edit, ui));
     let changed = edits.iter().any(Edit::changes);
-    for edit in &edits {
-        show(edit, ui);
+    let result = DiffResult {
+        changed: Some(changed),
+        edits: Some(edits.iter().map(EditReport::from).collect()),
+    };
+    let ending = match worst {
+        Some(problem) => Ending::Failed(problem),
+        None if changed => Ending::Negative(None),
+        None => Ending::Done,
+    };
+    Outcome { result, ending }
+}
+
+/// What `apply` would do to each file.
+fn plan(selection: &Selection, ui: &Ui) -> Vec<Result<Edit, Problem>> {
+    let wanted = node::wanted(selection);
+    if !selection.files.is_empty() {
+        let files = selection.files.iter();
+        return files.map(|path| files::of_file(path, wanted, ui)).collect();
     }
-    document.changed = Some(changed);
-    document.edits = Some(edits.iter().map(EditReport::from).collect());
-    match worst {
-        Some(problem) => Err(problem),
-        None if changed => Err(Problem::new(Code::Negative, "")),
-        None => Ok(()),
+    let kubelet = of_node(selection.root.as_deref(), wanted, ui);
+    let kubeadm = selection.kubeadm_config.iter();
+    let kubeadm = kubeadm.map(|path| files::of_kubeadm(path, wanted, ui));
+    std::iter::once(kubelet).chain(kubeadm).collect()
+}
+
+fn of_node(root: Option<&Path>, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
+    let located = node::locate(root, node::Need::File, node::When::NextStart)?;
+    if let Some(root) = root {
+        files::image::check(root, &located.path)?;
+        files::image::warn(root, wanted, ui);
     }
+    let kubelet = located.read(ui)?;
+    node::edit(&kubelet, wanted, ui)
 }
 
 /// Prints one edit's diff, and its target's name where only names are wanted.

@@ -1,49 +1,72 @@
 //! `completions` and `man`: what packagers install beside the program, out of the same definition as `--help`.
 
-use clap::{Command, CommandFactory as _};
+use std::ffi::OsString;
 
-use crate::cli::{self, Cli};
+use crate::cli::{self, pages, program};
 use crate::report::{Code, Problem};
 
 use super::Ui;
 
-const PROGRAM: &str = "kubelet-tls";
-
-/// Prints the completion script of a shell.
+/// Prints the completion script of a shell. As a plug-in of kubectl, which completes plug-ins in its own way in every shell, it
+/// prints the program that kubectl asks.
 ///
 /// # Errors
 /// When standard output does not take it.
-pub(super) fn completions(arguments: &cli::Completions, ui: &Ui) -> Result<(), Problem> {
+pub(super) fn completions(
+    arguments: &cli::Completions,
+    typed: &[OsString],
+    ui: &Ui,
+) -> Result<(), Problem> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), PROGRAM, &mut script);
+    let mut definition = program::command(&[]);
+    if program::is_plug_in(typed) {
+        let bash = clap_complete::Shell::Bash;
+        clap_complete::generate(bash, &mut definition, program::NAME, &mut script);
+        let text = String::from_utf8_lossy(&script).into_owned();
+        return print(plug_in_completer(&text).as_bytes(), ui);
+    }
+    clap_complete::generate(arguments.shell, &mut definition, program::NAME, &mut script);
     print(&script, ui)
+}
+
+/// What `kubectl` runs to complete `kubectl kubelet-tls`: it gets the words after that, and prints the candidates, one a line,
+/// then a directive (kubectl 1.26 and later; 4: no files unless asked).
+fn plug_in_completer(bash: &str) -> String {
+    format!(
+        "#!/usr/bin/env bash\n\
+         # Completes `kubectl kubelet-tls`: install it in PATH as the executable kubectl_complete-kubelet_tls.\n\
+         {bash}\n\
+         COMP_WORDS=(kubelet-tls \"$@\")\n\
+         COMP_CWORD=$#\n\
+         _kubelet-tls kubelet-tls \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"\n\
+         printf '%s\\n' \"${{COMPREPLY[@]}}\" :4\n"
+    )
 }
 
 /// Prints a manual page, or the names of all.
 ///
 /// # Errors
-/// When there is no such page, or standard output does not take it.
+/// When no such page exists, or standard output does not take it.
 pub(super) fn man(arguments: &cli::Man, ui: &Ui) -> Result<(), Problem> {
-    let mut program = Cli::command().disable_help_subcommand(true);
+    let mut definition = program::command(&[]).disable_help_subcommand(true);
     // Gives every verb the options that all take, and the name of its page.
-    program.build();
-    let mut pages = Vec::new();
-    collect(&program, &mut pages);
+    definition.build();
+    let all = pages::all(&definition);
     if ui.wants_names() {
-        pages.iter().for_each(|(name, _)| ui.bare_name(name));
+        all.iter().for_each(|(name, _)| ui.bare_name(name));
         return Ok(());
     }
-    let page = pages.into_iter().find(|(name, _)| *name == arguments.page);
-    let Some((_, command)) = page else {
-        let cause = format!("cannot print {}: there is no such page", arguments.page);
+    let wanted = pages::name(&arguments.page);
+    let Some((name, command)) = all.into_iter().find(|(name, _)| *name == wanted) else {
+        let cause = format!(
+            "cannot print {}: no such manual page",
+            arguments.page.join(" ")
+        );
         return Err(Problem::new(Code::Usage, cause).hint("kubelet-tls man -o name"));
     };
-    let mut text = Vec::new();
-    clap_mangen::Man::new(command.clone())
-        .source(format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")))
-        .render(&mut text)
+    let page = pages::render(&name, command)
         .map_err(|error| Problem::new(Code::Io, format!("cannot write -: {error}")))?;
-    print(&text, ui)
+    print(&page, ui)
 }
 
 /// Reports how one of them ended, and gives the exit code.
@@ -55,16 +78,6 @@ pub(super) fn ended(outcome: Result<(), Problem>, ui: &Ui) -> u8 {
         }
         None => 0,
     }
-}
-
-/// The pages of a command and of the verbs below it, by the names under which man(1) finds them.
-fn collect<'a>(command: &'a Command, pages: &mut Vec<(String, &'a Command)>) {
-    let name = command
-        .get_display_name()
-        .unwrap_or_else(|| command.get_name());
-    pages.push((name.to_owned(), command));
-    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
-    verbs.for_each(|verb| collect(verb, pages));
 }
 
 fn print(bytes: &[u8], ui: &Ui) -> Result<(), Problem> {

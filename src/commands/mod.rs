@@ -20,8 +20,6 @@ mod status;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::cli::{Cli, Format, Verb};
 use crate::report::{Code, Document, Ending, ErrorReport, Kind, NotBegun, Outcome, Problem};
 use crate::text::hint::Typed;
@@ -33,7 +31,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
     if let Some(answered) = ansible::run(arguments) {
         return answered;
     }
-    ExitCode::from(match Cli::try_parse_from(arguments) {
+    ExitCode::from(match crate::cli::parse(arguments) {
         Ok(cli) => run(&cli, arguments),
         Err(error) => usage(&error, arguments),
     })
@@ -45,7 +43,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
     let old =
         |kind, verb: &dyn Fn(&mut Document) -> Result<(), Problem>| ui.finish(&legacy(kind, verb));
     match &cli.verb {
-        Verb::Diff(arguments) => old(Kind::DiffResult, &|all| diff::run(arguments, &ui, all)),
+        Verb::Diff(arguments) => ui.finish(&diff::run(arguments, &ui)),
         Verb::Apply(arguments) => ui.finish(&apply::run(arguments, &ui)),
         Verb::Status(arguments) => old(Kind::StatusResult, &|all| status::run(arguments, &ui, all)),
         Verb::Csr(arguments) => old(Kind::CsrResult, &|all| csr::run(arguments, &ui, all)),
@@ -63,7 +61,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
             metrics_server::run(arguments, &ui, all)
         }),
         // They print no result document.
-        Verb::Completions(arguments) => manual::ended(manual::completions(arguments, &ui), &ui),
+        Verb::Completions(shell) => manual::ended(manual::completions(shell, arguments, &ui), &ui),
         Verb::Man(arguments) => manual::ended(manual::man(arguments, &ui), &ui),
         Verb::Schema(arguments) => manual::ended(schema::run(arguments, &ui), &ui),
     }

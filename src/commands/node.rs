@@ -10,13 +10,13 @@ use crate::kubelet::unit::Word;
 use crate::kubelet::{Bootstrap, Flags, Settings};
 use crate::node::{ConfigFile, Kubelet, Unit};
 use crate::plan::{Edit, Target};
-use crate::report::{Code, Document, Problem};
+use crate::report::{Code, Problem};
 use crate::yaml::MAX_BYTES;
 
 use super::{Ui, files, preflight};
 
 /// Where kubeadm writes the kubelet's configuration; a running kubelet's `--config` is asked first.
-const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
+pub(crate) const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 
 /// What the options want of the key.
 pub(crate) fn wanted(selection: &Selection) -> Bootstrap {
@@ -222,7 +222,7 @@ impl Located {
     ///
     /// # Errors
     /// When one cannot be read, or is none.
-    pub(crate) fn read(self, ui: &Ui, document: &mut Document) -> Result<Kubelet, Problem> {
+    pub(crate) fn read(self, ui: &Ui) -> Result<Kubelet, Problem> {
         self.warnings
             .iter()
             .for_each(|warning| ui.warn(warning.as_str()));
@@ -295,12 +295,7 @@ pub(crate) fn kubeconfig() -> PathBuf {
 ///
 /// # Errors
 /// When it is refused, would have no effect, or would keep the kubelet from starting.
-pub(crate) fn edit(
-    kubelet: &Kubelet,
-    wanted: Bootstrap,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<Edit, Problem> {
+pub(crate) fn edit(kubelet: &Kubelet, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
     let Some((file, kind)) = kubelet.deciding() else {
         return Err(Problem::new(
             Code::Io,
@@ -315,9 +310,8 @@ pub(crate) fn edit(
         wanted,
         files::Whose::Node,
         ui,
-        document,
     )?;
-    preflight::check(kubelet, &edit, wanted, ui, document)?;
+    preflight::check(kubelet, &edit, wanted, ui)?;
     Ok(edit)
 }
 

@@ -8,7 +8,7 @@ use crate::kubelet::{Bootstrap, Settings};
 use crate::node::conditions::{BOOTSTRAP_WINS, minor};
 use crate::node::{ConfigFile, Kubelet};
 use crate::plan::{Edit, Target};
-use crate::report::{Code, Document, Problem};
+use crate::report::{Code, Problem};
 use crate::text::hint;
 
 use super::Ui;
@@ -22,7 +22,6 @@ pub(crate) fn check(
     edit: &Edit,
     wanted: Bootstrap,
     ui: &Ui,
-    document: &mut Document,
 ) -> Result<(), Problem> {
     let edited = edited(kubelet, edit);
     starts_at_all(kubelet, edited.as_ref())?;
@@ -30,7 +29,7 @@ pub(crate) fn check(
     if wanted == Bootstrap::Enabled {
         has_kubeconfig(kubelet)?;
         can_store(kubelet.serving_certificate())?;
-        serves_no_other(kubelet, ui, document)?;
+        serves_no_other(kubelet, ui)?;
     }
     Ok(())
 }
@@ -55,7 +54,7 @@ fn edited(kubelet: &Kubelet, edit: &Edit) -> Option<Settings> {
         .iter()
         .map(|file| {
             if bytes(file) {
-                edit.bytes_after()
+                edit.after.as_slice()
             } else {
                 file.bytes.as_slice()
             }
@@ -171,7 +170,7 @@ fn can_store(path: PathBuf) -> Result<(), Problem> {
 }
 
 /// Up to about 1.34 a static certificate goes on being served to clients that dial an address (kubelet-facts, 1).
-fn serves_no_other(kubelet: &Kubelet, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
+fn serves_no_other(kubelet: &Kubelet, ui: &Ui) -> Result<(), Problem> {
     let Some((name, path)) = kubelet.static_certificate() else {
         return Ok(());
     };

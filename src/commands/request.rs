@@ -7,19 +7,17 @@ use crate::csr::{Request, State};
 use crate::host::kube::{Api, ApiError};
 use crate::host::tls;
 use crate::node::{NotServed, Served};
-use crate::report::{Code, Document, Problem};
+use crate::report::{Code, Problem};
 use crate::text::hint::path_word;
 
 use super::Ui;
 
-/// Opens the API with the node's credential and notes the node's name.
+/// Opens the API with the node's credential.
 ///
 /// # Errors
 /// When the kubeconfig is not a kubelet's.
-pub(crate) fn open(kubeconfig: &Path, document: &mut Document) -> Result<Api, Problem> {
-    let api = Api::open(kubeconfig).map_err(|error| problem("reach", &error))?;
-    document.node = Some(api.node_name().to_owned());
-    Ok(api)
+pub(crate) fn open(kubeconfig: &Path) -> Result<Api, Problem> {
+    Api::open(kubeconfig).map_err(|error| problem("reach", &error))
 }
 
 /// An API error as a problem.
@@ -86,7 +84,7 @@ pub(crate) fn next_step(request: &Request) -> Option<(&'static str, String)> {
 }
 
 /// Warns of requests that must not be approved, where there are some.
-pub(crate) fn warn_of_stale(names: &[&str], ui: &Ui, document: &mut Document) {
+pub(crate) fn warn_of_stale(names: &[&str], ui: &Ui) {
     if !names.is_empty() {
         let names = names.join(", ");
         ui.warn(format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),

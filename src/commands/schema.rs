@@ -85,12 +85,12 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::{Document, Envelope};
+    use crate::report::{DiffResult, Document, Envelope};
 
     /// The registry: which type is the result of which kind of document.
     fn schema(kind: Kind) -> Value {
         match kind {
-            Kind::DiffResult => of::<Document>(kind),
+            Kind::DiffResult => of::<DiffResult>(kind),
             Kind::ApplyResult => of::<Document>(kind),
             Kind::StatusResult => of::<Document>(kind),
             Kind::CsrResult => of::<Document>(kind),

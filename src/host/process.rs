@@ -33,6 +33,19 @@ pub fn command_line(pid: u32) -> io::Result<Vec<String>> {
     }
 }
 
+/// The command lines of all processes that run a program of this name; those that cannot be read are left out.
+pub fn named(name: &str) -> Vec<Vec<String>> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = entries.map(|entry| entry.path()).filter(|process| {
+        let called = fs::read_to_string(process.join("comm"));
+        called.is_ok_and(|called| called.trim_end() == name)
+    });
+    processes
+        .filter_map(|process| fs::read(process.join("cmdline")).ok())
+        .map(|bytes| parse_command_line(&bytes))
+        .collect()
+}
+
 /// Whether that is what systemd's child is called before it becomes the unit's program: `(kubelet)`, and from 255 on
 /// `systemd-executor` before that (exec_spawn and rename_process in src/core/execute.c and src/basic/process-util.c).
 fn is_of_systemd(words: &[String]) -> bool {

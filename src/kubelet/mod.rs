@@ -5,6 +5,7 @@ pub(crate) mod config;
 mod flags;
 pub(crate) mod foreign;
 pub(crate) mod goyaml;
+pub(crate) mod image;
 pub(crate) mod meta;
 pub(crate) mod secrets;
 mod settings;

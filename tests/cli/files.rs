@@ -453,7 +453,7 @@ fn files_that_cannot_be_read_or_written() {
     fails(
         &["diff", "large.yaml"],
         65,
-        "error: cannot read large.yaml: larger than 1048576 bytes; a configuration of that size is none\nhint: ls -l large.yaml\n",
+        "error: cannot read large.yaml: larger than 1048576 bytes; a kubelet or kubeadm configuration is far smaller\nhint: ls -l large.yaml\n",
     );
 }
 
@@ -545,9 +545,10 @@ fn a_full_standard_output_is_74_unless_a_change_is_made() {
     let error = "error: cannot write standard output: no storage space\n";
     let warning = "warning: cannot write standard output: no storage space; the change is made\n";
     let off = ON.replace("true\nrotate", "false\nrotate");
+    let dry = format!("(dry run) nothing was changed\n{error}");
     for (arguments, code, said, after) in [
         (&["diff", "config.yaml"][..], 74, error, SHORT),
-        (&["apply", "--dry-run", "config.yaml"], 74, error, SHORT),
+        (&["apply", "--dry-run", "config.yaml"], 74, &dry, SHORT),
         (&["apply", "-o", "json", "config.yaml"], 0, warning, ON),
         // nothing to do any more
         (&["apply", "-q", "-o", "json", "config.yaml"], 74, error, ON),
@@ -575,6 +576,96 @@ fn a_full_standard_output_is_74_unless_a_change_is_made() {
         .current_dir(directory.path())
         .status();
     assert_eq!(lost.unwrap().code(), Some(74));
+}
+
+/// The reflex: the file of a kubelet that runs here is edited, and the verb without FILE is named.
+#[test]
+fn the_file_that_a_kubelet_reads_is_told_apart() {
+    let (directory, path) = scene(SHORT);
+    let program = directory.path().join("kubelet");
+    copy_program("/bin/sh", &program);
+    let mut kubelet = std::process::Command::new(&program)
+        .args(["-c", "read end", "kubelet"])
+        .arg(format!("--config={}", path.display()))
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let warning = "warning: config.yaml is the file that this machine's kubelet reads, and only the file is edited: the kubelet is not restarted, and rollback will not know of it; for the whole change: kubelet-tls apply";
+    kubelet_tls(directory.path())
+        .args(["apply", "--dry-run", "config.yaml"])
+        .assert()
+        .code(0)
+        .stderr_eq(format!("{warning}\n(dry run) nothing was changed\n"));
+    kubelet_tls(directory.path())
+        .args(["apply", "config.yaml", "--disable"])
+        .assert()
+        .code(0)
+        .stderr_eq(format!(
+            "{warning} --disable\nconfig.yaml: unchanged: serverTLSBootstrap is already off\n"
+        ));
+    drop(kubelet.stdin.take());
+    kubelet.wait().unwrap();
+    kubelet_tls(directory.path())
+        .args(["apply", "config.yaml"])
+        .assert()
+        .code(0)
+        .stderr_eq("");
+}
+
+/// What somebody new types first, and what comes of it: what is wrong, and one next step.
+#[test]
+fn first_attempts_are_answered_in_the_readers_terms() {
+    let (directory, _) = scene("kind: KubeletConfiguration\napiVersion: [\n");
+    fs::write(
+        directory.path().join("program"),
+        b"\x7fELF\x02\x01\x01\0\0\0\xff\xfe",
+    )
+    .unwrap();
+    fs::create_dir(directory.path().join("image")).unwrap();
+    for (arguments, code, said) in [
+        (
+            &["diff", "program"][..],
+            65,
+            "error: cannot edit program:1:1: this is a binary file, not YAML or JSON; name the kubelet's or kubeadm's configuration file\nhint: kubelet-tls diff --help\n",
+        ),
+        (
+            &["diff", "config.yaml"],
+            65,
+            "error: cannot edit config.yaml:2:13: unclosed bracket '['; correct the file there, then run the same command again\nhint: ${EDITOR:-vi} +2 config.yaml\n",
+        ),
+        (
+            &["apply", "--root", "/nope"],
+            74,
+            "error: cannot use --root /nope: no such directory\nhint: ls -l /\n",
+        ),
+        (
+            &["diff", "--root", "nope"],
+            74,
+            "error: cannot use --root nope: no such directory\nhint: ls -l .\n",
+        ),
+        (
+            &["apply", "--root", "image"],
+            74,
+            "error: cannot read image/var/lib/kubelet/config.yaml: no such file or directory; this image has no kubelet configuration yet: kubeadm writes it when the node joins\nhint: find image -path '*/kubelet/*' -name config.yaml\n",
+        ),
+        (
+            &["aply"],
+            64,
+            "error: unrecognized subcommand 'aply'\n\n  tip: a similar subcommand exists: 'apply'\n\nUsage: kubelet-tls [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            &["apply", "config.yaml", "--yes"],
+            64,
+            "error: unexpected argument '--yes' found\n\nUsage: kubelet-tls apply <FILE>...\n\nFor more information, try '--help'.\n",
+        ),
+    ] {
+        kubelet_tls(directory.path())
+            .args(arguments)
+            .assert()
+            .code(code)
+            .stdout_eq("")
+            .stderr_eq(said.to_owned());
+    }
 }
 
 /// Every file of the corpus through the real binary; `cases.json` says what must come of it.

@@ -13,18 +13,20 @@ fn help_of_the_program() {
         .stdout_eq(snapbox::str![[r#"
 Give a kubeadm node's kubelet a CA-signed serving certificate
 
-Sets `serverTLSBootstrap: true` where this node's kubelet reads it, changes no other byte, restarts the kubelet through systemd, proves that it came back (or puts everything back), and reports the name of the CertificateSigningRequest that the kubelet made.
+Sets `serverTLSBootstrap: true` in the file that this node's kubelet reads and changes no other
+byte. Restarts the kubelet through systemd and checks that it is healthy, or puts everything back.
+Reports the name of the CSR that the kubelet creates.
 
 Usage: kubelet-tls [OPTIONS] <COMMAND>
 
 Commands:
   diff            Print what `apply` would change
-  apply           Make the change, restart the kubelet, prove that it came back, report the CSR
+  apply           Make the change, restart the kubelet, check that it is healthy, report the CSR
   status          Print the node's conditions, each with its evidence and what to do about it
   csr             Print the name of this node's newest kubelet-serving CSR
-  rollback        Undo the last `apply`, byte for byte, with the same gate
-  approve         On a control plane: check every rule, then approve; refuse what breaks one
-  cluster         Make the same change in the ConfigMap that `kubeadm join` and `kubeadm upgrade` copy
+  rollback        Undo the last `apply` exactly, restart the kubelet and check that it is healthy
+  approve         On a control plane: check pending CSRs against every rule, approve those that pass
+  cluster         Make the same change in the ConfigMap that `kubeadm join` and `upgrade` copy
   metrics-server  Write a kustomization that runs metrics-server with both its TLS channels verified
   schema          Print the JSON Schema of a result document
   completions     Print a completion script, for packagers
@@ -32,40 +34,48 @@ Commands:
   help            Print this message or the help of the given subcommand(s)
 
 Options:
-  -o, --output <FORMAT>
-          How to print the answer; json and yaml print one document on standard output and nothing else there
-
-          Possible values:
-          - text: for people
-          - json: the result document as JSON
-          - yaml: the result document as YAML
-          - name: names alone, one a line
-          
-          [default: text]
-
-      --color <WHEN>
-          When to colour
-
-          Possible values:
-          - auto:   on a terminal, and as NO_COLOR and CLICOLOR_FORCE say
-          - always: always
-          - never:  never
-          
-          [default: auto]
-
-  -q, --quiet
-          Say less on standard error
-
-  -v, --verbose
-          Say more on standard error
-
   -h, --help
           Print help (see a summary with '-h')
 
   -V, --version
           Print version
 
-Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage · 65 refused input · 69 systemd or API unavailable · 74 read or write failed · 75 out of time · 77 not permitted · 78 refused, or put back
+Output:
+  -o, --output <FORMAT>
+          Output format
+
+          Possible values:
+          - text: for people
+          - json: the result document as JSON, and nothing else on standard output
+          - yaml: the result document as YAML, and nothing else on standard output
+          - name: only names, one per line
+          
+          [default: text]
+
+      --color <WHEN>
+          When to use colors
+
+          Possible values:
+          - auto:   on a terminal, unless NO_COLOR or CLICOLOR_FORCE is set
+          - always: always
+          - never:  never
+          
+          [default: auto]
+
+  -q, --quiet
+          Only print warnings and errors
+
+  -v, --verbose
+          Print more detail
+
+Examples:
+  kubelet-tls diff                          # what would change on this node
+  sudo kubelet-tls apply --issue-first      # switch this node without an outage of port 10250
+  kubelet-tls approve --all --dry-run       # on a control plane: which pending CSRs are good
+
+Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage · 65 refused input ·
+69 systemd or API unavailable · 74 read or write failed · 75 out of time · 77 not permitted · 78
+refused, or put back
 
 "#]]);
 }
@@ -114,6 +124,11 @@ fn a_wrong_command_line_is_64() {
         &["apply", "-q", "-v"],
         &["diff", "a.yaml", "--kubeadm-config", "b.yaml"],
         &["apply", "a.yaml", "--root", "/"],
+        &["apply", "a.yaml", "--wait", "none"],
+        &["apply", "a.yaml", "--timeout", "1s"],
+        &["apply", "a.yaml", "--settle", "1s"],
+        &["apply", "a.yaml", "--issue-first"],
+        &["apply", "a.yaml", "--restart", "never"],
         &["apply", "-", "-"],
         &["apply", "-", "-o", "json"],
         &["csr", "surplus"],

@@ -84,10 +84,21 @@ fn every_verb_has_a_page() {
             page.contains(&format!(".TH kubelet-tls-{verb} 1")),
             "{page}"
         );
-        assert!(page.contains("Examples:"), "{page}");
-        assert_eq!(page, output(&["man", &format!("kubelet-tls-{verb}")]));
+        for section in ["EXIT STATUS", "FILES", "ENVIRONMENT", "EXAMPLES"] {
+            assert!(
+                page.contains(&format!(".SH {section}"))
+                    || page.contains(&format!(".SH \"{section}\"")),
+                "{section}: {page}"
+            );
+        }
+        let words: Vec<_> = page.split(".SH EXAMPLES").collect();
+        assert!(words[1].contains("kubelet\\-tls"), "{page}");
+        // The verb's own words name the page too.
+        let verb = verb.replace("cluster-", "cluster ");
+        let short: Vec<_> = std::iter::once("man").chain(verb.split(' ')).collect();
+        assert_eq!(page, output(&short));
     }
-    assert!(output(&["man"]).contains("Exit codes:"));
+    assert!(output(&["man"]).contains("EXIT STATUS"));
     let directory = tempfile::tempdir().unwrap();
     kubelet_tls(directory.path())
         .args(["man", "nope"])
@@ -95,6 +106,37 @@ fn every_verb_has_a_page() {
         .code(64)
         .stdout_eq("")
         .stderr_eq(
-            "error: cannot print nope: there is no such page\nhint: kubelet-tls man -o name\n",
+            "error: cannot print nope: no such manual page\nhint: kubelet-tls man -o name\n",
         );
+}
+
+/// Where kubectl runs it as a plug-in, usage says so, and kubectl gets the program that completes `kubectl kubelet-tls`.
+#[test]
+fn as_a_plug_in_of_kubectl() {
+    let directory = tempfile::tempdir().unwrap();
+    let plug_in = directory.path().join("kubectl-kubelet_tls");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubelet-tls"), &plug_in).unwrap();
+    let run = |arguments: &[&str]| Command::new(&plug_in).args(arguments).output().unwrap();
+    let help = String::from_utf8(run(&["apply", "--help"]).stdout).unwrap();
+    assert!(help.contains("Usage: kubectl kubelet-tls apply "), "{help}");
+
+    let script = run(&["completions", "zsh"]).stdout;
+    assert!(String::from_utf8_lossy(&script).contains("kubectl kubelet-tls"));
+    let path = directory.path().join("kubectl_complete-kubelet_tls");
+    std::fs::write(&path, script).unwrap();
+    let complete = |words: &[&str]| {
+        let bash = Command::new("bash")
+            .arg(&path)
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(bash.stderr.is_empty(), "{bash:?}");
+        String::from_utf8(bash.stdout).unwrap()
+    };
+    assert_eq!(complete(&["ro"]), "rollback\n:4\n");
+    assert_eq!(
+        complete(&["apply", "--wait", ""]),
+        "csr\nissued\nnone\n:4\n"
+    );
 }

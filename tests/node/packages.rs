@@ -159,7 +159,7 @@ fn downloads() -> Option<[PathBuf; 2]> {
     let files = fs::read_dir(&directory).into_iter().flatten().flatten();
     let deb = files
         .map(|file| file.path())
-        .find(|path| path.extension().is_some_and(|end| end == "deb"));
+        .find(|path| path.to_string_lossy().ends_with("_amd64.deb"));
     if let Some(deb) = deb {
         return Some([deb, directory.join("SHA256SUMS")]);
     }

@@ -61,7 +61,8 @@ impl Cluster {
                 .hint(arguments.again(arguments.selection.disable, "--wait none")),
             _ => problem,
         };
-        let api = request::open(&kubeconfig, document).map_err(untouched)?;
+        let api = request::open(&kubeconfig).map_err(untouched)?;
+        document.node = Some(api.node_name().to_owned());
         let listing = api
             .requests(end)
             .map_err(|error| untouched(request::problem("list", &error)))?;

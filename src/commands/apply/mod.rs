@@ -3,30 +3,29 @@
 mod cluster;
 mod drop_in;
 mod issue;
+mod ledger;
 mod outcome;
-pub(super) mod receipts;
 mod run;
 mod spec;
 
 use std::path::PathBuf;
 
-use crate::apply::{
-    EditFailure, HealthCheck, InterruptedRun, LOOK_AT_JOURNAL, LOOK_AT_STATUS, Locks, NodeReceipts,
-};
+use crate::apply::{EditFailure, HealthCheck, LOOK_AT_JOURNAL, LOOK_AT_STATUS, Locks};
 use crate::cli;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
-use crate::plan::{Edit, Plan, Reason, Restart, Target};
-use crate::receipt::Resolution;
+use crate::plan::{Edit, Plan, Reason, Restart};
 use crate::report::{Code, Document, EditReport, Kind, Outcome, Problem, RestartReport};
 
 pub(crate) use self::cluster::PEM_CAP;
+pub(super) use self::ledger::Ledger;
 pub(super) use self::run::Run;
 pub(super) use self::spec::{Direction, RunSpec};
 
 use self::cluster::Cluster;
+use self::ledger::{End, InterruptedRun};
 use super::node::{self, Need, When};
 use super::{Ui, diff, files};
 
@@ -51,67 +50,10 @@ fn perform(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(
 
 /// Files alone: no systemd, no API, no root.
 fn run_files(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
-    let interrupts = Interrupts::hold();
-    let paths = &arguments.selection.files;
-    node::at_most_one_standard(paths)?;
-    let piped = paths.iter().any(|path| path.as_os_str() == files::STANDARD);
-    if piped && ui.wants_document() {
-        return Err(Problem::new(
-            Code::Usage,
-            "cannot print a document: standard output holds the result of -",
-        )
-        .hint("kubelet-tls diff - -o json"));
-    }
-    let locks = Locks::of(
-        paths
-            .iter()
-            .map(PathBuf::as_path)
-            .filter(|path| path.as_os_str() != files::STANDARD),
-    )
-    .map_err(|error| files::problem_of(&error))?;
-    let wanted = node::wanted(&arguments.selection);
-    let edits = paths
-        .iter()
-        .map(|path| files::of_file(path, wanted, ui, document))
-        .collect::<Result<_, _>>()?;
-    let plan = Plan {
-        edits,
-        restart: Restart::No,
-    };
-    locks
-        .inspect(&plan)
-        .map_err(|error| files::problem_of(&error))?;
-    for edit in &plan.edits {
-        if piped {
-            ui.diff_aside(&edit.diff());
-        } else {
-            diff::show(edit, ui);
-        }
-    }
-    tell_unchanged(&plan, wanted, ui);
-    report_edits(&plan, document);
-    if !arguments.dry_run {
-        // All of them or none.
-        interrupts.commit();
-        locks
-            .edit(&plan)
-            .map_err(|failure| edit_problem(&failure, document))?;
-    }
-    document.changed = Some(plan.changes());
-    for edit in plan
-        .edits
-        .iter()
-        .filter(|edit| edit.target == Target::Standard)
-    {
-        let bytes = if arguments.dry_run {
-            edit.bytes_before()
-        } else {
-            edit.bytes_after()
-        };
-        ui.result(bytes)
-            .map_err(|error| Problem::new(Code::Io, format!("cannot write -: {error}")))?;
-    }
-    Ok(())
+    let (applied, ended) = files::apply(arguments, ui);
+    document.changed = Some(applied.changed);
+    document.edits = applied.edits;
+    ended
 }
 
 /// This node.
@@ -133,37 +75,40 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     let need = if restarts { Need::Unit } else { Need::File };
     let root = selection.root.as_deref();
     let located = node::locate(root, need, When::NextStart)?;
+    if let Some(root) = root {
+        files::image::check(root, &located.path)?;
+    }
     let paths = located.paths()?;
     let paths = paths.iter().chain(&selection.kubeadm_config);
     let locks = Locks::of(paths.map(PathBuf::as_path))
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
-    let mut receipts = receipts::open(root, ui)?;
-    if drop_in::is_unwanted_service(&receipts, node::wanted(selection), ui) {
+    let mut ledger = Ledger::open(root, ui)?;
+    if drop_in::is_unwanted_service(&ledger, node::wanted(selection), ui) {
         return Ok(());
     }
-    if let InterruptedRun::Partly(edits) = &receipts.interrupted {
+    if let InterruptedRun::Partly(edits) = &ledger.interrupted {
         let edits = edits.clone();
         if !arguments.dry_run {
             interrupts.commit();
         }
-        undo_part(edits, &locks, &mut receipts, arguments, ui, document)?;
+        undo_part(edits, &locks, &mut ledger, arguments, ui, document)?;
     }
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
-    let kubelet = node::locate(root, need, When::NextStart)?.read(ui, document)?;
+    let kubelet = node::locate(root, need, When::NextStart)?.read(ui)?;
     let wanted = node::wanted(selection);
-    let mut edits = vec![node::edit(&kubelet, wanted, ui, document)?];
-    for path in &selection.kubeadm_config {
-        edits.push(files::of_kubeadm(path, wanted, ui, document)?);
+    if let Some(root) = root {
+        files::image::warn(root, wanted, ui);
     }
-    let made = !edits.iter().any(Edit::changes)
-        && matches!(receipts.interrupted, InterruptedRun::Edited(_));
-    if made && let InterruptedRun::Edited(interrupted) = &receipts.interrupted {
+    let mut edits = vec![node::edit(&kubelet, wanted, ui)?];
+    for path in &selection.kubeadm_config {
+        edits.push(files::of_kubeadm(path, wanted, ui)?);
+    }
+    let made =
+        !edits.iter().any(Edit::changes) && matches!(ledger.interrupted, InterruptedRun::Edited(_));
+    if made && let InterruptedRun::Edited(interrupted) = &ledger.interrupted {
         ui.say(
-            match receipts
-                .receipt()
-                .and_then(|receipt| receipt.subject.probation)
-            {
+            match ledger.receipt().and_then(|receipt| receipt.probation) {
                 Some(_) => "the kubelet's own start has made this change; proving it",
                 None => "an earlier run was cut off after it had made this change; completing it",
             },
@@ -185,7 +130,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     let noted = kubelet
         .unit
         .as_ref()
-        .and_then(|unit| receipts.observed(&unit.invocation_id));
+        .and_then(|unit| ledger.noted(&unit.invocation_id));
     let open = cluster
         .as_ref()
         .and_then(|cluster| cluster.open_request(noted));
@@ -212,7 +157,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
         healthy_before(
             &check,
             &kubelet,
-            &mut receipts,
+            &mut ledger,
             arguments,
             &interrupts,
             ui,
@@ -220,9 +165,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
         )?;
     }
     if plan.changes() {
-        receipts
-            .inspect()
-            .map_err(|error| files::problem_of(&error))?;
+        ledger.inspect()?;
     }
     locks
         .inspect(&plan)
@@ -256,7 +199,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     {
         let issue = issue::Issue {
             cluster,
-            state: receipts.state(),
+            state: ledger.state(),
             arguments,
             ui,
         };
@@ -275,7 +218,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
         plan,
         made,
         locks,
-        receipts,
+        ledger,
         kubelet,
         cluster,
         ready,
@@ -289,7 +232,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
 fn undo_part(
     edits: Vec<Edit>,
     locks: &Locks,
-    receipts: &mut NodeReceipts,
+    ledger: &mut Ledger,
     arguments: &cli::Apply,
     ui: &Ui,
     document: &mut Document,
@@ -306,8 +249,8 @@ fn undo_part(
     locks
         .edit(&made.inverse())
         .map_err(|failure| edit_problem(&failure, document))?;
-    receipts::resolve(receipts, Resolution::Undone, ui);
-    receipts.interrupted = InterruptedRun::No;
+    ledger.end(End::Undone, ui);
+    ledger.interrupted = InterruptedRun::No;
     Ok(())
 }
 
@@ -316,7 +259,7 @@ fn undo_part(
 fn healthy_before(
     check: &HealthCheck,
     kubelet: &Kubelet,
-    receipts: &mut NodeReceipts,
+    ledger: &mut Ledger,
     arguments: &cli::Apply,
     interrupts: &Interrupts,
     ui: &Ui,
@@ -335,11 +278,11 @@ fn healthy_before(
             systemd::KUBELET
         ),
     );
-    Err(match receipts.interrupted {
+    Err(match ledger.interrupted {
         InterruptedRun::Unedited if !arguments.dry_run => {
             interrupts.commit();
             if check.without_flags().prove_anew(unit, interrupts).is_ok() {
-                receipts::resolve(receipts, Resolution::Undone, ui);
+                ledger.end(End::Undone, ui);
                 return Err(Problem::new(
                     Code::Refused,
                     "cannot change serverTLSBootstrap: an earlier run was cut off while it put everything back; that is completed, and the kubelet is healthy again",

@@ -21,7 +21,7 @@ impl Run<'_> {
     pub(super) fn tell_stale(&self, watched: &WatchOutcome, document: &mut Document) {
         if let (Some(current), Some(cluster)) = (&watched.request, &self.cluster) {
             let stale = cluster.listing.pending_besides(Some(&current.name));
-            request::warn_of_stale(&stale, self.ui, document);
+            request::warn_of_stale(&stale, self.ui);
         }
     }
 
@@ -38,7 +38,7 @@ impl Run<'_> {
             proved.is_ok(),
         )));
         let stale = cluster.listing.pending_besides(Some(&ready.request.name));
-        request::warn_of_stale(&stale, self.ui, document);
+        request::warn_of_stale(&stale, self.ui);
         let another = cluster
             .api
             .requests(Instant::now() + ASK_AGAIN)

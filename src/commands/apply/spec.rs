@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::cli;
 use crate::commands::node;
 use crate::kubelet::Bootstrap;
-use crate::receipt::Resolution;
+
+use super::ledger::End;
 
 /// What a run is to bring about, and how.
 #[derive(Debug, Clone)]
@@ -32,18 +33,18 @@ pub(in crate::commands) enum Direction {
 
 impl Direction {
     /// How the receipt's change stands when all went well.
-    pub(super) fn succeeded(self) -> Resolution {
+    pub(super) fn succeeded(self) -> End {
         match self {
-            Self::Apply => Resolution::Made,
-            Self::RollBack => Resolution::Undone,
+            Self::Apply => End::Made,
+            Self::RollBack => End::Undone,
         }
     }
 
     /// How it stands when the kubelet did not come back and the edits were taken back.
-    pub(super) fn failed(self) -> Resolution {
+    pub(super) fn failed(self) -> End {
         match self {
-            Self::Apply => Resolution::Undone,
-            Self::RollBack => Resolution::Made,
+            Self::Apply => End::Undone,
+            Self::RollBack => End::Made,
         }
     }
 }

@@ -9,13 +9,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use directory::{Content, OutputDirectory};
 pub use replace::DirectoryLock;
-pub(super) use replace::{sweep, temporary};
+pub(super) use replace::temporary;
 pub use trust::require_trusted;
 
 /// Why a file could not be read or replaced.
@@ -180,6 +180,15 @@ pub fn names(directory: &Path) -> io::Result<Vec<OsString>> {
         }
     }
     Ok(names)
+}
+
+/// Whether two paths lead to the same file.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| {
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    identity(one).is_some_and(|one| Some(one) == identity(other))
 }
 
 /// When the file was last written.

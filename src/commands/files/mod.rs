@@ -1,0 +1,111 @@
+//! The edits of `diff` and `apply`: the bytes, and what the kubelet or kubeadm would make of them.
+
+mod apply;
+pub(crate) mod image;
+mod live;
+mod problem;
+
+use std::path::Path;
+
+use crate::edit::FileKind;
+use crate::edit::patch::PatchType;
+use crate::host::{environment, files};
+use crate::kubelet::Bootstrap;
+use crate::plan::{Edit, Target};
+use crate::report::Problem;
+use crate::yaml::MAX_BYTES;
+
+pub(crate) use apply::apply;
+pub(crate) use problem::{problem_of, refused};
+
+use super::Ui;
+
+/// Standard input and output as a FILE.
+pub(crate) const STANDARD: &str = "-";
+
+/// What to do when an edit is refused because it would have no effect or be fatal: a file by itself is an input that
+/// is refused, a node is one that is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Files that were named.
+    Files,
+    /// This node's.
+    Node,
+}
+
+/// The edit of FILE, kubelet's or kubeadm's as its content says.
+///
+/// # Errors
+/// When it cannot be read, or is refused.
+pub(crate) fn of_file(path: &Path, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
+    let (target, bytes) = if path.as_os_str() == STANDARD {
+        (Target::Standard, environment::read_stdin(MAX_BYTES as u64))
+    } else {
+        (
+            Target::File(path.to_owned()),
+            files::read(path, MAX_BYTES as u64),
+        )
+    };
+    let bytes = bytes.map_err(|error| problem_of(&error))?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    let kind = FileKind::of(name.unwrap_or_default(), &bytes);
+    if matches!(kind, FileKind::Patch(_)) && PatchType::of_name(name.unwrap_or_default()).is_none()
+    {
+        ui.warn(format!(
+            "{target}: kubeadm does not take a file of this name for a patch: the name must begin with kubeletconfiguration"
+        ));
+    }
+    of_bytes(target, bytes, kind, wanted, Whose::Files, ui)
+}
+
+/// The edit of a kubeadm file.
+///
+/// # Errors
+/// When it cannot be read, or is refused.
+pub(crate) fn of_kubeadm(path: &Path, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
+    let bytes = files::read(path, MAX_BYTES as u64).map_err(|error| problem_of(&error))?;
+    of_bytes(
+        Target::File(path.to_owned()),
+        bytes,
+        FileKind::Kubeadm,
+        wanted,
+        Whose::Files,
+        ui,
+    )
+}
+
+/// The edit of bytes already read.
+///
+/// # Errors
+/// When it is refused.
+pub(crate) fn of_bytes(
+    target: Target,
+    before: Vec<u8>,
+    kind: FileKind,
+    wanted: Bootstrap,
+    whose: Whose,
+    ui: &Ui,
+) -> Result<Edit, Problem> {
+    let edited = crate::edit::edit(&before, kind, wanted)
+        .map_err(|refusal| refused(&target, &refusal, whose))?;
+    if let Some(refusal) = &edited.without_effect {
+        return Err(refused(&target, refusal, whose));
+    }
+    if let Some(flag) = edited.flag {
+        ui.say(&format!(
+            "{target}:{}:{}: the flag rotate-server-certificates already enables it",
+            flag.line, flag.column
+        ));
+    }
+    for warning in edited.warnings {
+        let at = warning
+            .position
+            .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
+        ui.warn(format!("{target}{at}: {}", warning.message));
+    }
+    Ok(Edit {
+        target,
+        before,
+        after: edited.after,
+    })
+}

@@ -1,0 +1,95 @@
+//! The flags that a kubelet will get from the files of an image, where no systemd can be asked.
+//!
+//! kubeadm's packages start it as `kubelet … $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS` (10-kubeadm.conf), with the variables
+//! from `/var/lib/kubelet/kubeadm-flags.env` and from `/etc/default/kubelet` or `/etc/sysconfig/kubelet`.
+
+use super::unit::{EnvironmentFile, Source, Word, next_command_line};
+use super::{Bootstrap, Flags};
+
+/// What kubeadm writes, and what an administrator does, on Debian and on RPM distributions; which of the two a package reads
+/// cannot be told from the files.
+pub(crate) const KUBEADM_FLAGS: &str = "var/lib/kubelet/kubeadm-flags.env";
+pub(crate) const EXTRA_FLAGS: [&str; 2] = ["etc/default/kubelet", "etc/sysconfig/kubelet"];
+
+/// kubeadm's command line, as `systemctl show` prints one.
+const EXEC_START: &str = "{ path=/usr/bin/kubelet ; argv[]=/usr/bin/kubelet $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }";
+
+/// What is to be said of an image whose kubelet reads `config`: flags that override the key, keep the kubelet from starting, or
+/// have it read other files. `kubeadm` is its kubeadm-flags.env, `extra` the other files that exist.
+pub(crate) fn warnings(
+    kubeadm: Option<EnvironmentFile>,
+    extra: Vec<EnvironmentFile>,
+    config: &str,
+    wanted: Bootstrap,
+) -> Vec<String> {
+    let variants: Vec<Vec<EnvironmentFile>> = if extra.is_empty() {
+        vec![kubeadm.into_iter().collect()]
+    } else {
+        let with_one = |file| kubeadm.iter().cloned().chain([file]).collect();
+        extra.into_iter().map(with_one).collect()
+    };
+    let mut warnings = Vec::new();
+    for files in variants {
+        let found = match next_command_line(EXEC_START, "", &files) {
+            Ok(words) => of_words(&words, config, wanted),
+            Err(why) => vec![format!("cannot tell the kubelet's flags: {why}")],
+        };
+        for warning in found {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+    }
+    warnings
+}
+
+fn of_words(words: &[Word], config: &str, wanted: Bootstrap) -> Vec<String> {
+    let enable = wanted == Bootstrap::Enabled;
+    let texts = words.iter().skip(1).map(|word| word.text.clone());
+    let flags = Flags::parse(texts);
+    let given = |name: &str| {
+        let value = flags.get(name).unwrap_or_default();
+        format!("--{name}={value} ({})", source(words, name))
+    };
+    let mut warnings = Vec::new();
+    const FLAG: &str = "rotate-server-certificates";
+    if flags.boolean(FLAG) == Some(!enable) {
+        let flag = given(FLAG);
+        warnings.push(format!(
+            "the flag {flag} overrides serverTLSBootstrap: remove it"
+        ));
+    }
+    let gates = flags.feature_gates();
+    let gate = |name: &str| gates.get(name).copied();
+    let is_off = match gate("RotateKubeletServerCertificate") {
+        Some(value) => !value,
+        None => gate("AllBeta") == Some(false),
+    };
+    if is_off && enable {
+        let flag = given("feature-gates");
+        warnings.push(format!(
+            "with the flag {flag} the kubelet does not start if serverTLSBootstrap is true: set RotateKubeletServerCertificate=true there"
+        ));
+    }
+    if flags.get("config").is_some_and(|path| path != config) {
+        let flag = given("config");
+        warnings.push(format!(
+            "with the flag {flag} the kubelet reads another file"
+        ));
+    }
+    if flags.get("config-dir").is_some_and(|path| !path.is_empty()) {
+        let flag = given("config-dir");
+        warnings.push(format!("with the flag {flag} the kubelet merges drop-ins over the file; they were not looked at"));
+    }
+    warnings
+}
+
+/// Where a flag is set, the last time if it is given more than once.
+fn source(words: &[Word], name: &str) -> String {
+    let is_it = |word: &&Word| {
+        let flag = word.text.trim_start_matches('-');
+        flag.split('=').next().unwrap_or_default().replace('_', "-") == name
+    };
+    let last = words.iter().rev().find(is_it);
+    last.map_or(&Source::Unit, |word| &word.source).to_string()
+}
