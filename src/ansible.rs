@@ -325,9 +325,9 @@ fn texts(edit: &Edit) -> Value {
     let target = edit.target.to_string();
     json!({
         "before_header": target,
-        "before": masked(&edit.before),
+        "before": masked(edit.bytes_before()),
         "after_header": target,
-        "after": masked(&edit.after),
+        "after": masked(edit.bytes_after()),
     })
 }
 

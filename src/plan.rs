@@ -20,10 +20,10 @@ pub struct Plan {
 pub struct Edit {
     /// What is edited.
     pub target: Target,
-    /// What it must read now.
-    pub before: Vec<u8>,
-    /// What it will read.
-    pub after: Vec<u8>,
+    /// What it must read now; `None` if it must not exist, so that the edit creates it.
+    pub before: Option<Vec<u8>>,
+    /// What it will read; `None` if the edit removes it.
+    pub after: Option<Vec<u8>>,
 }
 
 /// What an edit is made to.
@@ -81,6 +81,34 @@ impl Plan {
 }
 
 impl Edit {
+    /// The edit of a target that exists and stays.
+    pub fn new(target: Target, before: Vec<u8>, after: Vec<u8>) -> Self {
+        Self {
+            target,
+            before: Some(before),
+            after: Some(after),
+        }
+    }
+
+    /// The edit that creates a file.
+    pub fn create(path: PathBuf, after: Vec<u8>) -> Self {
+        Self {
+            target: Target::File(path),
+            before: None,
+            after: Some(after),
+        }
+    }
+
+    /// What the target reads before the edit; empty if it does not exist.
+    pub fn bytes_before(&self) -> &[u8] {
+        self.before.as_deref().unwrap_or_default()
+    }
+
+    /// What the target reads after the edit; empty if it does not exist.
+    pub fn bytes_after(&self) -> &[u8] {
+        self.after.as_deref().unwrap_or_default()
+    }
+
     /// Whether it changes anything.
     pub fn changes(&self) -> bool {
         self.before != self.after
@@ -96,22 +124,29 @@ impl Edit {
         }
     }
 
-    /// The unified diff with three lines of context, as `diff -u` prints it; empty where nothing differs.
-    /// Tokens and keys in the lines shown are masked: a diff is pasted into tickets.
+    /// The unified diff with three lines of context, as `diff -u` prints it; empty where nothing differs. A file that does
+    /// not exist is `/dev/null` in the header. Tokens and keys in the lines shown are masked: a diff is pasted into tickets.
     pub fn diff(&self) -> String {
         if !self.changes() {
             return String::new();
         }
-        let (before, after) = (masked(&self.before), masked(&self.after));
+        let (before, after) = (masked(self.bytes_before()), masked(self.bytes_after()));
         let name = self.target.to_string();
         let name = escape_path(&name);
+        let header = |bytes: &Option<Vec<u8>>| match bytes {
+            Some(_) => name.clone(),
+            None => ABSENT.to_owned(),
+        };
         similar::TextDiff::from_lines(&before, &after)
             .unified_diff()
             .context_radius(3)
-            .header(&name, &name)
+            .header(&header(&self.before), &header(&self.after))
             .to_string()
     }
 }
+
+/// The name of a file that does not exist, in the header of a diff: patch(1) creates or removes the file then.
+const ABSENT: &str = "/dev/null";
 
 /// A path may hold a line break or an escape sequence; a header that did would not be one line, or not harmless.
 fn escape_path(name: &str) -> String {
@@ -137,11 +172,11 @@ mod tests {
     use super::*;
 
     fn edit(before: &str, after: &str) -> Edit {
-        Edit {
-            target: Target::File("/etc/x.yaml".into()),
-            before: before.into(),
-            after: after.into(),
-        }
+        Edit::new(
+            Target::File("/etc/x.yaml".into()),
+            before.into(),
+            after.into(),
+        )
     }
 
     #[test]
@@ -151,7 +186,7 @@ mod tests {
             restart: Restart::Yes(Reason::Changed),
         };
         assert_eq!(plan.inverse().inverse(), plan);
-        assert_eq!(plan.inverse().edits[1].after, b"a\n");
+        assert_eq!(plan.inverse().edits[1].bytes_after(), b"a\n");
         assert!(plan.changes());
     }
 
@@ -167,6 +202,23 @@ mod tests {
             edit("a", "b").diff(),
             "--- /etc/x.yaml\n+++ /etc/x.yaml\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n"
         );
+    }
+
+    #[test]
+    fn the_inverse_of_a_creation_is_a_removal() {
+        let create = Edit::create("/etc/x.yaml".into(), b"a\n".to_vec());
+        assert!(create.changes());
+        assert_eq!(
+            create.diff(),
+            "--- /dev/null\n+++ /etc/x.yaml\n@@ -0,0 +1 @@\n+a\n"
+        );
+        let remove = create.inverse();
+        assert_eq!((&remove.before, &remove.after), (&create.after, &None));
+        assert_eq!(
+            remove.diff(),
+            "--- /etc/x.yaml\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"
+        );
+        assert_eq!(remove.inverse(), create);
     }
 
     #[test]

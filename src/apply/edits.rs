@@ -37,7 +37,7 @@ impl Locks {
             if let Target::File(path) = &edit.target
                 && let Some(lock) = self.covering(path)
             {
-                lock.inspect(path, edit.after.len() as u64)?;
+                lock.inspect(path, edit.bytes_after().len() as u64)?;
             }
         }
         Ok(())
@@ -104,11 +104,14 @@ impl Locks {
 
     fn replace(&self, edit: &Edit) -> Result<(), FileError> {
         match &edit.target {
-            Target::File(path) => match self.covering(path) {
-                Some(lock) => lock.replace(path, &edit.before, &edit.after),
-                // The symlink was turned elsewhere since the lock was taken; a fresh lock finds that out.
-                None => DirectoryLock::for_file(path)?.replace(path, &edit.before, &edit.after),
-            },
+            Target::File(path) => {
+                let (before, after) = (edit.before.as_deref(), edit.after.as_deref());
+                match self.covering(path) {
+                    Some(lock) => lock.replace(path, before, after),
+                    // The symlink was turned elsewhere since the lock was taken; a fresh lock finds that out.
+                    None => DirectoryLock::for_file(path)?.replace(path, before, after),
+                }
+            }
             // Their results are printed, or sent, by the commands.
             Target::Standard | Target::ConfigMap { .. } => Ok(()),
         }

@@ -3,6 +3,8 @@
 mod edits;
 mod feed;
 mod health;
+mod node_receipts;
+mod receipts;
 mod watch;
 
 pub use edits::{EditFailure, Locks};
@@ -10,4 +12,6 @@ pub use feed::{Progress, RequestFeed};
 pub use health::{
     HEALTH_DEADLINE, HealthCheck, HealthFailure, LOOK_AT_FLAGS, LOOK_AT_JOURNAL, LOOK_AT_STATUS,
 };
+pub use node_receipts::{InterruptedRun, NodeReceipts, states};
+pub use receipts::{NothingToUndo, ReceiptStore};
 pub use watch::{HealthWatch, Known, WatchOutcome};

@@ -54,7 +54,7 @@ fn edited(kubelet: &Kubelet, edit: &Edit) -> Option<Settings> {
         .iter()
         .map(|file| {
             if bytes(file) {
-                edit.after.as_slice()
+                edit.bytes_after()
             } else {
                 file.bytes.as_slice()
             }

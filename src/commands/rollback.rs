@@ -2,19 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::apply::{HealthCheck, Locks};
+use crate::apply::{HealthCheck, Locks, NodeReceipts, NothingToUndo};
 use crate::cli;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, files as host_files, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
 use crate::plan::{Edit, Plan, Reason, Restart, Target};
-use crate::receipt::{Change, Receipt, Standing, State};
+use crate::receipt::{Change, FileState, NodeReceipt};
 use crate::report::{Code, Document, Kind, Outcome, Problem, RestartReport};
 use crate::text::hint::path_word;
 use crate::yaml::MAX_BYTES;
 
-use super::apply::{Direction, Ledger, Run, RunSpec, report_edits};
+use super::apply::{Direction, Run, RunSpec, receipts, report_edits};
 use super::node::{self, Need, When};
 use super::{Ui, diff, files};
 
@@ -34,7 +34,7 @@ fn perform(arguments: &cli::Rollback, ui: &Ui, document: &mut Document) -> Resul
     let restarts = arguments.restart != cli::Restart::Never && root.is_none();
     let need = if restarts { Need::Unit } else { Need::File };
     // Before the locks, to know what to lock; it is read again under them.
-    let Some(first) = undoable(&Ledger::open(root, ui)?, ui) else {
+    let Some(first) = undoable(&receipts::open(root, ui)?, ui) else {
         document.rolled_back = Some(true);
         return Ok(());
     };
@@ -43,8 +43,8 @@ fn perform(arguments: &cli::Rollback, ui: &Ui, document: &mut Document) -> Resul
     paths.extend(first.edits.iter().map(|change| change.target.clone()));
     let locks = Locks::of(paths.iter().map(PathBuf::as_path))
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
-    let ledger = Ledger::open(root, ui)?;
-    let receipt = match undoable(&ledger, ui) {
+    let receipts = receipts::open(root, ui)?;
+    let receipt = match undoable(&receipts, ui) {
         Some(receipt) if receipt.edits == first.edits => receipt,
         Some(_) => return Err(another_run()),
         None => {
@@ -70,7 +70,9 @@ fn perform(arguments: &cli::Rollback, ui: &Ui, document: &mut Document) -> Resul
     };
     let plan = Plan { edits, restart };
     if plan.changes() {
-        ledger.inspect()?;
+        receipts
+            .inspect()
+            .map_err(|error| files::problem_of(&error))?;
     }
     locks
         .inspect(&plan)
@@ -110,7 +112,7 @@ fn perform(arguments: &cli::Rollback, ui: &Ui, document: &mut Document) -> Resul
         plan,
         made: false,
         locks,
-        ledger,
+        receipts,
         kubelet,
         cluster: None,
         ready: None,
@@ -124,51 +126,50 @@ fn perform(arguments: &cli::Rollback, ui: &Ui, document: &mut Document) -> Resul
     Ok(())
 }
 
-/// The receipt of a change that stands; where there is none, that is said.
-fn undoable(ledger: &Ledger, ui: &Ui) -> Option<Receipt> {
-    let nothing = |why: &str| {
-        ui.say(&format!("nothing to roll back: {why}"));
-        None
+/// The receipt of a change that can be undone; if there is none, that is said.
+fn undoable(receipts: &NodeReceipts, ui: &Ui) -> Option<NodeReceipt> {
+    let why = match receipts.store().undoable() {
+        Ok(receipt) => return Some(receipt.clone()),
+        Err(NothingToUndo::NoReceipt) => "no apply has changed this node".to_owned(),
+        Err(NothingToUndo::PutBack(started)) => {
+            format!("the apply of {started} was put back by itself")
+        }
+        Err(NothingToUndo::RolledBack(started)) => {
+            format!("the apply of {started} is rolled back already")
+        }
     };
-    match ledger.receipt() {
-        None => nothing("no apply has changed this node"),
-        Some(receipt) => match receipt.state {
-            State::Started | State::Done | State::RollingBack => Some(receipt.clone()),
-            State::PutBack => nothing(&format!(
-                "the apply of {} was put back by itself",
-                receipt.started
-            )),
-            State::RolledBack => nothing(&format!(
-                "the apply of {} is rolled back already",
-                receipt.started
-            )),
-        },
-    }
+    ui.say(&format!("nothing to roll back: {why}"));
+    None
 }
 
 /// The edits that undo `receipt`, the last one first.
 ///
 /// # Errors
 /// When a file cannot be read, or was edited since.
-fn edits(receipt: &Receipt) -> Result<Vec<Edit>, Problem> {
+fn edits(receipt: &NodeReceipt) -> Result<Vec<Edit>, Problem> {
     let mut edits = Vec::new();
     for change in receipt.edits.iter().rev() {
-        let now = host_files::read(&change.target, MAX_BYTES as u64)
-            .map_err(|error| files::problem_of(&error))?;
-        edits.push(match change.standing(&now) {
-            Standing::After(edit) => edit.inverse(),
-            Standing::Before => Edit {
+        let now = match host_files::read(&change.target, MAX_BYTES as u64) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.cause.is_not_found() && change.sha256_before.is_none() => None,
+            Err(error) => return Err(files::problem_of(&error)),
+        };
+        edits.push(match change.compare(now.as_deref()) {
+            FileState::After(edit) => edit.inverse(),
+            FileState::Before => Edit {
                 target: Target::File(change.target.clone()),
                 before: now.clone(),
                 after: now,
             },
-            Standing::Other => return Err(edited_since(receipt, change, &now)),
+            FileState::Edited => {
+                return Err(edited_since(receipt, change, &now.unwrap_or_default()));
+            }
         });
     }
     Ok(edits)
 }
 
-fn edited_since(receipt: &Receipt, change: &Change, now: &[u8]) -> Problem {
+fn edited_since(receipt: &NodeReceipt, change: &Change, now: &[u8]) -> Problem {
     let path = change.target.display();
     // The change of the key alone can still be taken back, by the same careful edit the other way round.
     let reads = crate::kubelet::Settings::read(now);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::apply::HealthCheck;
+use crate::apply::{HealthCheck, ReceiptStore};
 use crate::cli;
 use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
@@ -12,7 +12,7 @@ use crate::host::{clock, files as host_files, systemd, tls};
 use crate::kubelet::{Bootstrap, Settings};
 use crate::node::Kubelet;
 use crate::node::conditions::{self, Condition, Evidence, Status, Stored};
-use crate::receipt::{Receipt, State};
+use crate::receipt::{NodeSubject, State};
 use crate::report::{Code, Document, Problem};
 use crate::x509::Certificate;
 
@@ -56,17 +56,19 @@ pub(crate) fn run(
 
 /// A run that has not come to its end. Who may not read the receipt is told nothing of it.
 fn warn_of_cut_off(ui: &Ui, document: &mut Document) {
-    let Ok(Some(bytes)) = StateDirectory::of(None).receipt() else {
+    let Ok(store) = ReceiptStore::<NodeSubject>::open(StateDirectory::of(None)) else {
         return;
     };
-    let (what, commands) = match Receipt::parse(&bytes) {
+    let (what, commands) = match store.receipt() {
         // The kubelet's own start has made the change again; how it lives with it is a condition.
-        Ok(receipt) if receipt.probation.is_some() && receipt.state == State::Started => return,
-        Ok(receipt) if receipt.state == State::Started => (
+        Some(receipt) if receipt.subject.probation.is_some() && receipt.state == State::Started => {
+            return;
+        }
+        Some(receipt) if receipt.state == State::Started => (
             format!("the apply of {}", receipt.started),
             "kubelet-tls apply, to complete it, or kubelet-tls rollback, to undo it",
         ),
-        Ok(receipt) if receipt.state == State::RollingBack => (
+        Some(receipt) if receipt.state == State::RollingBack => (
             format!("the rollback of the apply of {}", receipt.started),
             "kubelet-tls rollback, to complete it",
         ),

@@ -1,4 +1,4 @@
-//! The state directory: where receipts live.
+//! The state directory: where a run keeps what the next one has to know, and the node's lock.
 #![expect(
     clippy::disallowed_methods,
     reason = "this is where the state directory is touched"
@@ -18,25 +18,18 @@ use super::files::{self, FileCause, FileError};
 const DIRECTORY: &str = "/var/lib/kubelet-tls";
 /// Says otherwise; for tests and the demo, which have no right to /var/lib.
 const VARIABLE: &str = "KUBELET_TLS_STATE_DIR";
-const RECEIPT: &str = "receipt.json";
 /// The key of a request that was made before the restart and waits for its approval.
 const KEY: &str = "serving-key.pem";
 /// A key of any kind is shorter, in bytes.
 const KEY_CAP: u64 = 16 * 1024;
-/// Of `cluster apply`, which is not of the node that it may be run on.
-const CLUSTER_RECEIPT: &str = "cluster-receipt.json";
-/// A receipt is some hundred bytes an edit.
-const RECEIPT_CAP: u64 = 1024 * 1024;
 
 /// The state directory, which need not exist yet.
 #[derive(Debug, Clone)]
 pub struct StateDirectory {
     path: PathBuf,
-    /// The receipt's name in it.
-    receipt: &'static str,
 }
 
-/// The right to write the receipt; ends with the process, however it ends.
+/// The right to write here; ends with the process, however it ends.
 #[derive(Debug)]
 pub struct StateLock {
     _handle: File,
@@ -50,10 +43,7 @@ impl StateDirectory {
             (None, Some(named)) => named,
             (None, None) => DIRECTORY.into(),
         };
-        Self {
-            path,
-            receipt: RECEIPT,
-        }
+        Self { path }
     }
 
     /// Of what this user changes in clusters: an administrator of a cluster need not be root of any node. Root's is the
@@ -71,10 +61,7 @@ impl StateDirectory {
                 })?
                 .join("kubelet-tls"),
         };
-        Some(Self {
-            path,
-            receipt: CLUSTER_RECEIPT,
-        })
+        Some(Self { path })
     }
 
     /// Makes the directory and locks it, without waiting.
@@ -94,11 +81,7 @@ impl StateDirectory {
                 Err(error) => Err(io::Error::from(error).into()),
             }
         };
-        acquire().map_err(|cause| FileError {
-            action: "write",
-            path: self.receipt_path(),
-            cause,
-        })
+        acquire().map_err(files::writing(&self.path))
     }
 
     fn make(&self) -> Result<(), FileCause> {
@@ -115,29 +98,29 @@ impl StateDirectory {
         files::require_trusted(&self.path).map_err(|error| error.cause)
     }
 
-    /// Where the receipt is.
-    pub fn receipt_path(&self) -> PathBuf {
-        self.path.join(self.receipt)
+    /// Where the file `name` is.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
     }
 
-    /// The last run's receipt; none where there was no run.
+    /// The file `name`, of at most `cap` bytes; `None` if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn receipt(&self) -> Result<Option<Vec<u8>>, FileError> {
+    /// [`FileCause::Untrusted`] if another user may have written it, or why it cannot be read.
+    pub fn read(&self, name: &str, cap: u64) -> Result<Option<Vec<u8>>, FileError> {
         files::require_trusted(&self.path)?;
-        match files::read(&self.receipt_path(), RECEIPT_CAP) {
+        match files::read(&self.file(name), cap) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.cause.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Looks whether a receipt could be written, as far as can be seen without trying.
+    /// Looks whether the file `name` could be written, as far as can be seen without trying.
     ///
     /// # Errors
-    /// What stands in the way.
-    pub fn inspect(&self) -> Result<(), FileError> {
+    /// Why it could not.
+    pub fn inspect(&self, name: &str) -> Result<(), FileError> {
         files::require_trusted(&self.path)?;
         let there = self
             .path
@@ -145,52 +128,33 @@ impl StateDirectory {
             .find(|path| path.exists())
             .unwrap_or(Path::new("/"));
         let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        rustix::fs::accessat(rustix::fs::CWD, there, access, rustix::fs::AtFlags::EACCESS).map_err(
-            |error| FileError {
-                action: "write",
-                path: self.receipt_path(),
-                cause: io::Error::from(error).into(),
-            },
-        )
+        rustix::fs::accessat(rustix::fs::CWD, there, access, rustix::fs::AtFlags::EACCESS)
+            .map_err(|error| files::writing(&self.file(name))(io::Error::from(error).into()))
     }
 
-    /// Writes the receipt; it is on the disk, whole, with mode 0600, when this returns.
+    /// Writes the file `name`; it is on the disk, whole, with mode 0600, when this returns.
     ///
     /// # Errors
-    /// When it cannot be written; then the last one is still there.
-    pub fn write_receipt(&self, bytes: &[u8]) -> Result<(), FileError> {
-        let path = self.receipt_path();
-        self.write(&path, bytes).map_err(|error| FileError {
-            action: "write",
-            path,
-            cause: error,
-        })
+    /// Why it cannot be written; the one before is then still there.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let path = self.file(name);
+        self.replace(&path, bytes).map_err(files::writing(&path))
     }
 
-    /// The key whose request waits for its approval; none where there is none.
+    /// The key whose request waits for its approval; `None` if no request does.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// As [`Self::read`].
     pub fn key(&self) -> Result<Option<Vec<u8>>, FileError> {
-        files::require_trusted(&self.path)?;
-        match files::read(&self.path.join(KEY), KEY_CAP) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.cause.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.read(KEY, KEY_CAP)
     }
 
-    /// Keeps a key; it is on the disk, whole, with mode 0600, when this returns.
+    /// Keeps a key, as [`Self::write`] does.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_key(&self, pem: &[u8]) -> Result<(), FileError> {
-        let path = self.path.join(KEY);
-        self.write(&path, pem).map_err(|error| FileError {
-            action: "write",
-            path,
-            cause: error,
-        })
+        self.write(KEY, pem)
     }
 
     /// Removes the key, if there is one.
@@ -198,7 +162,7 @@ impl StateDirectory {
     /// # Errors
     /// What the operating system says.
     pub fn remove_key(&self) -> Result<(), FileError> {
-        let path = self.path.join(KEY);
+        let path = self.file(KEY);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(files::writing(&path)(error.into()))
@@ -207,32 +171,21 @@ impl StateDirectory {
         }
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FileCause> {
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), FileCause> {
         self.make()?;
-        let mut temporary = tempfile::Builder::new()
-            .prefix(path.file_name().unwrap_or_default())
+        let mut temporary = files::temporary()
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(&self.path)?;
         temporary.write_all(bytes)?;
         temporary.as_file().sync_all()?;
         temporary.persist(path).map_err(|failed| failed.error)?;
-        File::open(&self.path)?.sync_all()?;
-        self.sweep();
-        Ok(())
+        Ok(File::open(&self.path)?.sync_all()?)
     }
 
-    /// Removes what a run that was killed while it wrote here has left behind, where the node's lock is held.
+    /// Removes what a run that was killed while it wrote here has left behind. The lock is held, so no other run's is
+    /// among them.
     pub fn sweep(&self) {
-        for name in files::names(&self.path).unwrap_or_default() {
-            let leftover = name.to_str().is_some_and(|name| {
-                [self.receipt, KEY]
-                    .iter()
-                    .any(|whole| name.starts_with(whole) && name != *whole)
-            });
-            if leftover {
-                let _ = fs::remove_file(self.path.join(name));
-            }
-        }
+        files::sweep(&self.path);
     }
 }
 
@@ -247,20 +200,27 @@ fn named(variable: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
+    const NAME: &str = "receipt.json";
+    const CAP: u64 = 100;
+
+    fn read(state: &StateDirectory) -> Option<Vec<u8>> {
+        state.read(NAME, CAP).unwrap()
+    }
+
     #[test]
     fn a_state_directory_that_others_may_write_to_is_neither_believed_nor_used() {
         let root = tempfile::tempdir().unwrap();
         let state = StateDirectory::of(Some(root.path()));
-        state.write_receipt(b"one").unwrap();
+        state.write(NAME, b"one").unwrap();
         for path in ["var/lib/kubelet-tls", "var/lib"] {
             let path = root.path().join(path);
             fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
             let refused = [
-                state.receipt().err(),
+                state.read(NAME, CAP).err(),
                 state.key().err(),
-                state.inspect().err(),
+                state.inspect(NAME).err(),
                 state.lock().err(),
-                state.write_receipt(b"two").err(),
+                state.write(NAME, b"two").err(),
                 state.write_key(b"key").err(),
             ];
             for error in refused {
@@ -269,35 +229,48 @@ mod tests {
             }
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        assert_eq!(state.receipt().unwrap().as_deref(), Some(&b"one"[..]));
+        assert_eq!(read(&state).as_deref(), Some(&b"one"[..]));
     }
 
     #[test]
-    fn a_receipt_is_written_whole_and_for_root_alone() {
+    fn a_file_is_written_whole_and_for_root_alone() {
         let root = tempfile::tempdir().unwrap();
         let state = StateDirectory::of(Some(root.path()));
-        assert_eq!(state.receipt().unwrap(), None);
-        state.write_receipt(b"one").unwrap();
-        fs::write(
-            root.path().join("var/lib/kubelet-tls/receipt.jsonAbC123"),
-            "torn",
-        )
-        .unwrap();
-        state.write_receipt(b"two").unwrap();
-        assert_eq!(state.receipt().unwrap().as_deref(), Some(&b"two"[..]));
+        assert_eq!(read(&state), None);
+        state.write(NAME, b"one").unwrap();
+        state.write(NAME, b"two").unwrap();
+        assert_eq!(read(&state).as_deref(), Some(&b"two"[..]));
         let directory = root.path().join("var/lib/kubelet-tls");
-        assert_eq!(
-            fs::metadata(&directory).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
-        assert_eq!(
-            fs::metadata(state.receipt_path())
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o777,
-            0o600
-        );
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&directory), 0o700);
+        assert_eq!(mode(&state.file(NAME)), 0o600);
         assert_eq!(fs::read_dir(directory).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_leftovers_of_our_own_names_are_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateDirectory::of(Some(root.path()));
+        state.write(NAME, b"one").unwrap();
+        let theirs = [
+            "receipt.json.bak",
+            "receipt.jsonAbC123",
+            "serving-key.pem.old",
+        ];
+        for name in theirs.iter().chain(&[".kubelet-tls-abcdefABCDE1.tmp"]) {
+            fs::write(state.file(name), "").unwrap();
+        }
+        state.sweep();
+        let mut names = files::names(&root.path().join("var/lib/kubelet-tls")).unwrap();
+        names.sort();
+        assert_eq!(
+            names,
+            [
+                "receipt.json",
+                "receipt.json.bak",
+                "receipt.jsonAbC123",
+                "serving-key.pem.old"
+            ]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The laws of the receipt: what was written is read, and undoes byte for byte or not at all.
 
 use kubelet_tls::plan::{Edit, Target};
-use kubelet_tls::receipt::{Receipt, Standing, State};
+use kubelet_tls::receipt::{FileState, NodeReceipt, NodeSubject, State};
 
 use crate::law::{Broken, is_one_line};
 
@@ -12,40 +12,40 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Broken> {
         halves.next().unwrap_or_default(),
         halves.next().unwrap_or_default(),
     );
-    match Receipt::parse(one) {
+    match NodeReceipt::parse(one) {
         Ok(receipt) => {
-            law!(Receipt::parse(&receipt.to_bytes()).as_ref() == Ok(&receipt));
+            law!(NodeReceipt::parse(&receipt.to_bytes()).as_ref() == Ok(&receipt));
             for change in &receipt.edits {
                 // somebody may have written into it what never was
-                if let Standing::After(edit) = change.standing(other) {
-                    law!(edit.after == other);
-                    law!(change.standing(&edit.before) == Standing::Before);
+                if let FileState::After(edit) = change.compare(Some(other)) {
+                    law!(edit.bytes_after() == other);
+                    law!(change.compare(edit.before.as_deref()) == FileState::Before);
                 }
             }
         }
-        Err(error) => law!(is_one_line(&error), "{error:?}"),
+        Err(error) => law!(is_one_line(&error.to_string()), "{error:?}"),
     }
 
     let (Ok(_), Ok(_)) = (std::str::from_utf8(one), std::str::from_utf8(other)) else {
         return Ok(());
     };
-    let edit = Edit {
-        target: Target::File("/var/lib/kubelet/config.yaml".into()),
-        before: one.to_vec(),
-        after: other.to_vec(),
-    };
-    let started = Receipt::started(std::slice::from_ref(&edit), String::new());
-    let read = Receipt::parse(&started.at(State::Done).to_bytes());
+    let edit = Edit::new(
+        Target::File("/var/lib/kubelet/config.yaml".into()),
+        one.to_vec(),
+        other.to_vec(),
+    );
+    let started = NodeReceipt::started([&edit], NodeSubject::default(), String::new());
+    let read = NodeReceipt::parse(&started.at(State::Done).to_bytes());
     law!(
         read.as_ref().map(|read| &read.edits) == Ok(&started.edits),
         "{read:?}"
     );
     law!(started.edits.len() == usize::from(one != other));
     for change in &started.edits {
-        law!(change.standing(one) == Standing::Before);
-        law!(change.standing(other) == Standing::After(edit.clone()));
+        law!(change.compare(Some(one)) == FileState::Before);
+        law!(change.compare(Some(other)) == FileState::After(edit.clone()));
         law!(
-            change.standing(&[other, b"\n"].concat()) == Standing::Other
+            change.compare(Some(&[other, b"\n"].concat())) == FileState::Edited
                 || one == [other, b"\n"].concat()
         );
         law!(change.removed.len() <= one.len() && change.inserted.len() <= other.len());

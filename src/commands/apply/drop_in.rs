@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::apply::Locks;
+use crate::apply::{Locks, NodeReceipts, states};
 use crate::cli;
 use crate::commands::node::{self, Need, When};
 use crate::commands::{Ui, diff, files};
@@ -17,10 +17,10 @@ use crate::host::files::FileCause;
 use crate::host::{clock, environment, process, systemd};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan, Restart};
-use crate::receipt::{Probation, Receipt, Standing, State};
+use crate::receipt::{FileState, NodeReceipt, NodeSubject, Probation, Resolution, State};
 use crate::report::{Code, Document, Problem};
 
-use super::ledger::{End, Ledger, read};
+use super::receipts;
 use super::{edit_problem, report_edits, tell_unchanged};
 
 /// The unit that is shipped beside the drop-in.
@@ -42,8 +42,8 @@ pub(super) fn is_kubelets_start() -> bool {
 
 /// Whether this process is that of `systemd/kubelet-tls.service`, and the last word on this node was that it be left
 /// alone: a unit keeps what somebody has decided, and never tries anew what was put back.
-pub(super) fn is_unwanted_service(ledger: &Ledger, wanted: Bootstrap, ui: &Ui) -> bool {
-    let Some(receipt) = ledger
+pub(super) fn is_unwanted_service(receipts: &NodeReceipts, wanted: Bootstrap, ui: &Ui) -> bool {
+    let Some(receipt) = receipts
         .receipt()
         .filter(|_| process::is_part_of(SERVICE).unwrap_or(false))
     else {
@@ -51,7 +51,7 @@ pub(super) fn is_unwanted_service(ledger: &Ledger, wanted: Bootstrap, ui: &Ui) -
     };
     let decided = match receipt.state {
         State::PutBack | State::RolledBack | State::RollingBack => true,
-        State::Done | State::Started => receipt.wanted != Some(wanted),
+        State::Done | State::Started => receipt.subject.wanted != Some(wanted),
     };
     if decided && let Verdict::LeaveAlone(why) = judge(receipt, wanted, 0, Timestamp::MIN) {
         leave_alone(&why, ui);
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> R
     }
     let wanted = node::wanted(&arguments.selection);
     // A kubelet that waits for `kubeadm join` has no file to lock.
-    if Ledger::open(None, ui)?.receipt().is_none() {
+    if receipts::open(None, ui)?.receipt().is_none() {
         leave_alone("nobody has applied the change on this node", ui);
         return Ok(());
     }
@@ -88,9 +88,9 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> R
             ),
             _ => node::unreadable(&error, true),
         })?;
-    let ledger = Ledger::open(None, ui)?;
+    let receipts = receipts::open(None, ui)?;
     let restarts = located.unit.as_ref().map_or(0, |unit| unit.n_restarts);
-    let Some(receipt) = ledger.receipt().cloned() else {
+    let Some(receipt) = receipts.receipt().cloned() else {
         return Ok(());
     };
     match judge(&receipt, wanted, restarts, clock::timestamp()) {
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> R
             leave_alone(&why, ui);
             Ok(())
         }
-        Verdict::PutBack => put_back(&receipt, &locks, ledger, arguments, ui, document),
+        Verdict::PutBack => put_back(&receipt, &locks, receipts, arguments, ui, document),
         Verdict::Make(trial) => {
             let kubelet = located.read(ui)?;
             let plan = Plan {
@@ -109,7 +109,7 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> R
                 plan,
                 wanted,
                 locks,
-                ledger,
+                receipts,
                 restarts,
                 dry_run: arguments.dry_run,
             };
@@ -140,14 +140,14 @@ enum Earlier {
     OnTrial,
 }
 
-fn judge(receipt: &Receipt, wanted: Bootstrap, restarts: u64, now: Timestamp) -> Verdict {
+fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp) -> Verdict {
     let apply = format!("the apply of {}", receipt.started);
     let alone = |why: &str| Verdict::LeaveAlone(format!("{apply} {why}"));
-    match (receipt.state, receipt.probation) {
+    match (receipt.state, receipt.subject.probation) {
         (State::PutBack, _) => alone("was put back, because the kubelet did not live with it"),
         (State::RolledBack, _) => alone("was rolled back"),
         (State::RollingBack, _) => alone("is being rolled back"),
-        _ if receipt.wanted != Some(wanted) => alone("was for the opposite"),
+        _ if receipt.subject.wanted != Some(wanted) => alone("was for the opposite"),
         (State::Started, None) => {
             alone("was cut off, and nobody has seen the kubelet live with it")
         }
@@ -178,7 +178,7 @@ struct Work {
     plan: Plan,
     wanted: Bootstrap,
     locks: Locks,
-    ledger: Ledger,
+    receipts: NodeReceipts,
     restarts: u64,
     dry_run: bool,
 }
@@ -187,7 +187,9 @@ impl Work {
     fn make(mut self, earlier: Earlier, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
         let changes = self.plan.changes();
         if changes {
-            self.ledger.inspect()?;
+            self.receipts
+                .inspect()
+                .map_err(|error| files::problem_of(&error))?;
         }
         self.locks
             .inspect(&self.plan)
@@ -204,15 +206,20 @@ impl Work {
         }
         if !changes {
             if earlier == Earlier::Lived {
-                self.ledger.end(End::Made, ui);
+                receipts::resolve(&mut self.receipts, Resolution::Made, ui);
             }
             return Ok(());
         }
-        let trial = Probation {
-            n_restarts: self.restarts,
+        let subject = NodeSubject {
+            wanted: Some(self.wanted),
+            probation: Some(Probation {
+                n_restarts: self.restarts,
+            }),
+            ..NodeSubject::default()
         };
-        self.ledger
-            .start(&self.plan, self.wanted, None, Some(trial))?;
+        self.receipts
+            .begin(&self.plan, subject)
+            .map_err(|error| files::problem_of(&error))?;
         self.locks
             .edit(&self.plan)
             .map_err(|failure| edit_problem(&failure, document))?;
@@ -222,20 +229,19 @@ impl Work {
 }
 
 fn put_back(
-    receipt: &Receipt,
+    receipt: &NodeReceipt,
     locks: &Locks,
-    mut ledger: Ledger,
+    mut receipts: NodeReceipts,
     arguments: &cli::Apply,
     ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
-    let edits: Vec<Edit> = receipt
-        .standing(read)
+    let edits: Vec<Edit> = states(receipt)
         .into_iter()
-        .filter_map(|standing| match standing {
-            Standing::After(edit) => Some(edit.inverse()),
-            // Written anew since: as somebody else wants it.
-            Standing::Before | Standing::Other => None,
+        .filter_map(|state| match state {
+            FileState::After(edit) => Some(edit.inverse()),
+            // It was rewritten since, as another program wants it.
+            FileState::Before | FileState::Edited => None,
         })
         .collect();
     let plan = Plan {
@@ -254,7 +260,7 @@ fn put_back(
     locks
         .edit(&plan)
         .map_err(|failure| edit_problem(&failure, document))?;
-    ledger.end(End::Undone, ui);
+    receipts::resolve(&mut receipts, Resolution::Undone, ui);
     Ok(())
 }
 
@@ -270,20 +276,20 @@ mod tests {
 
     const THEN: &str = "2026-11-23T07:16:56Z";
 
-    fn receipt(state: State, trial: Option<u64>) -> Receipt {
-        Receipt {
-            state,
+    fn receipt(state: State, trial: Option<u64>) -> NodeReceipt {
+        let subject = NodeSubject {
             wanted: Some(Bootstrap::Enabled),
             probation: trial.map(|n_restarts| Probation { n_restarts }),
-            ..Receipt::started(&[], THEN.into())
-        }
+            ..NodeSubject::default()
+        };
+        NodeReceipt::started([], subject, THEN.into()).at(state)
     }
 
     fn after(seconds: i64) -> Timestamp {
         THEN.parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds)
     }
 
-    fn judged(receipt: &Receipt, restarts: u64, seconds: i64) -> Verdict {
+    fn judged(receipt: &NodeReceipt, restarts: u64, seconds: i64) -> Verdict {
         judge(receipt, Bootstrap::Enabled, restarts, after(seconds))
     }
 
@@ -291,15 +297,13 @@ mod tests {
     fn only_a_change_that_was_proved_here_is_made_again() {
         let done = receipt(State::Done, None);
         assert_eq!(judged(&done, 7, 20), Verdict::Make(Earlier::Proved));
-        let alone = |receipt: &Receipt, wanted| {
+        let alone = |receipt: &NodeReceipt, wanted| {
             matches!(judge(receipt, wanted, 0, after(20)), Verdict::LeaveAlone(_))
         };
         assert!(alone(&done, Bootstrap::Disabled));
         // Receipts of a time when that was not written down.
-        let unknown = Receipt {
-            wanted: None,
-            ..done
-        };
+        let mut unknown = done;
+        unknown.subject.wanted = None;
         assert!(alone(&unknown, Bootstrap::Enabled) && alone(&unknown, Bootstrap::Disabled));
         for (state, trial) in [
             (State::Started, None),

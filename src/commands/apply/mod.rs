@@ -3,29 +3,30 @@
 mod cluster;
 mod drop_in;
 mod issue;
-mod ledger;
 mod outcome;
+pub(super) mod receipts;
 mod run;
 mod spec;
 
 use std::path::PathBuf;
 
-use crate::apply::{EditFailure, HealthCheck, LOOK_AT_JOURNAL, LOOK_AT_STATUS, Locks};
+use crate::apply::{
+    EditFailure, HealthCheck, InterruptedRun, LOOK_AT_JOURNAL, LOOK_AT_STATUS, Locks, NodeReceipts,
+};
 use crate::cli;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
 use crate::plan::{Edit, Plan, Reason, Restart};
+use crate::receipt::Resolution;
 use crate::report::{Code, Document, EditReport, Kind, Outcome, Problem, RestartReport};
 
 pub(crate) use self::cluster::PEM_CAP;
-pub(super) use self::ledger::Ledger;
 pub(super) use self::run::Run;
 pub(super) use self::spec::{Direction, RunSpec};
 
 use self::cluster::Cluster;
-use self::ledger::{End, InterruptedRun};
 use super::node::{self, Need, When};
 use super::{Ui, diff, files};
 
@@ -83,16 +84,16 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     let locks = Locks::of(paths.map(PathBuf::as_path))
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
-    let mut ledger = Ledger::open(root, ui)?;
-    if drop_in::is_unwanted_service(&ledger, node::wanted(selection), ui) {
+    let mut receipts = receipts::open(root, ui)?;
+    if drop_in::is_unwanted_service(&receipts, node::wanted(selection), ui) {
         return Ok(());
     }
-    if let InterruptedRun::Partly(edits) = &ledger.interrupted {
+    if let InterruptedRun::Partly(edits) = &receipts.interrupted {
         let edits = edits.clone();
         if !arguments.dry_run {
             interrupts.commit();
         }
-        undo_part(edits, &locks, &mut ledger, arguments, ui, document)?;
+        undo_part(edits, &locks, &mut receipts, arguments, ui, document)?;
     }
     // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
     let kubelet = node::locate(root, need, When::NextStart)?.read(ui)?;
@@ -104,11 +105,14 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     for path in &selection.kubeadm_config {
         edits.push(files::of_kubeadm(path, wanted, ui)?);
     }
-    let made =
-        !edits.iter().any(Edit::changes) && matches!(ledger.interrupted, InterruptedRun::Edited(_));
-    if made && let InterruptedRun::Edited(interrupted) = &ledger.interrupted {
+    let made = !edits.iter().any(Edit::changes)
+        && matches!(receipts.interrupted, InterruptedRun::Edited(_));
+    if made && let InterruptedRun::Edited(interrupted) = &receipts.interrupted {
         ui.say(
-            match ledger.receipt().and_then(|receipt| receipt.probation) {
+            match receipts
+                .receipt()
+                .and_then(|receipt| receipt.subject.probation)
+            {
                 Some(_) => "the kubelet's own start has made this change; proving it",
                 None => "an earlier run was cut off after it had made this change; completing it",
             },
@@ -130,7 +134,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     let noted = kubelet
         .unit
         .as_ref()
-        .and_then(|unit| ledger.noted(&unit.invocation_id));
+        .and_then(|unit| receipts.observed(&unit.invocation_id));
     let open = cluster
         .as_ref()
         .and_then(|cluster| cluster.open_request(noted));
@@ -157,7 +161,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
         healthy_before(
             &check,
             &kubelet,
-            &mut ledger,
+            &mut receipts,
             arguments,
             &interrupts,
             ui,
@@ -165,7 +169,9 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
         )?;
     }
     if plan.changes() {
-        ledger.inspect()?;
+        receipts
+            .inspect()
+            .map_err(|error| files::problem_of(&error))?;
     }
     locks
         .inspect(&plan)
@@ -199,7 +205,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     {
         let issue = issue::Issue {
             cluster,
-            state: ledger.state(),
+            state: receipts.state(),
             arguments,
             ui,
         };
@@ -218,7 +224,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
         plan,
         made,
         locks,
-        ledger,
+        receipts,
         kubelet,
         cluster,
         ready,
@@ -232,7 +238,7 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
 fn undo_part(
     edits: Vec<Edit>,
     locks: &Locks,
-    ledger: &mut Ledger,
+    receipts: &mut NodeReceipts,
     arguments: &cli::Apply,
     ui: &Ui,
     document: &mut Document,
@@ -249,8 +255,8 @@ fn undo_part(
     locks
         .edit(&made.inverse())
         .map_err(|failure| edit_problem(&failure, document))?;
-    ledger.end(End::Undone, ui);
-    ledger.interrupted = InterruptedRun::No;
+    receipts::resolve(receipts, Resolution::Undone, ui);
+    receipts.interrupted = InterruptedRun::No;
     Ok(())
 }
 
@@ -259,7 +265,7 @@ fn undo_part(
 fn healthy_before(
     check: &HealthCheck,
     kubelet: &Kubelet,
-    ledger: &mut Ledger,
+    receipts: &mut NodeReceipts,
     arguments: &cli::Apply,
     interrupts: &Interrupts,
     ui: &Ui,
@@ -278,11 +284,11 @@ fn healthy_before(
             systemd::KUBELET
         ),
     );
-    Err(match ledger.interrupted {
+    Err(match receipts.interrupted {
         InterruptedRun::Unedited if !arguments.dry_run => {
             interrupts.commit();
             if check.without_flags().prove_anew(unit, interrupts).is_ok() {
-                ledger.end(End::Undone, ui);
+                receipts::resolve(receipts, Resolution::Undone, ui);
                 return Err(Problem::new(
                     Code::Refused,
                     "cannot change serverTLSBootstrap: an earlier run was cut off while it put everything back; that is completed, and the kubelet is healthy again",

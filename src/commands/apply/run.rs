@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::apply::{
     HEALTH_DEADLINE, HealthCheck, HealthFailure, HealthWatch, Known, LOOK_AT_STATUS, Locks,
-    Progress, WatchOutcome,
+    NodeReceipts, Progress, WatchOutcome,
 };
 use crate::cli;
 use crate::commands::{Ui, files, node, request};
@@ -16,13 +16,13 @@ use crate::host::{clock, store, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
 use crate::plan::{Plan, Reason, Restart};
-use crate::receipt::Installed;
+use crate::receipt::{Installed, NodeSubject};
 use crate::report::{Code, CsrReport, Document, Problem, RestartReport};
 
 use super::cluster::{Cluster, Open};
 use super::edit_problem;
 use super::issue::Ready;
-use super::ledger::Ledger;
+use super::receipts;
 use super::spec::{Direction, RunSpec};
 
 /// How long a kubelet takes at most from its start to its request, where all is well: 1 to 10 s (kubelet-facts).
@@ -37,7 +37,7 @@ pub(in crate::commands) struct Run<'a> {
     /// Its edits were made by an earlier run that was cut off.
     pub(in crate::commands) made: bool,
     pub(in crate::commands) locks: Locks,
-    pub(in crate::commands) ledger: Ledger,
+    pub(in crate::commands) receipts: NodeReceipts,
     pub(in crate::commands) kubelet: Kubelet,
     pub(in crate::commands) cluster: Option<Cluster>,
     /// A certificate to put into the kubelet's store before anything else.
@@ -56,30 +56,35 @@ impl Run<'_> {
         // Until here a signal has ended the run, and nothing had happened.
         interrupts.commit();
         // Also where this run has nothing to write.
-        self.ledger.state().sweep();
+        self.receipts.state().sweep();
         let installed = self.place()?;
         let changes = self.plan.changes() && !self.made;
-        match (self.spec.direction, &installed) {
+        let begun = match (self.spec.direction, &installed) {
             (Direction::Apply, _) if changes => {
-                self.ledger
-                    .start(&self.plan, self.spec.wanted, installed.clone(), None)?
+                let subject = NodeSubject {
+                    installed: installed.clone(),
+                    wanted: Some(self.spec.wanted),
+                    ..NodeSubject::default()
+                };
+                self.receipts.begin(&self.plan, subject)
             }
-            (Direction::Apply, Some(installed)) => self.ledger.start_install(installed)?,
-            (Direction::RollBack, _) if changes => self.ledger.start_rollback()?,
-            _ => {}
-        }
+            (Direction::Apply, Some(installed)) => self.receipts.begin_install(installed),
+            (Direction::RollBack, _) if changes => self.receipts.begin_rollback(),
+            _ => Ok(()),
+        };
+        begun.map_err(|error| files::problem_of(&error))?;
         if let Some(installed) = &installed {
             self.install(installed, document)?;
         }
         if changes && let Err(failure) = self.locks.edit(&self.plan) {
             if failure.left.is_empty() {
-                self.ledger.end(self.spec.direction.failed(), self.ui);
+                receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
             }
             return Err(edit_problem(&failure, document));
         }
         document.changed = Some(self.plan.changes());
         let Some(unit) = self.kubelet.unit.clone() else {
-            self.ledger.end(self.spec.direction.succeeded(), self.ui);
+            receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
             return Ok(());
         };
         let far = Instant::now() + HEALTH_DEADLINE + self.spec.settle + self.spec.timeout;
@@ -114,7 +119,7 @@ impl Run<'_> {
         } else {
             // What an earlier run has left unproved stays so.
             if !self.made {
-                self.ledger.end(self.spec.direction.succeeded(), self.ui);
+                receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
             }
             self.tell_pending_restart();
             return Ok(());
@@ -142,14 +147,15 @@ impl Run<'_> {
                 systemd::KUBELET
             ));
         }
-        self.ledger.end(self.spec.direction.succeeded(), self.ui);
+        receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
         // A request of an earlier `--issue-first` that was not waited for is of no more use.
-        if let Err(error) = self.ledger.state().remove_key() {
+        if let Err(error) = self.receipts.state().remove_key() {
             self.ui.warn(error.to_string());
         }
-        if let Some(request) = &watched.request {
-            self.ledger
-                .note(&request.name, &watched.invocation_id, self.ui);
+        if let Some(request) = &watched.request
+            && let Err(error) = self.receipts.observe(&request.name, &watched.invocation_id)
+        {
+            self.ui.warn(error.to_string());
         }
         self.tell_stale(&watched, document);
         self.conclude(&watched, document)
@@ -160,7 +166,7 @@ impl Run<'_> {
         if self.ready.is_none() {
             return Ok(None);
         }
-        let placed = self.ledger.remove_left().and_then(|()| {
+        let placed = self.receipts.remove_left().and_then(|()| {
             store::place(&self.kubelet.serving_certificate(), clock::timestamp()).map(Some)
         });
         placed.map_err(|error| files::problem_of(&error))
@@ -172,10 +178,10 @@ impl Run<'_> {
             return Ok(());
         };
         if let Err(error) = store::install(installed, &ready.pair) {
-            self.ledger.end(self.spec.direction.failed(), self.ui);
+            receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
             return Err(files::problem_of(&error));
         }
-        if let Err(error) = self.ledger.state().remove_key() {
+        if let Err(error) = self.receipts.state().remove_key() {
             self.ui.warn(error.to_string());
         }
         self.ui.say(&format!(
@@ -320,7 +326,7 @@ impl Run<'_> {
                 .is_some_and(|was| was.incarnation() == now.incarnation())
         });
         if untouched {
-            self.ledger.end(self.spec.direction.failed(), self.ui);
+            receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
             return refused("the file was put back, and the kubelet was not touched");
         }
         let unit = self.kubelet.unit.clone().unwrap_or_default();
@@ -328,7 +334,7 @@ impl Run<'_> {
             .wait_for(format!("{} to answer again", systemd::KUBELET));
         let again = self.check.without_flags().prove_anew(&unit, interrupts);
         self.ui.waited();
-        self.ledger.end(self.spec.direction.failed(), self.ui);
+        receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
         match again {
             Ok(()) => refused("everything was put back, and the kubelet is healthy again"),
             Err(again) => {

@@ -5,8 +5,7 @@ use std::time::Duration;
 use crate::cli;
 use crate::commands::node;
 use crate::kubelet::Bootstrap;
-
-use super::ledger::End;
+use crate::receipt::Resolution;
 
 /// What a run is to bring about, and how.
 #[derive(Debug, Clone)]
@@ -33,18 +32,18 @@ pub(in crate::commands) enum Direction {
 
 impl Direction {
     /// How the receipt's change stands when all went well.
-    pub(super) fn succeeded(self) -> End {
+    pub(super) fn succeeded(self) -> Resolution {
         match self {
-            Self::Apply => End::Made,
-            Self::RollBack => End::Undone,
+            Self::Apply => Resolution::Made,
+            Self::RollBack => Resolution::Undone,
         }
     }
 
     /// How it stands when the kubelet did not come back and the edits were taken back.
-    pub(super) fn failed(self) -> End {
+    pub(super) fn failed(self) -> Resolution {
         match self {
-            Self::Apply => End::Undone,
-            Self::RollBack => End::Made,
+            Self::Apply => Resolution::Undone,
+            Self::RollBack => Resolution::Made,
         }
     }
 }

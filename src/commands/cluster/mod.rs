@@ -1,8 +1,8 @@
 //! `cluster diff`, `cluster apply` and `rollback --cluster`: the same edit in the ConfigMap that kubeadm copies to nodes.
 
 mod find;
-mod ledger;
 mod nodes;
+mod receipts;
 mod rollback;
 mod write;
 
@@ -17,7 +17,7 @@ use crate::plan::{Edit, Target};
 use crate::receipt::State;
 use crate::report::{Code, Document, EditReport, Problem};
 
-use self::ledger::Ledger;
+use self::receipts::Receipts;
 use self::write::{Outcome, Writer};
 use super::{Ui, admin, diff, files};
 
@@ -73,7 +73,7 @@ fn apply(arguments: &cli::ClusterApply, ui: &Ui, document: &mut Document) -> Res
     let end = Instant::now() + DEADLINE;
     let seen = find::find(&admin, end, ui, document)?;
     let keep = keep(arguments.dry_run);
-    let mut ledger = Ledger::open(keep, ui, document)?;
+    let mut receipts = Receipts::open(keep, ui)?;
     let writer = Writer {
         admin: &admin,
         ui,
@@ -89,22 +89,22 @@ fn apply(arguments: &cli::ClusterApply, ui: &Ui, document: &mut Document) -> Res
         Ok(edit)
     };
     let mut record =
-        |seen: &KubeletConfigMap, edit: &Edit| ledger.start(edit, address(&admin), &seen.uid);
+        |seen: &KubeletConfigMap, edit: &Edit| receipts.begin(edit, address(&admin), &seen.uid);
     let written = writer.write(seen, decide, &mut record, document);
     match written {
         Ok(Outcome::Written(edit)) => {
-            ledger.end(State::Done, ui, document);
+            receipts.end(State::Done, ui);
             document.changed = Some(true);
             tell_written(&edit, keep, ui);
         }
         Ok(Outcome::Unchanged(seen, edit)) => {
             report(&edit, document);
-            ledger.settle(&seen, ui, document);
+            receipts.settle(&seen, ui);
             diff::tell_unchanged(&edit, wanted, ui);
         }
         Err(failure) => {
             if !failure.unsure {
-                ledger.abandon(State::PutBack, ui, document);
+                receipts.abandon(State::PutBack, ui);
             }
             return Err(failure.problem);
         }
@@ -148,11 +148,7 @@ fn edit(
         let place = at(&target, warning.position);
         ui.warn(format!("{place}: {}", warning.message));
     }
-    Ok(Edit {
-        target,
-        before: text.as_bytes().to_vec(),
-        after: edited.after,
-    })
+    Ok(Edit::new(target, text.as_bytes().to_vec(), edited.after))
 }
 
 /// What is known to keep any change from being made.

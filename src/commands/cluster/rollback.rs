@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
+use crate::apply::NothingToUndo;
 use crate::cli;
 use crate::commands::{Ui, admin};
 use crate::kubelet::Settings;
 use crate::node::KubeletConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{ClusterReceipt, Standing, State};
+use crate::receipt::{ClusterReceipt, FileState, State};
 use crate::report::{Code, Document, Problem};
 
-use super::ledger::Ledger;
+use super::receipts::Receipts;
 use super::write::{Outcome, Writer};
 use super::{DEADLINE, address, keep, problem, tell_written, writable};
 
@@ -28,8 +29,8 @@ pub(crate) fn run(
     document.edits = Some(Vec::new());
     document.rolled_back = Some(false);
     let keep = keep(arguments.dry_run);
-    let mut ledger = Ledger::open(keep, ui, document)?;
-    let Some(receipt) = undoable(&ledger, ui) else {
+    let mut receipts = Receipts::open(keep, ui)?;
+    let Some(receipt) = undoable(&receipts, ui) else {
         document.rolled_back = Some(true);
         return Ok(());
     };
@@ -62,15 +63,20 @@ pub(crate) fn run(
         keep,
         end,
     };
-    let written = writer.write(seen, decide, &mut |_, _| ledger.start_rollback(), document);
+    let written = writer.write(
+        seen,
+        decide,
+        &mut |_, _| receipts.begin_rollback(),
+        document,
+    );
     match written {
         Ok(Outcome::Written(edit)) => {
-            ledger.end(State::RolledBack, ui, document);
+            receipts.end(State::RolledBack, ui);
             document.changed = Some(true);
             tell_written(&edit, keep, ui);
         }
         Ok(Outcome::Unchanged(_, edit)) => {
-            ledger.end(receipt.undone(), ui, document);
+            receipts.end(receipt.undone(), ui);
             super::report(&edit, document);
             ui.say(&format!(
                 "{}: unchanged: it reads as before the cluster apply of {}",
@@ -79,7 +85,7 @@ pub(crate) fn run(
         }
         Err(failure) => {
             if !failure.unsure {
-                ledger.abandon(receipt.state, ui, document);
+                receipts.abandon(receipt.state, ui);
             }
             return Err(failure.problem);
         }
@@ -88,49 +94,40 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// The receipt of a change that stands; where there is none, that is said.
-fn undoable(ledger: &Ledger, ui: &Ui) -> Option<ClusterReceipt> {
-    let nothing = |why: &str| {
-        ui.say(&format!("nothing to roll back: {why}"));
-        None
-    };
-    match ledger.receipt() {
-        None => nothing(&format!(
+/// The receipt of a change that can be undone; if there is none, that is said.
+fn undoable(receipts: &Receipts, ui: &Ui) -> Option<ClusterReceipt> {
+    let store = receipts.store();
+    let why = match store.undoable() {
+        Ok(receipt) => return Some(receipt.clone()),
+        Err(NothingToUndo::NoReceipt) => format!(
             "no cluster apply of this user on this machine has left a {}",
-            ledger.path()
-        )),
-        Some(receipt) => match receipt.state {
-            State::Started | State::Done | State::RollingBack => Some(receipt.clone()),
-            State::PutBack => nothing(&format!(
-                "the cluster apply of {} changed nothing",
-                receipt.started
-            )),
-            State::RolledBack => nothing(&format!(
-                "the cluster apply of {} is rolled back already",
-                receipt.started
-            )),
-        },
-    }
+            store.path().display()
+        ),
+        Err(NothingToUndo::PutBack(started)) => {
+            format!("the cluster apply of {started} changed nothing")
+        }
+        Err(NothingToUndo::RolledBack(started)) => {
+            format!("the cluster apply of {started} is rolled back already")
+        }
+    };
+    ui.say(&format!("nothing to roll back: {why}"));
+    None
 }
 
 /// The edit that undoes the receipt's; one that changes nothing where that was never made, or is undone.
 fn undo(receipt: &ClusterReceipt, seen: &KubeletConfigMap, server: &str) -> Result<Edit, Problem> {
-    let Some((_, change)) = receipt.change().filter(|_| receipt.uid == seen.uid) else {
+    let Some((_, change)) = receipt.change().filter(|_| receipt.subject.uid == seen.uid) else {
         let why = "has one with another uid";
         return Err(elsewhere(receipt, &seen.name, why, server));
     };
     let text = seen.text.clone().unwrap_or_default().into_bytes();
-    match change.standing(&text) {
-        Standing::Before => Ok(Edit {
-            target: seen.target(),
-            before: text.clone(),
-            after: text,
-        }),
-        Standing::After(edit) => Ok(Edit {
+    match change.compare(Some(&text)) {
+        FileState::Before => Ok(Edit::new(seen.target(), text.clone(), text)),
+        FileState::After(edit) => Ok(Edit {
             target: seen.target(),
             ..edit.inverse()
         }),
-        Standing::Other => Err(edited_since(receipt, seen, &text)),
+        FileState::Edited => Err(edited_since(receipt, seen, &text)),
     }
 }
 
@@ -162,7 +159,7 @@ fn elsewhere(receipt: &ClusterReceipt, name: &str, why: &str, server: &str) -> P
         Code::Refused,
         format!(
             "cannot roll back configmap/kube-system/{name}: {server} {why}: the last cluster apply was to another cluster, at {}, or it was made anew since",
-            receipt.server
+            receipt.subject.server
         ),
     )
     .advise("name that cluster's kubeconfig with --kubeconfig; in this one the key is taken out by cluster apply --disable")

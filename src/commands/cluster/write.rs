@@ -57,7 +57,7 @@ impl Writer<'_> {
             let unsure = unanswered.is_some();
             let fail = |problem| Failure { problem, unsure };
             if let Some(edit) = &unanswered
-                && seen.text.as_deref().map(str::as_bytes) == Some(edit.after.as_slice())
+                && seen.text.as_deref().map(str::as_bytes) == edit.after.as_deref()
             {
                 return Ok(Outcome::Written(edit.clone()));
             }
@@ -120,7 +120,7 @@ impl Writer<'_> {
         document: &mut Document,
     ) -> Result<(), Sent> {
         // Only UTF-8 is ever edited.
-        let text = String::from_utf8_lossy(&edit.after);
+        let text = String::from_utf8_lossy(edit.bytes_after());
         let answer = self
             .admin
             .write_kubelet_text(seen, &text, self.keep, self.end);

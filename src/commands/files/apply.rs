@@ -91,9 +91,9 @@ fn print(plan: &Plan, arguments: &cli::Apply, ui: &Ui) -> Result<(), Problem> {
     let edits = plan.edits.iter();
     for edit in edits.filter(|edit| edit.target == Target::Standard) {
         let bytes = if arguments.dry_run {
-            &edit.before
+            edit.bytes_before()
         } else {
-            &edit.after
+            edit.bytes_after()
         };
         ui.result(bytes)
             .map_err(|error| Problem::new(Code::Io, format!("cannot write -: {error}")))?;

@@ -103,9 +103,5 @@ pub(crate) fn of_bytes(
             .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
         ui.warn(format!("{target}{at}: {}", warning.message));
     }
-    Ok(Edit {
-        target,
-        before,
-        after: edited.after,
-    })
+    Ok(Edit::new(target, before, edited.after))
 }

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 pub use directory::{Content, OutputDirectory};
 pub use replace::DirectoryLock;
-pub(super) use replace::temporary;
+pub(super) use replace::{sweep, temporary};
 pub use trust::require_trusted;
 
 /// Why a file could not be read or replaced.

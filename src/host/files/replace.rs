@@ -35,8 +35,8 @@ impl DirectoryLock {
     /// # Errors
     /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
     pub fn for_file(path: &Path) -> Result<Self, FileError> {
-        // A file that is not there was to be read first.
-        let real = fs::canonicalize(path).map_err(|error| reading(path)(error.into()))?;
+        // A file that does not exist was to be read first, or is to be created.
+        let real = resolve(path).map_err(|error| reading(path)(error.into()))?;
         Self::acquire(&real).map_err(writing(path))
     }
 
@@ -99,20 +99,12 @@ impl DirectoryLock {
 
     /// Whether `path` (its target, where it is a symlink) lies in the locked directory.
     pub fn covers(&self, path: &Path) -> bool {
-        fs::canonicalize(path).is_ok_and(|real| real.parent() == Some(self.directory.as_path()))
+        resolve(path).is_ok_and(|real| real.parent() == Some(self.directory.as_path()))
     }
 
-    /// Removes temporary files that a killed run left here. Under the lock nobody else can own one.
+    /// Removes temporary files that a killed run left here. Under the lock no other run can own one.
     pub fn sweep(&self) {
-        for name in names(&self.directory).unwrap_or_default() {
-            let path = self.directory.join(&name);
-            let ours = name.to_str().is_some_and(is_temporary)
-                && fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
-            if ours {
-                // A leftover that cannot be removed harms nobody: the kubelet never reads it.
-                let _ = fs::remove_file(path);
-            }
-        }
+        sweep(&self.directory);
     }
 
     /// Says whether [`Self::replace`] could replace `path`, as far as can be seen without trying.
@@ -124,30 +116,10 @@ impl DirectoryLock {
     }
 
     fn obstacle(&self, path: &Path, size: u64) -> Result<(), FileCause> {
-        let real = fs::canonicalize(path)?;
-        let stat = rustix::fs::statx(
-            rustix::fs::CWD,
-            &real,
-            AtFlags::empty(),
-            StatxFlags::BASIC_STATS,
-        )
-        .map_err(io::Error::from)?;
-        let has =
-            |flag| stat.stx_attributes_mask.contains(flag) && stat.stx_attributes.contains(flag);
-        if !fs::metadata(&real)?.is_file() {
-            return Err(FileCause::NotRegular);
-        }
-        if has(StatxAttributes::MOUNT_ROOT) {
-            return Err(FileCause::MountPoint);
-        }
-        if has(StatxAttributes::IMMUTABLE) {
-            return Err(FileCause::Immutable(real));
-        }
-        if has(StatxAttributes::APPEND) {
-            return Err(FileCause::AppendOnly(real));
-        }
-        if stat.stx_nlink > 1 {
-            return Err(FileCause::HardLinks(stat.stx_nlink.into()));
+        let real = resolve(path)?;
+        match fs::metadata(&real) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            metadata => file_obstacle(&real, &metadata?)?,
         }
         let directory = rustix::fs::statx(
             &self.handle,
@@ -186,20 +158,62 @@ impl DirectoryLock {
 
     /// Replaces the content of `path` by `after`, if it still reads `before`: a symlink is followed and kept; owner,
     /// mode and extended attributes (SELinux label, ACLs) are kept; the directory entry changes in one step, and both
-    /// file and directory are on the disk when this returns.
+    /// file and directory are on the disk when this returns. Without `before` the file is created, with mode 0644, if it
+    /// does not exist; without `after` it is removed.
     ///
     /// # Errors
     /// What stood in the way. The file is then as it was, except after [`FileCause::Unsynced`].
-    pub fn replace(&self, path: &Path, before: &[u8], after: &[u8]) -> Result<(), FileError> {
-        self.swap(path, before, after).map_err(writing(path))
+    pub fn replace(
+        &self,
+        path: &Path,
+        before: Option<&[u8]>,
+        after: Option<&[u8]>,
+    ) -> Result<(), FileError> {
+        let replaced = match (before, after) {
+            (Some(before), Some(after)) => self.swap(path, before, after),
+            (None, Some(after)) => self.create(path, after),
+            (Some(before), None) => self.remove(path, before),
+            (None, None) => Ok(()),
+        };
+        replaced.map_err(writing(path))
+    }
+
+    fn locked(&self, path: &Path) -> Result<PathBuf, FileCause> {
+        let real = resolve(path)?;
+        if real.parent() == Some(self.directory.as_path()) {
+            Ok(real)
+        } else {
+            // The symlink was turned to another directory, on which no lock is held.
+            Err(FileCause::Changed)
+        }
+    }
+
+    fn create(&self, path: &Path, after: &[u8]) -> Result<(), FileCause> {
+        let real = self.locked(path)?;
+        self.obstacle(path, after.len() as u64)?;
+        let temporary = self.stage(after, NEW_FILE_MODE)?;
+        match temporary.persist_noclobber(&real) {
+            Ok(_) => self.handle.sync_all().map_err(FileCause::Unsynced),
+            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(FileCause::Changed)
+            }
+            Err(failed) => Err(failed.error.into()),
+        }
+    }
+
+    fn remove(&self, path: &Path, before: &[u8]) -> Result<(), FileCause> {
+        let real = self.locked(path)?;
+        self.obstacle(path, 0)?;
+        let now = open_same(&real)?;
+        if read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
+            return Err(FileCause::Changed);
+        }
+        fs::remove_file(&real)?;
+        self.handle.sync_all().map_err(FileCause::Unsynced)
     }
 
     fn swap(&self, path: &Path, before: &[u8], after: &[u8]) -> Result<(), FileCause> {
-        let real = fs::canonicalize(path)?;
-        if real.parent() != Some(self.directory.as_path()) {
-            // The symlink was turned to another directory, on which nobody holds a lock.
-            return Err(FileCause::Changed);
-        }
+        let real = self.locked(path)?;
         self.obstacle(path, after.len() as u64)?;
         let original = open_same(&real)?;
         let mut temporary = temporary()
@@ -222,6 +236,68 @@ impl DirectoryLock {
             return Err(FileCause::Changed);
         }
         self.handle.sync_all().map_err(FileCause::Unsynced)
+    }
+}
+
+/// The mode of a file that is created: kubeadm's own are readable by all, and hold no secret.
+const NEW_FILE_MODE: u32 = 0o644;
+
+/// The file that `path` leads to, its symlinks followed; the last name need not exist.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() =>
+        {
+            let name = path.file_name().ok_or(error)?;
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            Ok(fs::canonicalize(parent.unwrap_or(Path::new(".")))?.join(name))
+        }
+        real => real,
+    }
+}
+
+/// What keeps an existing file from being replaced.
+fn file_obstacle(real: &Path, metadata: &fs::Metadata) -> Result<(), FileCause> {
+    let stat = rustix::fs::statx(
+        rustix::fs::CWD,
+        real,
+        AtFlags::empty(),
+        StatxFlags::BASIC_STATS,
+    )
+    .map_err(io::Error::from)?;
+    let has = |flag| stat.stx_attributes_mask.contains(flag) && stat.stx_attributes.contains(flag);
+    if !metadata.is_file() {
+        return Err(FileCause::NotRegular);
+    }
+    if has(StatxAttributes::MOUNT_ROOT) {
+        return Err(FileCause::MountPoint);
+    }
+    if has(StatxAttributes::IMMUTABLE) {
+        return Err(FileCause::Immutable(real.to_owned()));
+    }
+    if has(StatxAttributes::APPEND) {
+        return Err(FileCause::AppendOnly(real.to_owned()));
+    }
+    if stat.stx_nlink > 1 {
+        return Err(FileCause::HardLinks(stat.stx_nlink.into()));
+    }
+    Ok(())
+}
+
+/// Removes the temporary files in `directory` that a killed run of this user left there. The caller holds the lock.
+pub(in crate::host) fn sweep(directory: &Path) {
+    let me = nix::unistd::geteuid().as_raw();
+    for name in names(directory).unwrap_or_default() {
+        let path = directory.join(&name);
+        let ours = name.to_str().is_some_and(is_temporary)
+            && fs::symlink_metadata(&path)
+                .is_ok_and(|metadata| metadata.is_file() && metadata.uid() == me);
+        if ours {
+            // One that cannot be removed harms no one: the kubelet never reads it.
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -325,7 +401,7 @@ mod tests {
         let with_attributes =
             rustix::fs::setxattr(&path, "user.note", b"kept", XattrFlags::empty()).is_ok();
         let lock = DirectoryLock::for_file(&path).unwrap();
-        lock.replace(&path, b"old", b"new").unwrap();
+        lock.replace(&path, Some(b"old"), Some(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
         if with_attributes {
@@ -342,11 +418,33 @@ mod tests {
         for now in ["older", "ol", "", "OLD"] {
             let (directory, path) = scene(now);
             let lock = DirectoryLock::for_file(&path).unwrap();
-            let error = lock.replace(&path, b"old", b"new").unwrap_err();
+            let error = lock.replace(&path, Some(b"old"), Some(b"new")).unwrap_err();
             assert!(matches!(error.cause, FileCause::Changed), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), now);
             assert_eq!(listed(directory.path()), ["config.yaml"]);
         }
+    }
+
+    #[test]
+    fn a_file_is_created_only_where_none_is_and_removed_only_as_it_was_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("patch.yaml");
+        let lock = DirectoryLock::for_file(&path).unwrap();
+        lock.inspect(&path, 3).unwrap();
+        lock.replace(&path, None, Some(b"new")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
+        let again = lock.replace(&path, None, Some(b"newer")).unwrap_err();
+        assert!(matches!(again.cause, FileCause::Changed), "{again}");
+        let other = lock.replace(&path, Some(b"ne"), None).unwrap_err();
+        assert!(matches!(other.cause, FileCause::Changed), "{other}");
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        lock.replace(&path, Some(b"new"), None).unwrap();
+        assert!(listed(directory.path()).is_empty());
+        // A symlink that leads nowhere is neither followed nor replaced.
+        symlink("elsewhere", &path).unwrap();
+        assert!(lock.replace(&path, None, Some(b"new")).is_err());
+        assert_eq!(listed(directory.path()), ["patch.yaml"]);
     }
 
     #[test]
@@ -357,7 +455,7 @@ mod tests {
         symlink(&path, &link).unwrap();
         let lock = DirectoryLock::for_file(&link).unwrap();
         assert_eq!(lock.directory(), directory.path().canonicalize().unwrap());
-        lock.replace(&link, b"old", b"new").unwrap();
+        lock.replace(&link, Some(b"old"), Some(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }

@@ -1,0 +1,218 @@
+//! The receipt of the last run as it is kept on disk, of a node or a cluster.
+
+use std::path::PathBuf;
+
+use crate::host::files::FileError;
+use crate::host::state::{StateDirectory, StateLock};
+use crate::receipt::{Receipt, ReceiptError, State, Subject};
+
+/// A receipt is some hundred bytes an edit; one of a created file holds that file.
+const CAP: u64 = 1024 * 1024;
+
+/// The receipt of the last run, and where it is kept.
+#[derive(Debug)]
+pub struct ReceiptStore<S> {
+    directory: StateDirectory,
+    /// Held from before the receipt was read until this is dropped; `None` in a run that writes nothing.
+    lock: Option<StateLock>,
+    receipt: Option<Receipt<S>>,
+    unusable: Option<ReceiptError>,
+    begun: bool,
+}
+
+/// Why there is nothing to roll back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NothingToUndo {
+    /// No run has left a receipt.
+    NoReceipt,
+    /// The run that began then was put back by itself.
+    PutBack(String),
+    /// The run that began then was rolled back already.
+    RolledBack(String),
+}
+
+impl<S: Subject> ReceiptStore<S> {
+    /// Reads the receipt.
+    ///
+    /// # Errors
+    /// If it exists and cannot be read.
+    pub fn open(directory: StateDirectory) -> Result<Self, FileError> {
+        let (receipt, unusable) = match directory.read(S::FILE, CAP)? {
+            Some(bytes) => match Receipt::parse(&bytes) {
+                Ok(receipt) => (Some(receipt), None),
+                Err(error) => (None, Some(error)),
+            },
+            None => (None, None),
+        };
+        Ok(Self {
+            directory,
+            lock: None,
+            receipt,
+            unusable,
+            begun: false,
+        })
+    }
+
+    /// Locks the state directory, without waiting, and then reads the receipt.
+    ///
+    /// # Errors
+    /// If another run holds the lock, or the receipt exists and cannot be read.
+    pub fn lock(directory: StateDirectory) -> Result<Self, FileError> {
+        let lock = directory.lock()?;
+        directory.sweep();
+        Ok(Self {
+            lock: Some(lock),
+            ..Self::open(directory)?
+        })
+    }
+
+    /// What is in the receipt's place and is not a receipt, for a warning.
+    pub fn unusable(&self) -> Option<String> {
+        let error = self.unusable.as_ref()?;
+        Some(format!("ignoring {}: {error}", self.path().display()))
+    }
+
+    /// The receipt of the last run.
+    pub fn receipt(&self) -> Option<&Receipt<S>> {
+        self.receipt.as_ref()
+    }
+
+    /// The receipt of the last run, if its change may still be there.
+    ///
+    /// # Errors
+    /// Why there is nothing to roll back.
+    pub fn undoable(&self) -> Result<&Receipt<S>, NothingToUndo> {
+        let receipt = self.receipt.as_ref().ok_or(NothingToUndo::NoReceipt)?;
+        match receipt.state {
+            State::Started | State::Done | State::RollingBack => Ok(receipt),
+            State::PutBack => Err(NothingToUndo::PutBack(receipt.started.clone())),
+            State::RolledBack => Err(NothingToUndo::RolledBack(receipt.started.clone())),
+        }
+    }
+
+    /// Where the receipt is.
+    pub fn path(&self) -> PathBuf {
+        self.directory.file(S::FILE)
+    }
+
+    /// Where else a run keeps something.
+    pub fn directory(&self) -> &StateDirectory {
+        &self.directory
+    }
+
+    /// Looks whether the receipt could be written, so that a dry run predicts it.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn inspect(&self) -> Result<(), FileError> {
+        self.directory.inspect(S::FILE)
+    }
+
+    /// Writes the receipt of what is about to be changed; durable when this returns.
+    ///
+    /// # Errors
+    /// If it cannot be written. Nothing may be changed then.
+    pub fn begin(&mut self, receipt: Receipt<S>) -> Result<(), FileError> {
+        self.write(receipt)?;
+        self.begun = true;
+        Ok(())
+    }
+
+    /// Writes down that the last change is about to be undone; durable when this returns.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn begin_rollback(&mut self) -> Result<(), FileError> {
+        match &self.receipt {
+            Some(receipt) => self.begin(receipt.at(State::RollingBack)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether this run has written the receipt.
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Writes down how far the run came.
+    ///
+    /// # Errors
+    /// If it cannot be written: the next run takes this one for interrupted.
+    pub fn set_state(&mut self, state: State) -> Result<(), FileError> {
+        match self.receipt.as_ref().filter(|now| now.state != state) {
+            Some(receipt) => self.write(receipt.at(state)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether this run may write: it holds the lock.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    pub(super) fn receipt_mut(&mut self) -> Option<&mut Receipt<S>> {
+        self.receipt.as_mut()
+    }
+
+    pub(super) fn write(&mut self, receipt: Receipt<S>) -> Result<(), FileError> {
+        let written = self.directory.write(S::FILE, &receipt.to_bytes());
+        self.receipt = Some(receipt);
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::{ClusterSubject, NodeSubject};
+
+    fn node(root: &tempfile::TempDir) -> ReceiptStore<NodeSubject> {
+        ReceiptStore::open(StateDirectory::of(Some(root.path()))).unwrap()
+    }
+
+    fn started(now: &str) -> Receipt<NodeSubject> {
+        Receipt::started([], NodeSubject::default(), now.into())
+    }
+
+    #[test]
+    fn a_receipt_is_kept_through_its_states() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(node(&root).undoable(), Err(NothingToUndo::NoReceipt));
+        let mut store = node(&root);
+        store.begin(started("then")).unwrap();
+        assert_eq!(node(&root).receipt(), store.receipt());
+        for (state, undoable) in [
+            (State::Done, Ok(())),
+            (State::PutBack, Err(NothingToUndo::PutBack("then".into()))),
+            (State::RollingBack, Ok(())),
+            (
+                State::RolledBack,
+                Err(NothingToUndo::RolledBack("then".into())),
+            ),
+        ] {
+            store.set_state(state).unwrap();
+            assert_eq!(node(&root).undoable().map(|_| ()), undoable);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_receipt_is_told_and_ignored() {
+        let root = tempfile::tempdir().unwrap();
+        let mut store = node(&root);
+        store.begin(started("then")).unwrap();
+        std::fs::write(store.path(), "{}").unwrap();
+        let store = node(&root);
+        assert!(store.receipt().is_none());
+        let said = store.unusable().unwrap();
+        assert!(said.contains("receipt.json: missing field"), "{said}");
+    }
+
+    #[test]
+    fn a_node_and_a_cluster_keep_theirs_apart() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = StateDirectory::of(Some(root.path()));
+        node(&root).begin(started("then")).unwrap();
+        let cluster = ReceiptStore::<ClusterSubject>::open(directory).unwrap();
+        assert!(cluster.receipt().is_none());
+    }
+}

@@ -1,0 +1,107 @@
+//! The receipt of the last `cluster apply`, with what a person is told of it.
+
+use crate::apply::ReceiptStore;
+use crate::commands::{Ui, files};
+use crate::host::clock;
+use crate::host::files::FileError;
+use crate::host::kube::Keep;
+use crate::host::state::StateDirectory;
+use crate::node::KubeletConfigMap;
+use crate::plan::Edit;
+use crate::receipt::{ClusterReceipt, ClusterSubject, FileState, Receipt, State};
+use crate::report::{Code, Problem};
+
+/// Where the receipt is kept, and what it says.
+pub(super) struct Receipts(ReceiptStore<ClusterSubject>);
+
+impl Receipts {
+    /// Reads the last receipt, and locks it if it is to be written.
+    ///
+    /// # Errors
+    /// When it could not be written, or another run is at work.
+    pub(super) fn open(keep: Keep, ui: &Ui) -> Result<Self, Problem> {
+        let Some(directory) = StateDirectory::of_clusters() else {
+            return Err(Problem::new(
+                Code::Io,
+                "cannot write a receipt: neither XDG_STATE_HOME nor HOME names a directory",
+            )
+            .hint("export HOME=~"));
+        };
+        let store = match keep {
+            Keep::Yes => ReceiptStore::lock(directory),
+            Keep::No => ReceiptStore::open(directory),
+        };
+        let store = store.map_err(|error| unwritable(&error))?;
+        store.inspect().map_err(|error| unwritable(&error))?;
+        if let Some(warning) = store.unusable() {
+            ui.warn(warning);
+        }
+        Ok(Self(store))
+    }
+
+    /// The receipt as it is kept.
+    pub(super) fn store(&self) -> &ReceiptStore<ClusterSubject> {
+        &self.0
+    }
+
+    /// Writes down what is about to be changed; durable when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written. Nothing is changed then.
+    pub(super) fn begin(&mut self, edit: &Edit, server: String, uid: &str) -> Result<(), Problem> {
+        let subject = ClusterSubject {
+            server,
+            uid: uid.to_owned(),
+        };
+        let receipt = Receipt::started([edit], subject, clock::timestamp().to_string());
+        self.0.begin(receipt).map_err(|error| unwritable(&error))
+    }
+
+    /// Writes down that the last change is about to be undone.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub(super) fn begin_rollback(&mut self) -> Result<(), Problem> {
+        self.0.begin_rollback().map_err(|error| unwritable(&error))
+    }
+
+    /// Writes down how it ended. Not in a dry run.
+    pub(super) fn end(&mut self, state: State, ui: &Ui) {
+        if self.0.is_locked()
+            && let Err(error) = self.0.set_state(state)
+        {
+            ui.warn(error.to_string());
+        }
+    }
+
+    /// Writes down that what this run began was not done; what an earlier one has left unclear stays so.
+    pub(super) fn abandon(&mut self, state: State, ui: &Ui) {
+        if self.0.has_begun() {
+            self.end(state, ui);
+        }
+    }
+
+    /// Nothing was to be changed: if a run was interrupted after its change was made, that change is done now.
+    pub(super) fn settle(&mut self, seen: &KubeletConfigMap, ui: &Ui) {
+        let text = seen.text.as_deref().unwrap_or_default().as_bytes();
+        let is_made = |receipt: &ClusterReceipt| {
+            receipt.state.is_open()
+                && receipt.subject.uid == seen.uid
+                && receipt.change().is_some_and(|(_, change)| {
+                    matches!(change.compare(Some(text)), FileState::After(_))
+                })
+        };
+        if self.0.receipt().is_some_and(is_made) {
+            self.end(State::Done, ui);
+        }
+    }
+}
+
+fn unwritable(error: &FileError) -> Problem {
+    let problem = files::problem_of(error);
+    if error.cause.is_permission() {
+        problem.advise("XDG_STATE_HOME may name another directory")
+    } else {
+        problem
+    }
+}
