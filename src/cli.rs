@@ -16,7 +16,7 @@ pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterVerb};
 pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, Restart, Rollback, Selection, Status, Wait};
 pub use program::parse;
-pub use values::{duration, lifetime, request_name};
+pub use values::{WrongValue, duration, lifetime, request_name};
 
 /// The headings of options in the help.
 pub(crate) const WHAT: &str = "What to edit";

@@ -2,21 +2,40 @@
 
 use std::time::Duration;
 
+use crate::text::names;
+
+/// What is wrong with a word of the command line, for clap to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongValue {
+    /// Neither a number with a unit nor several.
+    #[error("not a duration; write it as 90s, 2m or 1h30m")]
+    Duration,
+    /// The same where years and days are allowed.
+    #[error("not a lifetime; write it as 1y, 90d or 12h")]
+    Lifetime,
+    /// It begins with a minus sign.
+    #[error("a duration cannot be negative")]
+    Negative,
+    /// More than Go's `time.Duration` holds.
+    #[error("longer than 292 years")]
+    TooLong,
+    /// No object can have this name.
+    #[error("not a valid CSR name")]
+    CsrName,
+}
+
 /// Reads a duration as Go and humantime write them: `90s`, `1m30s`, `1.5h`, `2 minutes`.
 ///
 /// # Errors
-/// What is wrong with it, for clap to print.
-pub fn duration(text: &str) -> Result<Duration, String> {
+/// What is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, WrongValue> {
     if text.trim() == "0" {
         return Ok(Duration::ZERO);
     }
-    let parsed: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "not a duration; write it as 90s, 2m or 1h30m".to_owned())?;
-    let duration =
-        Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())?;
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| WrongValue::Duration)?;
+    let duration = Duration::try_from(parsed).map_err(|_| WrongValue::Negative)?;
     if duration > LONGEST {
-        return Err(TOO_LONG.to_owned());
+        return Err(WrongValue::TooLong);
     }
     Ok(duration)
 }
@@ -24,8 +43,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// Reads a lifetime: as [`duration`], and with years (of 365 days), weeks and days before: `1y`, `90d`, `1y12h`.
 ///
 /// # Errors
-/// What is wrong with it, for clap to print.
-pub fn lifetime(text: &str) -> Result<Duration, String> {
+/// What is wrong with it.
+pub fn lifetime(text: &str) -> Result<Duration, WrongValue> {
     let mut rest = text.trim();
     let mut sum = Duration::ZERO;
     while let Some(end) = rest.find(|c: char| !c.is_ascii_digit()) {
@@ -46,28 +65,26 @@ pub fn lifetime(text: &str) -> Result<Duration, String> {
         sum = term
             .and_then(|term| sum.checked_add(Duration::from_secs(term)))
             .filter(|sum| *sum <= LONGEST)
-            .ok_or(TOO_LONG)?;
+            .ok_or(WrongValue::TooLong)?;
         rest = letters.as_str();
     }
     if sum > Duration::ZERO && rest.is_empty() {
         return Ok(sum);
     }
-    let rest = duration(rest).map_err(|error| match error.as_str() {
-        "not a duration; write it as 90s, 2m or 1h30m" => {
-            "not a lifetime; write it as 1y, 90d or 12h".to_owned()
-        }
-        _ => error,
+    let rest = duration(rest).map_err(|error| match error {
+        WrongValue::Duration => WrongValue::Lifetime,
+        other => other,
     })?;
     sum.checked_add(rest)
         .filter(|sum| *sum <= LONGEST)
-        .ok_or_else(|| TOO_LONG.to_owned())
+        .ok_or(WrongValue::TooLong)
 }
 
 /// Reads a request's name, with or without its kind before it, as `kubectl get csr -o name` prints it.
 ///
 /// # Errors
 /// When no object can be called so.
-pub fn request_name(text: &str) -> Result<String, String> {
+pub fn request_name(text: &str) -> Result<String, WrongValue> {
     let kinds = [
         "csr/",
         "certificatesigningrequest/",
@@ -77,16 +94,14 @@ pub fn request_name(text: &str) -> Result<String, String> {
         .iter()
         .find_map(|kind| text.strip_prefix(kind))
         .unwrap_or(text);
-    // What may be a segment of a path (apimachinery, pkg/api/validation/path).
-    if matches!(name, "" | "." | "..") || name.contains(['/', '%']) {
-        return Err("not a request's name".to_owned());
+    if !names::is_csr_name(name) {
+        return Err(WrongValue::CsrName);
     }
     Ok(name.to_owned())
 }
 
 /// As Go's; more could not be added to a clock without an overflow.
 const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
-const TOO_LONG: &str = "longer than 292 years";
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::host::{files, run::run};
-use crate::kubelet::unit::{EnvironmentFile, Word, next_command_line};
+use crate::kubelet::unit::{EnvironmentFile, UnknownCommandLine, Word, next_command_line};
 use crate::node::{Incarnation, Unit};
 
 /// The kubelet's unit, as every kubeadm package names it.
@@ -61,19 +61,33 @@ pub fn show(unit: &str) -> Result<Unit, SystemdError> {
 /// An environment file is some lines, in bytes.
 const ENVIRONMENT_CAP: u64 = 1024 * 1024;
 
+/// Why the command line of a unit's next start cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum NextWordsError {
+    /// `EnvironmentFile=` names files by a pattern.
+    #[error("{0} is a pattern")]
+    Pattern(String),
+    /// An environment file is there and cannot be read.
+    #[error(transparent)]
+    File(#[from] files::FileError),
+    /// What systemctl prints cannot be understood.
+    #[error(transparent)]
+    Unknown(#[from] UnknownCommandLine),
+}
+
 /// The words, the program first, that systemd will start `unit` with: environment files are read anew at each start.
 ///
 /// # Errors
 /// What cannot be understood.
-pub fn next_words(unit: &Unit) -> Result<Vec<Word>, String> {
+pub fn next_words(unit: &Unit) -> Result<Vec<Word>, NextWordsError> {
     let files = unit.environment_files.iter().map(|(path, optional)| {
         if path.contains(['*', '?', '[']) {
-            return Err(format!("{path} is a pattern"));
+            return Err(NextWordsError::Pattern(path.clone()));
         }
         let content = match files::read(Path::new(path), ENVIRONMENT_CAP) {
             Ok(content) => Some(content),
             Err(error) if error.cause.is_not_found() => None,
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error.into()),
         };
         Ok(EnvironmentFile {
             path: path.clone(),
@@ -82,7 +96,11 @@ pub fn next_words(unit: &Unit) -> Result<Vec<Word>, String> {
         })
     });
     let files = files.collect::<Result<Vec<_>, _>>()?;
-    next_command_line(&unit.exec_start, &unit.environment, &files)
+    Ok(next_command_line(
+        &unit.exec_start,
+        &unit.environment,
+        &files,
+    )?)
 }
 
 /// Whether anything that makes the command line was written after `started`.

@@ -42,7 +42,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Broken> {
     let words = match next_command_line(&exec_start, &environment, std::slice::from_ref(&file)) {
         Ok(words) => words,
         Err(why) => {
-            law!(is_one_line(&why), "{why:?}");
+            law!(is_one_line(&why.to_string()), "{why:?}");
             return Ok(());
         }
     };

@@ -1,7 +1,7 @@
 //! A command as `systemctl show` prints it, and its words once the variables are put in.
 
 use super::variables::Variables;
-use super::{Source, Word};
+use super::{Source, UnknownCommandLine, Word};
 
 /// A command of `ExecStart=` before its variables are put in.
 pub(super) struct Command<'a> {
@@ -17,12 +17,11 @@ enum Substitution {
 
 impl<'a> Command<'a> {
     /// Reads what print_property in src/systemctl/systemctl-show.c writes, one command a line.
-    pub(super) fn parse(exec_start: &'a str) -> Result<Self, String> {
+    pub(super) fn parse(exec_start: &'a str) -> Result<Self, UnknownCommandLine> {
         if exec_start.trim().is_empty() {
-            return Err("the unit has no ExecStart=".to_owned());
+            return Err(UnknownCommandLine::NoExecStart);
         }
-        // not quoted here or below: --manifest-url-header may hold a credential
-        let unclear = || "ExecStart= is not as systemctl prints it".to_owned();
+        let unclear = || UnknownCommandLine::ExecStartUnclear;
         let line = exec_start.trim().lines().next_back().unwrap_or_default();
         let block = match line.rsplit_once(" } { path=") {
             Some((_, last)) => last,
@@ -40,10 +39,7 @@ impl<'a> Command<'a> {
         };
         let words: Vec<_> = argv.split(' ').collect();
         if words.contains(&"") {
-            return Err(
-                "ExecStart= has an argument that is empty or has spaces, which systemctl does not show apart"
-                    .to_owned(),
-            );
+            return Err(UnknownCommandLine::ArgumentsUnclear);
         }
         Ok(Self {
             words,
@@ -52,7 +48,7 @@ impl<'a> Command<'a> {
     }
 
     /// What the process gets.
-    pub(super) fn words(&self, variables: &Variables) -> Result<Vec<Word>, String> {
+    pub(super) fn words(&self, variables: &Variables) -> Result<Vec<Word>, UnknownCommandLine> {
         let mut words = Vec::new();
         for &word in &self.words {
             match (&self.substitution, word.strip_prefix('$')) {
@@ -79,10 +75,10 @@ impl<'a> Command<'a> {
 
 impl Substitution {
     /// The flags of `ExecStartEx` (exec_command_flags_to_strv in src/shared/exec-util.c).
-    fn parse(flags: &str) -> Result<Self, String> {
+    fn parse(flags: &str) -> Result<Self, UnknownCommandLine> {
         let mut flags = flags.split(' ');
         if flags.clone().any(|flag| flag == "via-shell") {
-            return Err("ExecStart= goes through a shell".to_owned());
+            return Err(UnknownCommandLine::Shell);
         }
         Ok(if flags.any(|flag| flag == "no-env-expand") {
             Self::Off
@@ -93,7 +89,7 @@ impl Substitution {
 }
 
 /// `word` with each `${A}` and `$$` in it replaced.
-fn substituted(word: &str, variables: &Variables) -> Result<Word, String> {
+fn substituted(word: &str, variables: &Variables) -> Result<Word, UnknownCommandLine> {
     let mut text = String::new();
     let mut source = Source::Unit;
     let mut rest = word;
@@ -166,7 +162,7 @@ mod tests {
         )
     }
 
-    fn words(exec_start: &str, environment: &str) -> Result<Vec<String>, String> {
+    fn words(exec_start: &str, environment: &str) -> Result<Vec<String>, UnknownCommandLine> {
         let variables = Variables::gather(environment, &[], Reading::Since254)?;
         let words = Command::parse(exec_start)?.words(&variables)?;
         Ok(words.into_iter().map(|word| word.text).collect())

@@ -7,6 +7,7 @@
 
 mod command;
 mod environment_file;
+mod error;
 mod variables;
 
 use std::fmt;
@@ -14,6 +15,8 @@ use std::fmt;
 use command::Command;
 use environment_file::Reading;
 use variables::Variables;
+
+pub use error::{UnknownCommandLine, Unloadable};
 
 /// An environment file of the unit and its content as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,22 +81,19 @@ impl fmt::Display for Source {
 /// quotes honoured, and leaves nothing when it is unset; `${A}` is put in unsplit; `$$` is a `$`; all else is literal.
 ///
 /// # Errors
-/// Why the command line cannot be told, for people: systemctl prints what cannot be understood or leaves out what
+/// Why the command line cannot be told: systemctl prints what cannot be understood or leaves out what
 /// matters, a required environment file is missing, or systemd's versions would not agree.
 pub fn next_command_line(
     exec_start: &str,
     environment: &str,
     files: &[EnvironmentFile],
-) -> Result<Vec<Word>, String> {
+) -> Result<Vec<Word>, UnknownCommandLine> {
     let command = Command::parse(exec_start)?;
     let read = |reading| command.words(&Variables::gather(environment, files, reading)?);
     let words = read(Reading::Since254)?;
     for older in [Reading::Before254, Reading::Before240] {
         if let Some(source) = first_difference(&words, &read(older)?) {
-            return Err(format!(
-                "what systemd makes of {source} depends on its version: a backslash in quotes or at the end of a \
-                 comment line, or a control character"
-            ));
+            return Err(UnknownCommandLine::DependsOnVersion(source.clone()));
         }
     }
     Ok(words)
@@ -144,7 +144,7 @@ mod tests {
                 .skip(1)
                 .map(|word| format!("<{}>", word.text))
                 .collect(),
-            Err(why) => why,
+            Err(why) => why.to_string(),
         }
     }
 
@@ -285,6 +285,7 @@ mod tests {
             content: None,
         };
         let error = next_command_line(&printed("k"), "", &[missing]).unwrap_err();
+        let error = error.to_string();
         assert!(
             error.contains("will not start") && error.contains("/none"),
             "{error}"
@@ -297,7 +298,7 @@ mod tests {
         };
         let words = |optional| next_command_line(&printed("k ${A}"), "A=0", &[binary(optional)]);
         assert_eq!(words(true).unwrap().last().unwrap().text, "0");
-        assert!(words(false).unwrap_err().contains("line 2"));
+        assert!(words(false).unwrap_err().to_string().contains("line 2"));
         assert!(run("$A", "", "A=b\0").contains("NUL"));
 
         // as systemctl of RHEL 8 prints it

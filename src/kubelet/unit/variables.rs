@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::environment_file::{Assignment, Reading, assignments};
-use super::{EnvironmentFile, Source};
+use super::{EnvironmentFile, Source, UnknownCommandLine, Unloadable};
 
 /// The variables that a command line may name.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Variables {
         environment: &str,
         files: &[EnvironmentFile],
         reading: Reading,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, UnknownCommandLine> {
         let mut variables = Self::default();
         variables.take_printed(environment)?;
         for file in files {
@@ -63,32 +63,30 @@ impl Variables {
     }
 
     /// The value of `name` and who set it; none where it is unset, and an error where that cannot be known.
-    pub(super) fn get(&self, name: &str) -> Result<Option<&(String, Source)>, String> {
+    pub(super) fn get(&self, name: &str) -> Result<Option<&(String, Source)>, UnknownCommandLine> {
         match self.values.get(name) {
             Some(found) => Ok(Some(found)),
             None if !is_name(name) => Ok(None),
-            None if SET_BY_SYSTEMD.contains(&name) => Err(format!(
-                "the command line uses ${name}, which systemd sets when it starts the unit"
-            )),
-            None if self.withheld => Err(format!(
-                "the command line uses ${name}, which may be among the variables with a space in their value that \
-                 systemctl of this version does not print"
-            )),
+            None if SET_BY_SYSTEMD.contains(&name) => {
+                Err(UnknownCommandLine::SetBySystemd(name.to_owned()))
+            }
+            None if self.withheld => Err(UnknownCommandLine::Withheld(name.to_owned())),
             None => Ok(None),
         }
     }
 
     /// `A=b "C=d e"`: a word that needs it is in double quotes with backslashes (shell_maybe_quote in
     /// src/basic/escape.c). That of 239 prints every word bare, that of 219 (CentOS 7) with `\x20` for a space.
-    fn take_printed(&mut self, environment: &str) -> Result<(), String> {
+    fn take_printed(&mut self, environment: &str) -> Result<(), UnknownCommandLine> {
         let mut rest = environment.trim_matches([' ', '\n']);
         while !rest.is_empty() {
             let (word, behind) = match rest.strip_prefix('"') {
                 Some(quoted) => unquoted(quoted),
                 None => Some(bare(rest)),
             }
-            .ok_or("Environment= is cut off")?;
-            let word = String::from_utf8(word).map_err(|_| "Environment= is not UTF-8")?;
+            .ok_or(UnknownCommandLine::EnvironmentCutOff)?;
+            let word =
+                String::from_utf8(word).map_err(|_| UnknownCommandLine::EnvironmentNotUtf8)?;
             match word.split_once('=') {
                 Some((name, value)) => {
                     let variable = name.to_owned();
@@ -97,7 +95,7 @@ impl Variables {
                         .insert(name.to_owned(), (value.to_owned(), source));
                 }
                 None if word == "[unprintable]" => self.withheld = true,
-                None => return Err("a word of Environment= assigns nothing".to_owned()),
+                None => return Err(UnknownCommandLine::AssignsNothing),
             }
             rest = behind.trim_start_matches(' ');
         }
@@ -106,19 +104,23 @@ impl Variables {
 
     /// exec_context_load_environment in src/core/execute.c: what cannot be loaded is as good as missing, and what is no
     /// valid assignment is dropped.
-    fn take_file(&mut self, file: &EnvironmentFile, reading: Reading) -> Result<(), String> {
+    fn take_file(
+        &mut self,
+        file: &EnvironmentFile,
+        reading: Reading,
+    ) -> Result<(), UnknownCommandLine> {
         let path = &file.path;
         let Some(content) = &file.content else {
-            return unloadable(file, "it is missing or cannot be read");
+            return unloadable(file, Unloadable::Unreadable);
         };
         if content.contains(&0) {
             // 239 reads up to it, newer ones do not load the file
-            return Err(format!("the environment file {path} holds a NUL byte"));
+            return Err(UnknownCommandLine::NulByte(path.clone()));
         }
         let mut values = BTreeMap::new();
         for Assignment { line, name, value } in assignments(content, reading) {
             let (Ok(name), Ok(value)) = (String::from_utf8(name), String::from_utf8(value)) else {
-                return unloadable(file, &format!("line {line} is not UTF-8"));
+                return unloadable(file, Unloadable::NotUtf8(line));
             };
             let source = Source::File {
                 path: path.clone(),
@@ -133,14 +135,14 @@ impl Variables {
     }
 }
 
-fn unloadable(file: &EnvironmentFile, why: &str) -> Result<(), String> {
+fn unloadable(file: &EnvironmentFile, why: Unloadable) -> Result<(), UnknownCommandLine> {
     if file.optional {
         return Ok(());
     }
-    Err(format!(
-        "systemd will not start the unit: it cannot load the environment file {}: {why}",
-        file.path
-    ))
+    Err(UnknownCommandLine::Unloadable {
+        path: file.path.clone(),
+        why,
+    })
 }
 
 fn is_name(name: &str) -> bool {
@@ -222,7 +224,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn printed(environment: &str) -> Result<Vec<(String, String)>, String> {
+    fn printed(environment: &str) -> Result<Vec<(String, String)>, UnknownCommandLine> {
         let variables = Variables::gather(environment, &[], Reading::Since254)?;
         let pair = |(name, (value, _)): (String, (String, _))| (name, value);
         Ok(variables.values.into_iter().map(pair).collect())
