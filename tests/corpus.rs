@@ -76,6 +76,7 @@ fn enabling_does_what_each_case_says() {
                 Change::Replaced { .. } => "replace",
                 Change::Inserted { .. } => "insert",
                 Change::Appended { .. } => "append",
+                Change::Removed { .. } => "remove",
             },
             Err(_) => "refuse",
         };
@@ -116,6 +117,7 @@ fn the_difference_has_the_shape_of_the_change() {
             Change::Inserted { line } => {
                 assert_eq!((old.len(), new.len(), line), (0, 1, at), "{file}")
             }
+            Change::Removed { .. } => panic!("{file}: enabling removes nothing"),
             Change::Appended { line } => {
                 assert!(edited.after.starts_with(&bytes), "{file}");
                 assert!(

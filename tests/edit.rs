@@ -119,6 +119,9 @@ fn a_line_comes_after_the_kind() {
          format!("--- # c\n  {}  serverTLSBootstrap: true\n", HEAD.replace("\nk", "\n  k"))),
         (format!("{}a: b\r\n", HEAD.replace('\n', "\r\n")), format!("{}serverTLSBootstrap: true\r\na: b\r\n", HEAD.replace('\n', "\r\n"))),
         (format!("{HEAD}a: b\r\n"), format!("{HEAD}serverTLSBootstrap: true\na: b\r\n")),
+        ("kind: >-\n  KubeletConfiguration\n\n# v\napiVersion: kubelet.config.k8s.io/v1beta1\n".into(),
+         "kind: >-\n  KubeletConfiguration\n\nserverTLSBootstrap: true\n# v\napiVersion: kubelet.config.k8s.io/v1beta1\n".into()),
+        (HEAD.replace("kind: ", "kind: |-\n  "), format!("{}serverTLSBootstrap: true\n", HEAD.replace("kind: ", "kind: |-\n  "))),
         (HEAD.replace("kind", "&k kind"), format!("{}serverTLSBootstrap: true\n", HEAD.replace("kind", "&k kind"))),
     ] {
         let edited = enable(&before).unwrap();

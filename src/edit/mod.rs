@@ -5,9 +5,10 @@ pub mod patch;
 
 use crate::kubelet::config::{self, Found, Spelling};
 use crate::kubelet::goyaml::{self, FALSE_WORDS, NULL_WORDS, State, TRUE_WORDS};
-use crate::kubelet::meta::{self, API_VERSION_LINE, KEY, KIND_LINE};
+use crate::kubelet::meta::{self, API_VERSION, KEY, KIND};
 use crate::kubelet::{Bootstrap, Refusal, Shape, Warning, warnings};
-use crate::yaml::{self, Claim, Format, Planned, Position, Splice, Stream};
+pub use crate::yaml::Change;
+use crate::yaml::{self, Format, Kept, Operation, Position, Stream, Value};
 use kubeadm::{Place, Placed};
 use patch::PatchType;
 
@@ -61,28 +62,6 @@ impl FileKind {
             FileKind::Kubelet
         }
     }
-}
-
-/// What an edit changed. Lines are counted from 1, in the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing: the file already says so.
-    None,
-    /// The value in this line.
-    Replaced {
-        /// The line.
-        line: usize,
-    },
-    /// This line is new, or in braces has a new key.
-    Inserted {
-        /// The line.
-        line: usize,
-    },
-    /// A document is new, which starts in this line.
-    Appended {
-        /// The line.
-        line: usize,
-    },
 }
 
 /// The result of an edit.
@@ -182,19 +161,21 @@ fn edit_document(
     let found = config::look(stream, root, spelling)?;
     let format = format(stream, kind, document);
     let key = found.entry.map_or(KEY, |(key, _)| stream.text(key));
-    let claim = Claim {
-        document,
-        key,
-        word: wanted.word(),
-    };
     match step(stream, kind, root, &found, wanted)? {
-        Step::Set(splice) => Ok(Edited {
-            after: yaml::prove(stream, &splice, &format, claim)?,
-            change: change(stream, &splice),
-            ..unchanged(stream, warnings)
-        }),
+        Step::Set(place) => {
+            let truth = Value::Bool(wanted == Bootstrap::Enabled);
+            let path = [yaml::Step::Key(key)];
+            let operation = Operation::Set(truth, place);
+            let edited = yaml::edit(stream, &format, document, &path, &operation)?;
+            Ok(changed(edited, warnings))
+        }
         Step::Keep(values) => {
-            yaml::confirm(stream, &format, document, key, &values)?;
+            let kept = if values.is_empty() {
+                Kept::Missing
+            } else {
+                Kept::Words(&values)
+            };
+            yaml::confirm(stream, &format, document, &[key], kept)?;
             Ok(unchanged(stream, warnings))
         }
     }
@@ -202,18 +183,13 @@ fn edit_document(
 
 /// Adds a KubeletConfiguration at the end of kubeadm's file.
 fn append(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Edited, Refusal> {
-    let line = format!("{KEY}: {}", wanted.word());
-    let splice = yaml::append(stream, &[API_VERSION_LINE, KIND_LINE, &line])?;
-    let claim = Claim {
-        document: stream.documents.len() - usize::from(splice.planned == Planned::Filled),
-        key: KEY,
-        word: wanted.word(),
-    };
-    Ok(Edited {
-        after: yaml::prove(stream, &splice, &Format::Yaml, claim)?,
-        change: change(stream, &splice),
-        ..unchanged(stream, Vec::new())
-    })
+    let document = Value::Mapping(vec![
+        ("apiVersion", Value::Text(API_VERSION)),
+        ("kind", Value::Text(KIND)),
+        (KEY, Value::Bool(wanted == Bootstrap::Enabled)),
+    ]);
+    let edited = yaml::append_document(stream, &Format::Yaml, &document)?;
+    Ok(changed(edited, Vec::new()))
 }
 
 /// A file that had no content: what it reads now was written here, so nothing of before can be lost in it.
@@ -234,39 +210,49 @@ fn fresh(before: &[u8], after: Vec<u8>) -> Edited {
 }
 
 /// What is to be done with a document that is there.
-enum Step {
-    Set(Splice),
+enum Step<'s> {
+    /// The value is replaced, or added at this place.
+    Set(yaml::Place<'s>),
     /// The key has one of these values, or is not there if there are none; that is wanted.
     Keep(Vec<&'static str>),
 }
 
-fn step(
-    stream: &Stream<'_>,
+fn step<'s>(
+    stream: &'s Stream<'_>,
     kind: FileKind,
     root: usize,
     found: &Found,
     wanted: Bootstrap,
-) -> Result<Step, Refusal> {
-    let Some((key, value)) = found.entry else {
-        let anchor = match (wanted, kind) {
-            (Bootstrap::Disabled, _) => return Ok(Step::Keep(Vec::new())),
+) -> Result<Step<'s>, Refusal> {
+    let place = |(key, _): (usize, usize)| Step::Set(yaml::Place::After(stream.text(key)));
+    let Some((_, value)) = found.entry else {
+        return match (wanted, kind) {
+            (Bootstrap::Disabled, _) => Ok(Step::Keep(Vec::new())),
             (Bootstrap::Enabled, FileKind::DropIn) => {
                 let at = stream.position(root);
-                return Err(Refusal::at(at, Shape::DropInLacksKey));
+                Err(Refusal::at(at, Shape::DropInLacksKey))
             }
-            (Bootstrap::Enabled, FileKind::Patch(_)) => patch::anchor(stream, root)?,
-            (Bootstrap::Enabled, _) => found.kind,
+            (Bootstrap::Enabled, FileKind::Patch(_)) => patch::anchor(stream, root).map(place),
+            (Bootstrap::Enabled, _) => Ok(place(found.kind)),
         };
-        let splice = yaml::insert(stream, root, anchor, KEY, wanted.word())?;
-        return Ok(Step::Set(splice));
     };
     Ok(match (goyaml::boolean(stream, value), wanted) {
         (State::True, Bootstrap::Enabled) => Step::Keep(TRUE_WORDS.to_vec()),
         (State::False | State::Null, Bootstrap::Disabled) => {
             Step::Keep([FALSE_WORDS, NULL_WORDS].concat())
         }
-        _ => Step::Set(yaml::replace(stream, key, value, wanted.word())?),
+        _ => place(found.kind),
     })
+}
+
+fn changed(edited: yaml::Edited, warnings: Vec<Warning>) -> Edited {
+    Edited {
+        after: edited.after,
+        change: edited.change,
+        warnings,
+        flag: None,
+        without_effect: None,
+    }
 }
 
 fn unchanged(stream: &Stream<'_>, warnings: Vec<Warning>) -> Edited {
@@ -287,19 +273,5 @@ fn format(stream: &Stream<'_>, kind: FileKind, document: usize) -> Format {
         }
         _ if stream.source.trim_start().starts_with('{') => Format::Json,
         _ => Format::Yaml,
-    }
-}
-
-fn change(stream: &Stream<'_>, splice: &Splice) -> Change {
-    let line = Position::of(stream.source, splice.at.start).line;
-    let skipped = usize::from(splice.text.starts_with(['\r', '\n']));
-    match splice.planned {
-        Planned::Replaced { .. } => Change::Replaced { line },
-        Planned::Inserted { .. } => Change::Inserted {
-            line: line + skipped,
-        },
-        Planned::Appended | Planned::Filled => Change::Appended {
-            line: line + skipped,
-        },
     }
 }

@@ -176,7 +176,7 @@ impl Cause {
     /// What to do about it; a phrase without a full stop.
     pub fn advice(&self) -> String {
         match self {
-            Self::Yaml(error) => error.advice.clone(),
+            Self::Yaml(error) => error.advice(),
             Self::Shape(shape) => shape.advice(),
             Self::Ambiguity(ambiguity) => ambiguity.advice().to_owned(),
             Self::Foreign(foreign) => foreign.advice().to_owned(),

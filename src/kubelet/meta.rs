@@ -6,9 +6,7 @@ use crate::yaml::{Stream, Tag};
 pub(crate) const KEY: &str = "serverTLSBootstrap";
 /// The only version of the group that has a KubeletConfiguration, since Kubernetes 1.10.
 pub(crate) const API_VERSION: &str = "kubelet.config.k8s.io/v1beta1";
-pub(crate) const API_VERSION_LINE: &str = "apiVersion: kubelet.config.k8s.io/v1beta1";
 pub(crate) const KIND: &str = "KubeletConfiguration";
-pub(crate) const KIND_LINE: &str = "kind: KubeletConfiguration";
 
 /// The texts of a document's keys `apiVersion` and `kind`.
 #[derive(Debug, Default)]

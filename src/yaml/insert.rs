@@ -1,132 +1,206 @@
-//! A key added to a mapping: a line of its own in a block, a neighbour of the first key in braces.
+//! A key added to a mapping, an item added to a sequence: on lines of their own in a block, beside a neighbour in braces.
 
-use super::splice::{after_key, last_eol};
-use super::{Error, Kind, Planned, Splice, Stream, Style};
+use super::error::PlaceCause;
+use super::layout::{self, End, Line};
+use super::splice::{Planned, Splice, lines};
+use super::value::Value;
+use super::{Cause, Error, Stream};
 
-/// Adds a key to a mapping: after the line where the entry with `anchor_key` ends, or before the first key in braces.
-pub(crate) fn insert(
-    stream: &Stream<'_>,
-    mapping: usize,
-    anchor: (usize, usize),
-    name: &str,
-    word: &str,
-) -> Result<Splice, Error> {
-    match stream.event(mapping).kind {
-        Kind::FlowMapping => insert_in_flow(stream, mapping, name, word),
-        _ => insert_in_block(stream, mapping, anchor, name, word),
-    }
+/// Where among the entries of a block mapping a new one comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'p> {
+    /// After the entry of this key, or the first one if it is not there.
+    After(&'p str),
+    /// Before the first key that sorts after it, or else after the last one.
+    Sorted,
 }
 
-fn insert_in_block(
+/// Adds an entry to a mapping: where `place` says in a block, before the first key in braces.
+pub(super) fn entry<'v>(
     stream: &Stream<'_>,
+    root: usize,
     mapping: usize,
-    (key, value): (usize, usize),
-    name: &str,
-    word: &str,
-) -> Result<Splice, Error> {
-    let source = stream.source;
-    let refuse = |reason: &str| {
-        Err(Error::new(
-            Some(stream.position(key)),
-            reason,
-            format!("write {name}: {word} into it by hand"),
-        ))
-    };
-    if !matches!(
-        stream.event(value).kind,
-        Kind::Scalar(Style::Plain | Style::Quoted) | Kind::Alias
-    ) {
-        return refuse("the end of this entry cannot be seen, and a line should come after it");
+    (key, value): (&'v str, &Value<'v>),
+    place: Place<'_>,
+) -> Result<Splice<'v>, Error> {
+    if stream.is_flow(mapping) {
+        let flow = layout::flow_of(stream, mapping, root);
+        let text = value.entry(key, flow);
+        let (at, text) = in_flow(stream, mapping, 0, &text, flow.space());
+        return Ok(Splice {
+            at: at..at,
+            text,
+            planned: Planned::entry(mapping + 1, key, value, 0..=1),
+        });
     }
-    // the mapping's own span starts behind a tag or an anchor of its first key
-    let first = stream
-        .event(mapping)
-        .start
-        .min(stream.event(mapping + 1).outer) as usize;
-    let head = source.get(..first).unwrap_or_default();
-    let indent = head
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches('\u{feff}');
-    if indent.bytes().any(|byte| byte != b' ') {
-        return refuse("the indentation of this document cannot be seen");
-    }
-    let planned = Planned::Inserted {
-        before: stream.after(value),
+    let entries: Vec<_> = stream.entries(mapping).collect();
+    let before = match place {
+        Place::After(name) => {
+            let named = entries
+                .iter()
+                .position(|(key, _)| stream.text(*key) == name);
+            named.unwrap_or_default() + 1
+        }
+        Place::Sorted => entries
+            .iter()
+            .position(|(other, _)| stream.text(*other) > key)
+            .unwrap_or(entries.len()),
     };
-    let end = stream.event(value).end as usize;
-    let tail = source.get(end..).unwrap_or_default();
-    Ok(match tail.find('\n') {
-        Some(newline) => {
-            let at = end + newline + 1;
-            let eol = if source.get(..at).is_some_and(|line| line.ends_with("\r\n")) {
-                "\r\n"
-            } else {
-                "\n"
-            };
-            Splice {
-                at: at..at,
-                text: format!("{indent}{name}: {word}{eol}"),
-                planned,
-            }
+    let neighbour = before
+        .checked_sub(1)
+        .and_then(|before| entries.get(before))
+        .copied();
+    let refuse = |node: usize, cause: PlaceCause| refuse(stream, node, cause, key, value);
+    let head = layout::head_of_mapping(stream, mapping).map_err(|cause| refuse(mapping, cause))?;
+    let written = value.entry_lines(key, &" ".repeat(head.len()));
+    let count = lines(written.len());
+    let Some((other, other_value)) = neighbour else {
+        let first = stream.event(mapping + 1).outer as usize;
+        if !head.trim_matches(' ').is_empty() {
+            return Err(refuse(mapping, PlaceCause::Indentation));
         }
-        None => {
-            let at = source.len();
-            Splice {
-                at: at..at,
-                text: format!("{}{indent}{name}: {word}", last_eol(source)),
-                planned,
-            }
-        }
+        return Ok(Splice {
+            planned: Planned::entry(mapping + 1, key, value, count),
+            ..before_line(stream.source, first, &written)
+        });
+    };
+    let end =
+        layout::end_of(stream, other_value, Some(other)).map_err(|cause| refuse(other, cause))?;
+    Ok(Splice {
+        planned: Planned::entry(stream.after(other_value), key, value, count),
+        ..after_end(stream.source, end, &written)
     })
 }
 
-fn insert_in_flow(
+/// Adds an item to a sequence, before the one with this index or after the last one.
+pub(super) fn item<'v>(
     stream: &Stream<'_>,
-    mapping: usize,
-    name: &str,
-    word: &str,
-) -> Result<Splice, Error> {
-    let source = stream.source;
-    let first = mapping + 1;
-    let event = stream.event(first);
-    let at = event.outer as usize;
-    let quote = match source
-        .get(event.start as usize..)
-        .and_then(|key| key.chars().next())
-    {
-        Some(quote @ ('"' | '\'')) => quote.to_string(),
-        _ => String::new(),
-    };
-    let space = match after_key(stream, first) {
-        Some((colon, b':'))
-            if !quote.is_empty()
-                && source
-                    .get(colon + 1..)
-                    .is_some_and(|rest| !rest.starts_with([' ', '\r', '\n'])) =>
-        {
-            ""
+    root: usize,
+    sequence: usize,
+    index: usize,
+    value: &Value<'v>,
+) -> Result<Splice<'v>, Error> {
+    let items: Vec<usize> = stream.items(sequence).collect();
+    let index = index.min(items.len());
+    let at_event = items
+        .get(index)
+        .copied()
+        .unwrap_or(stream.event(sequence).link as usize);
+    if stream.is_flow(sequence) {
+        let flow = layout::flow_of(stream, sequence, root);
+        let (at, text) = in_flow(stream, sequence, index, &value.flow(flow), flow.space());
+        return Ok(Splice {
+            at: at..at,
+            text,
+            planned: Planned::value(at_event, 0, value, 0..=1),
+        });
+    }
+    let refuse = |node: usize, cause: PlaceCause| refuse(stream, node, cause, "-", value);
+    let neighbour = index.checked_sub(1).and_then(|before| items.get(before));
+    let shown = neighbour.or(items.first()).copied().unwrap_or(sequence);
+    let head = layout::head_of_item(stream, shown).map_err(|cause| refuse(shown, cause))?;
+    let written = value.item_lines(head);
+    let planned = Planned::value(at_event, 0, value, lines(written.len()));
+    let splice = match neighbour {
+        Some(neighbour) => {
+            let end = layout::end_of(stream, *neighbour, None)
+                .map_err(|cause| refuse(*neighbour, cause))?;
+            after_end(stream.source, end, &written)
         }
-        _ => " ",
+        None => before_line(stream.source, stream.event(shown).outer as usize, &written),
     };
-    let entry = format!("{quote}{name}{quote}:{space}{word},");
-    let head = source.get(..at).unwrap_or_default();
-    let line = head.rsplit('\n').next().unwrap_or_default();
-    // a key on a line of its own gets a neighbour on a line of its own
-    let text = if line.len() < head.len() && line.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
-        let eol = if head.trim_end_matches([' ', '\t']).ends_with("\r\n") {
-            "\r\n"
-        } else {
-            "\n"
-        };
-        format!("{entry}{eol}{line}")
+    Ok(Splice { planned, ..splice })
+}
+
+/// Lines after the line on which an entry ends.
+fn after_end(source: &str, end: End, written: &[String]) -> Splice<'static> {
+    let line = Line::around(
+        source,
+        match end {
+            End::Within(end) => end,
+            End::Line(start) => start - 1,
+        },
+    );
+    let eol = line.eol(source);
+    let at = line.next;
+    let text = if line.is_ended() {
+        written.iter().map(|line| format!("{line}{eol}")).collect()
     } else {
-        format!("{entry}{space}")
+        written.iter().map(|line| format!("{eol}{line}")).collect()
     };
-    Ok(Splice {
+    bytes(at, text)
+}
+
+/// Lines before the line with this byte.
+fn before_line(source: &str, offset: usize, written: &[String]) -> Splice<'static> {
+    let line = Line::around(source, offset);
+    let eol = line.eol(source);
+    let text = written.iter().map(|line| format!("{line}{eol}")).collect();
+    bytes(line.start, text)
+}
+
+fn bytes(at: usize, text: String) -> Splice<'static> {
+    Splice {
         at: at..at,
         text,
-        planned: Planned::Inserted { before: first },
-    })
+        planned: Planned::nothing(0, 0),
+    }
+}
+
+/// Where and as what an entry comes into braces or brackets, before the child with this index or after the last one.
+fn in_flow(
+    stream: &Stream<'_>,
+    collection: usize,
+    index: usize,
+    entry: &str,
+    space: &str,
+) -> (usize, String) {
+    let children: Vec<usize> = if stream.is_mapping(collection) {
+        stream
+            .entries(collection)
+            .map(|(key, _)| key)
+            .take(1)
+            .collect()
+    } else {
+        stream.items(collection).collect()
+    };
+    if let Some(next) = children.get(index) {
+        let at = stream.event(*next).outer as usize;
+        // a neighbour on a line of its own gets one on a line of its own
+        let text = match layout::own_line(stream, *next) {
+            Some((indent, eol)) => format!("{entry},{eol}{indent}"),
+            None => format!("{entry},{space}"),
+        };
+        return (at, text);
+    }
+    let Some(last) = children.last() else {
+        // nothing else is in the brackets
+        return (stream.event(collection).end as usize, entry.to_owned());
+    };
+    let end = match layout::end_of(stream, *last, None) {
+        Ok(End::Within(end) | End::Line(end)) => end,
+        Err(_) => stream.event(*last).end as usize,
+    };
+    let text = match layout::own_line(stream, *last) {
+        Some((indent, eol)) => format!(",{eol}{indent}{entry}"),
+        None => format!(",{space}{entry}"),
+    };
+    (end, text)
+}
+
+fn refuse(
+    stream: &Stream<'_>,
+    node: usize,
+    cause: PlaceCause,
+    key: &str,
+    value: &Value<'_>,
+) -> Error {
+    let line = match key {
+        "-" => format!("- {}", value.flow(super::value::Flow::YAML)),
+        key => value.entry(key, super::value::Flow::YAML),
+    };
+    Error {
+        position: Some(stream.position(node)),
+        cause: Cause::Place { cause, line },
+    }
 }

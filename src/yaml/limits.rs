@@ -1,6 +1,6 @@
 //! What is looked at at all: the caps, and the characters on which YAML parsers disagree.
 
-use super::Error;
+use super::{Cause, Error};
 
 /// The largest file that is read, in bytes. The API server's limit for a ConfigMap, in which kubeadm keeps such files,
 /// is the same (`MaxSecretSize` in Kubernetes' core validation); a real one has 1 to 50 kB.
@@ -25,45 +25,24 @@ pub const MAX_DOCUMENTS: usize = 1000;
 /// would take it minutes.
 pub const MAX_DIRECTIVES: usize = 32;
 
-/// What to do about a file that is not YAML at all places.
-pub(super) const CORRECT: &str = "correct the file there, then run the same command again";
-
-/// What to do about a file that is too much in some way.
-pub(super) const TOO_LARGE: &str =
-    "a kubelet or kubeadm configuration is far smaller: check the path";
-
 /// The bytes as text in which every parser sees the same characters and the same lines.
 pub(super) fn admit(bytes: &[u8]) -> Result<&str, Error> {
     if bytes.len() > MAX_BYTES {
-        let reason = format!(
-            "the file has {} bytes, and no more than {MAX_BYTES} are read",
-            bytes.len()
-        );
-        return Err(Error::new(None, reason, TOO_LARGE));
+        return Err(Error {
+            position: None,
+            cause: Cause::TooLarge(bytes.len()),
+        });
     }
     if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
-        return Err(Error::at(
-            "",
-            0,
-            "the file is UTF-16, not UTF-8",
-            "convert it: iconv -f UTF-16 -t UTF-8",
-        ));
+        return Err(Error::at("", 0, Cause::Utf16));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let valid = std::str::from_utf8(valid).unwrap_or_default();
-        Error::at(
-            valid,
-            valid.len(),
-            "the file is not UTF-8 here",
-            "convert it with iconv, or correct it",
-        )
+        Error::at(valid, valid.len(), Cause::NotUtf8)
     })?;
     match first_refused_character(text) {
-        Some((offset, character)) => {
-            let (reason, advice) = describe(character);
-            Err(Error::at(text, offset, reason, advice))
-        }
+        Some((offset, character)) => Err(Error::at(text, offset, Cause::Character(character))),
         None => Ok(text),
     }
 }
@@ -102,23 +81,6 @@ fn first_refused_character(text: &str) -> Option<(usize, char)> {
     None
 }
 
-/// What is wrong with a character, and what to do about it.
-fn describe(character: char) -> (String, &'static str) {
-    let code = format!("the character U+{:04X}", character as u32);
-    match character {
-        '%' => (format!("more than {MAX_DIRECTIVES} lines start with %"), "remove the directives: the kubelet needs none"),
-        '\r' => (
-            "a carriage return without a line feed, which not every parser takes for the end of a line".to_owned(),
-            "end lines with a line feed: tr '\\r' '\\n'",
-        ),
-        '\u{85}' | '\u{2028}' | '\u{2029}' => {
-            (format!("{code}, which the kubelet takes for the end of a line"), "remove it, or write it as an escape in double quotes")
-        }
-        '\u{feff}' => ("a byte order mark that is not at the start of the file".to_owned(), "remove it"),
-        _ => (format!("{code}, which YAML does not allow"), "remove it, or write it as an escape in double quotes"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +111,7 @@ mod tests {
     fn a_file_is_text_of_a_bounded_size() {
         assert!(admit(&vec![b' '; MAX_BYTES]).is_ok());
         assert!(admit(&vec![b' '; MAX_BYTES + 1]).is_err());
-        assert!(admit(b"\xFF\xFEa\0").unwrap_err().reason.contains("UTF-16"));
+        assert_eq!(admit(b"\xFF\xFEa\0").unwrap_err().cause, Cause::Utf16);
         assert_eq!(
             admit(b"a\n\xE4").unwrap_err().position,
             Some(Position { line: 2, column: 1 })

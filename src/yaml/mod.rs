@@ -1,29 +1,43 @@
-//! One top-level scalar set in one document of a YAML stream, every other byte kept, the result proved.
+//! One value set, inserted or removed at a path of one document of a YAML stream, every other byte kept, the result
+//! proved.
 //!
 //! In reading order: `limits` says what is looked at at all; `parser` turns bytes into `events` with byte spans, and is
-//! the only file that knows the parser; `stream` walks them; `splice` and `insert` plan a change of bytes;
-//! `reading` is the opinion of a second, independent parser, which `encode` makes comparable; `proof` lets a change
-//! out only when both parsers agree that it is the planned `difference`.
+//! the only file that knows the parser; `stream` walks them. `change` is the entrance: `path` finds the place, `value`
+//! is what is written there, `replace`, `insert`, `remove` and `append` plan a `splice` of bytes, for which `layout`
+//! tells them where nodes stand. `reading` is the opinion of a second, independent parser, which `encode` makes
+//! comparable; `proof` lets a change out only when both parsers agree that it is the planned `difference`.
 
+mod append;
+mod change;
 mod difference;
 mod encode;
+mod error;
 mod events;
 mod insert;
+mod layout;
 mod limits;
 mod parser;
+mod path;
 mod proof;
 mod reading;
+mod remove;
+mod replace;
 mod splice;
 mod stream;
+mod value;
 
+pub use change::Change;
+pub use error::{Cause, Error, PathCause, PlaceCause, Unproved, ValueCause};
 pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_DIRECTIVES, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT};
 
+pub(crate) use change::{Edited, Operation, append_document, edit};
 pub(crate) use events::{Document, Event, Kind, Style, Tag};
-pub(crate) use insert::insert;
-pub(crate) use proof::{Claim, confirm, prove};
+pub(crate) use insert::Place;
+pub(crate) use path::Step;
+pub(crate) use proof::{Kept, confirm};
 pub(crate) use reading::Format;
-pub(crate) use splice::{Planned, Splice, append, replace};
 pub(crate) use stream::Stream;
+pub(crate) use value::Value;
 
 use std::fmt;
 
@@ -58,41 +72,6 @@ impl Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
-    }
-}
-
-/// Why a stream cannot be read, or a change in it not be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Error {
-    /// Where, if it is one place.
-    pub position: Option<Position>,
-    /// What is wrong there.
-    pub reason: String,
-    /// What to do about it.
-    pub advice: String,
-}
-
-impl Error {
-    pub(crate) fn new(
-        position: Option<Position>,
-        reason: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Error {
-        Error {
-            position,
-            reason: reason.into(),
-            advice: advice.into(),
-        }
-    }
-
-    pub(crate) fn at(
-        source: &str,
-        offset: usize,
-        reason: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Error {
-        Error::new(Some(Position::of(source, offset)), reason, advice)
     }
 }
 

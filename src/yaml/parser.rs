@@ -12,8 +12,8 @@ use granit_parser::{
 };
 
 use super::events::{Document, Event, Events, Kind, Style, Tag};
-use super::limits::{CORRECT, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT, TOO_LARGE};
-use super::{Error, Position};
+use super::limits::{MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT};
+use super::{Cause, Error, Position};
 
 /// A node that can be referred to, and what an alias of it amounts to.
 struct Anchored {
@@ -76,15 +76,10 @@ impl Reader<'_> {
         match event {
             Parsed::DocumentStart(explicit, version) => {
                 if version.is_some_and(|version| (version.major, version.minor) != (1, 1)) {
-                    let reason = "the %YAML directive asks for a version other than 1.1";
-                    return Err(self.error(span, reason, "remove it: the kubelet refuses it"));
+                    return Err(self.error(span, Cause::YamlVersion));
                 }
                 if self.read.documents.len() == MAX_DOCUMENTS {
-                    return Err(self.error(
-                        span,
-                        format!("more than {MAX_DOCUMENTS} documents"),
-                        TOO_LARGE,
-                    ));
+                    return Err(self.error(span, Cause::Documents));
                 }
                 let (start, _) = range(span);
                 self.read.documents.push(Document {
@@ -155,10 +150,7 @@ impl Reader<'_> {
             Some([sign @ (b'?' | b':'), ..]) => char::from(*sign),
             _ => return Ok(()),
         };
-        let reason = format!(
-            "a word that starts with {sign} in braces or brackets, which the kubelet reads otherwise"
-        );
-        Err(self.error(span, reason, "put it in quotes"))
+        Err(self.error(span, Cause::Sign(sign)))
     }
 
     fn alias(&mut self, id: usize, span: &Span) -> Result<(), Error> {
@@ -169,22 +161,14 @@ impl Reader<'_> {
             height,
         }) = self.anchors.get(&id)
         else {
-            return Err(self.error(
-                span,
-                "an alias of an anchor that is not in this document",
-                CORRECT,
-            ));
+            return Err(self.error(span, Cause::UnknownAnchor));
         };
         if !closed {
-            return Err(self.error(span, "an alias inside the very node it refers to", CORRECT));
+            return Err(self.error(span, Cause::Recursive));
         }
         let (target, weight, height) = (*target, *weight, *height);
         if self.open.len() + height > MAX_DEPTH {
-            return Err(self.error(
-                span,
-                format!("nested more than {MAX_DEPTH} deep"),
-                TOO_LARGE,
-            ));
+            return Err(self.error(span, Cause::Depth));
         }
         let event = self.node(Kind::Alias, 0, None, span, weight)?;
         if let Some(alias) = self.read.events.get_mut(event as usize) {
@@ -202,11 +186,7 @@ impl Reader<'_> {
         span: &Span,
     ) -> Result<(), Error> {
         if self.open.len() == MAX_DEPTH {
-            return Err(self.error(
-                span,
-                format!("nested more than {MAX_DEPTH} deep"),
-                TOO_LARGE,
-            ));
+            return Err(self.error(span, Cause::Depth));
         }
         let weight = self.weight;
         let event = self.node(kind, anchor, tag, span, 0)?;
@@ -269,14 +249,10 @@ impl Reader<'_> {
     ) -> Result<u32, Error> {
         self.weight = self.weight.saturating_add(1 + weight);
         if self.weight > MAX_WEIGHT {
-            return Err(self.error(
-                span,
-                "the aliases make the document too large",
-                "write out what they stand for",
-            ));
+            return Err(self.error(span, Cause::AliasWeight));
         }
         if self.read.events.len() >= MAX_NODES {
-            return Err(self.error(span, format!("more than {MAX_NODES} values"), TOO_LARGE));
+            return Err(self.error(span, Cause::Nodes));
         }
         let event = small(self.read.events.len());
         self.push(kind, class(tag), anchor != 0, span);
@@ -330,8 +306,8 @@ impl Reader<'_> {
         }
     }
 
-    fn error(&self, span: &Span, reason: impl Into<String>, advice: &str) -> Error {
-        Error::at(self.source, range(span).0, reason, advice)
+    fn error(&self, span: &Span, cause: Cause) -> Error {
+        Error::at(self.source, range(span).0, cause)
     }
 }
 
@@ -370,5 +346,8 @@ fn syntax_error(error: &ScanError) -> Error {
         .into_iter()
         .chain(letters)
         .collect();
-    Error::new(Some(position), reason, CORRECT)
+    Error {
+        position: Some(position),
+        cause: Cause::Syntax(reason),
+    }
 }

@@ -1,4 +1,4 @@
-//! The second opinion: what an independent parser reads, with one top-level key set aside.
+//! The second opinion: what an independent parser reads, with the value at one path set aside.
 //!
 //! YAML is read by `yaml_serde`, which is libyaml, of which goyaml is a port; JSON by `serde_json`.
 
@@ -7,9 +7,8 @@ use std::ops::Range;
 
 use serde::de::Deserializer;
 
-use super::encode::{Aside, Encode, Scalars};
-use super::limits::CORRECT;
-use super::{Error, Position};
+use super::encode::{Aside, At, Encode, Encoder, Reading};
+use super::{Cause, Error, Position};
 
 /// What a file is read as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,22 +23,35 @@ pub(crate) enum Format {
 
 /// What is read of a document; the one that is JSON comes a second time, at the end.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Content {
-    /// The texts of the values of the key set aside, in order.
-    pub(crate) values: Vec<String>,
+pub(super) struct Content {
+    /// What is set aside, in order.
+    pub(super) values: Vec<Encoder>,
     /// Everything else.
-    pub(crate) rest: Vec<u8>,
+    pub(super) rest: Encoder,
 }
 
-/// Reads a stream, setting aside what `key` has at the top of each document.
-pub(crate) fn read(source: &str, format: &Format, key: &str) -> Result<Vec<Content>, Error> {
+/// Which value of which document is set aside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SetAside<'p> {
+    pub(super) document: usize,
+    /// Empty: nothing is.
+    pub(super) path: &'p [At<'p>],
+    pub(super) reading: Reading,
+}
+
+/// Reads a stream, setting aside one value.
+pub(super) fn read(
+    source: &str,
+    format: &Format,
+    aside: SetAside<'_>,
+) -> Result<Vec<Content>, Error> {
     match format {
-        Format::Yaml => read_yaml(source, key),
-        Format::Json => read_json(source, key).map(|content| vec![content]),
+        Format::Yaml => read_yaml(source, aside),
+        Format::Json => read_json(source, aside).map(|content| vec![content]),
         Format::YamlWithJson(range) => {
-            let mut contents = read_yaml(source, key)?;
+            let mut contents = read_yaml(source, aside)?;
             let piece = source.get(range.clone()).unwrap_or_default();
-            let content = read_json(piece, key).map_err(|error| {
+            let content = read_json(piece, aside).map_err(|error| {
                 let line = Position::of(source, range.start).line - 1;
                 let position = error.position.map(|at| Position {
                     line: at.line + line,
@@ -53,39 +65,49 @@ pub(crate) fn read(source: &str, format: &Format, key: &str) -> Result<Vec<Conte
     }
 }
 
-fn read_yaml(source: &str, key: &str) -> Result<Vec<Content>, Error> {
+fn read_yaml(source: &str, aside: SetAside<'_>) -> Result<Vec<Content>, Error> {
     // libyaml counts a byte order mark as a column, goyaml does not (`yaml_parser_determine_encoding` in its readerc.go)
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
-    let documents = serde_yaml::Deserializer::from_str(source);
-    let contents = documents.map(|document| content(document, key, Scalars::Text));
+    let documents = serde_yaml::Deserializer::from_str(source).enumerate();
+    let contents = documents.map(|(number, document)| {
+        let path = if number == aside.document {
+            aside.path
+        } else {
+            &[]
+        };
+        content(document, path, aside.reading)
+    });
     contents
         .collect::<Result<_, serde_yaml::Error>>()
         .map_err(|error| {
             let position = error.location().map(|at| (at.line(), at.column()));
-            refusal(position, &error, "YAML 1.1", CORRECT)
+            refusal(position, &error, Cause::NotYaml)
         })
 }
 
-fn read_json(source: &str, key: &str) -> Result<Content, Error> {
+fn read_json(source: &str, aside: SetAside<'_>) -> Result<Content, Error> {
+    let reading = match aside.reading {
+        Reading::Text => Reading::Json,
+        other => other,
+    };
     let mut json = serde_json::Deserializer::from_str(source);
     let content =
-        content(&mut json, key, Scalars::Boolean).and_then(|content| json.end().map(|()| content));
+        content(&mut json, aside.path, reading).and_then(|content| json.end().map(|()| content));
     content.map_err(|error| {
         let position = Some((error.line(), error.column()));
-        let advice = "the kubelet and kubeadm read what starts with { as JSON: make it JSON, or put a comment above it";
-        refusal(position, &error, "JSON", advice)
+        refusal(position, &error, Cause::NotJson)
     })
 }
 
 fn content<'de, D: Deserializer<'de>>(
     document: D,
-    key: &str,
-    scalars: Scalars,
+    path: &[At<'_>],
+    reading: Reading,
 ) -> Result<Content, D::Error> {
     let mut content = Content::default();
     let aside = Some(Aside {
-        key,
-        scalars,
+        path,
+        reading,
         values: &mut content.values,
     });
     document.deserialize_any(Encode {
@@ -98,15 +120,14 @@ fn content<'de, D: Deserializer<'de>>(
 fn refusal(
     position: Option<(usize, usize)>,
     error: &dyn fmt::Display,
-    language: &str,
-    advice: &str,
+    cause: fn(String) -> Cause,
 ) -> Error {
     let position = position.map(|(line, column)| Position {
         line: line.max(1),
         column: column.max(1),
     });
     let text = error.to_string();
-    let cause = match text.split_once(" at line ") {
+    let reason = match text.split_once(" at line ") {
         // serde's own words quote the value, which may be a token
         _ if text.contains("invalid value: ") || text.contains("invalid type: ") => {
             "a value that its tag does not fit"
@@ -114,15 +135,33 @@ fn refusal(
         Some((cause, _)) => cause,
         None => &text,
     };
-    Error::new(position, format!("not {language}: {cause}"), advice)
+    Error {
+        position,
+        cause: cause(reason.to_owned()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const K: SetAside<'static> = SetAside {
+        document: 0,
+        path: &[At::Key("k")],
+        reading: Reading::Text,
+    };
+
+    fn texts(texts: &[&str]) -> Vec<Encoder> {
+        let encode = |text: &&str| {
+            let mut encoder = Encoder::default();
+            encoder.text(text);
+            encoder
+        };
+        texts.iter().map(encode).collect()
+    }
+
     fn yaml(source: &str) -> Content {
-        read(source, &Format::Yaml, "k").unwrap().remove(0)
+        read(source, &Format::Yaml, K).unwrap().remove(0)
     }
 
     #[test]
@@ -162,9 +201,9 @@ mod tests {
             "a: !!int secret",
             "- !!null secret",
         ] {
-            let error = read(source, &Format::Yaml, "k").unwrap_err();
+            let error = read(source, &Format::Yaml, K).unwrap_err();
             assert_eq!(
-                error.reason,
+                error.to_string(),
                 "not YAML 1.1: a value that its tag does not fit"
             );
         }
@@ -173,29 +212,33 @@ mod tests {
     #[test]
     fn one_key_is_set_aside_at_the_top_only() {
         let content = yaml("k: yes\n!!str k: !!bool no\na: {k: 1}\n");
-        assert_eq!(content.values, ["yes", "no"]);
+        assert_eq!(content.values, texts(&["yes", "no"]));
         assert_eq!(content.rest, yaml("a: {k: 1}").rest);
         let json = r#"{"a": {"k": "\ud83d\ude00"}, "k": true}"#;
-        assert_eq!(read(json, &Format::Json, "k").unwrap()[0].values, ["true"]);
-        let text = read(r#"{"k": "true"}"#, &Format::Json, "k").unwrap();
-        assert_ne!(text[0].values, ["true"]);
+        assert_eq!(
+            read(json, &Format::Json, K).unwrap()[0].values,
+            texts(&["true"])
+        );
+        let text = read(r#"{"k": "true"}"#, &Format::Json, K).unwrap();
+        assert_ne!(text[0].values, texts(&["true"]));
     }
 
     #[test]
     fn json_is_one_value_and_says_where_it_is_not() {
-        let error = read("{} {}", &Format::Json, "k").unwrap_err();
+        let error = read("{} {}", &Format::Json, K).unwrap_err();
         assert_eq!(error.position, Some(Position { line: 1, column: 4 }));
         let format = Format::YamlWithJson(6..17);
         assert_eq!(
-            read("a: b\n\n{\"k\":true}", &format, "k").ok(),
+            read("a: b\n\n{\"k\":true}", &format, K).ok(),
             None,
             "two documents need ---"
         );
+        let second = SetAside { document: 1, ..K };
         let stream = "a: b\n---\n{\"k\": true}\n---\nc: d\n";
-        let contents = read(stream, &Format::YamlWithJson(9..21), "k").unwrap();
+        let contents = read(stream, &Format::YamlWithJson(9..21), second).unwrap();
         assert_eq!(contents.len(), 4);
-        assert_eq!(contents[3].values, ["true"]);
-        let error = read("a: b\n---\n{k: true}", &Format::YamlWithJson(9..18), "k").unwrap_err();
+        assert_eq!(contents[3].values, texts(&["true"]));
+        let error = read("a: b\n---\n{k: true}", &Format::YamlWithJson(9..18), second).unwrap_err();
         assert_eq!(error.position, Some(Position { line: 3, column: 2 }));
     }
 }

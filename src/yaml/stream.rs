@@ -140,6 +140,16 @@ impl<'s> Stream<'s> {
         )
     }
 
+    /// A mapping in braces or a sequence in brackets.
+    pub(crate) fn is_flow(&self, index: usize) -> bool {
+        let event = self.event(index);
+        match event.kind {
+            Kind::FlowMapping => true,
+            Kind::Sequence => self.source.as_bytes().get(event.start as usize) == Some(&b'['),
+            _ => false,
+        }
+    }
+
     pub(crate) fn is_scalar(&self, index: usize) -> bool {
         matches!(self.event(index).kind, Kind::Scalar(_))
     }
@@ -226,7 +236,7 @@ mod tests {
         let refused = |source: String| {
             Stream::parse(source.as_bytes())
                 .err()
-                .map(|error| error.reason)
+                .map(|error| error.to_string())
         };
         assert!(
             refused(format!(

@@ -94,6 +94,7 @@ fn check_bytes(before: &[u8], edited: &Edited) -> Result<(), Broken> {
     let (start, removed, inserted) = spliced(before, after);
     match edited.change {
         Change::None => law!(before == after),
+        Change::Removed { .. } => law!(false, "this edit removes nothing"),
         Change::Replaced { line } => {
             law!(
                 (old, new, line) == (1, 1, head + 1),
