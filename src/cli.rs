@@ -1,5 +1,6 @@
 //! The command line. The doc comments here are the manual.
 
+mod approve;
 mod cluster;
 mod metrics_server;
 mod node;
@@ -7,21 +8,22 @@ pub(crate) mod pages;
 pub(crate) mod program;
 mod values;
 
-use std::path::PathBuf;
-use std::time::Duration;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-
+pub use approve::Approve;
 pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterVerb};
 pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, Restart, Rollback, Selection, Status, Wait};
 pub use program::parse;
-pub use values::{WrongValue, duration, lifetime, request_name};
+pub use values::{
+    WrongValue, domain, duration, lifetime, name_or_ip, network, node_name, request_name,
+};
 
 /// The headings of options in the help.
 pub(crate) const WHAT: &str = "What to edit";
 pub(crate) const HOW_FAR: &str = "How far to go and to wait";
 pub(crate) const CONNECTION: &str = "Connection";
+pub(crate) const POLICY: &str = "Policy";
 const OUTPUT: &str = "Output";
 
 /// Give a kubeadm node's kubelet a CA-signed serving certificate
@@ -213,36 +215,6 @@ pub enum Color {
     Always,
     /// never
     Never,
-}
-
-/// Arguments of `approve`.
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["requests", "nodes", "all"]))]
-pub struct Approve {
-    /// Requests, by name
-    #[arg(value_name = "CSR", value_parser = request_name)]
-    pub requests: Vec<String>,
-    /// The pending requests of this node (repeatable)
-    #[arg(long = "node", value_name = "NODE")]
-    pub nodes: Vec<String>,
-    /// All pending kubelet-serving requests
-    #[arg(long, conflicts_with_all = ["requests", "nodes"])]
-    pub all: bool,
-    /// Show the decisions without approving anything
-    #[arg(long, help_heading = HOW_FAR)]
-    pub dry_run: bool,
-    /// Deny what breaks a rule; its kubelet creates a new CSR at once
-    #[arg(long)]
-    pub deny: bool,
-    /// Maximum certificate lifetime to approve, such as 1y, 90d or 12h
-    #[arg(long, value_parser = lifetime, default_value = "1y", value_name = "DURATION")]
-    pub max_duration: Duration,
-    /// Overall timeout, such as 90s, 2m or 1h30m
-    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION", help_heading = HOW_FAR)]
-    pub timeout: Duration,
-    /// Kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
-    pub kubeconfig: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.

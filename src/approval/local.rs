@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::names::{canonical, is_local, not_unicast};
-use super::rule::quoted;
 use crate::csr::{Request, requestor_of};
+use crate::text::quoted;
 
 /// What the machine knows of itself.
 #[derive(Debug, Clone, Default)]

@@ -2,61 +2,56 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::rule::{Broken, Rule, quoted};
+use super::rule::{Rule, Violation};
+use crate::text::names::{is_address_in_disguise, is_host_name};
+use crate::text::quoted;
 
 /// One spelling for all spellings of a DNS name: lower case, without the root's dot.
 pub(super) fn canonical(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// Whether `name` is a host's name (RFC 1123), and no address in disguise. `own` is the Node's name, which its kubelet
-/// cannot choose, and which may be a number.
-pub(super) fn check_dns(name: &str, own: &str) -> Result<(), Broken> {
+/// Whether `name` is a host's name, and not an address in disguise. `own` is the Node's name, which its kubelet cannot
+/// choose any more, and which may be a number.
+pub(super) fn check_dns(name: &str, own: &str) -> Result<(), Violation> {
     let invalid = |why: &str| {
         let message = format!("DNS {} {why}", quoted(name));
-        Err(Broken::new(Rule::NameIsValid, message))
+        Err(Violation::new(Rule::NameIsValid, message))
     };
     if name.contains('*') {
         return invalid("is a wildcard");
     }
-    let label = |label: &str| {
-        let inner = label
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        inner && (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
-    };
-    if name.len() > 253 || !name.split('.').all(label) {
+    if !is_host_name(name) {
         return invalid("is not a host's name");
     }
-    // `127.1`, `0x7f000001` and `2130706433` are addresses to many resolvers.
-    let last = canonical(name.rsplit('.').next().unwrap_or_default());
-    let digits = last.strip_prefix("0x").unwrap_or(&last);
-    let hexadecimal = last.starts_with("0x") && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    let number = hexadecimal || digits.bytes().all(|b| b.is_ascii_digit());
-    if number && (canonical(name) != own || name.parse::<IpAddr>().is_ok()) {
-        return invalid("is an address in a name's place");
+    let is_own = canonical(name) == own && name.parse::<IpAddr>().is_err();
+    if is_address_in_disguise(name) && !is_own {
+        return invalid("is an address in the place of a name");
     }
     Ok(())
 }
 
-/// Names that every machine has for itself (RFC 6761, 6.3, and the usual `/etc/hosts`).
+/// Names that every machine has for itself (RFC 6761, 6.3, and the usual `/etc/hosts`). Whole labels count:
+/// `worker-1.localdomain` is an honest name of one machine.
 pub(super) fn is_local(canonical: &str) -> bool {
-    let last = canonical.rsplit('.').next().unwrap_or_default();
     let hosts = [
+        "localhost",
         "localhost4",
         "localhost6",
         "ip6-localhost",
         "ip6-loopback",
         "broadcasthost",
     ];
-    last == "localhost"
-        || hosts.contains(&canonical)
-        || canonical.ends_with("localdomain")
-        || canonical.ends_with("localdomain4")
-        || canonical.ends_with("localdomain6")
+    let domains = ["localdomain", "localdomain4", "localdomain6"];
+    let host = match canonical.rsplit_once('.') {
+        Some((host, domain)) if domains.contains(&domain) => host,
+        Some((_, "localhost")) => return true,
+        _ => canonical,
+    };
+    hosts.contains(&host) || domains.contains(&host)
 }
 
-/// Why this is no address of one host alone.
+/// Why an address is not one host's alone; none where it is.
 pub(super) fn not_unicast(ip: IpAddr) -> Option<&'static str> {
     match ip {
         IpAddr::V4(ip) => not_unicast_v4(ip),
@@ -80,8 +75,13 @@ fn not_unicast_v6(ip: Ipv6Addr) -> Option<&'static str> {
     match ip.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Some("unspecified"),
         [0, 0, 0, 0, 0, 0, 0, 1] => Some("loopback"),
-        // Ways to write an IPv4 address that is another's (RFC 4291, 2.5.5.1; RFC 6052; RFC 8215).
-        [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 0 | 1, ..] => Some("an embedded IPv4 address"),
+        // Ways to write an IPv4 address, which may be another's (RFC 4291, 2.5.5; RFC 2765, 2.1; RFC 6052; RFC 8215;
+        // RFC 3056; RFC 4380).
+        [0, 0, 0, 0, 0, 0xffff, ..] => Some("IPv4 mapped into IPv6"),
+        [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => Some("IPv4 embedded in IPv6"),
+        [0x64, 0xff9b, 0 | 1, ..] => Some("IPv4 behind NAT64"),
+        [0x2002, ..] => Some("a 6to4 address, which holds an IPv4 address"),
+        [0x2001, 0, ..] => Some("a Teredo address, which holds an IPv4 address"),
         [0xfe80..=0xfebf, ..] => Some("link-local"),
         [0xff00..=0xffff, ..] => Some("multicast"),
         _ => None,
@@ -134,7 +134,7 @@ mod tests {
         ] {
             assert!(check_dns(bad, "7").is_err(), "{bad}");
         }
-        assert!(check_dns("10.0.0.7", "10.0.0.7").is_err());
+        assert!(check_dns("10.0.0.7", "10.0.0.7").is_err() && check_dns("7", "7").is_ok());
     }
 
     #[test]
@@ -154,6 +154,11 @@ mod tests {
             "::10.0.0.7",
             "64:ff9b::a00:7",
             "64:ff9b:1::1",
+            "::ffff:10.0.0.7",
+            "::ffff:0:10.0.0.7",
+            "2002:a00:7::1",
+            "2001::1",
+            "2001:0:4136:e378:8000:63bf:3fff:fdd2",
             "fe80::1",
             "febf::1",
             "ff02::1",
@@ -174,10 +179,19 @@ mod tests {
             "localhost",
             "a.localhost",
             "localhost.localdomain",
+            "localhost6.localdomain6",
+            "localdomain",
             "ip6-localhost",
         ] {
             assert!(is_local(name), "{name}");
         }
-        assert!(!is_local("localhosts") && !is_local("localhost.example"));
+        for name in [
+            "localhosts",
+            "localhost.example",
+            "worker-1.localdomain",
+            "mylocaldomain",
+        ] {
+            assert!(!is_local(name), "{name}");
+        }
     }
 }

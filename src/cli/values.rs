@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::approval::{parse_ip, parse_network};
 use crate::text::names;
 
 /// What is wrong with a word of the command line, for clap to print.
@@ -22,6 +25,18 @@ pub enum WrongValue {
     /// No object can have this name.
     #[error("not a valid CSR name")]
     CsrName,
+    /// No Node can have this name.
+    #[error("not a valid Node name")]
+    NodeName,
+    /// It is not an address and a length.
+    #[error("not a network; write it as 10.0.0.0/16")]
+    Network,
+    /// It is not labels with dots between.
+    #[error("not a DNS domain; write it as nodes.example.com")]
+    Domain,
+    /// It is neither of the two.
+    #[error("neither a DNS name nor an IP address")]
+    NameOrIp,
 }
 
 /// Reads a duration as Go and humantime write them: `90s`, `1m30s`, `1.5h`, `2 minutes`.
@@ -98,6 +113,56 @@ pub fn request_name(text: &str) -> Result<String, WrongValue> {
         return Err(WrongValue::CsrName);
     }
     Ok(name.to_owned())
+}
+
+/// Reads a Node's name, with or without its kind before it.
+///
+/// # Errors
+/// When no Node can be called so.
+pub fn node_name(text: &str) -> Result<String, WrongValue> {
+    let kinds = ["node/", "nodes/", "no/"];
+    let name = kinds
+        .iter()
+        .find_map(|kind| text.strip_prefix(kind))
+        .unwrap_or(text);
+    if !names::is_node_name(name) {
+        return Err(WrongValue::NodeName);
+    }
+    Ok(name.to_owned())
+}
+
+/// Reads a network such as `10.0.0.0/16` or `fd00::/64`.
+///
+/// # Errors
+/// When it is not one.
+pub fn network(text: &str) -> Result<IpNet, WrongValue> {
+    parse_network(text).ok_or(WrongValue::Network)
+}
+
+/// Reads a DNS domain, with or without a dot before it, in any case.
+///
+/// # Errors
+/// When it is not one.
+pub fn domain(text: &str) -> Result<String, WrongValue> {
+    let domain = text.strip_prefix('.').unwrap_or(text);
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    if names::is_host_name(domain) && parse_ip(domain).is_none() {
+        Ok(domain.to_ascii_lowercase())
+    } else {
+        Err(WrongValue::Domain)
+    }
+}
+
+/// Reads a DNS name or an IP address.
+///
+/// # Errors
+/// When it is neither.
+pub fn name_or_ip(text: &str) -> Result<String, WrongValue> {
+    if parse_ip(text).is_some() || names::is_host_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(WrongValue::NameOrIp)
+    }
 }
 
 /// As Go's; more could not be added to a clock without an overflow.
@@ -188,6 +253,18 @@ mod tests {
     }
 
     #[test]
+    fn networks_domains_and_names() {
+        assert_eq!(network("10.0.0.7/16").unwrap().to_string(), "10.0.0.0/16");
+        assert!(network("10.0.0.0").is_err() && network("fd00::/129").is_err());
+        assert_eq!(domain(".Nodes.Example.").unwrap(), "nodes.example");
+        assert!(domain("").is_err() && domain("*.a").is_err() && domain("10.0.0.1").is_err());
+        assert!(name_or_ip("fd00::7").is_ok() && name_or_ip("a.b").is_ok());
+        assert!(name_or_ip("a b").is_err() && name_or_ip("").is_err());
+        assert_eq!(node_name("node/worker-1").unwrap(), "worker-1");
+        assert!(node_name("a;b").is_err() && node_name("").is_err());
+    }
+
+    #[test]
     fn requests_are_named_as_kubectl_names_them() {
         for text in [
             "csr-1",
@@ -196,7 +273,17 @@ mod tests {
         ] {
             assert_eq!(request_name(text).as_deref(), Ok("csr-1"), "{text}");
         }
-        for text in ["", "csr/", "..", "a/b", "a%2fb", "node/csr-1"] {
+        for text in [
+            "",
+            "csr/",
+            "..",
+            "a/b",
+            "a%2fb",
+            "node/csr-1",
+            "--all",
+            "x;reboot",
+            "A",
+        ] {
             assert!(request_name(text).is_err(), "{text}");
         }
     }

@@ -103,10 +103,7 @@ fn perform(call: &Call, ui: &Ui) -> Result<Value, Problem> {
     })?;
     match &cli.verb {
         Verb::Apply(arguments) => Ok(value(&apply::run(arguments, ui), ui)),
-        Verb::Approve(arguments) => Ok(value(
-            &legacy(Kind::ApproveResult, |all| approve::run(arguments, ui, all)),
-            ui,
-        )),
+        Verb::Approve(arguments) => Ok(value(&approve::run(arguments, ui), ui)),
         Verb::Cluster(arguments) => Ok(value(
             &legacy(Kind::ClusterResult, |all| cluster::run(arguments, ui, all)),
             ui,

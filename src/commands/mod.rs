@@ -51,9 +51,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
             cluster::roll_back(arguments, &ui, all)
         }),
         Verb::Rollback(arguments) => ui.finish(&rollback::run(arguments, &ui)),
-        Verb::Approve(arguments) => old(Kind::ApproveResult, &|all| {
-            approve::run(arguments, &ui, all)
-        }),
+        Verb::Approve(arguments) => ui.finish(&approve::run(arguments, &ui)),
         Verb::Cluster(arguments) => old(Kind::ClusterResult, &|all| {
             cluster::run(arguments, &ui, all)
         }),

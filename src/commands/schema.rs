@@ -85,6 +85,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::commands::approve::ApproveResult;
     use crate::report::{DiffResult, Document, Envelope};
 
     /// The registry: which type is the result of which kind of document.
@@ -95,7 +96,7 @@ mod tests {
             Kind::StatusResult => of::<Document>(kind),
             Kind::CsrResult => of::<Document>(kind),
             Kind::RollbackResult => of::<Document>(kind),
-            Kind::ApproveResult => of::<Document>(kind),
+            Kind::ApproveResult => of::<ApproveResult>(kind),
             Kind::ClusterResult => of::<Document>(kind),
             Kind::MetricsServerResult => of::<Document>(kind),
         }

@@ -108,7 +108,7 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         while let Some(item) = items.next_element::<Wire>()? {
             if item.spec.username.as_deref() == Some(self.list.requestor) {
-                if let Some(request) = item.into_request() {
+                if let Some(request) = item.into_kubelet_serving() {
                     self.listing.add(request);
                 }
                 if self.listing.known.len() > MOST_OF_ONE_NODE {

@@ -1,6 +1,7 @@
 //! CertificateSigningRequest: its state, whose it is, what it asks for. Reads the API's own JSON.
 
 mod list;
+mod newest;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -10,9 +11,13 @@ use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed as _, Deserializer};
 
+use crate::text::names::is_node_name;
 use crate::x509::Names;
 
+pub use newest::{Newest, Standing};
+
 use list::ListSeed;
+use newest::Age;
 use wire::Wire;
 
 /// The signer of kubelet serving certificates
@@ -24,32 +29,49 @@ pub fn requestor_of(node: &str) -> String {
     format!("system:node:{node}")
 }
 
-/// A request for a kubelet serving certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A CertificateSigningRequest with all that a node asks of its own and an approver of others'. Texts are as their
+/// writers wrote them, unless they say otherwise; [`crate::text`] makes them safe to print.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
-    /// `metadata.name`.
+    /// `metadata.name`. A request that was read with [`Request::from_json`] has a name that is safe to print.
     pub name: String,
+    /// `metadata.uid`, which tells a request from an earlier one of the same name.
+    pub uid: String,
     /// `metadata.creationTimestamp`, to the second.
     pub created: Option<Timestamp>,
+    /// `metadata.resourceVersion`: etcd's revision of its last change.
+    pub resource_version: String,
+    /// `spec.signerName`.
+    pub signer: String,
     /// `spec.username`, which the API server fills in from the credential used.
     pub requestor: String,
+    /// `spec.groups`, which the API server fills in as well.
+    pub groups: Vec<String>,
+    /// `spec.usages`.
+    pub usages: Vec<String>,
+    /// `spec.expirationSeconds`; without it the signer takes its own default, which the API does not tell.
+    pub expiration_seconds: Option<i64>,
+    /// `spec.request`: its PKCS#10 request in PEM.
+    pub pem: Vec<u8>,
     /// How far it has come.
     pub state: State,
-    /// What the API says about its state.
+    /// Whether it has a certificate that no one approved, or a condition that is neither Approved nor Denied nor Failed.
+    /// Its state is Pending then.
+    pub odd: bool,
+    /// What the API says about its state, safe to print.
     pub message: Option<String>,
-    /// The names asked for in its PKCS#10 request; empty where that cannot be read.
+    /// The names asked for in its PKCS#10 request, safe to print; empty where that cannot be read.
     pub names: Names,
-    /// The subject of its PKCS#10 request, such as `O=system:nodes, CN=system:node:worker-1`; empty where that cannot be
-    /// read.
+    /// The subject of its PKCS#10 request, such as `O=system:nodes, CN=system:node:worker-1`, safe to print; empty where
+    /// that cannot be read.
     pub subject: String,
-    /// The etcd revision of its last change; orders requests of the same second.
-    revision: u64,
 }
 
 /// How far a request has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum State {
-    /// Nobody has decided.
+    /// No one has decided.
+    #[default]
     Pending,
     /// Approved and not yet issued.
     Approved,
@@ -81,12 +103,13 @@ impl fmt::Display for State {
 }
 
 impl Request {
-    /// Reads one object of the API's; none where it is not a kubelet-serving request.
+    /// Reads one object of the API's; none where it is not a kubelet-serving request, or has a name that no kubelet's
+    /// request has.
     ///
     /// # Errors
-    /// When it is no CertificateSigningRequest.
+    /// When it is not a CertificateSigningRequest.
     pub fn from_json<'de, D: Deserializer<'de>>(object: D) -> Result<Option<Self>, D::Error> {
-        Wire::deserialize(object).map(Wire::into_request)
+        Wire::deserialize(object).map(Wire::into_kubelet_serving)
     }
 
     /// A pending request of `node` for nothing yet.
@@ -94,24 +117,38 @@ impl Request {
     pub(crate) fn new(name: &str, node: &str) -> Self {
         Self {
             name: name.to_owned(),
-            created: None,
+            signer: KUBELET_SERVING.to_owned(),
             requestor: requestor_of(node),
-            state: State::Pending,
-            message: None,
-            names: Names::default(),
-            subject: String::new(),
-            revision: 0,
+            ..Self::default()
         }
     }
 
-    /// Whether it was made after `other`. Of two of the same second, a decision about one changes its revision and
-    /// not its age: one that is still Pending counts as the newer.
+    /// The requestor's node; none where the requestor is not a node, or has a name that no Node can have.
+    pub fn node(&self) -> Option<&str> {
+        let node = self.requestor.strip_prefix("system:node:");
+        node.filter(|node| is_node_name(node))
+    }
+
+    /// Whether it was made after `other`, as far as [`Newest`] can tell. Of two of which it cannot, one that is still
+    /// Pending counts as the newer: a decision changes a request's revision and not its age.
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
-        let age = |request: &Self| {
-            let pending = request.state == State::Pending;
-            (request.created, pending, request.revision)
-        };
-        age(self) > age(other)
+        match Age::of(self).compare(Age::of(other)) {
+            Some(order) => order.is_gt(),
+            None => {
+                let order = |request: &Self| {
+                    let revision = request.resource_version.parse::<u64>().ok();
+                    (request.state == State::Pending, revision)
+                };
+                order(self) > order(other)
+            }
+        }
+    }
+}
+
+/// Reads a CertificateSigningRequest of any signer and name.
+impl<'de> serde::Deserialize<'de> for Request {
+    fn deserialize<D: Deserializer<'de>>(object: D) -> Result<Self, D::Error> {
+        Wire::deserialize(object).map(Self::from)
     }
 }
 

@@ -5,8 +5,8 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 
 use super::{Held, KUBELET_SERVING, Request, State};
+use crate::text::brief;
 use crate::text::names::is_csr_name;
-use crate::text::{brief, harmless};
 use crate::x509::requested;
 
 #[derive(Deserialize)]
@@ -20,6 +20,7 @@ pub(super) struct Wire {
 #[serde(rename_all = "camelCase")]
 pub(super) struct WireMeta {
     name: String,
+    uid: Option<String>,
     creation_timestamp: Option<Timestamp>,
     resource_version: Option<String>,
 }
@@ -27,12 +28,15 @@ pub(super) struct WireMeta {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WireSpec {
-    pub(super) request: Option<ByteString>,
-    pub(super) signer_name: Option<String>,
+    request: Option<ByteString>,
+    signer_name: Option<String>,
     pub(super) username: Option<String>,
+    groups: Option<Vec<String>>,
+    usages: Option<Vec<String>>,
+    expiration_seconds: Option<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct WireStatus {
     conditions: Option<Vec<WireCondition>>,
     certificate: Option<ByteString>,
@@ -46,81 +50,105 @@ pub(super) struct WireCondition {
     message: Option<String>,
 }
 
+impl WireStatus {
+    fn conditions(&self) -> &[WireCondition] {
+        self.conditions.as_deref().unwrap_or_default()
+    }
+
+    fn condition(&self, kind: &str) -> Option<&WireCondition> {
+        let mut conditions = self.conditions().iter();
+        conditions.find(|condition| condition.kind == kind)
+    }
+
+    fn is_issued(&self) -> bool {
+        let certificate = self.certificate.as_ref();
+        certificate.is_some_and(|certificate| !certificate.0.is_empty())
+    }
+
+    /// The state, and the condition that says so.
+    fn state(&self) -> (State, Option<&WireCondition>) {
+        let [denied, failed, approved] =
+            ["Denied", "Failed", "Approved"].map(|kind| self.condition(kind));
+        match (denied, failed, approved) {
+            (Some(denied), _, _) => (State::Denied, Some(denied)),
+            (None, Some(failed), _) => (State::Failed, Some(failed)),
+            (None, None, Some(approved)) if self.is_issued() => (State::Issued, Some(approved)),
+            (None, None, Some(approved)) => (State::Approved, Some(approved)),
+            (None, None, None) => (State::Pending, None),
+        }
+    }
+}
+
+impl WireCondition {
+    /// Its message. Of a refusal its reason too: a person has to find out who decided, and why.
+    fn described(&self) -> Option<String> {
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        match (said(&self.reason), said(&self.message)) {
+            (Some(reason), Some(message)) if self.kind != "Approved" => {
+                Some(format!("{reason}: {message}"))
+            }
+            (reason, message) => message.or(reason),
+        }
+    }
+}
+
 impl Wire {
-    /// Whether somebody has decided about it, and how.
+    /// Whether it was approved or denied; none where it is pending, or failed without either.
     pub(super) fn decision(&self) -> Option<bool> {
-        let conditions = self
-            .status
-            .as_ref()
-            .and_then(|status| status.conditions.as_deref())
-            .unwrap_or_default();
-        let has = |kind: &str| conditions.iter().any(|condition| condition.kind == kind);
-        if has("Denied") {
+        let status = self.status.as_ref()?;
+        if status.condition("Denied").is_some() {
             Some(false)
         } else {
-            has("Approved").then_some(true)
+            status.condition("Approved").map(|_| true)
         }
     }
 
     pub(super) fn into_held(self) -> Option<Held> {
-        let asked = self.spec.request.clone().unwrap_or_default().0;
-        let certificate = self
-            .status
-            .as_ref()
-            .and_then(|status| status.certificate.clone());
+        let status = self.status.as_ref();
+        let certificate = status.and_then(|status| status.certificate.clone());
+        let request = self.into_kubelet_serving()?;
         Some(Held {
-            request: self.into_request()?,
-            asked,
+            asked: request.pem.clone(),
+            request,
             certificate: certificate.unwrap_or_default().0,
         })
     }
 
-    pub(super) fn into_request(self) -> Option<Request> {
-        if self.spec.signer_name.as_deref() != Some(KUBELET_SERVING) {
-            return None;
-        }
-        // Anybody who may create requests may call one `--all`, or put line ends and escape sequences into its name: the
-        // API server takes whatever is one segment of a path. The kubelet's own are `csr-` and a few letters.
-        if !is_csr_name(&self.metadata.name) {
-            return None;
-        }
-        let status = self.status.unwrap_or(WireStatus {
-            conditions: None,
-            certificate: None,
-        });
-        let conditions = status.conditions.unwrap_or_default();
-        let condition = |kind: &str| conditions.iter().find(|condition| condition.kind == kind);
-        let issued = status
-            .certificate
-            .is_some_and(|certificate| !certificate.0.is_empty());
-        let (state, why) = match (
-            condition("Denied"),
-            condition("Failed"),
-            condition("Approved"),
-        ) {
-            (Some(denied), _, _) => (State::Denied, Some(denied)),
-            (None, Some(failed), _) => (State::Failed, Some(failed)),
-            (None, None, Some(approved)) if issued => (State::Issued, Some(approved)),
-            (None, None, Some(approved)) => (State::Approved, Some(approved)),
-            (None, None, None) => (State::Pending, None),
-        };
-        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let message = why.and_then(|why| said(&why.message).or_else(|| said(&why.reason)));
-        let pem = self.spec.request.unwrap_or_default();
-        let (subject, names) = requested(&pem.0).unwrap_or_default();
-        Some(Request {
-            name: self.metadata.name,
-            created: self.metadata.creation_timestamp,
-            requestor: harmless(&self.spec.username.unwrap_or_default()),
+    /// None where the signer is another one, or the name is one that no kubelet's request has: whoever may create
+    /// requests may call one `--all`, or put line ends and escape sequences into its name.
+    pub(super) fn into_kubelet_serving(self) -> Option<Request> {
+        let request = Request::from(self);
+        let good = request.signer == KUBELET_SERVING && is_csr_name(&request.name);
+        good.then_some(request)
+    }
+}
+
+impl From<Wire> for Request {
+    fn from(wire: Wire) -> Self {
+        let status = wire.status.unwrap_or_default();
+        let (state, why) = status.state();
+        let odd =
+            state == State::Pending && (status.is_issued() || !status.conditions().is_empty());
+        let pem = wire.spec.request.unwrap_or_default().0;
+        let (subject, names) = requested(&pem).unwrap_or_default();
+        Self {
+            name: wire.metadata.name,
+            uid: wire.metadata.uid.unwrap_or_default(),
+            created: wire.metadata.creation_timestamp,
+            resource_version: wire.metadata.resource_version.unwrap_or_default(),
+            signer: wire.spec.signer_name.unwrap_or_default(),
+            requestor: wire.spec.username.unwrap_or_default(),
+            groups: wire.spec.groups.unwrap_or_default(),
+            usages: wire.spec.usages.unwrap_or_default(),
+            expiration_seconds: wire.spec.expiration_seconds,
+            message: why
+                .and_then(WireCondition::described)
+                .map(|text| brief(&text)),
             state,
-            message: message.map(|text| brief(&text)),
+            odd,
             names,
             subject,
-            revision: self
-                .metadata
-                .resource_version
-                .and_then(|version| version.parse().ok())
-                .unwrap_or(0),
-        })
+            pem,
+        }
     }
 }

@@ -118,8 +118,28 @@ fn verifier(roots: &[Vec<u8>]) -> Result<Arc<WebPkiServerVerifier>, NotServed> {
         .map_err(|error| NotServed::Other(format!("the cluster's CA is unusable: {error}")))
 }
 
+/// Does a TLS handshake over a connection that exists, with a server called `name`: a DNS name or an IP address.
+///
+/// # Errors
+/// As [`probe`]; or when `name` is neither.
+pub fn presented(stream: TcpStream, name: &str, roots: &[Vec<u8>]) -> Result<Served, NotServed> {
+    shake_over(|| Ok(stream), server_name(name)?, roots)
+}
+
 fn shake(
     address: SocketAddr,
+    name: ServerName<'static>,
+    roots: &[Vec<u8>],
+) -> Result<Served, NotServed> {
+    shake_over(
+        || TcpStream::connect_timeout(&address, DEADLINE),
+        name,
+        roots,
+    )
+}
+
+fn shake_over(
+    connect: impl FnOnce() -> io::Result<TcpStream>,
     name: ServerName<'static>,
     roots: &[Vec<u8>],
 ) -> Result<Served, NotServed> {
@@ -135,7 +155,7 @@ fn shake(
         .dangerous()
         .with_custom_certificate_verifier(recorder.clone())
         .with_no_client_auth();
-    let shaken = handshake(address, name, config);
+    let shaken = handshake(connect, name, config);
     let presented = recorder
         .presented
         .lock()
@@ -157,13 +177,13 @@ fn shake(
 }
 
 fn handshake(
-    address: SocketAddr,
+    connect: impl FnOnce() -> io::Result<TcpStream>,
     name: ServerName<'static>,
     config: ClientConfig,
 ) -> io::Result<()> {
     let end = Instant::now() + DEADLINE;
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+    let stream = connect()?;
     let mut stream = Until { stream, end };
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;

@@ -24,3 +24,39 @@ pub(crate) fn brief(text: &str) -> String {
     let start: String = text.trim().chars().take(300).collect();
     harmless(&start)
 }
+
+/// What another party wrote, for a line on a terminal: its beginning, in ASCII. Everything else is escaped, and so is every
+/// character that makes a shell read more than words, for lines that somebody copies.
+pub(crate) fn quoted(text: &str) -> String {
+    /// More of it says no more, in characters.
+    const ENOUGH: usize = 100;
+    let is_plain = |c: char| (c.is_ascii_graphic() || c == ' ') && !"'\"`$;&|<>()\\".contains(c);
+    let mut short: String = text
+        .chars()
+        .take(ENOUGH)
+        .map(|c| match c {
+            c if is_plain(c) => c.to_string(),
+            c => c.escape_unicode().to_string(),
+        })
+        .collect();
+    if text.chars().nth(ENOUGH).is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_it_and_a_shell_reads_words() {
+        assert_eq!(quoted("node a, *.b"), "node a, *.b");
+        assert_eq!(
+            quoted("\u{1b}[2J\u{202e}ä\n"),
+            "\\u{1b}[2J\\u{202e}\\u{e4}\\u{a}"
+        );
+        assert_eq!(quoted("$(x);`"), "\\u{24}\\u{28}x\\u{29}\\u{3b}\\u{60}");
+        assert_eq!(quoted(&"x".repeat(101)).chars().count(), 103);
+    }
+}

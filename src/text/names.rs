@@ -1,6 +1,7 @@
 //! The names of Kubernetes' objects and of hosts: one rule for each kind. A name that keeps its rule is safe to print, in a
 //! path of the API and as a word of a command line.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// The longest label of a DNS name, and the longest DNS name, in bytes (RFC 1035, 2.3.4).
@@ -52,6 +53,26 @@ pub fn is_address_in_disguise(text: &str) -> bool {
         || text.parse::<IpAddr>().is_ok()
 }
 
+/// The name of an object for people: as it is where it is a DNS subdomain. Otherwise, and so never as its writer wrote it,
+/// its beginning between quotation marks with everything but letters, digits, `.`, `-` and `_` escaped.
+pub fn shown(name: &str) -> Cow<'_, str> {
+    /// More of it says no more, in characters.
+    const ENOUGH: usize = 40;
+    if is_subdomain(name) {
+        return Cow::Borrowed(name);
+    }
+    let escaped = name.chars().take(ENOUGH).map(|c| match c {
+        c if c.is_ascii_alphanumeric() || ".-_".contains(c) => c.to_string(),
+        c => c.escape_unicode().to_string(),
+    });
+    let more = if name.chars().nth(ENOUGH).is_some() {
+        "..."
+    } else {
+        ""
+    };
+    Cow::Owned(format!("\"{}{more}\"", escaped.collect::<String>()))
+}
+
 /// Apimachinery bounds a subdomain's length as a whole and not its labels'.
 fn is_label_of_any_length(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -99,6 +120,15 @@ mod tests {
         }
         assert!(is_label(&"a".repeat(63)) && !is_label(&"a".repeat(64)) && !is_label("a.b"));
         assert!(is_subdomain(&"a".repeat(253)));
+    }
+
+    #[test]
+    fn other_names_are_never_shown_as_they_are() {
+        assert_eq!(shown("csr-x7f2k"), "csr-x7f2k");
+        assert_eq!(shown("--all"), "\"--all\"");
+        assert_eq!(shown("a;b\n"), "\"a\\u{3b}b\\u{a}\"");
+        assert_eq!(shown(""), "\"\"");
+        assert_eq!(shown(&"A".repeat(70_000)).len(), 45);
     }
 
     #[test]

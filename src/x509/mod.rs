@@ -1,7 +1,9 @@
 //! Certificates and PKCS#10 requests: the subject, the names, the issuer, the expiry.
 
-pub(crate) mod der;
+mod der;
+mod key;
 pub(crate) mod pem;
+pub(crate) mod pkcs10;
 
 use std::net::IpAddr;
 
@@ -32,6 +34,16 @@ impl Names {
         } else {
             all.join(", ")
         }
+    }
+
+    /// Whether it has neither a DNS name nor an IP address.
+    pub fn is_empty(&self) -> bool {
+        self.dns.is_empty() && self.ips.is_empty()
+    }
+
+    /// How many names it has, repeated ones counted.
+    pub fn len(&self) -> usize {
+        self.dns.len() + self.ips.len()
     }
 
     fn extend(&mut self, names: &[GeneralName<'_>]) {
@@ -183,6 +195,9 @@ fn read_request<T>(
     read: impl FnOnce(&X509CertificationRequest<'_>) -> T,
 ) -> Result<T, NotOne> {
     let not_one = NotOne("a PKCS#10 certificate request");
+    if pem.len() > pkcs10::PEM_CAP {
+        return Err(not_one);
+    }
     let (_, section) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| not_one.clone())?;
     let (_, request) =
         X509CertificationRequest::from_der(&section.contents).map_err(|_| not_one)?;

@@ -139,7 +139,7 @@ fn a_refused_one_is_78_and_the_others_go_through() {
     assert_eq!(requests[1]["rule"], "NameIsNodes");
     assert_eq!(
         requests[1]["message"],
-        "IP 10.0.0.13 is no address of Node worker-2"
+        "IP 10.0.0.13 is not an address of Node worker-2"
     );
     assert_eq!(document["error"]["code"], 78);
     // By itself, what is not there is a wrong input.
@@ -197,7 +197,7 @@ fn of_a_node_the_newest() {
     let output = fleet.approve(&["--node", "worker-33"]);
     assert_eq!(output.code, 65);
     assert!(
-        output.stderr.contains("there is no Node worker-33"),
+        output.stderr.contains("Node worker-33 does not exist"),
         "{}",
         output.stderr
     );
@@ -228,7 +228,7 @@ fn all_and_the_table() {
     let names = fleet.approve(&["--all", "--dry-run", "-o", "name"]);
     assert_eq!(names.stdout, format!("{good}\n"));
     let output = fleet.approve(&["--all"]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(output.code, 78, "{}", output.stderr);
     assert_eq!(
         fleet.states(&[&good, &foreign, &other]),
         ["Approved", "Pending", "Pending"]
@@ -245,7 +245,7 @@ fn nothing_is_denied_unless_told_and_nothing_for_anothers_fault() {
     fleet.api.set_node(liar);
     let (victim, liars) = (fleet.good(1), fleet.request(2, [10, 0, 0, 11]));
     let (bad, good) = (fleet.request(3, [127, 0, 0, 1]), fleet.good(4));
-    assert_eq!(fleet.approve(&["--all"]).code, 0);
+    assert_eq!(fleet.approve(&["--all"]).code, 78);
     let all = [&victim, &liars, &bad, &good];
     assert_eq!(
         fleet.states(&all),
@@ -470,7 +470,7 @@ fn without_all_that_it_judges_by_it_approves_nothing() {
     for (path, code) in [
         ("/nodes", 69),
         ("/services", 69),
-        ("/endpoints/", 69),
+        ("/endpointslices", 69),
         ("signerName", 69),
     ] {
         let fleet = Fleet::new();
@@ -487,7 +487,7 @@ fn without_all_that_it_judges_by_it_approves_nothing() {
         );
     }
     // What holds no list is not an empty one.
-    for path in ["/nodes", "/services", "/endpoints/", "signerName"] {
+    for path in ["/nodes", "/services", "/endpointslices", "signerName"] {
         for body in ["{}", "{\"items\":{}}", "[]"] {
             let fleet = Fleet::new();
             let name = fleet.good(1);
@@ -496,7 +496,7 @@ fn without_all_that_it_judges_by_it_approves_nothing() {
                 .inject(Matcher::new().path(path), Fault::Body(body.into()));
             let output = fleet.approve(&[&name, "--timeout", "1s"]);
             assert!(
-                matches!(output.code, 69 | 78),
+                matches!(output.code, 65 | 69),
                 "{path} {body}: {}",
                 output.stderr
             );
@@ -523,7 +523,7 @@ fn without_all_that_it_judges_by_it_approves_nothing() {
     assert!(
         output
             .stderr
-            .contains("warning: configmap/kube-system/kubeadm-config is not heeded"),
+            .contains("warning: configmap/kube-system/kubeadm-config does not exist; the subnets are those of the ServiceCIDR objects"),
         "{}",
         output.stderr
     );
@@ -629,13 +629,13 @@ fn every_good_request_is_issued() {
     for (kind, address) in [
         ("InternalIP", "fd00::12"),
         ("ExternalIP", "203.0.113.12"),
-        ("ExternalDNS", "w2.example"),
+        ("ExternalDNS", "worker-2.corp"),
     ] {
         dual.addresses.push((kind.into(), address.into()));
     }
     fleet.api.set_node(dual);
     let all = Sans {
-        dns: vec!["worker-2".into(), "w2.example".into()],
+        dns: vec!["worker-2".into(), "worker-2.corp".into()],
         ips: ["10.0.0.12", "fd00::12", "203.0.113.12"]
             .map(|ip| ip.parse().unwrap())
             .to_vec(),
@@ -652,7 +652,15 @@ fn every_good_request_is_issued() {
     fleet.api.set_node(NodeSpec::new("worker-1", "10.0.0.7"));
     let requests = [two("worker-2", &all), two("worker-3", &ip_only), three, rsa];
     let names = fleet.api.add_csrs(requests);
+    // The domain of nodes' names outside the cluster is an administrator's to know.
     let output = fleet.approve(&["--all"]);
+    assert_eq!(output.code, 78);
+    assert!(
+        output
+            .stdout
+            .contains("DNS worker-2.corp is not the name of Node worker-2")
+    );
+    let output = fleet.approve(&["--all", "--dns-suffix", ".corp"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
     let states = || {

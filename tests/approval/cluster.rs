@@ -1,14 +1,14 @@
 //! A cluster to judge in.
 
-use std::time::Duration;
-
-use kubelet_tls::approval::{Asked, Broken, Cluster, Judge};
-use kubelet_tls::csr::KUBELET_SERVING;
+use kubelet_tls::approval::{
+    Approval, ApprovalPolicy, Inventory, Violation, parse_ip, parse_network,
+};
+use kubelet_tls::csr::{KUBELET_SERVING, Request};
+use kubelet_tls::host::kube::{kubeadm_facts, node_facts, service_facts};
+use kubelet_tls::x509::Names;
 use serde_json::{Value, json};
 
 use super::request::{Made, dns, ip};
-
-pub(crate) const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 const KUBEADM: &str = "\
 apiServer:
@@ -17,6 +17,7 @@ controlPlaneEndpoint: api.example:6443
 networking:
   dnsDomain: cluster.test
   serviceSubnet: 10.96.0.0/12,fd00:96::/108
+  podSubnet: 10.244.0.0/16
 ";
 
 pub(crate) fn node(name: &str, labels: Value, addresses: &[(&str, &str)]) -> Value {
@@ -27,14 +28,46 @@ pub(crate) fn node(name: &str, labels: Value, addresses: &[(&str, &str)]) -> Val
     json!({"metadata": {"name": name, "labels": labels}, "status": {"addresses": addresses}})
 }
 
-pub(crate) fn add(cluster: &mut Cluster, node: Value) {
-    cluster.add_node(serde_json::from_value(node).unwrap());
+pub(crate) fn add(inventory: &mut Inventory, node: Value) {
+    let node = serde_json::from_value(node).unwrap();
+    inventory.put_node(node_facts(&node).unwrap());
+}
+
+pub(crate) fn add_service(inventory: &mut Inventory, service: Value) {
+    let service = serde_json::from_value(service).unwrap();
+    inventory.put_service(service_facts(&service).unwrap());
+}
+
+/// What the ConfigMap kubeadm-config says, but for what its endpoint resolves to.
+pub(crate) fn add_kubeadm(inventory: &mut Inventory, yaml: &str) {
+    let map = json!({"data": {"ClusterConfiguration": yaml}});
+    let facts = kubeadm_facts(&serde_json::from_value(map).unwrap()).unwrap();
+    inventory.replace_networks("kubeadm-config", facts.networks);
+    inventory.replace_api_server("kubeadm-config", facts.api_server);
+}
+
+/// Names or addresses that clients know the API server by, as one source says.
+pub(crate) fn add_api_names(inventory: &mut Inventory, source: &str, names: &[&str]) {
+    let mut all = Names::default();
+    for name in names {
+        match parse_ip(name) {
+            Some(ip) => all.ips.push(ip),
+            None => all.dns.push((*name).to_owned()),
+        }
+    }
+    inventory.replace_api_server(source, all);
+}
+
+/// Where the API server's instances listen.
+pub(crate) fn set_endpoints(inventory: &mut Inventory, addresses: &[&str]) {
+    let ips = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+    inventory.replace_endpoints("kubernetes", ips);
 }
 
 /// Two workers, two control plane nodes, Services, and an API server behind a load balancer. worker-1 claims whatever
 /// it may want.
-pub(crate) fn cluster() -> Cluster {
-    let mut cluster = Cluster::default();
+pub(crate) fn cluster() -> Inventory {
+    let mut cluster = Inventory::default();
     let control_plane = json!({"node-role.kubernetes.io/control-plane": ""});
     let mine: Vec<(&str, &str)> = CLAIMED
         .iter()
@@ -54,21 +87,23 @@ pub(crate) fn cluster() -> Cluster {
             ("SomethingNew", "10.0.0.78"),
         ])
         .collect();
+    let mut worker_2 = node(
+        "worker-2",
+        json!({"kubernetes.io/hostname": "host-2"}),
+        &[
+            ("InternalIP", "10.0.0.8"),
+            ("Hostname", "worker-2"),
+            ("InternalDNS", "w2.internal."),
+        ],
+    );
+    worker_2["spec"] = json!({"podCIDR": "10.245.1.0/24", "podCIDRs": ["10.245.1.0/24"]});
     for one in [
         node(
             "worker-1",
             json!({"kubernetes.io/hostname": "worker-1"}),
             &mine,
         ),
-        node(
-            "worker-2",
-            json!({"kubernetes.io/hostname": "host-2"}),
-            &[
-                ("InternalIP", "10.0.0.8"),
-                ("Hostname", "worker-2"),
-                ("InternalDNS", "w2.internal."),
-            ],
-        ),
+        worker_2,
         node(
             "cp-1",
             control_plane.clone(),
@@ -88,14 +123,24 @@ pub(crate) fn cluster() -> Cluster {
             "spec": {"clusterIP": "172.30.0.9", "externalIPs": ["198.51.100.1"], "loadBalancerIP": "198.51.100.2"},
             "status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.3"}, {"hostname": "lb.example"}]}}}),
         json!({"metadata": {"name": "headless", "namespace": "shop"}, "spec": {"clusterIP": "None"}}),
+        json!({"metadata": {"name": "db", "namespace": "shop"}, "spec": {"type": "ExternalName", "externalName": "db.example"}}),
+        // Kubernetes takes leading zeros, and reads them as decimals.
+        json!({"metadata": {"name": "zeros", "namespace": "shop"}, "spec": {"externalIPs": ["198.051.100.010"]}}),
     ] {
-        cluster.add_service(serde_json::from_value(service).unwrap());
+        add_service(&mut cluster, service);
     }
-    for endpoint in ["10.0.0.2", "10.0.0.3"] {
-        cluster.add_api_endpoint(endpoint);
-    }
-    cluster.add_api_address("10.0.0.100:6443");
-    cluster.add_kubeadm(KUBEADM).unwrap();
+    set_endpoints(&mut cluster, &["10.0.0.2", "10.0.0.3"]);
+    add_api_names(&mut cluster, "kubeconfig", &["10.0.0.100"]);
+    let certificate = [
+        "cp-1",
+        "kubernetes",
+        "presented.example",
+        "*.wild.example",
+        "198.51.100.7",
+    ];
+    add_api_names(&mut cluster, "certificate", &certificate);
+    add_api_names(&mut cluster, "resolved/api.example", &["198.51.100.8"]);
+    add_kubeadm(&mut cluster, KUBEADM);
     cluster
 }
 
@@ -161,32 +206,56 @@ pub(crate) const CLAIMED: &[&str] = &[
     "worker-1.",
     "a_b.example",
     "-a.example",
+    "presented.example",
+    "worker-1.wild.example",
+    "198.51.100.7",
+    "198.51.100.8",
+    "198.51.100.10",
+    "db.example",
+    "db.shop",
+    "x.pod.example",
+    "localhost4",
+    "localhost6.localdomain6",
+    "10.244.3.4",
+    "10.245.1.9",
+    "2002:a00:8::1",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "64:ff9b:1::1",
 ];
 
-pub(crate) fn judge(cluster: &Cluster, asked: &Asked) -> Result<(), Broken> {
-    Judge {
-        cluster,
-        max_duration: YEAR,
+/// What worker-1 may have beside its own name.
+pub(crate) fn policy() -> ApprovalPolicy {
+    ApprovalPolicy {
+        dns_suffixes: vec!["example".into()],
+        ..ApprovalPolicy::default()
     }
-    .judge(asked)
+}
+
+pub(crate) fn judge(cluster: &Inventory, request: &Request) -> Result<Approval, Violation> {
+    policy().judge(request, cluster).into_result()
 }
 
 /// A request of worker-1's with this PEM.
-pub(crate) fn asking(request: Vec<u8>) -> Asked {
+pub(crate) fn asking(pem: Vec<u8>) -> Request {
     let own = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
-    Asked {
+    Request {
         name: "csr-1".into(),
-        version: "501".into(),
+        resource_version: "501".into(),
         signer: KUBELET_SERVING.into(),
         requestor: "system:node:worker-1".into(),
         groups: own(&["system:nodes", "system:authenticated"]),
         usages: own(&["digital signature", "server auth"]),
-        request,
-        ..Asked::default()
+        pem,
+        ..Request::default()
     }
 }
 
 /// A request of worker-1's that keeps every rule.
-pub(crate) fn good() -> Asked {
+pub(crate) fn good() -> Request {
     asking(Made::new(&[dns("worker-1"), ip("10.0.0.7")]).pem())
+}
+
+/// A network, as the options take it.
+pub(crate) fn network(text: &str) -> ipnet::IpNet {
+    parse_network(text).unwrap()
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use kubelet_tls::approval::{Asked, Cluster};
+use kubelet_tls::approval::Inventory;
+use kubelet_tls::csr::Request;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::json;
 
-use super::cluster::{add, asking, judge, node};
+use super::cluster::{add, add_service, asking, judge, node, set_endpoints};
 use super::request::{Made, dns, ip, pem, rdn};
 
 /// A few of everything, so that names meet often.
@@ -59,8 +60,8 @@ fn world() -> impl Strategy<Value = World> {
 }
 
 impl World {
-    fn cluster(&self) -> Cluster {
-        let mut cluster = Cluster::default();
+    fn cluster(&self) -> Inventory {
+        let mut cluster = Inventory::default();
         for (name, claims) in ["a", "b", "c"].iter().zip(&self.claims) {
             let addresses: Vec<(&str, &str)> = claims
                 .iter()
@@ -71,15 +72,15 @@ impl World {
                 .collect();
             add(&mut cluster, node(name, json!({}), &addresses));
         }
-        cluster.add_api_endpoint("10.0.0.9");
-        cluster.add_service(
-            serde_json::from_value(json!({"metadata": {"name": "s", "namespace": "n"}, "spec": {"clusterIP": "10.96.0.1"}}))
-                .unwrap(),
+        set_endpoints(&mut cluster, &["10.0.0.9"]);
+        add_service(
+            &mut cluster,
+            json!({"metadata": {"name": "s", "namespace": "n"}, "spec": {"clusterIP": "10.96.0.1"}}),
         );
         cluster
     }
 
-    fn request(&self) -> Asked {
+    fn request(&self) -> Request {
         let names: Vec<Vec<u8>> = self
             .asked
             .iter()
@@ -90,7 +91,7 @@ impl World {
             .collect();
         let mut made = Made::new(&names);
         made.subject[1] = rdn(3, "system:node:a");
-        Asked {
+        Request {
             requestor: "system:node:a".into(),
             ..asking(made.pem())
         }
@@ -113,12 +114,17 @@ proptest! {
     fn approved_names_are_the_nodes_alone(world in world()) {
         if judge(&world.cluster(), &world.request()).is_ok() {
             let claimed = |node: usize| -> BTreeSet<String> { world.claims[node].iter().map(|name| same(name)).collect() };
-            let others: BTreeSet<String> = claimed(1).into_iter().chain(claimed(2)).chain(["b".into(), "c".into()]).collect();
+            let others: BTreeSet<String> = claimed(1).into_iter().chain(claimed(2)).collect();
             for name in &world.asked {
                 let name = same(name);
+                // A DNS name rests on the Node's name and on nothing that any kubelet writes.
+                if name.parse::<IpAddr>().is_err() {
+                    prop_assert_eq!(name, "a");
+                    continue;
+                }
                 prop_assert!(claimed(0).contains(&name), "{name}");
                 prop_assert!(!others.contains(&name), "{name}");
-                let reserved = ["svc", "s.n", "s.n.svc", "localhost", "kubernetes", "127.0.0.1", "10.96.0.1", "10.0.0.9", "224.0.0.1", "fe80::1"];
+                let reserved = ["127.0.0.1", "10.96.0.1", "10.0.0.9", "224.0.0.1", "fe80::1"];
                 prop_assert!(!reserved.contains(&name.as_str()), "{name}");
             }
         }
@@ -127,7 +133,7 @@ proptest! {
     /// Whatever one byte is changed to, no name but the node's own comes through, and nothing panics.
     #[test]
     fn a_changed_byte_gets_nothing_more(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut cluster = Cluster::default();
+        let mut cluster = Inventory::default();
         add(&mut cluster, node("worker-1", json!({}), &[("Hostname", "worker-1"), ("InternalIP", "10.0.0.7")]));
         let mut der = Made::new(&[dns("worker-1"), ip("10.0.0.7")]).der();
         let at = at.index(der.len());
@@ -138,7 +144,7 @@ proptest! {
 
     #[test]
     fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let cluster = Cluster::default();
+        let cluster = Inventory::default();
         prop_assert!(judge(&cluster, &asking(pem(&bytes))).is_err());
         prop_assert!(judge(&cluster, &asking(bytes)).is_err());
     }

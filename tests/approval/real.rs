@@ -1,9 +1,12 @@
 //! Requests that real components took, and the Nodes that kubeadm makes.
 
-use kubelet_tls::approval::{Asked, Cluster, Newest, Rule};
+use kubelet_tls::approval::{Inventory, Rule};
+use kubelet_tls::csr::{Newest, Request, Standing};
 use serde_json::{Value, json};
 
-use super::cluster::{add, asking, judge, node};
+use super::cluster::{
+    add, add_api_names, add_kubeadm, add_service, asking, judge, node, set_endpoints,
+};
 use super::request::{Made, dns, ip, rdn};
 
 fn captured(version: &str, file: &str) -> Value {
@@ -12,18 +15,18 @@ fn captured(version: &str, file: &str) -> Value {
 }
 
 /// As the cluster was, but with the control plane's endpoints, which were not captured.
-fn real_cluster(version: &str) -> Cluster {
-    let mut cluster = Cluster::default();
+fn real_cluster(version: &str) -> Inventory {
+    let mut cluster = Inventory::default();
     add(&mut cluster, captured(version, "node.json"));
     for item in captured(version, "configmaps.json")["items"]
         .as_array()
         .unwrap()
     {
         if let Some(yaml) = item["data"]["ClusterConfiguration"].as_str() {
-            cluster.add_kubeadm(yaml).unwrap();
+            add_kubeadm(&mut cluster, yaml);
         }
     }
-    cluster.add_api_endpoint("10.77.0.20");
+    set_endpoints(&mut cluster, &["10.77.0.20"]);
     cluster
 }
 
@@ -34,8 +37,10 @@ fn of_the_captured_requests_the_good_ones_alone() {
         let items = captured(version, "csrs-pending.json")["items"].clone();
         let mut seen = 0;
         for item in items.as_array().unwrap() {
-            let asked: Asked = serde_json::from_value(item.clone()).unwrap();
-            let verdict = judge(&cluster, &asked).map_err(|broken| broken.rule);
+            let asked: Request = serde_json::from_value(item.clone()).unwrap();
+            let verdict = judge(&cluster, &asked)
+                .map(drop)
+                .map_err(|violation| violation.rule);
             let wanted = match asked.name.as_str() {
                 "good-two-usages" | "good-three-usages" => Ok(()),
                 "bad-client-auth" => Err(Rule::UsagesAreServing),
@@ -57,11 +62,11 @@ fn of_the_captured_requests_the_good_ones_alone() {
             .as_array()
             .unwrap()
         {
-            let asked: Asked = serde_json::from_value(item.clone()).unwrap();
+            let asked: Request = serde_json::from_value(item.clone()).unwrap();
             assert_eq!(judge(&cluster, &asked).unwrap_err().rule, Rule::Undecided);
             let mut pending = item.clone();
             pending["status"] = json!({});
-            let asked: Asked = serde_json::from_value(pending).unwrap();
+            let asked: Request = serde_json::from_value(pending).unwrap();
             let good = asked.name.starts_with("good-") || asked.name == "csr-c59x8";
             assert_eq!(
                 judge(&cluster, &asked).is_ok(),
@@ -76,27 +81,29 @@ fn of_the_captured_requests_the_good_ones_alone() {
 #[test]
 fn of_a_kubelets_retries_the_newest_alone() {
     let list = captured("1.36", "csr-list-denied-and-retried.json");
-    let all: Vec<Asked> = serde_json::from_value(list["items"].clone()).unwrap();
+    let all: Vec<Request> = serde_json::from_value(list["items"].clone()).unwrap();
     let mut newest = Newest::default();
-    all.iter().for_each(|asked| newest.add(asked));
+    all.iter().for_each(|asked| drop(newest.add(asked)));
     let good: Vec<&str> = all
         .iter()
-        .filter(|asked| newest.judge(asked).is_ok())
+        .filter(|asked| newest.standing(asked) == Standing::Newest)
         .map(|asked| asked.name.as_str())
         .collect();
     assert_eq!(good, ["csr-b7vfl"]);
 }
 
 /// A control plane node's request for these names.
-fn control_plane(cluster: &Cluster, name: &str, names: &[Vec<u8>]) -> Result<(), Rule> {
+fn control_plane(cluster: &Inventory, name: &str, names: &[Vec<u8>]) -> Result<(), Rule> {
     let mut made = Made::new(names);
     let requestor = format!("system:node:{name}");
     made.subject[1] = rdn(3, &requestor);
-    let asked = Asked {
+    let asked = Request {
         requestor,
         ..asking(made.pem())
     };
-    judge(cluster, &asked).map_err(|broken| broken.rule)
+    judge(cluster, &asked)
+        .map(drop)
+        .map_err(|violation| violation.rule)
 }
 
 const LABEL: &str = "node-role.kubernetes.io/control-plane";
@@ -104,7 +111,7 @@ const LABEL: &str = "node-role.kubernetes.io/control-plane";
 #[test]
 fn a_control_plane_node_has_the_api_servers_own_address() {
     for label in [LABEL, "node-role.kubernetes.io/master"] {
-        let mut cluster = Cluster::default();
+        let mut cluster = Inventory::default();
         for (name, address) in [("cp-1", "10.0.0.2"), ("cp-2", "10.0.0.3")] {
             let addresses = [
                 ("InternalIP", address),
@@ -115,10 +122,9 @@ fn a_control_plane_node_has_the_api_servers_own_address() {
                 &mut cluster,
                 node(name, json!({label: ""}), &addresses[..2]),
             );
-            cluster.add_api_endpoint(address);
         }
-        cluster.add_api_address("10.0.0.100:6443");
-        cluster.add_api_address("cp-2:6443");
+        set_endpoints(&mut cluster, &["10.0.0.2", "10.0.0.3"]);
+        add_api_names(&mut cluster, "kubeconfig", &["10.0.0.100", "cp-2"]);
         assert_eq!(
             control_plane(&cluster, "cp-1", &[dns("cp-1"), ip("10.0.0.2")]),
             Ok(())
@@ -138,11 +144,11 @@ fn a_control_plane_node_has_the_api_servers_own_address() {
 
 #[test]
 fn a_worker_that_claims_the_control_planes_address_keeps_it_from_both() {
-    let mut cluster = Cluster::default();
+    let mut cluster = Inventory::default();
     let address = [("InternalIP", "10.0.0.2")];
     add(&mut cluster, node("cp-1", json!({LABEL: ""}), &address));
     add(&mut cluster, node("worker-1", json!({}), &address));
-    cluster.add_api_endpoint("10.0.0.2");
+    set_endpoints(&mut cluster, &["10.0.0.2"]);
     let names = [ip("10.0.0.2")];
     assert_eq!(
         control_plane(&cluster, "worker-1", &names),
@@ -155,49 +161,53 @@ fn a_worker_that_claims_the_control_planes_address_keeps_it_from_both() {
 }
 
 #[test]
-fn what_clients_are_told_of_a_lone_control_plane_is_its_own() {
+fn a_control_plane_node_may_have_the_address_that_clients_are_told() {
     let addresses = [
         ("InternalIP", "10.0.0.2"),
         ("ExternalIP", "203.0.113.2"),
-        ("Hostname", "host-1"),
+        ("Hostname", "cp-1"),
         ("ExternalDNS", "api.example"),
     ];
-    let names = [
-        ip("10.0.0.2"),
-        ip("203.0.113.2"),
-        dns("host-1"),
-        dns("api.example"),
-    ];
-    let made = |label: &str, endpoint: &str| {
-        let mut cluster = Cluster::default();
-        add(&mut cluster, node("cp-1", json!({label: ""}), &addresses));
-        cluster.add_api_endpoint(endpoint);
-        cluster.add_api_address("203.0.113.2");
-        cluster.add_api_address("api.example:6443");
+    let cluster = |label: &str| {
+        let mut cluster = Inventory::default();
+        add(
+            &mut cluster,
+            node("cp-1.corp", json!({label: ""}), &addresses),
+        );
+        set_endpoints(&mut cluster, &["10.0.0.2"]);
+        add_api_names(&mut cluster, "kubeconfig", &["203.0.113.2", "api.example"]);
+        // kubeadm puts the Node's name into the certificate of its API server.
+        let presented = ["kubernetes", "cp-1", "cp-1.corp", "10.0.0.2"];
+        add_api_names(&mut cluster, "certificate", &presented);
         cluster
     };
-    assert_eq!(
-        control_plane(&made(LABEL, "10.0.0.2"), "cp-1", &names),
-        Ok(())
-    );
-    // Not without the label, which kubelets may not set; nor when the API server is elsewhere.
-    for cluster in [made("role", "10.0.0.2"), made(LABEL, "10.0.0.9")] {
-        let verdict = control_plane(&cluster, "cp-1", &names[1..]);
+    let own = [
+        ip("10.0.0.2"),
+        ip("203.0.113.2"),
+        dns("cp-1"),
+        dns("cp-1.corp"),
+    ];
+    assert_eq!(control_plane(&cluster(LABEL), "cp-1.corp", &own), Ok(()));
+    // Not without the label, which kubelets may not set.
+    for name in own {
+        let verdict = control_plane(&cluster("role"), "cp-1.corp", &[name]);
         assert_eq!(verdict, Err(Rule::NameIsNotApiServers));
     }
-    let kubernetes = control_plane(&made(LABEL, "10.0.0.2"), "cp-1", &[dns("kubernetes")]);
-    assert_eq!(kubernetes, Err(Rule::NameIsNotApiServers));
+    // A name of the API server that is not the Node's is no Node's.
+    for name in ["api.example", "kubernetes"] {
+        let verdict = control_plane(&cluster(LABEL), "cp-1.corp", &[dns(name)]);
+        assert_eq!(verdict, Err(Rule::NameIsNotApiServers), "{name}");
+    }
 }
 
 #[test]
 fn a_nodes_own_name_is_not_lost_to_a_service_or_a_domain() {
-    let mut cluster = Cluster::default();
+    let mut cluster = Inventory::default();
     for name in ["web", "n1.cluster.local", "7"] {
         add(&mut cluster, node(name, json!({}), &[("Hostname", name)]));
     }
-    cluster.add_service(
-        serde_json::from_value(json!({"metadata": {"name": "web", "namespace": "x"}})).unwrap(),
-    );
+    let service = json!({"metadata": {"name": "web", "namespace": "x"}});
+    add_service(&mut cluster, service);
     for name in ["web", "n1.cluster.local", "7"] {
         assert_eq!(
             control_plane(&cluster, name, &[dns(name)]),

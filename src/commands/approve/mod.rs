@@ -1,132 +1,147 @@
-//! `approve`: what `kubectl certificate approve` does not look at, and then the same.
+//! `approve`: checks what `kubectl certificate approve` does not look at, and then does the same.
 
 mod act;
-mod facts;
-mod gather;
+mod candidates;
+mod decide;
+mod inventory;
+mod outcome;
+mod result;
+mod served;
 mod table;
 
+use std::collections::HashMap;
 use std::time::Instant;
 
-use crate::approval::{Broken, Decision, Judge, Rule, quoted};
+use crate::approval::{ApprovalPolicy, Vouched};
 use crate::cli;
-use crate::report::{ApprovalReport, Code, Document, Problem};
+use crate::host::kube::{Admin, GivenNetworks};
+use crate::report::{Outcome, Problem};
+use crate::text::names::shown;
 
 use super::{Ui, admin};
-use act::{Act, Acted};
-use gather::{Candidate, Chosen};
+use act::act;
+use decide::{Observed, Options, Planned, decide};
+use outcome::{Row, What, conclude};
+pub(crate) use result::ApproveResult;
 
-/// The API's requests.
-const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-
-/// What became of one request.
-#[derive(Debug)]
-enum Outcome {
-    /// It is approved now, or would be.
-    Approved,
-    /// It was approved before.
-    Already,
-    /// It breaks a rule.
-    Refused(Broken),
-    /// It breaks a rule and was denied for it.
-    Denied(Broken),
-    /// It is gone.
-    Missing,
-    /// Others kept changing it.
-    Busy,
-}
-
-/// Judges the requests, and approves those that keep every rule.
-///
-/// # Errors
-/// [`Code::Refused`] when one that was named breaks a rule, [`Code::Input`] when there is none of that name; else why the
-/// API cannot be asked.
-pub(crate) fn run(
-    arguments: &cli::Approve,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<(), Problem> {
+/// Judges requests, and approves those that every rule holds of.
+pub(crate) fn run(arguments: &cli::Approve, ui: &Ui) -> Outcome<ApproveResult> {
     let end = Instant::now() + arguments.timeout;
-    document.dry_run = Some(arguments.dry_run);
-    document.changed = Some(false);
-    document.requests = Some(Vec::new());
-    let api = admin::open(&arguments.kubeconfig)?;
-    let cluster = facts::look(&api, ui, document, end)?;
-    let judge = Judge {
-        cluster: &cluster,
-        max_duration: arguments.max_duration,
+    let options = options(arguments);
+    let observed = admin::open(&arguments.kubeconfig).and_then(|api| {
+        let observed = observe(&api, arguments, &options, ui, end)?;
+        Ok((api, observed))
+    });
+    let (api, observed) = match observed {
+        Ok(observed) => observed,
+        Err(problem) => {
+            let nothing = ApproveResult::new(arguments.dry_run, &[]);
+            return Outcome::failed(nothing, problem);
+        }
     };
-    let gathered = gather::gather(&api, arguments, &judge, end)?;
-    let mut conclusion = Conclusion::default();
-    let mut rows = Vec::new();
-    for candidate in gathered.candidates {
-        let outcome = match candidate.planned(arguments) {
-            Planned::Stays(outcome) => outcome,
-            Planned::Act(act) => {
-                match act::act(&api, &candidate, &act, &judge, &gathered.newest, end)? {
-                    Acted::Done => act.outcome(),
-                    Acted::Already => Outcome::Already,
-                    Acted::Refused(broken) => Outcome::Refused(broken),
-                    Acted::Missing => Outcome::Missing,
-                    Acted::Busy => Outcome::Busy,
-                }
-            }
-        };
-        report(&candidate, &outcome, ui, document);
-        conclusion.add(&candidate, &outcome);
-        rows.push((candidate, outcome));
-    }
+    let plan = decide(&observed, &options);
+    let rows = if arguments.dry_run {
+        plan.into_iter().map(Planned::preview).collect()
+    } else {
+        execute(&api, plan, &observed, &options, ui, end)
+    };
     if arguments.dry_run {
+        rows.iter().for_each(|row| bare_name(row, ui));
         ui.table(&table::table(&rows));
     }
-    for name in &gathered.missing {
-        ui.table(&format!("{} not found\n", kind(name)));
-        conclusion
-            .missing
-            .push(format!("no request is called {}", quoted(name)));
-    }
-    for node in &arguments.nodes {
-        let of_node = |(candidate, _): &(Candidate, Outcome)| candidate.asked.node() == Some(node);
-        if !rows.iter().any(of_node) {
-            if gathered.newest.knows(node) {
-                ui.say(&format!("no request of node {} is pending", quoted(node)));
-            } else if cluster.has_node(node) {
-                ui.warn(format!("node {} has made no request", quoted(node)));
-            } else {
-                conclusion
-                    .missing
-                    .push(format!("there is no Node {}", quoted(node)));
-            }
+    for row in &rows {
+        if let Some(warning) = row.warning() {
+            ui.warn(format!("{} {warning}", row.name()));
         }
     }
-    conclusion.conclude(arguments, ui)
+    let result = ApproveResult::new(arguments.dry_run, &rows);
+    Outcome::new(result, conclude(&rows, &observed, arguments, ui))
 }
 
-/// What is to be done about a request.
-enum Planned {
-    /// Nothing.
-    Stays(Outcome),
-    /// This.
-    Act(Act),
+fn options(arguments: &cli::Approve) -> Options {
+    Options {
+        policy: ApprovalPolicy {
+            max_duration: arguments.max_duration,
+            max_names: arguments.max_names,
+            ip_prefixes: arguments.ip_prefixes.clone(),
+            dns_suffixes: arguments.dns_suffixes.clone(),
+            vouched: Vouched::new(&arguments.allow),
+        },
+        deny: arguments.deny,
+        renewals: arguments.renewals,
+    }
 }
 
-impl Candidate {
-    fn planned(&self, arguments: &cli::Approve) -> Planned {
-        let act = match &self.verdict {
-            _ if self.asked.decision == Some(Decision::Approved) => {
-                return Planned::Stays(Outcome::Already);
-            }
-            Ok(()) => Act::Approve,
-            Err(broken) if arguments.deny && broken.rule.may_be_denied() => {
-                Act::Deny(broken.clone())
-            }
-            Err(broken) => return Planned::Stays(Outcome::Refused(broken.clone())),
-        };
-        match (arguments.dry_run, act) {
-            (false, act) => Planned::Act(act),
-            // A dry run's `denied` would say that it was done.
-            (true, Act::Deny(broken)) => Planned::Stays(Outcome::Refused(broken)),
-            (true, Act::Approve) => Planned::Stays(Outcome::Approved),
+/// Reads the requests, and after them everything that they are judged by.
+///
+/// # Errors
+/// Why a fact is not known: then nothing can be vouched for.
+fn observe(
+    api: &Admin,
+    arguments: &cli::Approve,
+    options: &Options,
+    ui: &Ui,
+    end: Instant,
+) -> Result<Observed, Problem> {
+    let found = candidates::find(api, arguments, end)?;
+    let given = GivenNetworks {
+        services: arguments.service_cidrs.clone(),
+        pods: arguments.pod_cidrs.clone(),
+    };
+    let facts = api.inventory(&given, &mut |warning| ui.warn(warning), end);
+    let mut observed = Observed {
+        candidates: found.candidates,
+        newest: found.newest,
+        missing: found.missing,
+        unread: found.unread,
+        inventory: facts.map_err(inventory::problem)?,
+        served: HashMap::new(),
+    };
+    if options.renewals {
+        observed.served = served::look(api, &observed, options);
+    }
+    Ok(observed)
+}
+
+/// Carries the plan out. An error costs its own request: the others go on, and what may succeed a moment later is tried
+/// again when all others have had their turn.
+fn execute(
+    api: &Admin,
+    plan: Vec<Planned>,
+    observed: &Observed,
+    options: &Options,
+    ui: &Ui,
+    end: Instant,
+) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(plan.len());
+    for planned in plan {
+        let limit = end.min(Instant::now() + act::FIRST_TRY);
+        let what = act(api, &planned, observed, options, limit);
+        let row = Row { planned, what };
+        if !row.may_pass() {
+            tell(&row, ui);
         }
+        rows.push(row);
+    }
+    for row in rows.iter_mut().filter(|row| row.may_pass()) {
+        if Instant::now() < end {
+            row.what = act(api, &row.planned, observed, options, end);
+        }
+        tell(row, ui);
+    }
+    rows
+}
+
+/// One line for people; with `-o name` the name of what is approved.
+fn tell(row: &Row, ui: &Ui) {
+    let name = kind(&row.planned.request.name);
+    ui.table(&format!("{name} {}\n", row.described()));
+    bare_name(row, ui);
+}
+
+fn bare_name(row: &Row, ui: &Ui) {
+    if matches!(row.what, What::Approved(_) | What::Already) {
+        ui.bare_name(&row.name());
     }
 }
 
@@ -134,109 +149,6 @@ impl Candidate {
 fn kind(name: &str) -> String {
     format!(
         "certificatesigningrequest.certificates.k8s.io/{}",
-        quoted(name)
+        shown(name)
     )
-}
-
-/// Into the document, and as a line unless a table is to come.
-fn report(candidate: &Candidate, outcome: &Outcome, ui: &Ui, document: &mut Document) {
-    let name = &candidate.asked.name;
-    let (approved, broken) = match outcome {
-        Outcome::Approved | Outcome::Already => (true, None),
-        Outcome::Refused(broken) | Outcome::Denied(broken) => (false, Some(broken)),
-        Outcome::Missing | Outcome::Busy => (false, None),
-    };
-    let dry_run = document.dry_run == Some(true);
-    if matches!(outcome, Outcome::Approved | Outcome::Denied(_)) {
-        document.changed = Some(true);
-    }
-    if !dry_run {
-        let word = match outcome {
-            Outcome::Approved => "approved".to_owned(),
-            Outcome::Already => "already approved".to_owned(),
-            Outcome::Refused(broken) => format!("refused: {broken}"),
-            Outcome::Denied(broken) => format!("denied: {broken}"),
-            Outcome::Missing => "not found".to_owned(),
-            Outcome::Busy => "not approved: it keeps changing".to_owned(),
-        };
-        ui.table(&format!("{} {word}\n", kind(name)));
-    }
-    if approved {
-        ui.bare_name(&quoted(name));
-    }
-    let row = ApprovalReport {
-        name: quoted(name),
-        node: candidate.asked.node().map(quoted),
-        approved,
-        denied: matches!(outcome, Outcome::Denied(_)),
-        rule: broken.map(|broken| broken.rule.as_str()),
-        message: broken.map(|broken| broken.message.clone()),
-        created: candidate.asked.created.map(|time| time.to_string()),
-        names: candidate.names.clone(),
-    };
-    document.requests.get_or_insert_default().push(row);
-}
-
-/// How it ends.
-#[derive(Default)]
-struct Conclusion {
-    /// Requests that were named and are refused, each with the rule.
-    refused: Vec<String>,
-    first: Option<String>,
-    /// How many others are refused.
-    others: usize,
-    /// What was named and is not there.
-    missing: Vec<String>,
-    /// A request that kept changing.
-    busy: Option<String>,
-}
-
-impl Conclusion {
-    fn add(&mut self, candidate: &Candidate, outcome: &Outcome) {
-        let name = quoted(&candidate.asked.name);
-        match outcome {
-            Outcome::Refused(broken) | Outcome::Denied(broken) => {
-                // Of a node that was named the request that counts is meant, not those with lost keys.
-                let named = match candidate.chosen {
-                    Chosen::Name => true,
-                    Chosen::Node => broken.rule != Rule::NewestOfNode,
-                    Chosen::All => false,
-                };
-                if named {
-                    self.first.get_or_insert_with(|| name.clone());
-                    self.refused.push(format!("{name}: {broken}"));
-                } else {
-                    self.others += 1;
-                }
-            }
-            Outcome::Missing => self.missing.push(format!("{name} is gone")),
-            Outcome::Busy => self.busy = Some(name),
-            Outcome::Approved | Outcome::Already => {}
-        }
-    }
-
-    fn conclude(self, arguments: &cli::Approve, ui: &Ui) -> Result<(), Problem> {
-        if self.others > 0 && !arguments.dry_run {
-            ui.say(&format!("{} refused", self.others));
-        }
-        if let Some(first) = self.first.filter(|_| !arguments.dry_run) {
-            let all = [self.refused, self.missing].concat().join("; ");
-            return Err(Problem::new(Code::Refused, format!("cannot approve {all}"))
-                .hint(format!("kubectl describe csr {first}")));
-        }
-        if let Some(name) = self.busy {
-            let message = format!("cannot approve {name}: it keeps changing");
-            let hint = format!("kubectl describe csr {name}");
-            return Err(Problem::new(Code::Temporary, message).hint(hint));
-        }
-        if self.missing.is_empty() {
-            return Ok(());
-        }
-        let all = self.missing.join(", ");
-        Err(Problem::new(
-            Code::Input,
-            format!("cannot approve what is not there: {all}"),
-        )
-        .hint("kubectl get csr --field-selector spec.signerName=kubernetes.io/kubelet-serving"))
-    }
 }

@@ -2,23 +2,19 @@
 
 use jiff::Timestamp;
 
-use crate::approval::quoted;
 use crate::host::clock;
+use crate::text::names::shown;
 
-use super::Outcome;
-use super::gather::Candidate;
+use super::outcome::{Row, What};
 
 /// So many names are shown of one request; `-o json` has more.
 const NAMES: usize = 4;
 
 /// As kubectl prints tables.
-pub(super) fn table(rows: &[(Candidate, Outcome)]) -> String {
+pub(super) fn table(rows: &[Row]) -> String {
     let now = clock::timestamp();
     let head = ["NODE", "REQUEST", "AGE", "SANS", "VERDICT"].map(str::to_owned);
-    let rows: Vec<[String; 5]> = rows
-        .iter()
-        .map(|(candidate, outcome)| row(candidate, outcome, now))
-        .collect();
+    let rows: Vec<[String; 5]> = rows.iter().map(|one| row(one, now)).collect();
     let mut widths = head.clone().map(|cell| cell.len());
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -51,10 +47,10 @@ pub(super) fn table(rows: &[(Candidate, Outcome)]) -> String {
     text
 }
 
-fn row(candidate: &Candidate, outcome: &Outcome, now: Timestamp) -> [String; 5] {
-    let asked = &candidate.asked;
-    let node = asked.node().map_or("-".to_owned(), quoted);
-    let names: Vec<&str> = candidate.names.iter().map(String::as_str).collect();
+fn row(row: &Row, now: Timestamp) -> [String; 5] {
+    let request = &row.planned.request;
+    let node = request.node().unwrap_or("-").to_owned();
+    let names = super::result::names_of(request);
     let sans = match names.get(..NAMES) {
         _ if names.is_empty() => "-".to_owned(),
         Some(first) if names.len() > NAMES => {
@@ -62,17 +58,19 @@ fn row(candidate: &Candidate, outcome: &Outcome, now: Timestamp) -> [String; 5] 
         }
         _ => names.join(","),
     };
-    let verdict = match outcome {
-        Outcome::Approved => "approve".to_owned(),
-        Outcome::Already => "approved already".to_owned(),
-        Outcome::Refused(broken) | Outcome::Denied(broken) => format!("refuse {broken}"),
+    let verdict = match &row.what {
+        What::Approved(_) => "approve".to_owned(),
+        What::Already => "approved already".to_owned(),
+        What::Refused(violation) | What::Denied(violation) => {
+            format!("refuse {violation}; {}", violation.remedy)
+        }
         // A dry run does nothing that could meet these.
-        Outcome::Missing | Outcome::Busy => "-".to_owned(),
+        What::Missing | What::Busy | What::Failed(_) => "-".to_owned(),
     };
-    let age = asked.created.map_or("<unknown>".to_owned(), |created| {
+    let age = request.created.map_or("<unknown>".to_owned(), |created| {
         age(now.as_second() - created.as_second())
     });
-    [node, quoted(&asked.name), age, sans, verdict]
+    [node, shown(&request.name).into_owned(), age, sans, verdict]
 }
 
 /// As kubectl writes ages, roughly: the server's clock may be ahead of this machine's.

@@ -7,8 +7,11 @@ mod admin;
 mod answers;
 mod cluster;
 mod connection;
+mod decision;
+mod inventory;
 mod issue;
 pub mod kubeconfig;
+mod presented;
 mod proxy;
 mod watch;
 
@@ -27,6 +30,13 @@ use crate::x509::Certificate;
 pub use admin::Admin;
 pub(crate) use admin::escaped;
 pub use cluster::Keep;
+pub(crate) use decision::REQUESTS;
+pub use decision::{Condition, Decided, Step};
+pub use inventory::{
+    Fact, FactError, GivenNetworks, KubeadmFacts, endpoint_ips, kubeadm_facts, node_facts,
+    service_facts,
+};
+pub use presented::{PresentedError, resolve};
 
 use connection::{ANSWER_DEADLINE, Connection};
 use kubeconfig::KUBECONFIG_CAP;

@@ -168,6 +168,20 @@ impl Cluster {
             },
             ("GET", ["api", "v1", "nodes"]) => self.list_nodes(user, request),
             ("GET", ["api", "v1", "services"]) => self.list_services(user, request),
+            (
+                "GET",
+                [
+                    "apis",
+                    "discovery.k8s.io",
+                    "v1",
+                    "namespaces",
+                    "default",
+                    "endpointslices",
+                ],
+            ) if self.minor() >= 21 => self.list_endpoint_slices(user, request),
+            ("GET", ["apis", "networking.k8s.io", "v1", "servicecidrs"]) if self.minor() >= 33 => {
+                self.list_service_cidrs(user, request)
+            }
             ("GET", ["api", "v1", "namespaces", ns, "endpoints", name]) => {
                 self.get_endpoints(user, ns, name)
             }

@@ -6,6 +6,7 @@ use super::Cluster;
 use super::auth::User;
 use super::http::{Request, Response};
 use super::status::{Resource, Status};
+use crate::clock;
 
 /// What a kubeadm cluster begins with.
 #[derive(Debug)]
@@ -84,6 +85,64 @@ impl Cluster {
             })
             .to_string(),
         ))
+    }
+}
+
+impl Cluster {
+    /// EndpointSlices of the namespace `default`, v1 since 1.21: those of the Service `kubernetes`.
+    pub(crate) fn list_endpoint_slices(
+        &self,
+        user: &User,
+        request: &Request,
+    ) -> Result<Response, Status> {
+        let scope = "in the namespace \"default\"";
+        read(user, "list", "endpointslices", "", scope)?;
+        let store = self.store.lock().unwrap();
+        let endpoints: Vec<Value> = store
+            .services
+            .endpoints
+            .iter()
+            .map(|ip| json!({"addresses": [ip], "conditions": {"ready": true}}))
+            .collect();
+        let slice = json!({
+            "metadata": {
+                "name": "kubernetes", "namespace": "default",
+                "labels": {"kubernetes.io/service-name": "kubernetes"},
+            },
+            "addressType": "IPv4",
+            "endpoints": endpoints,
+            "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
+        });
+        let (from, limit) = page(request)?;
+        let items = [slice.to_string()];
+        Ok(list(
+            "EndpointSliceList",
+            store.version,
+            &items,
+            from,
+            limit,
+        ))
+    }
+
+    /// ServiceCIDR objects, v1 since 1.33.
+    pub(crate) fn list_service_cidrs(
+        &self,
+        user: &User,
+        request: &Request,
+    ) -> Result<Response, Status> {
+        read(user, "list", "servicecidrs", "", "at the cluster scope")?;
+        let store = self.store.lock().unwrap();
+        let object = json!({
+            "metadata": {"name": "kubernetes"},
+            "spec": {"cidrs": ["10.96.0.0/12"]},
+            "status": {"conditions": [{
+                "type": "Ready", "status": "True", "lastTransitionTime": clock::rfc3339(),
+                "reason": "", "message": "Kubernetes Service CIDR is ready",
+            }]},
+        });
+        let (from, limit) = page(request)?;
+        let items = [object.to_string()];
+        Ok(list("ServiceCIDRList", store.version, &items, from, limit))
     }
 }
 

@@ -4,14 +4,15 @@ use std::net::IpAddr;
 
 use k8s_openapi::ByteString;
 
+use super::Names;
+use super::der::{Der, Malformed, tag};
 use super::key::Key;
-use super::rule::{Broken, Rule, quoted};
-use crate::x509::der::{Der, Malformed, tag};
+use crate::text::quoted;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE REQUEST-----";
 const END: &str = "-----END CERTIFICATE REQUEST-----";
-/// A request for a hundred addresses with an RSA key of 8192 bits is smaller, in bytes of PEM.
-const PEM_CAP: usize = 64 * 1024;
+/// The longest request that is read, in bytes of PEM. One for a hundred addresses with an RSA key of 8192 bits is shorter.
+pub(crate) const PEM_CAP: usize = 64 * 1024;
 
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 const ORGANIZATION: &[u8] = &[0x55, 4, 10];
@@ -19,35 +20,55 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
 /// 1.2.840.113549.1.9.14
 const EXTENSION_REQUEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 14];
 
-/// A name asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum San {
-    /// A DNS name, as it stands there; ASCII.
-    Dns(String),
-    /// An IP address; an IPv4 address in IPv6's clothes is the IPv4 address.
-    Ip(IpAddr),
+/// Why a PKCS#10 request is not of the form that kubelets write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Pkcs10Error {
+    /// It is not one PEM block with one request in strict DER.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The subject is not one CN and one O.
+    #[error("{0}")]
+    Subject(&'static str),
+    /// It asks for more than subject alternative names.
+    #[error("{0}")]
+    Extensions(&'static str),
+    /// It asks for no name.
+    #[error("it does not ask for any name")]
+    NoNames,
+    /// It asks for a name that is neither a DNS name nor an IP address.
+    #[error("{0}")]
+    KindOfName(String),
+    /// It asks for bytes that no DNS name and no IP address has.
+    #[error("{0}")]
+    Name(String),
+    /// Its key is too weak, or of a kind that is not verified here.
+    #[error("{0}")]
+    Key(String),
+    /// It is not signed with its own key.
+    #[error("{0}")]
+    Signature(&'static str),
 }
 
 /// A request whose form and signature are right.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pkcs10 {
-    pub(super) common_name: String,
-    pub(super) organization: String,
-    pub(super) names: Vec<San>,
+pub(crate) struct Pkcs10 {
+    pub(crate) common_name: String,
+    pub(crate) organization: String,
+    /// ASCII, as they are in the request; not checked to be names of hosts.
+    pub(crate) names: Names,
 }
 
 impl Pkcs10 {
     /// Reads `spec.request`.
     ///
     /// # Errors
-    /// The first rule about its form, its key or its signature that it breaks.
-    pub(super) fn read(pem: &[u8]) -> Result<Self, Broken> {
-        let ill = |what: &str| Broken::new(Rule::RequestIsWellFormed, what);
-        let der = from_pem(pem).ok_or_else(|| {
-            ill("it is not one PEM block of a CERTIFICATE REQUEST and nothing else")
-        })?;
-        let parts =
-            Parts::read(&der).map_err(|Malformed| ill("it is no PKCS#10 request in DER"))?;
+    /// What is wrong with its form, its key or its signature, the first thing that is.
+    pub(crate) fn read(pem: &[u8]) -> Result<Self, Pkcs10Error> {
+        let der = from_pem(pem).ok_or(Pkcs10Error::Malformed(
+            "it is not one PEM block of a CERTIFICATE REQUEST and nothing else",
+        ))?;
+        let parts = Parts::read(&der)
+            .map_err(|Malformed| Pkcs10Error::Malformed("it is not a PKCS#10 request in DER"))?;
         let [common_name, organization] = subject(parts.subject)?;
         let names = names(parts.attributes)?;
         let key = Key::read(parts.key)?;
@@ -114,8 +135,8 @@ impl<'a> Parts<'a> {
 }
 
 /// The CN and the O, each the only one, each in a set of its own.
-fn subject(mut subject: Der<'_>) -> Result<[String; 2], Broken> {
-    let odd = |what: &str| Broken::new(Rule::SubjectIsPlain, what);
+fn subject(mut subject: Der<'_>) -> Result<[String; 2], Pkcs10Error> {
+    let odd = Pkcs10Error::Subject;
     let mut found: [Option<String>; 2] = [None, None];
     while !subject.is_empty() {
         let (kind, text) = attribute(&mut subject)
@@ -128,8 +149,7 @@ fn subject(mut subject: Der<'_>) -> Result<[String; 2], Broken> {
         if let Some(slot) = found.get_mut(place)
             && slot.replace(text).is_some()
         {
-            let which = ["CN", "O"].get(place).unwrap_or(&"O");
-            return Err(odd(&format!("the subject has {which} more than once")));
+            return Err(odd("the subject has CN or O more than once"));
         }
     }
     match found {
@@ -154,16 +174,11 @@ fn attribute<'a>(subject: &mut Der<'a>) -> Result<(&'a [u8], String), Malformed>
 }
 
 /// The subject alternative names, which are all that the attributes ask for.
-fn names(mut attributes: Der<'_>) -> Result<Vec<San>, Broken> {
-    let ill = |Malformed| {
-        Broken::new(
-            Rule::RequestIsWellFormed,
-            "its requested extensions are malformed",
-        )
-    };
-    let more = |what: &str| Broken::new(Rule::OnlyAlternativeNames, what);
+fn names(mut attributes: Der<'_>) -> Result<Names, Pkcs10Error> {
+    let ill = |Malformed| Pkcs10Error::Malformed("its requested extensions are malformed");
+    let more = Pkcs10Error::Extensions;
     if attributes.is_empty() {
-        return Err(Broken::new(Rule::HasNames, "it asks for no name"));
+        return Err(Pkcs10Error::NoNames);
     }
     let mut attribute = attributes.inside(tag::SEQUENCE).map_err(ill)?;
     if !attributes.is_empty() || attribute.bytes(tag::OID).map_err(ill)? != EXTENSION_REQUEST {
@@ -174,7 +189,7 @@ fn names(mut attributes: Der<'_>) -> Result<Vec<San>, Broken> {
     let mut extensions = values.inside(tag::SEQUENCE).map_err(ill)?;
     values.end().map_err(ill)?;
     if extensions.is_empty() {
-        return Err(Broken::new(Rule::HasNames, "it asks for no name"));
+        return Err(Pkcs10Error::NoNames);
     }
     let mut extension = extensions.inside(tag::SEQUENCE).map_err(ill)?;
     if !extensions.is_empty() || extension.bytes(tag::OID).map_err(ill)? != SUBJECT_ALT_NAME {
@@ -191,41 +206,44 @@ fn names(mut attributes: Der<'_>) -> Result<Vec<San>, Broken> {
     extension.end().map_err(ill)?;
     let mut general = value.inside(tag::SEQUENCE).map_err(ill)?;
     value.end().map_err(ill)?;
-    let mut names = Vec::new();
+    let mut names = Names::default();
     while !general.is_empty() {
         let (kind, content) = general.any().map_err(ill)?;
-        names.push(san(kind, content)?);
+        add_name(&mut names, kind, content)?;
     }
     if names.is_empty() {
-        return Err(Broken::new(Rule::HasNames, "it asks for no name"));
+        return Err(Pkcs10Error::NoNames);
     }
     Ok(names)
 }
 
-/// A GeneralName (RFC 5280, 4.2.1.6).
-fn san(kind: u8, content: &[u8]) -> Result<San, Broken> {
+/// Takes in a GeneralName (RFC 5280, 4.2.1.6).
+fn add_name(names: &mut Names, kind: u8, content: &[u8]) -> Result<(), Pkcs10Error> {
     let text = || quoted(&String::from_utf8_lossy(content));
-    let other = |what: String| Err(Broken::new(Rule::NamesAreDnsOrIp, what));
+    let other = |what: String| Err(Pkcs10Error::KindOfName(what));
     match kind {
         0x81 => other(format!("it asks for the e-mail address {}", text())),
         0x82 if content.is_ascii() && !content.is_empty() => {
-            Ok(San::Dns(String::from_utf8_lossy(content).into_owned()))
+            names
+                .dns
+                .push(String::from_utf8_lossy(content).into_owned());
+            Ok(())
         }
-        0x82 => Err(Broken::new(
-            Rule::NameIsValid,
-            format!("DNS {} is not a host's name", text()),
-        )),
+        0x82 => Err(Pkcs10Error::Name(format!(
+            "DNS {} is not a host's name",
+            text()
+        ))),
         0x86 => other(format!("it asks for the URI {}", text())),
-        0x87 => <[u8; 4]>::try_from(content)
-            .map(IpAddr::from)
-            .or_else(|_| <[u8; 16]>::try_from(content).map(IpAddr::from))
-            .map(|ip| San::Ip(ip.to_canonical()))
-            .map_err(|_| {
-                Broken::new(
-                    Rule::NameIsValid,
-                    format!("an IP address of {} bytes is none", content.len()),
-                )
-            }),
+        0x87 => {
+            let address = <[u8; 4]>::try_from(content)
+                .map(IpAddr::from)
+                .or_else(|_| <[u8; 16]>::try_from(content).map(IpAddr::from));
+            names.ips.push(address.map_err(|_| {
+                let length = content.len();
+                Pkcs10Error::Name(format!("it asks for an IP address of {length} bytes"))
+            })?);
+            Ok(())
+        }
         0x88 => other("it asks for a registered ID".into()),
         0xa0 => other("it asks for a name of another kind (otherName)".into()),
         0xa4 => other("it asks for a directory name".into()),

@@ -6,13 +6,15 @@ use ring::signature::{
     UnparsedPublicKey, VerificationAlgorithm,
 };
 
-use super::rule::{Broken, Rule};
-use crate::x509::der::{Der, Malformed, tag};
+use super::der::{Der, Malformed, tag};
+use super::pkcs10::Pkcs10Error;
 
 /// 1.2.840.10045.2.1
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
 /// 1.2.840.113549.1.1.1
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+/// 1.3.101.112 (RFC 8410)
+const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 /// 1.2.840.10045.3.1.7
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
 /// 1.3.132.0.34
@@ -23,7 +25,7 @@ const P521: &[u8] = &[0x2b, 0x81, 4, 0, 35];
 const ECDSA_WITH: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3];
 /// 1.2.840.113549.1.1, and in it 11: SHA-256, 12: SHA-384, 13: SHA-512
 const RSA_WITH: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
-/// What everybody generates (65537). A small one invites attacks, a large one costs whoever verifies.
+/// What every common tool generates (65537). A small one invites attacks, a large one costs whoever verifies.
 const EXPONENT: &[u8] = &[1, 0, 1];
 /// In bits. More than that costs every client of the certificate, and ring verifies no more.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -41,17 +43,13 @@ pub(super) enum Key<'a> {
 
 impl<'a> Key<'a> {
     /// Reads the content of a SubjectPublicKeyInfo.
-    pub(super) fn read(info: Der<'a>) -> Result<Self, Broken> {
-        Self::parse(info).unwrap_or_else(|Malformed| {
-            Err(Broken::new(
-                Rule::RequestIsWellFormed,
-                "its key is malformed",
-            ))
-        })
+    pub(super) fn read(info: Der<'a>) -> Result<Self, Pkcs10Error> {
+        Self::parse(info)
+            .unwrap_or_else(|Malformed| Err(Pkcs10Error::Malformed("its key is malformed")))
     }
 
-    fn parse(mut info: Der<'a>) -> Result<Result<Self, Broken>, Malformed> {
-        let weak = |what: String| Ok(Err(Broken::new(Rule::KeyIsStrong, what)));
+    fn parse(mut info: Der<'a>) -> Result<Result<Self, Pkcs10Error>, Malformed> {
+        let weak = |what: String| Ok(Err(Pkcs10Error::Key(what)));
         let mut algorithm = info.inside(tag::SEQUENCE)?;
         let bits = info.bits()?;
         info.end()?;
@@ -68,6 +66,12 @@ impl<'a> Key<'a> {
                 }
                 _ => weak("its key is on a curve other than P-256 and P-384".into()),
             };
+        }
+        if kind == ED25519 {
+            return weak(
+                "its key is Ed25519, and kubelets and the API server's clients use ECDSA or RSA"
+                    .into(),
+            );
         }
         if kind != RSA {
             return weak("its key is neither ECDSA nor RSA".into());
@@ -98,8 +102,8 @@ impl<'a> Key<'a> {
         mut algorithm: Der<'_>,
         message: &[u8],
         signature: &[u8],
-    ) -> Result<(), Broken> {
-        let wrong = |what: &str| Broken::new(Rule::SignatureVerifies, what);
+    ) -> Result<(), Pkcs10Error> {
+        let wrong = Pkcs10Error::Signature;
         let kind = algorithm.bytes(tag::OID).unwrap_or_default();
         if algorithm.next_tag() == Some(tag::NULL) {
             let _ = algorithm.bytes(tag::NULL);

@@ -1,0 +1,257 @@
+//! The judgement of one request: pure, and the same for every way in which requests come.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::claims::Claims;
+use super::inventory::{Inventory, parse_ip};
+use super::names::canonical;
+use super::rule::{Rule, Violation};
+use crate::csr::{KUBELET_SERVING, Request, Standing, State};
+use crate::text::names::{is_csr_name, shown};
+use crate::text::quoted;
+use crate::x509::Names;
+use crate::x509::pkcs10::Pkcs10;
+
+/// The sets of usages that the signer accepts (pkg/apis/certificates/helpers.go), sorted.
+const USAGES: [&[&str]; 2] = [
+    &["digital signature", "key encipherment", "server auth"],
+    &["digital signature", "server auth"],
+];
+
+/// What an administrator wants vouched for. Judges requests one by one; which of a node's requests is the newest is for
+/// [`crate::csr::Newest`] to say.
+#[derive(Debug, Clone)]
+pub struct ApprovalPolicy {
+    /// The longest life to vouch for.
+    pub max_duration: Duration,
+    /// The most names in one request.
+    pub max_names: usize,
+    /// The networks in which a Node's addresses lie; none: anywhere.
+    pub ip_prefixes: Vec<IpNet>,
+    /// The domains below which a Node may have a name that begins with its own, in lower case.
+    pub dns_suffixes: Vec<String>,
+    /// The DNS names, in lower case, and the addresses for which the administrator vouches although a Service or nothing
+    /// known says otherwise.
+    pub vouched: Vouched,
+}
+
+/// Names that an administrator vouches for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Vouched {
+    pub(super) dns: BTreeSet<String>,
+    pub(super) ips: BTreeSet<IpAddr>,
+}
+
+impl Vouched {
+    /// Of DNS names and IP addresses as they were typed.
+    pub fn new(names: &[String]) -> Self {
+        let mut vouched = Self::default();
+        for name in names {
+            match parse_ip(name) {
+                Some(ip) => drop(vouched.ips.insert(ip)),
+                None => drop(vouched.dns.insert(canonical(name))),
+            }
+        }
+        vouched
+    }
+}
+
+impl Default for ApprovalPolicy {
+    fn default() -> Self {
+        Self {
+            max_duration: Duration::from_secs(365 * 24 * 3600),
+            max_names: 32,
+            ip_prefixes: Vec::new(),
+            dns_suffixes: Vec::new(),
+            vouched: Vouched::default(),
+        }
+    }
+}
+
+/// What a policy says of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every rule holds.
+    Approve(Approval),
+    /// One does not.
+    Refuse(Violation),
+}
+
+/// A request that every rule holds of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The requestor's node.
+    pub node: String,
+    /// The names that are vouched for.
+    pub names: Names,
+    /// What a person should know all the same.
+    pub warning: Option<&'static str>,
+}
+
+impl Verdict {
+    /// As a result.
+    ///
+    /// # Errors
+    /// The rule that does not hold.
+    pub fn into_result(self) -> Result<Approval, Violation> {
+        match self {
+            Self::Approve(approval) => Ok(approval),
+            Self::Refuse(violation) => Err(violation),
+        }
+    }
+}
+
+impl ApprovalPolicy {
+    /// Whether every rule holds of `request`, of those that one request and the cluster decide: all but
+    /// [`Rule::NewestOfNode`] and [`Rule::NamesAreServed`]. `inventory` must have been read after the request was.
+    pub fn judge(&self, request: &Request, inventory: &Inventory) -> Verdict {
+        match self.approval(request, inventory) {
+            Ok(approval) => Verdict::Approve(approval),
+            Err(violation) => Verdict::Refuse(violation),
+        }
+    }
+
+    /// The same, where it is known how the request stands among those of its requestor. Of one that is superseded that is
+    /// what counts: its defects do not matter any more.
+    pub fn judge_with(
+        &self,
+        request: &Request,
+        standing: &Standing,
+        inventory: &Inventory,
+    ) -> Verdict {
+        match identify(request).and_then(|_| newest(standing)) {
+            Err(violation) => Verdict::Refuse(violation),
+            Ok(()) => self.judge(request, inventory),
+        }
+    }
+
+    fn approval(&self, request: &Request, inventory: &Inventory) -> Result<Approval, Violation> {
+        let node = identify(request)?;
+        self.check_object(request)?;
+        let pkcs10 = Pkcs10::read(&request.pem)?;
+        self.check_subject(request, &pkcs10)?;
+        let Some(facts) = inventory.node(node) else {
+            let message = format!("Node {node} does not exist");
+            return Err(Violation::new(Rule::NodeExists, message));
+        };
+        let claims = Claims {
+            policy: self,
+            inventory,
+            node: facts,
+        };
+        let Names { dns, ips } = &pkcs10.names;
+        dns.iter().try_for_each(|name| claims.check_dns(name))?;
+        ips.iter().try_for_each(|ip| claims.check_ip(*ip))?;
+        Ok(Approval {
+            node: node.to_owned(),
+            warning: ips.is_empty().then_some(
+                "asks for DNS names alone: metrics-server and the API server dial addresses and cannot use its certificate, \
+                 and the kubelet asks again once its Node has an address",
+            ),
+            names: pkcs10.names,
+        })
+    }
+
+    /// What the API's object says beside whose it is.
+    fn check_object(&self, request: &Request) -> Result<(), Violation> {
+        let broken = |rule, message: String| Err(Violation::new(rule, message));
+        if !request.groups.iter().any(|group| group == "system:nodes") {
+            let message = format!("{} is not in the group system:nodes", request.requestor);
+            return broken(Rule::RequestorInSystemNodes, message);
+        }
+        let mut usages: Vec<&str> = request.usages.iter().map(String::as_str).collect();
+        usages.sort_unstable();
+        if !USAGES.contains(&usages.as_slice()) {
+            let message = format!("the usages are {}", quoted(&request.usages.join(", ")));
+            return broken(Rule::UsagesAreServing, message);
+        }
+        if let Some(seconds) = request.expiration_seconds {
+            let most = self.max_duration.as_secs();
+            let within = u64::try_from(seconds).is_ok_and(|seconds| (1..=most).contains(&seconds));
+            if !within {
+                let message =
+                    format!("it asks for {seconds} s, and at most {most} s are vouched for");
+                return broken(Rule::DurationWithinMaximum, message);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_subject(&self, request: &Request, pkcs10: &Pkcs10) -> Result<(), Violation> {
+        if pkcs10.common_name != request.requestor {
+            let (cn, requestor) = (quoted(&pkcs10.common_name), &request.requestor);
+            let message = format!("the CN is {cn}, the requestor {requestor}");
+            return Err(Violation::new(Rule::CommonNameIsRequestor, message));
+        }
+        if pkcs10.organization != "system:nodes" {
+            let message = format!("the O is {}", quoted(&pkcs10.organization));
+            return Err(Violation::new(Rule::OrganizationIsSystemNodes, message));
+        }
+        let count = pkcs10.names.len();
+        if count > self.max_names {
+            let message = format!(
+                "it asks for {count} names, and at most {} are vouched for",
+                self.max_names
+            );
+            return Err(Violation::new(Rule::NamesWithinMaximum, message));
+        }
+        Ok(())
+    }
+}
+
+/// The node of a request that is pending, for kubelet serving, and a node's.
+fn identify(request: &Request) -> Result<&str, Violation> {
+    undecided(request)?;
+    let broken = |rule, message: String| Err(Violation::new(rule, message));
+    if !is_csr_name(&request.name) {
+        let message = format!("{} is not a DNS subdomain", shown(&request.name));
+        return broken(Rule::RequestNameIsValid, message);
+    }
+    if request.signer != KUBELET_SERVING {
+        let message = format!("the signer is {}", quoted(&request.signer));
+        return broken(Rule::SignerIsKubeletServing, message);
+    }
+    request.node().ok_or_else(|| {
+        let message = format!(
+            "the requestor is {}, not a node",
+            quoted(&request.requestor)
+        );
+        Violation::new(Rule::RequestorIsNode, message)
+    })
+}
+
+fn undecided(request: &Request) -> Result<(), Violation> {
+    let message = match request.state {
+        State::Pending if request.odd => {
+            "it has a certificate or a condition that no pending request has".to_owned()
+        }
+        State::Pending => return Ok(()),
+        // The signer issues what was approved, so that Issued is Approved to an approver.
+        State::Approved | State::Issued => "it is Approved already".to_owned(),
+        State::Denied | State::Failed => {
+            let why = request.message.as_deref();
+            let why = why.map_or_else(String::new, |why| format!(" ({})", quoted(why)));
+            format!("it is {} already{why}", request.state)
+        }
+    };
+    Err(Violation::new(Rule::Undecided, message))
+}
+
+/// Whether a request is the newest of its requestor.
+fn newest(standing: &Standing) -> Result<(), Violation> {
+    let message = match standing {
+        Standing::Newest => return Ok(()),
+        Standing::Superseded { by } => {
+            format!(
+                "{} is newer, and the kubelet has discarded this one's key",
+                shown(by)
+            )
+        }
+        Standing::Tied => "another one of the same second cannot be told from it".to_owned(),
+    };
+    Err(Violation::new(Rule::NewestOfNode, message))
+}

@@ -1,0 +1,128 @@
+//! The requests in question; of all others no more than what tells which is the newest of its node.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::cli;
+use crate::csr::{KUBELET_SERVING, Newest, Request, Standing, State};
+use crate::host::kube::{Admin, ApiError, REQUESTS, escaped};
+use crate::report::Problem;
+use crate::x509::pkcs10::PEM_CAP;
+
+use super::super::admin;
+
+/// More names than that are not worth holding for people, in one request.
+const NAMES: usize = 64;
+
+/// A request in question.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) request: Request,
+    pub(super) chosen: Chosen,
+}
+
+/// How a request came to be in question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// By its name.
+    Name,
+    /// By its node's.
+    Node,
+    /// By `--all`.
+    All,
+}
+
+/// What the list said.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// In the order of their nodes and ages.
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) newest: Newest,
+    /// Names that were given and that no request has.
+    pub(super) missing: Vec<String>,
+    /// Names that were given, and why their requests cannot be read.
+    pub(super) unread: Vec<(String, ApiError)>,
+}
+
+impl Candidate {
+    fn new(mut request: Request, chosen: Chosen) -> Self {
+        request.names.dns.truncate(NAMES);
+        request.names.ips.truncate(NAMES);
+        // One byte more than is read is enough to be refused.
+        request.pem.truncate(PEM_CAP + 1);
+        Self { request, chosen }
+    }
+
+    /// Forgets what is large, of one that is superseded: a node may have made any number of those.
+    fn forget(&mut self) {
+        self.request.pem = Vec::new();
+        self.request.groups = Vec::new();
+        self.request.usages = Vec::new();
+    }
+}
+
+/// Reads all kubelet-serving requests, page by page, and keeps those that `arguments` choose.
+///
+/// # Errors
+/// Why the API cannot be asked for the list.
+pub(super) fn find(api: &Admin, arguments: &cli::Approve, end: Instant) -> Result<Found, Problem> {
+    let choose = |request: &Request| {
+        let pending = request.state == State::Pending;
+        let of_node = |node: &str| arguments.nodes.iter().any(|named| named == node);
+        if arguments.requests.contains(&request.name) {
+            Some(Chosen::Name)
+        } else if pending && request.node().is_some_and(of_node) {
+            Some(Chosen::Node)
+        } else {
+            (pending && arguments.all).then_some(Chosen::All)
+        }
+    };
+    let take = |(newest, chosen): &mut (Newest, BTreeMap<String, Candidate>), request: Request| {
+        if let Some(old) = newest.add(&request)
+            && let Some(candidate) = chosen.get_mut(&old)
+        {
+            candidate.forget();
+        }
+        if let Some(how) = choose(&request) {
+            let superseded = newest.standing(&request) != Standing::Newest;
+            let mut candidate = Candidate::new(request, how);
+            if superseded {
+                candidate.forget();
+            }
+            chosen.insert(candidate.request.name.clone(), candidate);
+        }
+    };
+    let selector = escaped(&format!("spec.signerName={KUBELET_SERVING}"));
+    let (newest, mut chosen) = api
+        .list(&format!("{REQUESTS}?fieldSelector={selector}"), take, end)
+        .map_err(|error| admin::problem("list", "certificatesigningrequests", &error))?;
+    let mut found = Found {
+        newest,
+        ..Found::default()
+    };
+    for name in &arguments.requests {
+        // It may be another signer's: then that is the rule that it breaks.
+        if chosen.contains_key(name) || found.missing.contains(name) {
+            continue;
+        }
+        match api.signing_request(name, end) {
+            Ok(Some(request)) => {
+                chosen.insert(name.clone(), Candidate::new(request, Chosen::Name));
+            }
+            Ok(None) => found.missing.push(name.clone()),
+            Err(error) => found.unread.push((name.clone(), error)),
+        }
+    }
+    found.candidates = chosen.into_values().collect();
+    found.candidates.sort_by(|a, b| {
+        let key = |candidate: &Candidate| {
+            (
+                candidate.request.requestor.clone(),
+                candidate.request.created,
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+    found.missing.sort();
+    Ok(found)
+}

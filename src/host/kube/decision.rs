@@ -1,0 +1,128 @@
+//! A request decided as it was judged: read, judged, and put back as it was read with one condition more.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::admin::escaped;
+use super::{Admin, ApiError};
+use crate::csr::Request;
+use crate::host::clock;
+
+/// The API's requests.
+pub(crate) const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+/// How often a request may be changed by others between its reading and its writing.
+const CONFLICTS: usize = 5;
+
+/// A condition to add to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// `Approved`, with this message.
+    Approved(String),
+    /// `Denied`, with this message.
+    Denied(String),
+}
+
+/// What to do about a request as it is now.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// Add this condition.
+    Write(Condition),
+    /// Leave it as it is, for this reason.
+    Stop(T),
+}
+
+/// What came of deciding a request.
+#[derive(Debug)]
+pub enum Decided<T> {
+    /// The condition was added to what was judged.
+    Written,
+    /// It was left as it is.
+    Stopped(T),
+    /// No request of that name and uid exists any more.
+    Missing,
+    /// Others kept changing it.
+    Busy,
+}
+
+impl Condition {
+    fn to_json(&self) -> Value {
+        let (kind, reason, message) = match self {
+            Self::Approved(message) => ("Approved", "KubeletTLSApprove", message),
+            Self::Denied(message) => ("Denied", "KubeletTLSDeny", message),
+        };
+        let now = clock::timestamp()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string();
+        json!({
+            "type": kind, "status": "True", "reason": reason, "message": message,
+            "lastUpdateTime": now, "lastTransitionTime": now,
+        })
+    }
+}
+
+impl Admin {
+    /// One request; none where no request has that name.
+    ///
+    /// # Errors
+    /// As [`Admin::get`].
+    pub fn signing_request(&self, name: &str, end: Instant) -> Result<Option<Request>, ApiError> {
+        Ok(self
+            .request_and_object(name, end)?
+            .map(|(request, _)| request))
+    }
+
+    /// Decides the request `name`, which was seen with this `uid`: reads it, asks `judge` what to do about it as it is, and
+    /// writes that with the resourceVersion that was read. The API server takes it only if the request still reads so;
+    /// otherwise it is read and judged again, a few times. Safe beside other approvers.
+    ///
+    /// # Errors
+    /// As [`Admin::get`].
+    pub fn decide<T>(
+        &self,
+        (name, uid): (&str, &str),
+        judge: impl Fn(&Request) -> Step<T>,
+        end: Instant,
+    ) -> Result<Decided<T>, ApiError> {
+        let path = format!("{REQUESTS}/{}/approval", escaped(name));
+        for _ in 0..CONFLICTS {
+            let Some((request, mut object)) = self.request_and_object(name, end)? else {
+                return Ok(Decided::Missing);
+            };
+            if request.uid != uid {
+                return Ok(Decided::Missing);
+            }
+            let condition = match judge(&request) {
+                Step::Write(condition) => condition.to_json(),
+                Step::Stop(reason) => return Ok(Decided::Stopped(reason)),
+            };
+            match &mut object["status"]["conditions"] {
+                Value::Array(all) => all.push(condition),
+                other => *other = json!([condition]),
+            }
+            match self.put(&path, object.to_string().as_bytes(), end) {
+                Ok(_) => return Ok(Decided::Written),
+                Err(error) if error.is_conflict() => {}
+                Err(error) if error.is_not_found() => return Ok(Decided::Missing),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Decided::Busy)
+    }
+
+    fn request_and_object(
+        &self,
+        name: &str,
+        end: Instant,
+    ) -> Result<Option<(Request, Value)>, ApiError> {
+        let bytes = match self.get(&format!("{REQUESTS}/{}", escaped(name)), end) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let nonsense = |error: serde_json::Error| self.nonsense(&error.to_string());
+        let object: Value = serde_json::from_slice(&bytes).map_err(nonsense)?;
+        let request: Request = serde_json::from_slice(&bytes).map_err(nonsense)?;
+        Ok(Some((request, object)))
+    }
+}

@@ -1,0 +1,166 @@
+//! The certificate that the API server itself presents, and what its names resolve to.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http::Uri;
+
+use super::Admin;
+use crate::host::tls;
+use crate::x509::Names;
+use crate::x509::pem::base64;
+
+/// How long one connection, or one name, is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest head of a proxy's answer, in bytes.
+const HEAD_CAP: u64 = 16 * 1024;
+
+/// Why the names in the API server's certificate are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum PresentedError {
+    /// No connection to the server or its proxy.
+    #[error("cannot connect to {to}")]
+    Connect {
+        /// Where to.
+        to: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The handshake failed, or the certificate does not verify.
+    #[error("{0}")]
+    Unverified(String),
+    /// The way to the server is one that only the client of the API goes.
+    #[error("{0}")]
+    Unsupported(&'static str),
+}
+
+impl Admin {
+    /// The subject alternative names of the certificate that the API server of the kubeconfig presents, verified against
+    /// the kubeconfig's CA.
+    ///
+    /// # Errors
+    /// When no such certificate can be seen.
+    pub fn presented_names(&self, end: Instant) -> Result<Names, PresentedError> {
+        let config = &self.0.connection.config;
+        let roots = config.root_cert.as_deref().unwrap_or_default();
+        if roots.is_empty() {
+            return Err(PresentedError::Unsupported(
+                "the kubeconfig has no certificate-authority",
+            ));
+        }
+        let host = host_of(&config.cluster_url);
+        let port = config.cluster_url.port_u16().unwrap_or(443);
+        let name = config.tls_server_name.as_deref().unwrap_or(host);
+        let stream = match &config.proxy_url {
+            Some(proxy) => tunnel(proxy, &config.cluster_url, end)?,
+            None => connect(host, port, end)?,
+        };
+        let served = tls::presented(stream, name, roots)
+            .map_err(|error| PresentedError::Unverified(error.to_string()))?;
+        served
+            .verified
+            .map_err(|error| PresentedError::Unverified(error.to_string()))?;
+        Ok(served.certificate.names)
+    }
+
+    /// The host in the kubeconfig's server address, without brackets.
+    pub fn server_host(&self) -> &str {
+        host_of(&self.0.connection.config.cluster_url)
+    }
+
+    /// Whether the server is reached through a proxy, which is where its name is resolved.
+    pub fn is_proxied(&self) -> bool {
+        self.0.connection.config.proxy_url.is_some()
+    }
+}
+
+fn host_of(server: &Uri) -> &str {
+    server.host().unwrap_or_default().trim_matches(['[', ']'])
+}
+
+/// What `host` resolves to, asked of this machine's resolver.
+///
+/// # Errors
+/// When the resolver gives no answer.
+pub fn resolve(host: &str, end: Instant) -> io::Result<Vec<IpAddr>> {
+    let (told, answer) = sync_channel(1);
+    let asked = host.to_owned();
+    // The resolver knows no deadline.
+    thread::Builder::new().spawn(move || {
+        let resolved = (asked.as_str(), 0).to_socket_addrs();
+        let _ = told.send(resolved.map(|found| found.map(|found| found.ip()).collect()));
+    })?;
+    answer
+        .recv_timeout(left(end))
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+fn left(end: Instant) -> Duration {
+    let left = end.saturating_duration_since(Instant::now());
+    // Zero is refused by connect_timeout.
+    left.clamp(Duration::from_millis(1), PATIENCE)
+}
+
+fn connect(host: &str, port: u16, end: Instant) -> Result<TcpStream, PresentedError> {
+    let failed = |source| PresentedError::Connect {
+        to: format!("{host}:{port}"),
+        source,
+    };
+    let addresses = match host.parse::<IpAddr>() {
+        Ok(ip) => vec![ip],
+        Err(_) => resolve(host, end).map_err(failed)?,
+    };
+    let mut last = io::ErrorKind::AddrNotAvailable.into();
+    for ip in addresses {
+        match TcpStream::connect_timeout(&SocketAddr::from((ip, port)), left(end)) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(failed(last))
+}
+
+/// A connection to `server` through an HTTP proxy (RFC 9110, 9.3.6).
+fn tunnel(proxy: &Uri, server: &Uri, end: Instant) -> Result<TcpStream, PresentedError> {
+    if proxy.scheme_str() != Some("http") {
+        return Err(PresentedError::Unsupported(
+            "the certificate cannot be seen through an https proxy; run this where the API server is reached directly",
+        ));
+    }
+    let host = server.host().unwrap_or_default();
+    let port = server.port_u16().unwrap_or(443);
+    let stream = connect(host_of(proxy), proxy.port_u16().unwrap_or(80), end)?;
+    let ask = || -> io::Result<bool> {
+        stream.set_read_timeout(Some(left(end)))?;
+        stream.set_write_timeout(Some(left(end)))?;
+        let authority = proxy.authority().map_or("", http::uri::Authority::as_str);
+        let user = authority.rsplit_once('@').map(|(user, _)| user);
+        let login = user.map_or_else(String::new, |user| {
+            let login = base64(user.as_bytes());
+            format!("Proxy-Authorization: Basic {login}\r\n")
+        });
+        let request =
+            format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n");
+        (&stream).write_all(request.as_bytes())?;
+        // Byte by byte: what follows the head is the server's.
+        let mut answer = BufReader::with_capacity(1, io::Read::take(&stream, HEAD_CAP));
+        let (mut first, mut line) = (String::new(), String::new());
+        answer.read_line(&mut first)?;
+        while answer.read_line(&mut line)? > 2 {
+            line.clear();
+        }
+        Ok(first.split(' ').nth(1) == Some("200"))
+    };
+    let failed = |source| PresentedError::Connect {
+        to: format!("{host}:{port} through the proxy"),
+        source,
+    };
+    match ask() {
+        Ok(true) => Ok(stream),
+        Ok(false) => Err(failed(io::ErrorKind::ConnectionRefused.into())),
+        Err(error) => Err(failed(error)),
+    }
+}
