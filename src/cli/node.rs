@@ -20,6 +20,9 @@ pub struct Selection {
     /// Also edit this kubeadm config file (repeatable)
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub kubeadm_config: Vec<PathBuf>,
+    /// Also write kubeadm's patch file in DIR, for kubeadm's own --patches (Kubernetes 1.25 and later)
+    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    pub patches: Option<PathBuf>,
     /// Set serverTLSBootstrap: false instead, with the same checks
     #[arg(long)]
     pub disable: bool,
@@ -83,7 +86,11 @@ impl Apply {
         let files: String = files
             .map(|path| format!(" --kubeadm-config {}", path_word(path)))
             .collect();
-        format!("kubelet-tls apply{disable}{files} {options}")
+        let patches = self.selection.patches.iter();
+        let patches: String = patches
+            .map(|path| format!(" --patches {}", path_word(path)))
+            .collect();
+        format!("kubelet-tls apply{disable}{files}{patches} {options}")
             .trim_end()
             .to_owned()
     }

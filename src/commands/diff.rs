@@ -53,7 +53,12 @@ fn plan(selection: &Selection, ui: &Ui) -> Vec<Result<Edit, Problem>> {
     let kubelet = of_node(selection.root.as_deref(), wanted, ui);
     let kubeadm = selection.kubeadm_config.iter();
     let kubeadm = kubeadm.map(|path| files::of_kubeadm(path, wanted, ui));
-    std::iter::once(kubelet).chain(kubeadm).collect()
+    let patches = selection.patches.iter();
+    let patches = patches.filter_map(|path| files::of_patches(path, wanted, ui).transpose());
+    std::iter::once(kubelet)
+        .chain(kubeadm)
+        .chain(patches)
+        .collect()
 }
 
 fn of_node(root: Option<&Path>, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {

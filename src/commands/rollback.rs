@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apply::{HealthCheck, Locks, NodeReceipts, NothingToUndo};
 use crate::cli;
+use crate::edit::patch;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, files as host_files, systemd};
 use crate::kubelet::Bootstrap;
@@ -214,7 +215,11 @@ fn spec(arguments: &cli::Rollback, plan: &Plan, kubelet: &Kubelet) -> RunSpec {
     };
     let others = plan.edits.iter().filter_map(|edit| match &edit.target {
         Target::File(path) if !is_kubelets(kubelet, path) => {
-            Some(format!(" --kubeadm-config {}", path_word(path)))
+            let (option, path) = match patch::directory([path.as_path()]) {
+                Some(directory) => ("--patches", directory),
+                None => ("--kubeadm-config", path.as_path()),
+            };
+            Some(format!(" {option} {}", path_word(path)))
         }
         _ => None,
     });

@@ -578,6 +578,86 @@ fn a_full_standard_output_is_74_unless_a_change_is_made() {
     assert_eq!(lost.unwrap().code(), Some(74));
 }
 
+/// `--patches` writes kubeadm's patch file in the same plan, and `rollback` removes it again.
+#[test]
+fn a_patch_of_kubeadms_is_part_of_the_plan() {
+    let directory = tempfile::tempdir().unwrap();
+    let kubelet = directory.path().join("image/var/lib/kubelet");
+    let patches = directory.path().join("patches");
+    fs::create_dir_all(&kubelet).unwrap();
+    fs::write(kubelet.join("config.yaml"), SHORT).unwrap();
+    let run = |arguments: &[&str]| {
+        let command = kubelet_tls(directory.path());
+        command.args(arguments).assert()
+    };
+    let rooted = ["--root", "image", "--patches", "patches"];
+    let with = |verb: &'static str, more: &[&'static str]| {
+        let words = std::iter::once(verb)
+            .chain(rooted)
+            .chain(more.iter().copied());
+        words.collect::<Vec<_>>()
+    };
+    run(&with("apply", &[])).code(74).stderr_eq(
+        "error: cannot read patches: no such file or directory\nhint: mkdir -p patches\n",
+    );
+    assert_eq!(
+        fs::read_to_string(kubelet.join("config.yaml")).unwrap(),
+        SHORT
+    );
+
+    fs::create_dir(&patches).unwrap();
+    run(&with("diff", &["-o", "name"]))
+        .code(1)
+        .stdout_eq("image/var/lib/kubelet/config.yaml\npatches/kubeletconfiguration0+merge.yaml\n");
+    run(&with("apply", &["--dry-run", "-q"])).code(0);
+    assert_eq!(fs::read_dir(&patches).unwrap().count(), 0);
+    run(&with("apply", &[])).code(0).stderr_eq(
+        "patches/kubeletconfiguration0+merge.yaml takes effect where kubeadm is given the directory (Kubernetes 1.25 and later): kubeadm upgrade node --patches patches\n",
+    ).stdout_eq("...\n--- /dev/null\n+++ patches/kubeletconfiguration0+merge.yaml\n@@ -0,0 +1 @@\n+serverTLSBootstrap: true\n");
+    let patch = patches.join("kubeletconfiguration0+merge.yaml");
+    assert_eq!(
+        fs::read_to_string(&patch).unwrap(),
+        "serverTLSBootstrap: true\n"
+    );
+    run(&with("diff", &[])).code(0);
+
+    run(&["rollback", "--root", "image", "-q"]).code(0);
+    assert!(!patch.exists());
+    assert_eq!(
+        fs::read_to_string(kubelet.join("config.yaml")).unwrap(),
+        SHORT
+    );
+
+    // Of several the last one that has the key decides; without any, the last one gets it.
+    fs::write(
+        patches.join("kubeletconfiguration.yaml"),
+        "serverTLSBootstrap: false\n",
+    )
+    .unwrap();
+    fs::write(
+        patches.join("kubeletconfiguration5+strategic.yaml"),
+        "maxPods: 5\n",
+    )
+    .unwrap();
+    fs::write(patches.join("kube-apiserver0+merge.yaml"), "spec: {}\n").unwrap();
+    run(&with("apply", &["-q"])).code(0);
+    assert_eq!(
+        fs::read_to_string(patches.join("kubeletconfiguration.yaml")).unwrap(),
+        "serverTLSBootstrap: true\n"
+    );
+    fs::remove_file(patches.join("kubeletconfiguration.yaml")).unwrap();
+    run(&with("apply", &["-q"])).code(0);
+    assert_eq!(
+        fs::read_to_string(patches.join("kubeletconfiguration5+strategic.yaml")).unwrap(),
+        "maxPods: 5\nserverTLSBootstrap: true\n"
+    );
+    assert!(!patch.exists());
+    // Without the key a patch says nothing, so disabling adds nothing.
+    fs::remove_file(patches.join("kubeletconfiguration5+strategic.yaml")).unwrap();
+    run(&with("apply", &["-q", "--disable"])).code(0);
+    assert!(!patch.exists());
+}
+
 /// The reflex: the file of a kubelet that runs here is edited, and the verb without FILE is named.
 #[test]
 fn the_file_that_a_kubelet_reads_is_told_apart() {

@@ -80,7 +80,9 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
         files::image::check(root, &located.path)?;
     }
     let paths = located.paths()?;
-    let paths = paths.iter().chain(&selection.kubeadm_config);
+    let patch = selection.patches.as_deref();
+    let patch = patch.map(files::patch_path).transpose()?;
+    let paths = paths.iter().chain(&selection.kubeadm_config).chain(&patch);
     let locks = Locks::of(paths.map(PathBuf::as_path))
         .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
 
@@ -104,6 +106,9 @@ fn run_node(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<
     let mut edits = vec![node::edit(&kubelet, wanted, ui)?];
     for path in &selection.kubeadm_config {
         edits.push(files::of_kubeadm(path, wanted, ui)?);
+    }
+    if let Some(patches) = &selection.patches {
+        edits.extend(files::of_patches(patches, wanted, ui)?);
     }
     let made = !edits.iter().any(Edit::changes)
         && matches!(receipts.interrupted, InterruptedRun::Edited(_));

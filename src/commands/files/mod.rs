@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod image;
 mod live;
+mod patches;
 mod problem;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use crate::report::Problem;
 use crate::yaml::MAX_BYTES;
 
 pub(crate) use apply::apply;
+pub(crate) use patches::{of_patches, patch_path};
 pub(crate) use problem::{problem_of, refused};
 
 use super::Ui;

@@ -4,7 +4,12 @@
 //! A file is called `target[suffix][+type].extension` (`parseFilename` in cmd/kubeadm/app/util/patches); kubeadm sorts the files
 //! by their names and applies one after the other.
 
+mod json;
+
+use std::path::Path;
+
 use crate::kubelet::config::{self, Spelling};
+use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::{KEY, KIND, meta};
 use crate::kubelet::{Bootstrap, Refusal, SecondDocument, Shape};
 use crate::yaml::{Kind, Stream, Style};
@@ -52,6 +57,47 @@ impl PatchType {
         separated
             .then(|| Self::of_name(name.get(start..)?))
             .flatten()
+    }
+}
+
+/// A patch file as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatchFile {
+    /// Its name, without the directory.
+    pub name: String,
+    /// How kubeadm applies it, by its name.
+    pub patch_type: PatchType,
+    /// What it reads.
+    pub bytes: Vec<u8>,
+}
+
+/// The file in which the key is to be set, of patches in kubeadm's order: the last one that sets it, because that one wins;
+/// else the last one. None if no patch exists.
+pub fn deciding(patches: &[PatchFile]) -> Option<&PatchFile> {
+    let sets = patches.iter().rev().find(|patch| patch.sets_the_key());
+    sets.or(patches.last())
+}
+
+/// The directory of patches in which one of these files is: to be given to `kubeadm --patches`.
+pub fn directory<'a>(edited: impl IntoIterator<Item = &'a Path>) -> Option<&'a Path> {
+    let mut edited = edited.into_iter();
+    let patch = edited.find(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.and_then(PatchType::of_name).is_some()
+    })?;
+    patch.parent()
+}
+
+impl PatchFile {
+    fn sets_the_key(&self) -> bool {
+        let Ok(stream) = Stream::parse_start(&self.bytes) else {
+            return false;
+        };
+        let mut roots = stream.documents.iter().map(|document| document.root);
+        match self.patch_type {
+            PatchType::Json => roots.any(|root| json::operation(&stream, root).is_some()),
+            _ => roots.any(|root| lookup(&stream, root, KEY).is_some()),
+        }
     }
 }
 
