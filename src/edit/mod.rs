@@ -91,13 +91,17 @@ pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, 
         FileKind::Kubeadm => edit_kubeadm(&stream, wanted),
         FileKind::Kubelet => edit_document(&stream, kind, config::find(&stream)?, wanted),
         FileKind::DropIn => edit_document(&stream, kind, config::find_drop_in(&stream)?, wanted),
-        FileKind::Patch(PatchType::Json) => {
-            let root = stream.documents.first().map_or(0, |document| document.root);
-            Err(Refusal::at(stream.position(root), Shape::NotOperations))
-        }
-        FileKind::Patch(_) => match patch::place(&stream, wanted)? {
-            patch::Place::Top => edit_document(&stream, kind, 0, wanted),
+        FileKind::Patch(patch_type) => match patch::place(&stream, patch_type, wanted)? {
             patch::Place::Fresh(after) => Ok(fresh(before, after)),
+            patch::Place::Root(root) if patch_type == PatchType::Json => {
+                config::refuse_collection_keys(&stream, root)?;
+                let edited = patch::json::edit(&stream, root, wanted)?;
+                Ok(match edited {
+                    Some(edited) => changed(edited, Vec::new()),
+                    None => unchanged(&stream, Vec::new()),
+                })
+            }
+            patch::Place::Root(_) => edit_document(&stream, kind, 0, wanted),
         },
     }
 }

@@ -192,10 +192,11 @@ pub(super) fn head<'s>(stream: &Stream<'s>, offset: usize) -> Result<&'s str, Pl
     }
 }
 
-/// How a collection in braces is written: as its first key is, or else the first key of the document.
+/// How a collection in braces is written: as the first key in it is, or else the first key of the document.
 pub(super) fn flow_of(stream: &Stream<'_>, collection: usize, root: usize) -> Flow {
-    let first = [collection, root]
-        .into_iter()
+    let end = stream.event(collection).link as usize;
+    let first = (collection..end)
+        .chain([root])
         .find(|mapping| {
             stream.event(*mapping).kind == Kind::FlowMapping
                 && stream.event(*mapping + 1).kind != Kind::MappingEnd

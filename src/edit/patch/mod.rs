@@ -4,7 +4,7 @@
 //! A file is called `target[suffix][+type].extension` (`parseFilename` in cmd/kubeadm/app/util/patches); kubeadm sorts the files
 //! by their names and applies one after the other.
 
-mod json;
+pub(super) mod json;
 
 use std::path::Path;
 
@@ -101,17 +101,21 @@ impl PatchFile {
     }
 }
 
-/// Where the edit belongs in a patch that is a mapping.
+/// Where the edit belongs in a patch.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// At the top level of the only document.
-    Top,
+    /// In this value of the only document.
+    Root(usize),
     /// The file has comments at most; this is what it should read.
     Fresh(Vec<u8>),
 }
 
-/// Finds the place in a strategic merge patch or a merge patch.
-pub(super) fn place(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Place, Refusal> {
+/// Finds the place.
+pub(super) fn place(
+    stream: &Stream<'_>,
+    patch_type: PatchType,
+    wanted: Bootstrap,
+) -> Result<Place, Refusal> {
     let documents = stream.documents.as_slice();
     if let Some(second) = documents.get(1) {
         let shape = Shape::SecondDocument(SecondDocument::Patch);
@@ -119,15 +123,14 @@ pub(super) fn place(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Place, Ref
     }
     let root = documents.first().map(|document| document.root);
     let Some(root) = root.filter(|root| !stream.is_absent(*root)) else {
-        return Ok(Place::Fresh(fresh(stream.source, wanted)));
+        return Ok(Place::Fresh(fresh(stream.source, patch_type, wanted)));
     };
     let refuse = |shape: Shape| Err(Refusal::at(stream.position(root), shape));
-    if !stream.is_mapping(root) {
-        return refuse(Shape::NotMapping);
-    }
-    match meta(stream, root).kind {
-        None | Some(KIND) => Ok(Place::Top),
-        Some(kind) => refuse(Shape::OtherKind(kind.to_owned())),
+    match (patch_type, meta(stream, root).kind) {
+        (PatchType::Json, _) => Ok(Place::Root(root)),
+        _ if !stream.is_mapping(root) => refuse(Shape::NotMapping),
+        (_, None | Some(KIND)) => Ok(Place::Root(root)),
+        (_, Some(kind)) => refuse(Shape::OtherKind(kind.to_owned())),
     }
 }
 
@@ -150,7 +153,7 @@ pub(super) fn anchor(stream: &Stream<'_>, root: usize) -> Result<(usize, usize),
 
 /// What a file with comments at most reads with the key in it. Without the key a patch changes nothing, so disabling adds
 /// nothing.
-fn fresh(source: &str, wanted: Bootstrap) -> Vec<u8> {
+fn fresh(source: &str, patch_type: PatchType, wanted: Bootstrap) -> Vec<u8> {
     if wanted == Bootstrap::Disabled {
         return source.as_bytes().to_vec();
     }
@@ -159,7 +162,11 @@ fn fresh(source: &str, wanted: Bootstrap) -> Vec<u8> {
     } else {
         "\n"
     };
-    format!("{source}{eol}{KEY}: {}\n", wanted.word()).into_bytes()
+    let lines = match patch_type {
+        PatchType::Json => json::FRESH.to_owned(),
+        PatchType::Strategic | PatchType::Merge => format!("{KEY}: true\n"),
+    };
+    format!("{source}{eol}{lines}").into_bytes()
 }
 
 #[cfg(test)]
