@@ -8,6 +8,8 @@ pub(crate) mod pages;
 pub(crate) mod program;
 mod values;
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use approve::Approve;
@@ -215,6 +217,19 @@ pub enum Color {
     Always,
     /// never
     Never,
+}
+
+/// How the verbs for administrators find the API server and a credential.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = CONNECTION)]
+pub struct Access {
+    /// Kubeconfig to use [default: $KUBECONFIG, a list is merged; else ~/.kube/config, a pod's service account, or
+    /// /etc/kubernetes/admin.conf]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig to use [default: its current-context]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
 }
 
 /// Arguments of `completions`.

@@ -1,13 +1,12 @@
 //! The arguments of `approve`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use ipnet::IpNet;
 
 use super::{
-    CONNECTION, HOW_FAR, POLICY, domain, duration, lifetime, name_or_ip, network, node_name,
+    Access, HOW_FAR, POLICY, domain, duration, lifetime, name_or_ip, network, node_name,
     request_name,
 };
 
@@ -60,7 +59,7 @@ pub struct Approve {
     /// Overall timeout, such as 90s, 2m or 1h30m
     #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION", help_heading = HOW_FAR)]
     pub timeout: Duration,
-    /// Kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
-    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig and its context
+    #[command(flatten)]
+    pub access: Access,
 }

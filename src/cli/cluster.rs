@@ -1,10 +1,8 @@
 //! The command line of `cluster`.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 
-use super::{CONNECTION, HOW_FAR, WHAT};
+use super::{Access, HOW_FAR, WHAT};
 
 /// Arguments of `cluster`.
 #[derive(Debug, Args)]
@@ -46,9 +44,9 @@ pub struct ClusterDiff {
     /// Set serverTLSBootstrap: false instead, with the same checks
     #[arg(long, help_heading = WHAT)]
     pub disable: bool,
-    /// Kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
-    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig and its context
+    #[command(flatten)]
+    pub access: Access,
 }
 
 /// Arguments of `cluster apply`.
@@ -60,7 +58,7 @@ pub struct ClusterApply {
     /// Show what would be done, change nothing
     #[arg(long, help_heading = HOW_FAR)]
     pub dry_run: bool,
-    /// Kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
-    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
-    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig and its context
+    #[command(flatten)]
+    pub access: Access,
 }

@@ -49,9 +49,12 @@ pub struct MetricsServer {
     /// Keep the CA's key in DIR, so that the next certificate is of the same CA
     #[arg(long)]
     pub keep_ca_key: bool,
-    /// With --check: talk to the API as this kubeconfig says [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    /// With --check: kubeconfig to use [default: as for approve]
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     pub kubeconfig: Option<PathBuf>,
+    /// With --check: context of the kubeconfig to use [default: its current-context]
+    #[arg(long, value_name = "NAME", conflicts_with = "out")]
+    pub context: Option<String>,
 }
 
 /// For which tool `metrics-server` writes.

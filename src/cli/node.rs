@@ -134,9 +134,12 @@ pub struct Rollback {
     /// Undo the last `cluster apply` of this user on this machine instead
     #[arg(long, conflicts_with_all = ["restart", "settle", "root"], help_heading = WHAT)]
     pub cluster: bool,
-    /// With --cluster: kubeconfig to use [default: $KUBECONFIG, else /etc/kubernetes/admin.conf]
+    /// With --cluster: kubeconfig to use [default: as for cluster apply]
     #[arg(long, value_name = "FILE", requires = "cluster", help_heading = CONNECTION)]
     pub kubeconfig: Option<PathBuf>,
+    /// With --cluster: context of the kubeconfig to use [default: its current-context]
+    #[arg(long, value_name = "NAME", requires = "cluster", help_heading = CONNECTION)]
+    pub context: Option<String>,
 }
 
 /// When `apply` and `rollback` restart the kubelet.

@@ -1,39 +1,19 @@
 //! What is asked of the API server as an administrator: which kubeconfig, and what to say of errors.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::cli::Access;
+use crate::host::kube::kubeconfig::{ADMIN_CONF, Source};
 use crate::host::kube::{Admin, ApiError};
-use crate::host::{environment, files};
 use crate::report::{Code, Problem};
-
-/// Where kubeadm leaves the administrator's kubeconfig on a control plane.
-const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
-
-/// The administrator's kubeconfig: `named`, else the first file of `$KUBECONFIG` that exists, else kubeadm's. kubectl
-/// merges the files of `$KUBECONFIG`; here the first is taken whole, and refused if it does not suffice.
-pub(crate) fn kubeconfig(named: &Option<PathBuf>) -> PathBuf {
-    if let Some(path) = named {
-        return path.clone();
-    }
-    let listed = environment::first_of(&["KUBECONFIG"]).unwrap_or_default();
-    let mut listed = listed
-        .split(':')
-        .filter(|path| !path.is_empty())
-        .map(Path::new);
-    let first = listed.clone().next();
-    listed
-        .find(|path| files::is_symlink(path).is_some())
-        .or(first)
-        .unwrap_or(Path::new(ADMIN_CONF))
-        .to_owned()
-}
 
 /// Opens the API with the administrator's credential.
 ///
 /// # Errors
 /// When the kubeconfig cannot be used.
-pub(crate) fn open(named: &Option<PathBuf>) -> Result<Admin, Problem> {
-    Admin::open(&kubeconfig(named)).map_err(|error| problem("reach", "the API server", &error))
+pub(crate) fn open(access: &Access) -> Result<Admin, Problem> {
+    let source = Source::of_administrator(access.kubeconfig.as_deref(), access.context.as_deref());
+    Admin::open(&source).map_err(|error| problem("reach", "the API server", &error))
 }
 
 /// An API error as a problem: `cannot VERB OBJECT: CAUSE`.
@@ -41,11 +21,13 @@ pub(crate) fn problem(verb: &str, object: &str, error: &ApiError) -> Problem {
     match error {
         ApiError::Kubeconfig { path, reason } => {
             let message = format!("cannot use kubeconfig {error}");
-            if reason.to_lowercase().contains("permission denied") {
+            if reason.is_permission() {
                 Problem::new(Code::Permission, message).as_root()
             } else {
                 Problem::new(Code::Unavailable, message)
-                    .advise("--kubeconfig or KUBECONFIG names an administrator's")
+                    .advise(
+                        "set --kubeconfig or KUBECONFIG to a cluster administrator's kubeconfig",
+                    )
                     .hint(if path == Path::new(ADMIN_CONF) {
                         "export KUBECONFIG=~/.kube/config"
                     } else {

@@ -25,12 +25,11 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
     match error {
         ApiError::Kubeconfig { path, reason } => {
             let problem = Problem::new(Code::Unavailable, format!("cannot use kubeconfig {error}"));
-            let permission = reason.to_lowercase().contains("permission denied");
-            if permission {
+            if reason.is_permission() {
                 problem.with_code(Code::Permission).as_root()
-            } else if reason.contains("o such file") {
+            } else if reason.is_not_found() {
                 problem
-                    .advise("--kubeconfig names another; kubeadm join writes the kubelet's")
+                    .advise("has this node joined? kubeadm join creates the file; use --kubeconfig for another one")
                     .hint("systemctl cat kubelet")
             } else {
                 problem.hint(format!("kubectl --kubeconfig {} get csr", path_word(path)))

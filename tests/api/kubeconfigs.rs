@@ -206,3 +206,186 @@ fn an_apply_says_nothing_of_the_nodes_key() {
     assert_eq!(run.output.code, 0, "{run}");
     check_silent(&run.output, &pair[begin..]);
 }
+
+/// Every field of client-go's Config (tools/clientcmd/api/v1/types.go) that is not a plain credential, where it is set in
+/// a cluster, a user or beside them, and what a node's verb and an administrator's do with it: refuse it with these
+/// words, or work without it.
+#[test]
+fn no_other_field_reaches_the_network_or_a_process() {
+    let cluster = Cluster::new();
+    let identity = cluster.identity();
+    let trap = cluster.directory.path().join("pwned");
+    let trap = trap.display();
+    let user = |field: String| (field, "  user:\n");
+    let of_cluster = |field: String| (field, "- cluster:\n");
+    let rows = [
+        (
+            user(format!(
+                "exec: {{apiVersion: client.authentication.k8s.io/v1, command: touch, args: [{trap}]}}"
+            )),
+            Some("exec credential plugins are not supported"),
+        ),
+        (
+            user(format!(
+                "exec: {{apiVersion: client.authentication.k8s.io/v1beta1, command: /bin/sh, args: [-c, 'touch {trap}'], interactiveMode: Never}}"
+            )),
+            Some("exec credential plugins are not supported"),
+        ),
+        (
+            user(format!(
+                "auth-provider: {{name: gcp, config: {{cmd-path: /usr/bin/touch, cmd-args: {trap}}}}}"
+            )),
+            Some("auth-provider"),
+        ),
+        (user("as: system:admin".into()), Some("impersonates")),
+        (user("as-uid: '0'".into()), Some("impersonates")),
+        (
+            user("as-groups: [system:masters]".into()),
+            Some("impersonates"),
+        ),
+        (
+            user("as-user-extra: {scopes: [all]}".into()),
+            Some("impersonates"),
+        ),
+        (user("username: admin".into()), Some("username")),
+        (user("password: hunter2hunter2".into()), Some("password")),
+        (user("next-years-field: x".into()), Some("does not know")),
+        (
+            user("extensions: [{name: x, extension: {exec: {command: touch}}}]".into()),
+            None,
+        ),
+        (
+            of_cluster("insecure-skip-tls-verify: true".into()),
+            Some("insecure-skip-tls-verify of its cluster is not supported"),
+        ),
+        (
+            of_cluster("next-years-field: x".into()),
+            Some("does not know"),
+        ),
+        (
+            of_cluster("extensions: [{name: x, extension: 1}]".into()),
+            None,
+        ),
+    ];
+    for ((field, section), said) in rows {
+        let path = cluster.written(&identity, |text| {
+            text.replace(section, &format!("{section}    {field}\n"))
+        });
+        for verb in [&["csr"][..], &["approve", "--all"]] {
+            let before = cluster.api.requests().len();
+            let output = Output::of(&mut with_kubeconfig(&path, verb));
+            let printed = format!("{}{}", output.stdout, output.stderr);
+            if let Some(said) = said {
+                assert!(printed.contains(said), "{field} {verb:?}: {printed}");
+                assert_eq!(cluster.api.requests().len(), before, "{field} {verb:?}");
+            }
+            assert!(!printed.contains("hunter2"), "{printed}");
+        }
+    }
+    for request in cluster.api.requests() {
+        let impersonates = request
+            .headers
+            .iter()
+            .any(|(name, _)| name.to_lowercase().starts_with("impersonate"));
+        assert!(!impersonates, "{request:?}");
+    }
+    assert!(!cluster.directory.path().join("pwned").exists());
+}
+
+/// The fields of other users and clusters of the same file mean nothing.
+#[test]
+fn other_contexts_of_the_file_are_not_looked_at() {
+    let cluster = Cluster::new();
+    let path = cluster.written(&cluster.identity(), |text| {
+        text.replace(
+            "users:\n",
+            "users:\n- name: other\n  user: {exec: {command: touch}, as: root}\n",
+        )
+    });
+    let output = csr(&path);
+    assert_eq!(
+        (output.code, output.stdout.trim()),
+        (0, cluster.request.as_str()),
+        "{}",
+        output.stderr
+    );
+}
+
+/// client-go trims the token of a file, which `echo` ends with a newline.
+#[test]
+fn white_space_around_the_token_of_a_file_is_trimmed() {
+    let cluster = Cluster::new();
+    let admin = cluster.api.admin_kubeconfig(cluster.directory.path());
+    let text = fs::read_to_string(&admin).unwrap();
+    let at = text.find("    client-certificate-data").unwrap();
+    let path = cluster.directory.path().join("token.conf");
+    fs::write(cluster.directory.path().join("tok"), "  abcdef\n").unwrap();
+    fs::write(&path, format!("{}    tokenFile: tok\n", &text[..at])).unwrap();
+    let before = cluster.api.requests().len();
+    let output = Output::of(&mut with_kubeconfig(&path, &["approve", "--all"]));
+    // The stand-in knows no such token; the request has arrived, with the trimmed one.
+    let request = &cluster.api.requests()[before];
+    let bearer = request
+        .headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    assert_eq!(
+        bearer.map(|(_, value)| value.as_str()),
+        Some("Bearer abcdef"),
+        "{}",
+        output.stderr
+    );
+}
+
+/// As kubectl merges: of each name the first definition counts, relative paths begin at their own file.
+#[test]
+fn lists_are_merged_and_contexts_chosen() {
+    let cluster = Cluster::new();
+    let directory = cluster.directory.path();
+    let admin = cluster.api.admin_kubeconfig(directory);
+    let text = fs::read_to_string(&admin).unwrap();
+    let users = text.find("users:").unwrap();
+    let contexts = text.find("contexts:").unwrap();
+    let (first, second) = if users < contexts {
+        (
+            format!("{}{}", &text[..users], &text[contexts..]),
+            text[users..contexts].to_owned(),
+        )
+    } else {
+        (text[..users].to_owned(), text[users..].to_owned())
+    };
+    fs::write(directory.join("first"), &first).unwrap();
+    fs::write(
+        directory.join("second"),
+        format!("apiVersion: v1\nkind: Config\n{second}"),
+    )
+    .unwrap();
+    let run = |list: &str, arguments: &[&str]| {
+        let mut command = Command::new(BINARY);
+        let list: Vec<String> = list
+            .split(':')
+            .map(|name| directory.join(name).display().to_string())
+            .collect();
+        command
+            .args(["approve", "--all"])
+            .args(arguments)
+            .env_clear()
+            .env("KUBECONFIG", list.join(":"));
+        Output::of(&mut command)
+    };
+    let merged = run("missing:first:second", &[]);
+    assert_ne!(merged.code, 69, "{}", merged.stderr);
+    let alone = run("first", &[]);
+    assert!(
+        alone.stderr.contains("no client certificate and no token"),
+        "{}",
+        alone.stderr
+    );
+    let context = run("first:second", &["--context", "nowhere"]);
+    assert_eq!(context.code, 69);
+    assert!(
+        context.stderr.contains("it has no context \"nowhere\""),
+        "{}",
+        context.stderr
+    );
+}

@@ -166,7 +166,7 @@ fn a_dead_proxy_is_named_and_its_password_is_not() {
         let began = Instant::now();
         let output = cluster.csr(&elsewhere, &[("HTTPS_PROXY", proxy)]);
         assert_eq!((output.code, output.stdout.as_str()), (69, ""));
-        let named = ["through the proxy http://127.0.0.1:1 ", "is socks5"];
+        let named = ["through the proxy http://127.0.0.1:1: ", "is socks5"];
         let said = &output.stderr;
         assert!(named.iter().any(|name| said.contains(name)), "{said}");
         assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);

@@ -70,7 +70,10 @@ fn what_is_not_a_kubelets_is_refused() {
     );
 
     let elsewhere = cluster.directory.path().join("nowhere/kubelet.conf");
-    refused(&elsewhere, &["no such file", "--kubeconfig names another"]);
+    refused(
+        &elsewhere,
+        &["no such file", "use --kubeconfig for another one"],
+    );
     refused(cluster.directory.path(), &["not a regular file"]);
 }
 

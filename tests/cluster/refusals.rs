@@ -207,7 +207,7 @@ fn no_server_and_no_kubeconfig() {
     let path = path.to_str().unwrap();
     let output = scene.expect(&["cluster", "apply", "--kubeconfig", path], 69);
     assert!(
-        output.stderr.contains("cannot be reached"),
+        output.stderr.contains("cannot reach https://"),
         "{}",
         output.stderr
     );
@@ -215,7 +215,7 @@ fn no_server_and_no_kubeconfig() {
     assert!(
         output
             .stderr
-            .contains("--kubeconfig or KUBECONFIG names an administrator's\nhint: export KUBECONFIG=/etc/kubernetes/admin.conf\n"),
+            .contains("set --kubeconfig or KUBECONFIG to a cluster administrator's kubeconfig\nhint: export KUBECONFIG=/etc/kubernetes/admin.conf\n"),
         "{}",
         output.stderr
     );

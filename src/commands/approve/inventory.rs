@@ -8,9 +8,8 @@ use crate::text::hint::Command;
 pub(super) fn problem(error: FactError) -> Problem {
     let (code, fact) = match &error {
         FactError::Api(fact, error) if error.is_forbidden() => (Code::Permission, Some(*fact)),
-        FactError::Api(fact, ApiError::Nonsense { .. }) | FactError::Malformed { fact, .. } => {
-            (Code::Input, Some(*fact))
-        }
+        FactError::Api(fact, ApiError::InvalidResponse { .. })
+        | FactError::Malformed { fact, .. } => (Code::Input, Some(*fact)),
         FactError::NoNetworks => (Code::Input, None),
         FactError::NoEndpoints => (Code::Refused, Some(Fact::EndpointSlices)),
         FactError::Api(..) | FactError::Presented(_) | FactError::Unresolved { .. } => {

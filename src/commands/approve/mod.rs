@@ -28,7 +28,7 @@ pub(crate) use result::ApproveResult;
 pub(crate) fn run(arguments: &cli::Approve, ui: &Ui) -> Outcome<ApproveResult> {
     let end = Instant::now() + arguments.timeout;
     let options = options(arguments);
-    let observed = admin::open(&arguments.kubeconfig).and_then(|api| {
+    let observed = admin::open(&arguments.access).and_then(|api| {
         let observed = observe(&api, arguments, &options, ui, end)?;
         Ok((api, observed))
     });

@@ -70,7 +70,7 @@ impl Row {
 
     /// Whether the same decision may succeed a moment later.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(&self.what, What::Failed(error) if error.is_passing())
+        matches!(&self.what, What::Failed(error) if error.is_transient())
     }
 
     /// Whether it is refused in a way that counts. A superseded request does not, unless it was given by its name: its

@@ -47,7 +47,7 @@ pub(crate) fn run(
 
 fn show(arguments: &cli::ClusterDiff, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     let wanted = wanted(arguments.disable);
-    let admin = admin::open(&arguments.kubeconfig)?;
+    let admin = admin::open(&arguments.access)?;
     let seen = find::find(&admin, Instant::now() + DEADLINE, ui, document)?;
     let edit = edit(&seen, wanted, ui, document)?;
     diff::show(&edit, ui);
@@ -69,7 +69,7 @@ fn show(arguments: &cli::ClusterDiff, ui: &Ui, document: &mut Document) -> Resul
 
 fn apply(arguments: &cli::ClusterApply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     let wanted = wanted(arguments.disable);
-    let admin = admin::open(&arguments.kubeconfig)?;
+    let admin = admin::open(&arguments.access)?;
     let end = Instant::now() + DEADLINE;
     let seen = find::find(&admin, end, ui, document)?;
     let keep = keep(arguments.dry_run);

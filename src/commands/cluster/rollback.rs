@@ -37,7 +37,10 @@ pub(crate) fn run(
     let Some((name, _)) = receipt.change() else {
         return Ok(());
     };
-    let admin = admin::open(&arguments.kubeconfig)?;
+    let admin = admin::open(&cli::Access {
+        kubeconfig: arguments.kubeconfig.clone(),
+        context: arguments.context.clone(),
+    })?;
     let end = Instant::now() + DEADLINE;
     let seen = admin
         .kubelet_configmap(name, end)

@@ -90,10 +90,10 @@ impl Writer<'_> {
                 }
                 Err(Sent::Failed(error)) => error,
             };
-            if !error.is_conflict() && !error.is_passing() {
+            if !error.is_conflict() && !error.is_transient() {
                 return Err(fail(problem("patch", &seen.name, &error)));
             }
-            if error.is_passing() && self.keep == Keep::Yes {
+            if error.is_transient() && self.keep == Keep::Yes {
                 unanswered = Some(edit);
             }
             let unsure = unanswered.is_some();

@@ -43,7 +43,10 @@ pub(crate) fn run(
     ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
-    let api = admin::open(&arguments.kubeconfig)?;
+    let api = admin::open(&cli::Access {
+        kubeconfig: arguments.kubeconfig.clone(),
+        context: arguments.context.clone(),
+    })?;
     let api_service = match get(&api, API_SERVICE) {
         Ok(object) => Some(ApiService::read(&object)),
         Err(error) if error.is_not_found() => None,

@@ -1,16 +1,14 @@
 //! The API server with an administrator's credential, which belongs to no node.
 
-use std::path::Path;
 use std::time::Instant;
 
-use http::{HeaderValue, Method, Uri};
-use kube::config::AuthInfo;
-use secrecy::ExposeSecret as _;
+use http::{Method, Uri};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::connection::{Connection, OBJECT_CAP};
-use super::{Api, ApiError, connect};
+use super::kubeconfig::{Credential, KubeconfigError, Plugins, Source};
+use super::{Api, ApiError, Unreachable, connect};
 
 /// How many objects a page has, as kubectl asks for them.
 const PAGE: usize = 500;
@@ -31,13 +29,16 @@ enum Page<T> {
 pub struct Admin(pub(super) Api);
 
 impl Admin {
-    /// Reads the kubeconfig at `path` and prepares a connection; nothing is sent yet. A client certificate, a token and
-    /// a token file are credentials; plug-ins are not run.
+    /// Reads the credential and prepares a connection; nothing is sent yet. An exec plug-in is run, unless by root.
     ///
     /// # Errors
-    /// When the kubeconfig cannot be used, says how to get a credential instead of holding one, or switches verification off.
-    pub fn open(path: &Path) -> Result<Self, ApiError> {
-        connect(path, |user| check(user).map(|()| String::new())).map(Self)
+    /// When the kubeconfig cannot be used, holds no credential, impersonates, or switches verification off.
+    pub fn open(source: &Source) -> Result<Self, ApiError> {
+        let has_credential = |credential: &Credential| match credential.is_empty() {
+            true => Err(KubeconfigError::NoCredential),
+            false => Ok(String::new()),
+        };
+        connect(source, Plugins::RunUnlessRoot, has_credential).map(Self)
     }
 
     /// The API server's address as the kubeconfig has it.
@@ -46,8 +47,8 @@ impl Admin {
     }
 
     /// That an answer is not what the API answers.
-    pub fn nonsense(&self, reason: &str) -> ApiError {
-        self.0.connection.nonsense(reason)
+    pub fn invalid(&self, reason: &str) -> ApiError {
+        self.0.connection.invalid(reason)
     }
 
     /// The cluster's CA certificates in DER, from the kubeconfig.
@@ -84,7 +85,9 @@ impl Admin {
             Some(gathered) => Ok(gathered),
             None => self.pages(path, &take, end)?.ok_or_else(|| {
                 let reason = "a list expires before it is read to its end";
-                self.0.connection.unreachable(reason)
+                self.0
+                    .connection
+                    .unreachable(Unreachable::Other(reason.to_owned()))
             }),
         }
     }
@@ -120,7 +123,7 @@ impl Admin {
                     limit = (limit * 2).min(PAGE);
                 }
                 Page::TooLarge if limit > 1 => limit /= 2,
-                Page::TooLarge => return Err(connection.nonsense("an object never ends")),
+                Page::TooLarge => return Err(connection.invalid("an object never ends")),
                 Page::Expired => return Ok(None),
             }
         }
@@ -171,7 +174,7 @@ async fn page<T: DeserializeOwned>(
         return Ok(Page::TooLarge);
     };
     let list: List<T> =
-        serde_json::from_slice(&bytes).map_err(|error| connection.nonsense(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| connection.invalid(error.to_string()))?;
     let objects = list.items.unwrap_or_default();
     let next = list.metadata.and_then(|meta| meta.next).unwrap_or_default();
     Ok(Page::Objects(objects, next))
@@ -188,29 +191,4 @@ pub(crate) fn escaped(text: &str) -> String {
             }
         })
         .collect()
-}
-
-/// Refuses a credential that would be got by running a program, or that is another's.
-fn check(user: &AuthInfo) -> Result<(), String> {
-    if user.exec.is_some() {
-        return Err("its user is an exec plug-in, and none is run here; take a kubeconfig with a client certificate or a token".into());
-    }
-    if user.auth_provider.is_some() {
-        return Err("its user is an auth-provider, and none is run here; take a kubeconfig with a client certificate or a token".into());
-    }
-    if user.impersonate.is_some() || user.impersonate_groups.is_some() {
-        return Err("its user impersonates another, which is not done here".into());
-    }
-    // kube panics where a token is no part of a header (RFC 9110, 5.5).
-    if let Some(token) = &user.token
-        && HeaderValue::from_str(token.expose_secret()).is_err()
-    {
-        return Err("its user's token has a character in it that no token has, a line break perhaps; take it out, or name a file of it as tokenFile".into());
-    }
-    let certificate = user.client_certificate.is_some() || user.client_certificate_data.is_some();
-    if certificate || user.token.is_some() || user.token_file.is_some() {
-        Ok(())
-    } else {
-        Err("its user has no client certificate and no token".into())
-    }
 }

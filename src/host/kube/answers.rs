@@ -264,6 +264,6 @@ mod tests {
             retry_after: None,
         };
         assert_eq!(error.to_string(), "https://a answers 403: no");
-        assert!(error.is_forbidden() && !error.is_passing());
+        assert!(error.is_forbidden() && !error.is_transient());
     }
 }

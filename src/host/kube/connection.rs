@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::text::brief;
 
 use super::answers::{parse_date, parse_kubelet_config, parse_node, parse_status};
-use super::{ApiError, chain};
+use super::{ApiError, Unreachable};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -45,15 +45,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn unreachable(&self, reason: impl Into<String>) -> ApiError {
+    pub(super) fn unreachable(&self, reason: Unreachable) -> ApiError {
         ApiError::Unreachable {
             server: self.server.clone(),
-            reason: reason.into(),
+            reason,
         }
     }
 
-    pub(super) fn nonsense(&self, reason: impl Into<String>) -> ApiError {
-        ApiError::Nonsense {
+    pub(super) fn invalid(&self, reason: impl Into<String>) -> ApiError {
+        ApiError::InvalidResponse {
             server: self.server.clone(),
             // It may quote the answer.
             reason: brief(&reason.into()),
@@ -71,16 +71,16 @@ impl Connection {
         loop {
             let outcome = match tokio::time::timeout_at(end.into(), attempt()).await {
                 Ok(outcome) => outcome,
-                Err(_) => return Err(self.unreachable("it does not answer in time")),
+                Err(_) => return Err(self.unreachable(Unreachable::Timeout)),
             };
             let Err(error) = outcome else { return outcome };
             let wait = error.retry_after().unwrap_or(pause);
             let elsewhere = matches!(
                 error,
-                ApiError::Unreachable { .. } | ApiError::Nonsense { .. }
+                ApiError::Unreachable { .. } | ApiError::InvalidResponse { .. }
             );
             let hopeless = elsewhere && began.elapsed() >= NO_CONNECTION;
-            if !error.is_passing() || hopeless || Instant::now() + wait >= end {
+            if !error.is_transient() || hopeless || Instant::now() + wait >= end {
                 return Err(error);
             }
             tokio::time::sleep(wait).await;
@@ -115,14 +115,15 @@ impl Connection {
                 counter.store(0, Ordering::Relaxed)
             })
         });
-        let reader = reader.map_err(|error| self.unreachable(error.to_string()))?;
+        let reader =
+            reader.map_err(|error| self.unreachable(Unreachable::Other(error.to_string())))?;
         let sent = self.forward(body, frames).await;
         let listing = reader
             .join()
-            .map_err(|_| self.nonsense("the list cannot be read"))?;
+            .map_err(|_| self.invalid("the list cannot be read"))?;
         // Where both failed, the connection is the cause and the broken list its consequence.
         sent?;
-        let listing = listing.map_err(|error| self.nonsense(error.to_string()))?;
+        let listing = listing.map_err(|error| self.invalid(error.to_string()))?;
         Ok(Listing {
             clock_ahead,
             ..listing
@@ -134,7 +135,7 @@ impl Connection {
         while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
             bytes += data.len();
             if bytes > LIST_CAP {
-                return Err(self.nonsense("the list never ends"));
+                return Err(self.invalid("the list never ends"));
             }
             // The reader gave up; it says why.
             if frames.send(data).is_err() {
@@ -148,7 +149,7 @@ impl Connection {
         let bytes = self
             .object(client, &format!("/api/v1/nodes/{}", self.node))
             .await?;
-        parse_node(&bytes).map_err(|error| self.nonsense(error.to_string()))
+        parse_node(&bytes).map_err(|error| self.invalid(error.to_string()))
     }
 
     /// The text under `kubelet` in the ConfigMap `name` of kube-system.
@@ -159,7 +160,7 @@ impl Connection {
     ) -> Result<String, ApiError> {
         let path = format!("/api/v1/namespaces/kube-system/configmaps/{name}");
         let bytes = self.object(client, &path).await?;
-        parse_kubelet_config(&bytes).map_err(|error| self.nonsense(error.to_string()))
+        parse_kubelet_config(&bytes).map_err(|error| self.invalid(error.to_string()))
     }
 
     /// One object, whole.
@@ -175,7 +176,7 @@ impl Connection {
     pub(super) async fn whole(&self, body: Body) -> Result<Vec<u8>, ApiError> {
         self.capped(body, OBJECT_CAP)
             .await?
-            .ok_or_else(|| self.nonsense("an object never ends"))
+            .ok_or_else(|| self.invalid("an object never ends"))
     }
 
     /// The body of an answer; none when it is longer than `cap` bytes.
@@ -227,7 +228,7 @@ impl Connection {
                 concat!("kubelet-tls/", env!("CARGO_PKG_VERSION")),
             )
             .body(Body::from(object.to_vec()))
-            .map_err(|error| self.nonsense(error.to_string()))?;
+            .map_err(|error| self.invalid(error.to_string()))?;
         self.exchange(client, request).await
     }
 
@@ -239,8 +240,8 @@ impl Connection {
     ) -> Result<http::Response<Body>, ApiError> {
         let answer = tokio::time::timeout(ANSWER_DEADLINE, client.send(request))
             .await
-            .map_err(|_| self.unreachable(format!("no answer within {ANSWER_DEADLINE:?}")))?
-            .map_err(|error| self.unreachable(chain(&error)))?;
+            .map_err(|_| self.unreachable(Unreachable::Timeout))?
+            .map_err(|error| self.unreachable(Unreachable::of(&error)))?;
         if matches!(answer.status(), StatusCode::OK | StatusCode::CREATED) {
             return Ok(answer);
         }
@@ -276,10 +277,12 @@ impl Connection {
         loop {
             let frame = tokio::time::timeout(silence, body.frame())
                 .await
-                .map_err(|_| self.unreachable(format!("silent for {silence:?}")))?;
+                .map_err(|_| {
+                    self.unreachable(Unreachable::Other(format!("silent for {silence:?}")))
+                })?;
             match frame {
                 None => return Ok(None),
-                Some(Err(error)) => return Err(self.unreachable(chain(&error))),
+                Some(Err(error)) => return Err(self.unreachable(Unreachable::of(&error))),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         return Ok(Some(data.to_vec()));

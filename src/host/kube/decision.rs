@@ -120,7 +120,7 @@ impl Admin {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
-        let nonsense = |error: serde_json::Error| self.nonsense(&error.to_string());
+        let nonsense = |error: serde_json::Error| self.invalid(&error.to_string());
         let object: Value = serde_json::from_slice(&bytes).map_err(nonsense)?;
         let request: Request = serde_json::from_slice(&bytes).map_err(nonsense)?;
         Ok(Some((request, object)))

@@ -315,7 +315,7 @@ impl Admin {
             .get(path, end)
             .map_err(|error| FactError::Api(fact, error))?;
         serde_json::from_slice(&bytes)
-            .map_err(|error| FactError::Api(fact, self.nonsense(&error.to_string())))
+            .map_err(|error| FactError::Api(fact, self.invalid(&error.to_string())))
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::csr::{Held, KUBELET_SERVING};
 use crate::text::names::is_csr_name;
 
+use super::Unreachable;
 use super::connection::REQUESTS;
 use super::{Api, ApiError};
 
@@ -44,7 +45,7 @@ impl Api {
             };
             tokio::time::timeout_at(end.into(), attempt)
                 .await
-                .unwrap_or_else(|_| Err(connection.unreachable("it does not answer in time")))
+                .unwrap_or_else(|_| Err(connection.unreachable(Unreachable::Timeout)))
         })
     }
 
@@ -71,13 +72,13 @@ impl Api {
     }
 
     fn held(&self, bytes: &[u8]) -> Result<Held, ApiError> {
-        let nonsense = |reason: String| self.connection.nonsense(reason);
-        let held = Held::read(bytes).map_err(|error| nonsense(error.to_string()))?;
-        let held = held.ok_or_else(|| nonsense("a request of another signer".to_owned()))?;
+        let invalid = |reason: String| self.connection.invalid(reason);
+        let held = Held::read(bytes).map_err(|error| invalid(error.to_string()))?;
+        let held = held.ok_or_else(|| invalid("a request of another signer".to_owned()))?;
         if is_csr_name(&held.request.name) {
             Ok(held)
         } else {
-            Err(nonsense(format!("a request named {:?}", held.request.name)))
+            Err(invalid(format!("a request named {:?}", held.request.name)))
         }
     }
 }

@@ -13,6 +13,7 @@ mod issue;
 pub mod kubeconfig;
 mod presented;
 mod proxy;
+mod unreachable;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::csr::{Listing, Request};
-use crate::host::{files, tls};
+use crate::host::tls;
 use crate::node::Node;
 use crate::x509::Certificate;
 
@@ -38,8 +39,11 @@ pub use inventory::{
 };
 pub use presented::{PresentedError, resolve};
 
+pub use unreachable::Unreachable;
+use unreachable::chain;
+
 use connection::{ANSWER_DEADLINE, Connection};
-use kubeconfig::KUBECONFIG_CAP;
+use kubeconfig::{Access, Credential, KubeconfigError, Plugins, Source};
 use watch::Watch;
 
 /// So many sights wait to be seen; a server that sends more waits too.
@@ -54,15 +58,15 @@ pub enum ApiError {
         /// The kubeconfig.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: KubeconfigError,
     },
     /// No connection, no TLS, no HTTP.
-    #[error("{server} cannot be reached: {reason}")]
+    #[error("cannot reach {server}: {reason}")]
     Unreachable {
         /// The API server's address.
         server: String,
         /// Why.
-        reason: String,
+        reason: Unreachable,
     },
     /// It said no.
     #[error("{server} answers {code}{}", said(.message))]
@@ -77,8 +81,8 @@ pub enum ApiError {
         retry_after: Option<Duration>,
     },
     /// Its answer is not what the API answers.
-    #[error("{server} answers nonsense: {reason}")]
-    Nonsense {
+    #[error("{server} sent an unexpected response: {reason}")]
+    InvalidResponse {
         /// The API server's address.
         server: String,
         /// What was wrong.
@@ -111,7 +115,7 @@ impl ApiError {
         matches!(self, Self::Status { code: 404, .. })
     }
 
-    /// Whether the object was changed by somebody else since it was read.
+    /// Whether the object was changed since it was read.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Status { code: 409, .. })
     }
@@ -120,10 +124,10 @@ impl ApiError {
         matches!(self, Self::Status { code: 410, .. })
     }
 
-    /// Whether the same question may be answered in a moment. Of a change, nobody knows then whether it was made.
-    pub fn is_passing(&self) -> bool {
+    /// Transient: the same question may be answered in a moment. The outcome of a write is then unknown.
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Nonsense { .. } => true,
+            Self::Unreachable { .. } | Self::InvalidResponse { .. } => true,
             Self::Status { code, .. } => matches!(code, 408 | 410 | 429 | 500..=599),
             Self::Kubeconfig { .. } => false,
         }
@@ -163,7 +167,8 @@ impl Api {
     /// # Errors
     /// When the kubeconfig is not a kubelet's: without a client certificate of a node, or with verification off.
     pub fn open(path: &Path) -> Result<Self, ApiError> {
-        connect(path, node_of)
+        let source = Source::file(path);
+        connect(&source, Plugins::Refuse, |credential| node_of(credential))
     }
 
     /// The node's name, from the common name of the client certificate.
@@ -218,11 +223,15 @@ impl Api {
             }));
             text.map(|text| (name, text))
         };
-        match (get("kubelet-config".to_owned()), minor) {
-            (Err(error), Some(minor)) if error.is_not_found() && minor <= 23 => {
-                get(format!("kubelet-config-1.{minor}"))
-            }
-            (answer, _) => answer,
+        // The API server answers a node with 403, not 404, for the name that its version does not use; an answer for one
+        // name says nothing about the other (kubelet-facts, 5).
+        let (first, second) = kubelet_config_names(minor);
+        match get(first) {
+            Err(error) if error.is_forbidden() || error.is_not_found() => match second {
+                Some(second) => get(second).map_err(|_| error),
+                None => Err(error),
+            },
+            answer => answer,
         }
     }
 
@@ -241,31 +250,38 @@ impl Api {
         };
         // No reason to end a run that has changed something: it goes on, and hears of no request.
         if let Err(error) = thread::Builder::new().spawn(move || watch.run()) {
-            let trouble = self.connection.unreachable(error.to_string());
+            let trouble = self
+                .connection
+                .unreachable(Unreachable::Other(error.to_string()));
             let _ = told.send(Sight::Trouble(trouble));
         }
         receiver
     }
 }
 
-/// Reads the kubeconfig at `path`, takes from its credential whose it is, and prepares a connection.
+/// Reads the credential, takes from it whose it is, and prepares a connection.
 fn connect(
-    path: &Path,
-    node: impl FnOnce(&kube::config::AuthInfo) -> Result<String, String>,
+    source: &Source,
+    plugins: Plugins,
+    node: impl FnOnce(&Credential) -> Result<String, KubeconfigError>,
 ) -> Result<Api, ApiError> {
-    let wrong = |reason: String| ApiError::Kubeconfig {
-        path: path.to_owned(),
+    let wrong = |reason| ApiError::Kubeconfig {
+        path: source.path(),
         reason,
     };
-    let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
-    let mut config = kubeconfig::read(path).map_err(wrong)?;
+    let runtime = runtime().map_err(|error| wrong(KubeconfigError::Client(error.to_string())))?;
+    let Access {
+        mut config,
+        credential,
+    } = source.access(plugins).map_err(wrong)?;
     config.connect_timeout = Some(ANSWER_DEADLINE);
     // Attempts are counted and timed here.
     config.default_retry = false;
     config.read_timeout = None;
-    let node = node(&config.auth_info).map_err(wrong)?;
+    let node = node(&credential).map_err(wrong)?;
     let server = address(&config);
-    let client = client(&runtime, config.clone()).map_err(|error| wrong(chain(&error)))?;
+    let client = client(&runtime, config.clone())
+        .map_err(|error| wrong(KubeconfigError::Client(chain(&error))))?;
     Ok(Api {
         connection: Connection {
             config,
@@ -275,6 +291,15 @@ fn connect(
         runtime,
         client,
     })
+}
+
+/// The name that this minor version uses, and another to try: up to 1.23 the version is part of it.
+fn kubelet_config_names(minor: Option<u32>) -> (String, Option<String>) {
+    let plain = "kubelet-config".to_owned();
+    match minor {
+        Some(minor) if minor <= 23 => (format!("kubelet-config-1.{minor}"), Some(plain)),
+        _ => (plain, None),
+    }
 }
 
 fn runtime() -> std::io::Result<Runtime> {
@@ -307,38 +332,15 @@ fn address(config: &kube::Config) -> String {
     }
 }
 
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text.replace(['\n', '\r'], " ")
-}
-
 /// The API server authenticates a kubelet by the common name of its client certificate, not by the host's name.
-fn node_of(user: &kube::config::AuthInfo) -> Result<String, String> {
-    let pem = match (&user.client_certificate_data, &user.client_certificate) {
-        (Some(data), _) => {
-            kubeconfig::from_base64(data).ok_or("client-certificate-data is not base64")?
-        }
-        (None, Some(path)) => {
-            files::read(Path::new(path), KUBECONFIG_CAP).map_err(|error| error.to_string())?
-        }
-        (None, None) => {
-            return Err("it has no client certificate, so it is not a kubelet's".to_owned());
-        }
-    };
-    let certificate = Certificate::from_pem(&pem)
-        .map_err(|error| format!("its client certificate is {error}"))?;
+fn node_of(credential: &Credential) -> Result<String, KubeconfigError> {
+    let pem = credential.certificate.as_deref();
+    let pem = pem.ok_or(KubeconfigError::NoCertificate)?;
+    let certificate = Certificate::from_pem(pem)
+        .map_err(|error| KubeconfigError::Certificate(error.to_string()))?;
     let name = certificate.common_name.unwrap_or_default();
     name.strip_prefix("system:node:")
         .filter(|node| !node.is_empty())
         .map(str::to_owned)
-        .ok_or_else(|| format!("its client certificate is for {name:?}, not for a node"))
+        .ok_or(KubeconfigError::NotNode(name))
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::csr::requestor_of;
 
+use super::Unreachable;
 use super::answers::{Event, parse_event};
 use super::connection::{BACKOFF, Connection, OBJECT_CAP, REQUESTS, signer_selector};
 use super::{ApiError, Sight, client, runtime};
@@ -42,9 +43,12 @@ impl Watch {
         });
         match started {
             Ok((runtime, client)) => runtime.block_on(self.follow(&client)),
-            Err(error) => drop(self.sights.send(Sight::Trouble(
-                self.connection.unreachable(error.to_string()),
-            ))),
+            Err(error) => drop(
+                self.sights.send(Sight::Trouble(
+                    self.connection
+                        .unreachable(Unreachable::Other(error.to_string())),
+                )),
+            ),
         }
     }
 
@@ -136,7 +140,7 @@ impl Watch {
             for piece in data.split_inclusive(|byte| *byte == b'\n') {
                 line.extend_from_slice(piece);
                 if line.len() > OBJECT_CAP {
-                    return Ended::Failed(self.connection.nonsense("a watch event never ends"));
+                    return Ended::Failed(self.connection.invalid("a watch event never ends"));
                 }
                 if line.ends_with(b"\n") {
                     if let Some(ended) = self.event(&line) {
@@ -174,7 +178,7 @@ impl Watch {
                 message,
                 retry_after: None,
             })),
-            Err(error) => Some(Ended::Failed(self.connection.nonsense(error.to_string()))),
+            Err(error) => Some(Ended::Failed(self.connection.invalid(error.to_string()))),
         }
     }
 }

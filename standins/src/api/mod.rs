@@ -92,6 +92,8 @@ pub struct Logged {
     pub target: String,
     /// Who asked.
     pub user: String,
+    /// Its headers, names and values.
+    pub headers: Vec<(String, String)>,
     /// When it had been read.
     pub at: Instant,
 }

@@ -225,6 +225,7 @@ impl Cluster {
             method: request.method.clone(),
             target: request.target.clone(),
             user: user.name.clone(),
+            headers: request.headers.clone(),
             at: Instant::now(),
         });
     }

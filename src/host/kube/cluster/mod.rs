@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::node::KubeletConfigMap;
 
+use super::Unreachable;
 use super::admin::Admin;
 use super::{Api, ApiError};
 
@@ -94,15 +95,15 @@ impl Admin {
                 .header(ACCEPT, "application/json")
                 .header(USER_AGENT, AGENT)
                 .body(Body::from(patch.to_string().into_bytes()))
-                .map_err(|error| connection.nonsense(error.to_string()))?;
+                .map_err(|error| connection.invalid(error.to_string()))?;
             let answer = connection.exchange(client, request).await?;
             let bytes = connection.whole(answer.into_body()).await?;
-            parse_configmap(&bytes).map_err(|error| connection.nonsense(error.to_string()))
+            parse_configmap(&bytes).map_err(|error| connection.invalid(error.to_string()))
         };
         runtime.block_on(async {
             match tokio::time::timeout_at(end.into(), attempt).await {
                 Ok(answer) => answer,
-                Err(_) => Err(connection.unreachable("it does not answer in time")),
+                Err(_) => Err(connection.unreachable(Unreachable::Timeout)),
             }
         })
     }
@@ -126,14 +127,14 @@ impl Admin {
                 }
                 None => {
                     let reason = "the list of nodes changes faster than it can be read";
-                    return Err(self.0.connection.nonsense(reason));
+                    return Err(self.0.connection.invalid(reason));
                 }
             }
             if next.is_empty() {
                 return Ok(names);
             }
             if names.len() > MAX_NODES || Instant::now() >= end {
-                return Err(self.0.connection.nonsense("the list of nodes never ends"));
+                return Err(self.0.connection.invalid("the list of nodes never ends"));
             }
         }
     }
@@ -163,7 +164,7 @@ impl Admin {
                 )
                 .header(USER_AGENT, AGENT)
                 .body(Body::empty())
-                .map_err(|error| connection.nonsense(error.to_string()))?;
+                .map_err(|error| connection.invalid(error.to_string()))?;
             let answer = match connection.exchange(client, request).await {
                 Err(error) if error.is_gone() => return Ok(None),
                 answer => answer?,
@@ -171,7 +172,7 @@ impl Admin {
             let bytes = connection.whole(answer.into_body()).await?;
             let page = parse_node_names(&bytes);
             page.map(Some)
-                .map_err(|error| connection.nonsense(error.to_string()))
+                .map_err(|error| connection.invalid(error.to_string()))
         }))
     }
 
@@ -188,12 +189,12 @@ impl Admin {
         let path = format!("/api/v1/nodes/{}/proxy/configz", escape(node));
         let attempt = async {
             let bytes = connection.object(client, &path).await?;
-            parse_configz(&bytes).map_err(|error| connection.nonsense(error.to_string()))
+            parse_configz(&bytes).map_err(|error| connection.invalid(error.to_string()))
         };
         runtime.block_on(async {
             match tokio::time::timeout_at(end.into(), attempt).await {
                 Ok(answer) => answer,
-                Err(_) => Err(connection.unreachable("it does not answer in time")),
+                Err(_) => Err(connection.unreachable(Unreachable::Timeout)),
             }
         })
     }
@@ -212,7 +213,7 @@ impl Admin {
         } = &self.0;
         runtime.block_on(connection.repeat(end, || async {
             let bytes = connection.object(client, path).await?;
-            parse(&bytes).map_err(|error| connection.nonsense(error.to_string()))
+            parse(&bytes).map_err(|error| connection.invalid(error.to_string()))
         }))
     }
 }

@@ -1,0 +1,264 @@
+//! Exec credential plug-ins, by the protocol of `client.authentication.k8s.io`
+//! (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>).
+//!
+//! A plug-in is a program that the kubeconfig names, so it is run for administrators' verbs alone, and never as root.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where credential plug-ins are run"
+)]
+
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::kube::config::Config;
+use serde::Deserialize;
+use serde_json::json;
+use serde_yaml::Value;
+
+use super::error::{KubeconfigError, NoPlugin, PluginFailure};
+use super::{Credential, Plugins, to_base64};
+
+/// Long enough to log in with a browser.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// An ExecCredential is some ten kilobytes, in bytes.
+const OUTPUT_CAP: u64 = 1024 * 1024;
+
+/// `users[].user.exec`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Plugin {
+    api_version: Option<String>,
+    #[serde(default)]
+    command: String,
+    args: Option<Vec<String>>,
+    env: Option<Vec<Variable>>,
+    #[serde(default)]
+    provide_cluster_info: bool,
+    interactive_mode: Option<InteractiveMode>,
+    #[serde(rename = "installHint")]
+    _install_hint: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variable {
+    name: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+enum InteractiveMode {
+    Never,
+    IfAvailable,
+    Always,
+}
+
+/// What a plug-in prints.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExecCredential {
+    api_version: String,
+    kind: String,
+    status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    token: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
+}
+
+/// Runs the plug-in and returns the credential that it prints.
+pub(super) fn credential(
+    plugin: &Value,
+    directory: &Path,
+    config: &Config,
+    plugins: Plugins,
+) -> Result<Credential, KubeconfigError> {
+    match plugins {
+        Plugins::Refuse => return Err(KubeconfigError::Exec(NoPlugin::OnNode)),
+        Plugins::RunUnlessRoot if nix::unistd::geteuid().is_root() => {
+            return Err(KubeconfigError::Exec(NoPlugin::AsRoot));
+        }
+        Plugins::RunUnlessRoot => {}
+    }
+    let plugin = Plugin::deserialize(plugin).map_err(|_| KubeconfigError::Type {
+        section: "user",
+        field: "exec",
+        expected: "an exec plug-in",
+    })?;
+    plugin
+        .credential(directory, config)
+        .map_err(KubeconfigError::Plugin)
+}
+
+impl Plugin {
+    fn credential(&self, directory: &Path, config: &Config) -> Result<Credential, PluginFailure> {
+        let version = self.api_version.as_deref().unwrap_or_default();
+        let (group, version_name) = version.split_once('/').unwrap_or_default();
+        if group != "client.authentication.k8s.io" || !["v1", "v1beta1"].contains(&version_name) {
+            return Err(PluginFailure::Version);
+        }
+        let is_terminal = io::stdin().is_terminal();
+        // v1beta1 has no mode: IfAvailable is its default.
+        let mode = self
+            .interactive_mode
+            .unwrap_or(InteractiveMode::IfAvailable);
+        if mode == InteractiveMode::Always && !is_terminal {
+            return Err(PluginFailure::NoTerminal);
+        }
+        let is_interactive = is_terminal && mode != InteractiveMode::Never;
+        let output = self.run(directory, version, config, is_interactive)?;
+        parse(&output, version)
+    }
+
+    fn run(
+        &self,
+        directory: &Path,
+        version: &str,
+        config: &Config,
+        is_interactive: bool,
+    ) -> Result<Vec<u8>, PluginFailure> {
+        let started = |error: io::Error| PluginFailure::Start(error.kind().to_string());
+        let mut command = Command::new(self.program(directory)?);
+        for Variable { name, value } in self.env.iter().flatten() {
+            command.env(name, value);
+        }
+        let mut child = command
+            .args(self.args.iter().flatten())
+            .env(
+                "KUBERNETES_EXEC_INFO",
+                self.info(version, config, is_interactive),
+            )
+            .stdin(if is_interactive {
+                Stdio::inherit()
+            } else {
+                Stdio::null()
+            })
+            .stdout(Stdio::piped())
+            // It asks and explains there.
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(started)?;
+        let stdout = child.stdout.take();
+        let (sender, printed) = mpsc::channel();
+        let reader = thread::Builder::new().spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stdout.map(|stdout| stdout.take(OUTPUT_CAP).read_to_end(&mut bytes));
+            let _ = sender.send(read.transpose().map(|_| bytes));
+        });
+        let end = Instant::now() + DEADLINE;
+        let status = match reader {
+            Ok(_) => wait(&mut child, end),
+            Err(error) => Err(started(error)),
+        };
+        if status.is_err() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let status = status?;
+        if !status.success() {
+            return Err(PluginFailure::Failed(status.to_string()));
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        match printed.recv_timeout(left) {
+            Ok(bytes) => bytes.map_err(started),
+            Err(_) => Err(PluginFailure::Deadline(DEADLINE.as_secs())),
+        }
+    }
+
+    /// A name is looked for on the PATH, a relative path begins at the kubeconfig.
+    fn program(&self, directory: &Path) -> Result<PathBuf, PluginFailure> {
+        match self.command.as_str() {
+            "" => Err(PluginFailure::NoCommand),
+            name if name.contains('/') => Ok(directory.join(name)),
+            name => Ok(PathBuf::from(name)),
+        }
+    }
+
+    /// What `KUBERNETES_EXEC_INFO` tells the plug-in.
+    fn info(&self, version: &str, config: &Config, is_interactive: bool) -> String {
+        let mut spec = json!({ "interactive": is_interactive });
+        if self.provide_cluster_info {
+            let mut cluster = json!({ "server": config.cluster_url.to_string() });
+            if let Some(roots) = &config.root_cert {
+                let pem = crate::x509::pem::encode_all(roots);
+                cluster["certificate-authority-data"] = to_base64(pem.as_bytes()).into();
+            }
+            if let Some(name) = &config.tls_server_name {
+                cluster["tls-server-name"] = name.as_str().into();
+            }
+            spec["cluster"] = cluster;
+        }
+        json!({ "apiVersion": version, "kind": "ExecCredential", "spec": spec }).to_string()
+    }
+}
+
+fn wait(child: &mut std::process::Child, end: Instant) -> Result<ExitStatus, PluginFailure> {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(5)),
+            Ok(None) => return Err(PluginFailure::Deadline(DEADLINE.as_secs())),
+            Err(error) => return Err(PluginFailure::Start(error.kind().to_string())),
+        }
+    }
+}
+
+/// Reads what a plug-in printed.
+fn parse(output: &[u8], version: &str) -> Result<Credential, PluginFailure> {
+    let printed: ExecCredential =
+        serde_json::from_slice(output).map_err(|_| PluginFailure::Output)?;
+    if printed.kind != "ExecCredential" || printed.api_version != version {
+        return Err(PluginFailure::Output);
+    }
+    let status = printed.status.ok_or(PluginFailure::Output)?;
+    let text = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let credential = Credential {
+        certificate: text(status.client_certificate_data).map(String::into_bytes),
+        key: text(status.client_key_data).map(String::into_bytes),
+        token: text(status.token),
+    };
+    // A certificate without its key proves nothing.
+    if credential.is_empty() || credential.certificate.is_some() != credential.key.is_some() {
+        return Err(PluginFailure::Output);
+    }
+    Ok(credential)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plug_in_prints_a_token_or_a_pair() {
+        let version = "client.authentication.k8s.io/v1";
+        let printed = |status: serde_json::Value| {
+            let text = json!({"apiVersion": version, "kind": "ExecCredential", "status": status});
+            parse(text.to_string().as_bytes(), version)
+        };
+        let token = printed(json!({"token": "abc", "expirationTimestamp": "2030-01-01T00:00:00Z"}));
+        assert_eq!(token.unwrap().token.as_deref(), Some("abc"));
+        let pair = printed(json!({"clientCertificateData": "C", "clientKeyData": "K"})).unwrap();
+        assert_eq!(
+            (pair.certificate, pair.key),
+            (Some(b"C".to_vec()), Some(b"K".to_vec()))
+        );
+        for odd in [
+            json!({}),
+            json!({"token": ""}),
+            json!({"clientCertificateData": "C"}),
+        ] {
+            assert_eq!(printed(odd).err(), Some(PluginFailure::Output));
+        }
+        let other = br#"{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","status":{"token":"abc"}}"#;
+        assert_eq!(parse(other, version).err(), Some(PluginFailure::Output));
+    }
+}

@@ -1,0 +1,210 @@
+//! A kubeconfig, read under an allow-list (docs/adr/0006-own-kubeconfig-reader.md).
+//!
+//! kube's own reader honours every field, quotes the file in its errors, and tests NO_PROXY against the proxy's address
+//! instead of the server's (kube 5.0.0). Here kube gets a value that is built from the allowed fields alone, with all
+//! files read, so that nothing else of a kubeconfig reaches the network or a process.
+
+mod error;
+mod exec;
+mod file;
+mod source;
+
+use std::path::Path;
+
+use ::kube::config::{AuthInfo, Config};
+use http::HeaderValue;
+use k8s_openapi::ByteString;
+use x509_parser::pem::Pem;
+
+use crate::host::environment;
+use crate::host::files;
+
+use super::proxy::Proxies;
+use file::{Chosen, File, Section, choose};
+
+pub use error::{KubeconfigError, NoPlugin, PluginFailure};
+pub use source::{ADMIN_CONF, Source};
+
+/// A kubeconfig with everything inline is some ten kilobytes, in bytes.
+pub(super) const KUBECONFIG_CAP: u64 = 1024 * 1024;
+
+/// Who may get a credential from a program that the kubeconfig names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plugins {
+    /// No one: the verbs of a node.
+    Refuse,
+    /// Every user but root: the administrators' verbs, because clusters with OIDC log in that way.
+    RunUnlessRoot,
+}
+
+/// What a kubeconfig's context refers to, as far as the file alone can tell: an `https` server that is verified.
+#[derive(Debug)]
+pub struct Parsed {
+    chosen: Chosen,
+    /// `server`, whose scheme is `https`.
+    pub server: http::Uri,
+}
+
+/// The credential, with every file read.
+#[derive(Default)]
+pub(super) struct Credential {
+    /// The client certificate and its chain, PEM.
+    pub(super) certificate: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
+    token: Option<String>,
+}
+
+/// An API server and the credential for it.
+pub(super) struct Access {
+    pub(super) config: Config,
+    pub(super) credential: Credential,
+}
+
+/// Reads the bytes of a kubeconfig, for its current context.
+///
+/// # Errors
+/// What is wrong with it, without quoting it: it holds keys.
+pub fn parse(bytes: &[u8]) -> Result<Parsed, KubeconfigError> {
+    let directory = Path::new("");
+    parse_all(&[File { bytes, directory }], None)
+}
+
+fn parse_all(files: &[File<'_>], context: Option<&str>) -> Result<Parsed, KubeconfigError> {
+    let chosen = choose(files, context)?;
+    let server = chosen.cluster.text("server")?.unwrap_or_default();
+    let server: http::Uri = server
+        .parse()
+        .map_err(|_| KubeconfigError::Server("is not a URL"))?;
+    if server.scheme_str() != Some("https") {
+        return Err(KubeconfigError::Server("is not https"));
+    }
+    // The address is in every error; and the node proves itself by its certificate.
+    let authority = server.authority().map_or("", http::uri::Authority::as_str);
+    if authority.contains('@') {
+        return Err(KubeconfigError::Server("has a user or a password in it"));
+    }
+    let has_port = authority.trim_end_matches(':') != server.host().unwrap_or_default();
+    if has_port && server.port_u16().is_none() {
+        return Err(KubeconfigError::Server("has a port that is not a number"));
+    }
+    Ok(Parsed { chosen, server })
+}
+
+impl Parsed {
+    /// Reads the files that it names, and what of the environment belongs to it.
+    fn access(self, plugins: Plugins) -> Result<Access, KubeconfigError> {
+        let Self { chosen, server } = self;
+        let Chosen { cluster, user } = chosen;
+        let proxies = Proxies {
+            of_cluster: cluster.text("proxy-url")?,
+            https: environment::first_of(&["HTTPS_PROXY", "https_proxy"]),
+            none: environment::first_of(&["NO_PROXY", "no_proxy"]),
+        };
+        let mut config = Config::new(server);
+        config.proxy_url = proxies
+            .for_server(&config.cluster_url)
+            .map_err(KubeconfigError::Proxy)?;
+        config.root_cert = roots(&cluster)?;
+        config.tls_server_name = cluster.text("tls-server-name")?;
+        config.disable_compression = cluster.flag("disable-compression")?;
+        let credential = match user.value("exec") {
+            Some(plugin) => exec::credential(plugin, user.directory(), &config, plugins)?,
+            None => static_credential(&user)?,
+        };
+        config.auth_info = credential.for_kube()?;
+        Ok(Access { config, credential })
+    }
+}
+
+/// The credential that the user's fields hold or name.
+fn static_credential(user: &Section) -> Result<Credential, KubeconfigError> {
+    let token = match user.path("tokenFile")? {
+        // client-go prefers the file, which a rotation rewrites, and trims white space around the token.
+        Some(path) => Some(String::from_utf8_lossy(&read_named("tokenFile", &path)?).into_owned()),
+        None => user.text("token")?,
+    };
+    Ok(Credential {
+        certificate: data_or_file(user, "client-certificate-data", "client-certificate")?,
+        key: data_or_file(user, "client-key-data", "client-key")?,
+        token,
+    })
+}
+
+impl Credential {
+    /// The same as kube takes it, with nothing that names a file or a program.
+    fn for_kube(&self) -> Result<AuthInfo, KubeconfigError> {
+        let token = self.token.as_deref().map(str::trim);
+        let token = token.filter(|token| !token.is_empty());
+        // kube panics where a token is not part of a header.
+        if token.is_some_and(|token| HeaderValue::from_str(token).is_err()) {
+            return Err(KubeconfigError::Token);
+        }
+        Ok(AuthInfo {
+            client_certificate_data: self.certificate.as_deref().map(to_base64),
+            client_key_data: self.key.as_deref().map(|key| to_base64(key).into()),
+            token: token.map(|token| token.to_owned().into()),
+            ..AuthInfo::default()
+        })
+    }
+
+    /// Whether it proves anything to the API server.
+    pub(super) fn is_empty(&self) -> bool {
+        self.certificate.is_none() && self.token.is_none()
+    }
+}
+
+/// The CA's certificates in DER; none where the system's are used.
+fn roots(cluster: &Section) -> Result<Option<Vec<Vec<u8>>>, KubeconfigError> {
+    let pem = data_or_file(
+        cluster,
+        "certificate-authority-data",
+        "certificate-authority",
+    )?;
+    pem.map(|pem| certificates(&pem)).transpose()
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, KubeconfigError> {
+    let certificates: Vec<Vec<u8>> = Pem::iter_from_buffer(pem)
+        .map_while(Result::ok)
+        .filter(|pem| pem.label == "CERTIFICATE")
+        .map(|pem| pem.contents)
+        .collect();
+    if certificates.is_empty() {
+        return Err(KubeconfigError::NoAuthority);
+    }
+    Ok(certificates)
+}
+
+/// What `data` holds in base64, else what the file holds that `file` names.
+fn data_or_file(
+    section: &Section,
+    data: &'static str,
+    file: &'static str,
+) -> Result<Option<Vec<u8>>, KubeconfigError> {
+    if let Some(text) = section.text(data)? {
+        return from_base64(&text)
+            .map(Some)
+            .ok_or(KubeconfigError::NotBase64(data));
+    }
+    section
+        .path(file)?
+        .map(|path| read_named(file, &path))
+        .transpose()
+}
+
+fn read_named(field: &'static str, path: &Path) -> Result<Vec<u8>, KubeconfigError> {
+    files::read(path, KUBECONFIG_CAP)
+        .map_err(|error| KubeconfigError::unreadable(Some(field), &error))
+}
+
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    serde_json::from_value::<ByteString>(text.into())
+        .ok()
+        .map(|bytes| bytes.0)
+}
+
+fn to_base64(bytes: &[u8]) -> String {
+    let value = serde_json::to_value(ByteString(bytes.to_vec())).ok();
+    let text = value.as_ref().and_then(serde_json::Value::as_str);
+    text.unwrap_or_default().to_owned()
+}

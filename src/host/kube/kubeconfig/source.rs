@@ -1,0 +1,143 @@
+//! Where an administrator's access comes from: one kubeconfig, a merged list, or a pod's service account.
+
+use std::path::{Path, PathBuf};
+
+use ::kube::config::Config;
+
+use crate::host::{environment, files};
+
+use super::file::File;
+use super::{
+    Access, Credential, KUBECONFIG_CAP, KubeconfigError, Plugins, certificates, parse_all,
+};
+
+/// Where kubeadm leaves the administrator's kubeconfig on a control plane.
+pub const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
+/// Where the kubelet mounts a pod's service account
+/// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Where the API server's address and the credential come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Kubeconfigs, of which those that do not exist are passed over unless none exists, and the context to take.
+    Files {
+        /// The files, the one that wins first.
+        paths: Vec<PathBuf>,
+        /// The context; none for the current one.
+        context: Option<String>,
+    },
+    /// The service account of the pod that this runs in.
+    ServiceAccount,
+}
+
+impl Source {
+    /// One kubeconfig, at its current context.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::Files {
+            paths: vec![path.into()],
+            context: None,
+        }
+    }
+
+    /// As kubectl finds it: the file that was named, else the list of `$KUBECONFIG`, else `~/.kube/config`, else the
+    /// pod's service account, else kubeadm's `admin.conf`.
+    pub fn of_administrator(named: Option<&Path>, context: Option<&str>) -> Self {
+        let context = context.map(str::to_owned);
+        if let Some(path) = named {
+            let paths = vec![path.to_owned()];
+            return Self::Files { paths, context };
+        }
+        let listed = environment::first_of(&["KUBECONFIG"]).unwrap_or_default();
+        let listed = listed.split(':').filter(|path| !path.is_empty());
+        let paths: Vec<PathBuf> = listed.map(PathBuf::from).collect();
+        if !paths.is_empty() {
+            return Self::Files { paths, context };
+        }
+        let home =
+            environment::first_of(&["HOME"]).map(|home| Path::new(&home).join(".kube/config"));
+        if let Some(path) = home.filter(|path| files::is_symlink(path).is_some()) {
+            let paths = vec![path];
+            return Self::Files { paths, context };
+        }
+        if pods_server().is_some() && files::is_symlink(&token_file()).is_some() {
+            return Self::ServiceAccount;
+        }
+        let paths = vec![ADMIN_CONF.into()];
+        Self::Files { paths, context }
+    }
+
+    /// The file to name where something is wrong.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Files { paths, .. } => paths.first().cloned().unwrap_or_default(),
+            Self::ServiceAccount => SERVICE_ACCOUNT.into(),
+        }
+    }
+
+    /// Reads it.
+    pub(in crate::host::kube) fn access(
+        &self,
+        plugins: Plugins,
+    ) -> Result<Access, KubeconfigError> {
+        match self {
+            Self::Files { paths, context } => from_files(paths, context.as_deref(), plugins),
+            Self::ServiceAccount => from_service_account(),
+        }
+    }
+}
+
+fn from_files(
+    paths: &[PathBuf],
+    context: Option<&str>,
+    plugins: Plugins,
+) -> Result<Access, KubeconfigError> {
+    let mut read = Vec::new();
+    let mut missing = None;
+    for path in paths {
+        match files::read(path, KUBECONFIG_CAP) {
+            Ok(bytes) => read.push((bytes, path.parent().unwrap_or(Path::new("")))),
+            Err(error) if error.cause.is_not_found() => {
+                missing.get_or_insert(KubeconfigError::unreadable(None, &error));
+            }
+            Err(error) => return Err(KubeconfigError::unreadable(None, &error)),
+        }
+    }
+    if let (Some(missing), true) = (missing, read.is_empty()) {
+        return Err(missing);
+    }
+    let all: Vec<File<'_>> = read
+        .iter()
+        .map(|(bytes, directory)| File { bytes, directory })
+        .collect();
+    parse_all(&all, context)?.access(plugins)
+}
+
+/// The API server's address as every pod has it.
+fn pods_server() -> Option<http::Uri> {
+    let host = environment::first_of(&["KUBERNETES_SERVICE_HOST"])?;
+    let port = environment::first_of(&["KUBERNETES_SERVICE_PORT"])?;
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host
+    };
+    format!("https://{host}:{port}").parse().ok()
+}
+
+fn token_file() -> PathBuf {
+    Path::new(SERVICE_ACCOUNT).join("token")
+}
+
+fn from_service_account() -> Result<Access, KubeconfigError> {
+    let server = pods_server().ok_or(KubeconfigError::Server("is not in the environment"))?;
+    let read = |name: &'static str| super::read_named(name, &Path::new(SERVICE_ACCOUNT).join(name));
+    let credential = Credential {
+        token: Some(String::from_utf8_lossy(&read("token")?).into_owned()),
+        ..Credential::default()
+    };
+    let mut config = Config::new(server);
+    config.root_cert = Some(certificates(&read("ca.crt")?)?);
+    config.auth_info = credential.for_kube()?;
+    Ok(Access { config, credential })
+}
