@@ -1,5 +1,5 @@
 //! Which requests may be approved: every rule with requests that break it alone, real requests, the control plane's own,
-//! and laws over made-up ones.
+//! the holes of other approvers, and laws over generated requests and clusters.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,10 +8,18 @@
     reason = "a test reads its cases and fails by panicking"
 )]
 
+#[path = "approval/breakers.rs"]
+mod breakers;
 #[path = "approval/cluster.rs"]
 mod cluster;
+#[path = "approval/compromised.rs"]
+mod compromised;
+#[path = "approval/holes.rs"]
+mod holes;
 #[path = "approval/laws.rs"]
 mod laws;
+#[path = "approval/policy.rs"]
+mod policy;
 #[path = "approval/real.rs"]
 mod real;
 #[path = "approval/request.rs"]

@@ -280,9 +280,10 @@ impl Inventory {
 
     /// Whether clients know the API server by the address.
     pub(super) fn is_api_server_ip(&self, ip: IpAddr) -> bool {
-        self.api_server
-            .values()
-            .any(|names| names.ips.contains(&ip))
+        let service = self.services.get("default/kubernetes");
+        let mut told = self.api_server.values();
+        service.is_some_and(|service| service.ips.contains(&ip))
+            || told.any(|names| names.ips.contains(&ip))
     }
 
     /// Whether clients know the API server by the name.
