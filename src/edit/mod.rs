@@ -1,5 +1,6 @@
 //! The edit: bytes in, bytes out, or a refusal.
 
+pub mod api_server;
 pub(crate) mod kubeadm;
 pub mod patch;
 
@@ -179,7 +180,7 @@ fn edit_document(
             } else {
                 Kept::Words(&values)
             };
-            yaml::confirm(stream, &format, document, &[key], kept)?;
+            yaml::confirm(stream, &format, document, &[yaml::Step::Key(key)], kept)?;
             Ok(unchanged(stream, warnings))
         }
     }

@@ -1,5 +1,6 @@
 //! Why a file is not edited: every refusal there is, its text and the way out.
 
+use super::api_server::ApiServer;
 use super::foreign::Foreign;
 use super::meta::{API_VERSION, KEY};
 use crate::text::shown;
@@ -23,6 +24,9 @@ pub enum Cause {
     /// The change would have no effect, or would keep the kubelet from starting.
     #[error(transparent)]
     Effect(Effect),
+    /// The API server's flag cannot be set or removed.
+    #[error(transparent)]
+    ApiServer(ApiServer),
 }
 
 /// What is wrong with a document as a whole.
@@ -181,6 +185,7 @@ impl Cause {
             Self::Ambiguity(ambiguity) => ambiguity.advice().to_owned(),
             Self::Foreign(foreign) => foreign.advice().to_owned(),
             Self::Effect(effect) => effect.advice(),
+            Self::ApiServer(cause) => cause.advice().to_owned(),
         }
     }
 }

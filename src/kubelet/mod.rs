@@ -1,5 +1,6 @@
 //! KubeletConfiguration: setting `serverTLSBootstrap` in it, and what else the program needs to know of it.
 
+mod api_server;
 mod cause;
 pub(crate) mod config;
 mod flags;
@@ -13,6 +14,7 @@ pub mod unit;
 pub(crate) mod verdict;
 pub(crate) mod warnings;
 
+pub use api_server::ApiServer;
 pub use cause::{Ambiguity, Cause, Effect, SecondDocument, Shape};
 pub use flags::Flags;
 pub use foreign::Foreign;

@@ -1,5 +1,6 @@
 //! What an edit says besides its result: refusals and warnings.
 
+use super::api_server::ApiServer;
 use super::cause::Cause;
 use crate::yaml::{self, Position};
 
@@ -73,5 +74,11 @@ impl Warning {
             position: Some(position),
             message: message.into(),
         }
+    }
+}
+
+impl From<ApiServer> for Cause {
+    fn from(cause: ApiServer) -> Self {
+        Self::ApiServer(cause)
     }
 }

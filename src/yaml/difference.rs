@@ -72,7 +72,7 @@ impl Difference<'_, '_> {
             splice,
         } = self;
         let (was, is) = (before.event(index), after.event(self.shift(index)));
-        // where a block collection ends is where the next token starts
+        // where a block collection ends is where the next token starts, which may come, go or be behind comments
         let is_block_end =
             matches!(was.kind, Kind::MappingEnd | Kind::SequenceEnd) && was.start == was.end;
         // and where it starts is where its first entry does, which may be new
@@ -84,9 +84,7 @@ impl Difference<'_, '_> {
             let later = (was + splice.text.len()).saturating_sub(splice.at.len());
             (was <= splice.at.start && is == was)
                 || (was >= splice.at.end && is == later)
-                || (is_block_end
-                    && (splice.at.start..=splice.at.end).contains(&was)
-                    && is >= splice.at.start)
+                || (is_block_end && was >= splice.at.start && is >= splice.at.start)
                 || (has_new_first && is == was)
         };
         was.kind == is.kind

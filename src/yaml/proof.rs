@@ -3,6 +3,7 @@
 use super::difference::Difference;
 use super::encode::{At, Encoder, Reading};
 use super::error::Unproved;
+use super::path::{Found, Step, follow};
 use super::reading::{Content, Format, SetAside, read};
 use super::splice::{Documents, Splice};
 use super::value::Value;
@@ -39,15 +40,27 @@ pub(crate) enum Kept<'k> {
 /// The second parser, too, finds that the value at the path is as it should be.
 ///
 /// # Errors
-/// When it cannot read the stream, or finds otherwise.
+/// When the path leads through something with more than one meaning, the second parser cannot read the stream, or it finds
+/// otherwise.
 pub(crate) fn confirm(
     stream: &Stream<'_>,
     format: &Format,
     document: usize,
-    path: &[&str],
+    path: &[Step<'_>],
     kept: Kept<'_>,
 ) -> Result<(), Error> {
-    let at: Vec<At<'_>> = path.iter().map(|key| At::Key(key)).collect();
+    let root = stream
+        .documents
+        .get(document)
+        .map_or(0, |document| document.root);
+    let Found {
+        mut at, missing, ..
+    } = follow(stream, root, path)?;
+    at.extend(missing.iter().filter_map(|step| match step {
+        Step::Key(key) => Some(At::Key(key)),
+        Step::Item(index) => Some(At::Item(*index)),
+        Step::Named { .. } => None,
+    }));
     let aside = SetAside {
         document,
         path: &at,
@@ -74,8 +87,17 @@ pub(crate) fn confirm(
     }
     Err(Error {
         position: None,
-        cause: Cause::Disagree(path.join(".")),
+        cause: Cause::Disagree(name(path)),
     })
+}
+
+/// The last key of a path.
+fn name(path: &[Step<'_>]) -> String {
+    let mut keys = path.iter().rev().filter_map(|step| match step {
+        Step::Key(key) => Some((*key).to_owned()),
+        _ => None,
+    });
+    keys.next().unwrap_or_default()
 }
 
 /// The stream after the splice, if that makes the claim true and does nothing else.

@@ -3,7 +3,7 @@
 mod arguments;
 mod pieces;
 
-pub(super) use pieces::json_piece;
+pub(super) use pieces::{json_piece, refuse_unseen_documents};
 
 use arguments::{Arguments, FLAG};
 
@@ -57,7 +57,7 @@ struct Found {
 
 /// Finds the KubeletConfiguration, or where one should be, or says why it would not help.
 pub(super) fn place(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Placed, Refusal> {
-    pieces::refuse_unseen_documents(stream)?;
+    refuse_unseen_documents(stream)?;
     let mut warnings = Vec::new();
     let found = find(stream, &mut warnings)?;
     let initialises = !found.init.is_empty();

@@ -8,7 +8,7 @@ use crate::yaml::{Position, Stream};
 
 /// Refuses a file in which a document of YAML's is not a piece of kubeadm's: of each piece kubeadm reads the first document
 /// alone, so every document must begin after a line of `---` and white space.
-pub(super) fn refuse_unseen_documents(stream: &Stream<'_>) -> Result<(), Refusal> {
+pub(in crate::edit) fn refuse_unseen_documents(stream: &Stream<'_>) -> Result<(), Refusal> {
     let unseen =
         |offset: usize, shape: Shape| Err(Refusal::at(Position::of(stream.source, offset), shape));
     // an empty one without --- may seem to start at the next one's

@@ -1,0 +1,131 @@
+//! The edit by which the API server verifies kubelets: `--kubelet-certificate-authority`, in the manifest of its static Pod and
+//! in kubeadm's ClusterConfiguration.
+
+mod configuration;
+mod manifest;
+
+pub use manifest::Manifest;
+
+use super::Edited;
+use crate::kubelet::meta::{self, string};
+use crate::kubelet::{ApiServer, Position, Refusal};
+use crate::yaml::{self, Format, Kept, Operation, Step, Stream};
+
+/// The flag, which has no default: without it the API server verifies no kubelet.
+pub const FLAG: &str = "kubelet-certificate-authority";
+
+/// The name of the cluster's CA in kubeadm's directory of certificates, which signs the kubelets' serving certificates.
+const CA_FILE: &str = "ca.crt";
+
+/// Whether the API server is to verify the serving certificates of kubelets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// The flag names the cluster's CA.
+    Enabled,
+    /// The flag is not there.
+    Disabled,
+}
+
+/// Sets or removes the flag in a kube-apiserver manifest or in kubeadm's file, whichever these bytes are; every other byte is
+/// kept.
+///
+/// # Errors
+/// When the bytes are neither, the place is not certain, or the flag has another value or is given twice.
+pub fn edit(before: &[u8], wanted: Verification) -> Result<Edited, Refusal> {
+    let stream = Stream::parse(before)?;
+    let first = stream.documents.first();
+    let is_pod = first
+        .is_some_and(|document| meta::meta(&stream, document.root).kind == Some(manifest::KIND));
+    if is_pod {
+        manifest::edit(&stream, wanted)
+    } else {
+        configuration::edit(&stream, wanted)
+    }
+}
+
+/// Sets or removes the flag in the manifest of a kube-apiserver, where kubeadm of that version has it.
+///
+/// # Errors
+/// When it is not one, the place is not certain, or the flag has another value or is given twice.
+pub fn edit_manifest(before: &[u8], wanted: Verification) -> Result<Edited, Refusal> {
+    manifest::edit(&Stream::parse(before)?, wanted)
+}
+
+/// Sets or removes the flag in `apiServer.extraArgs` of a ClusterConfiguration: in a file of kubeadm's, or in the text that the
+/// ConfigMap `kubeadm-config` has under the key `ClusterConfiguration`.
+///
+/// # Errors
+/// When none is there, its version is not known, or the flag has another value or is given twice.
+pub fn edit_configuration(before: &[u8], wanted: Verification) -> Result<Edited, Refusal> {
+    configuration::edit(&Stream::parse(before)?, wanted)
+}
+
+/// One occurrence of the flag.
+struct Given {
+    /// Its value.
+    value: String,
+    position: Position,
+    /// The index of its item or the spelling of its key.
+    place: Spot,
+}
+
+/// Where the flag is written.
+#[derive(Clone, Debug)]
+enum Spot {
+    /// An item of a list, and how many items it takes: `--flag value` is two.
+    Items { first: usize, count: usize },
+    /// A key of a mapping.
+    Key(String),
+}
+
+/// The flag is there once with the expected value, or not at all.
+fn only(given: Vec<Given>, expected: &str) -> Result<Option<Given>, Refusal> {
+    if let Some(second) = given.get(1) {
+        return Err(Refusal::at(second.position, ApiServer::GivenTwice));
+    }
+    match given.into_iter().next() {
+        Some(given) if given.value != expected => Err(Refusal::at(
+            given.position,
+            ApiServer::OtherValue {
+                found: given.value,
+                expected: expected.to_owned(),
+            },
+        )),
+        given => Ok(given),
+    }
+}
+
+/// The name of a flag as the API server reads it (`WordSepNormalizeFunc` in component-base).
+fn normalized(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+/// The text of a scalar that is a string.
+fn text(stream: &Stream<'_>, node: usize) -> Result<String, Refusal> {
+    string(stream, node)
+        .map(str::to_owned)
+        .ok_or_else(|| Refusal::at(stream.position(node), ApiServer::NotString))
+}
+
+fn changed(
+    stream: &Stream<'_>,
+    format: &Format,
+    document: usize,
+    path: &[Step<'_>],
+    operation: &Operation<'_>,
+) -> Result<Edited, Refusal> {
+    let edited = yaml::edit(stream, format, document, path, operation)?;
+    Ok(super::changed(edited, Vec::new()))
+}
+
+/// Nothing changes, as the second parser confirms.
+fn kept(
+    stream: &Stream<'_>,
+    format: &Format,
+    document: usize,
+    path: &[Step<'_>],
+    value: Kept<'_>,
+) -> Result<Edited, Refusal> {
+    yaml::confirm(stream, format, document, path, value)?;
+    Ok(super::unchanged(stream, Vec::new()))
+}
