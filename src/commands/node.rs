@@ -303,14 +303,16 @@ pub(crate) fn edit(kubelet: &Kubelet, wanted: Bootstrap, ui: &Ui) -> Result<Edit
         ));
     };
     let target = Target::File(file.path.clone());
-    let edit = files::of_bytes(
-        target,
-        file.bytes.clone(),
-        kind,
-        wanted,
-        files::Whose::Node,
-        ui,
-    )?;
+    let edit = if kubelet.is_enabled_by_flag() && wanted == Bootstrap::Enabled {
+        let flag = kubelet.flag("rotate-server-certificates");
+        ui.say(&format!(
+            "the flag {flag} already enables serverTLSBootstrap"
+        ));
+        Edit::new(target, file.bytes.clone(), file.bytes.clone())
+    } else {
+        let before = file.bytes.clone();
+        files::of_bytes(target, before, kind, wanted, files::Whose::Node, ui)?
+    };
     preflight::check(kubelet, &edit, wanted, ui)?;
     Ok(edit)
 }

@@ -84,6 +84,12 @@ impl Kubelet {
         format!("--{name}={value}{source}")
     }
 
+    /// Whether a flag already enables `serverTLSBootstrap`, so that no edit of a file is needed: the flag is the same field and
+    /// beats every file.
+    pub fn is_enabled_by_flag(&self) -> bool {
+        self.flags.boolean("rotate-server-certificates") == Some(true)
+    }
+
     /// A static serving certificate, by flag or file: what names it and its path.
     pub fn static_certificate(&self) -> Option<(String, String)> {
         let flag = self.flags.get("tls-cert-file").map(|path| {

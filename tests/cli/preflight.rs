@@ -65,6 +65,38 @@ fn a_flag_is_named_with_the_file_that_sets_it() {
     assert_refused(&node, "", &words);
 }
 
+/// The flag does what the key would: no edit, no restart that would orphan a pending request, no warning of an outage.
+#[test]
+fn a_flag_that_already_enables_it_leaves_nothing_to_do() {
+    for flag in [
+        "--rotate-server-certificates",
+        "--rotate_server_certificates=1",
+    ] {
+        let node = Node::new(Options {
+            extra_args: vec![flag.into()],
+            ..Options::default()
+        });
+        assert!(node.wait_healthy(std::time::Duration::from_secs(30)));
+        let before = (node.config(), node.kubelet_starts());
+        let diff = run(&node, &["diff"], "");
+        assert_eq!(
+            (diff.code, diff.stdout.as_str()),
+            (0, ""),
+            "{}",
+            diff.stderr
+        );
+        assert!(
+            diff.stderr.contains("already enables serverTLSBootstrap"),
+            "{}",
+            diff.stderr
+        );
+        let apply = run(&node, &["apply", "--wait", "none"], "");
+        assert_eq!(apply.code, 0, "{}", apply.stderr);
+        assert!(!apply.stderr.contains("refuses TLS"), "{}", apply.stderr);
+        assert_eq!((node.config(), node.kubelet_starts()), before);
+    }
+}
+
 #[test]
 fn a_regular_file_where_the_store_keeps_its_symlink() {
     let node = Node::new(Options::default());
