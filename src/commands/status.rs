@@ -12,13 +12,13 @@ use crate::host::{clock, files as host_files, systemd, tls};
 use crate::kubelet::{Bootstrap, Settings};
 use crate::node::Kubelet;
 use crate::node::conditions::{self, Condition, Evidence, Status, Stored};
-use crate::receipt::{NodeSubject, State};
+use crate::receipt::{Change, NodeSubject, State};
 use crate::report::{Code, Document, Problem};
 use crate::x509::Certificate;
 
-use super::Ui;
 use super::apply::PEM_CAP;
 use super::node::{self, Need, When};
+use super::{Ui, files};
 
 /// How long the API is asked; what it does not say in that time is Unknown.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -114,6 +114,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
                 .map(|settings| (name.clone(), settings))
                 .map_err(|refusal| format!("configmap {name}: {refusal}"))
         }),
+        patches: patches(),
         served: asked.map_or_else(
             |_| Vec::new(),
             |api| {
@@ -128,6 +129,15 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
         now: (clock::now(), clock::timestamp()),
         kubelet,
     }
+}
+
+/// Who may not read the receipt is told nothing of it.
+fn patches() -> Option<PathBuf> {
+    let store = ReceiptStore::<NodeSubject>::open(StateDirectory::of(None)).ok()?;
+    let receipt = store
+        .receipt()
+        .filter(|receipt| receipt.state == State::Done)?;
+    files::enabling_directory(receipt.edits.iter().map(Change::path))
 }
 
 fn health(kubelet: &Kubelet) -> Result<(), String> {

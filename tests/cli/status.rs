@@ -251,3 +251,31 @@ fn requests_whose_keys_are_lost() {
         .unwrap();
     assert_eq!(said(&status(&node), &["NoStaleRequests"]), ["False(Stale)"]);
 }
+
+/// A patch of kubeadm's keeps the setting through upgrades of this node; status says that the upgrade needs the directory.
+#[test]
+fn a_patch_of_kubeadms_is_named_for_the_next_upgrade() {
+    let node = Node::new(Options::default());
+    assert!(node.wait_healthy(Duration::from_secs(30)));
+    let patches = node.path("/etc/kubernetes/patches");
+    std::fs::create_dir_all(&patches).unwrap();
+    let directory = patches.to_str().unwrap();
+    let apply = run(&node, &["apply", "--settle", "0s", "--patches", directory]);
+    assert_eq!(apply.code, 0, "{}", apply.stderr);
+    let patch = patches.join("kubeletconfiguration0+merge.yaml");
+    let agrees = || said(&status(&node), &["ClusterConfigAgrees"]);
+    assert_eq!(agrees(), ["True(UpgradeNeedsPatches)"]);
+    let table = run(&node, &["status"]).stdout;
+    assert!(
+        table.contains(&format!("needs --patches {directory}")),
+        "{table}"
+    );
+
+    std::fs::write(&patch, "serverTLSBootstrap: false\n").unwrap();
+    assert_eq!(agrees(), ["False(UpgradeWouldUndo)"]);
+    std::fs::write(&patch, "serverTLSBootstrap: true\n").unwrap();
+    let rollback = run(&node, &["rollback", "--settle", "0s"]);
+    assert_eq!(rollback.code, 0, "{}", rollback.stderr);
+    assert!(!patch.exists());
+    assert!(!node.config().contains("serverTLSBootstrap"));
+}

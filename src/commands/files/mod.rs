@@ -17,7 +17,7 @@ use crate::report::Problem;
 use crate::yaml::MAX_BYTES;
 
 pub(crate) use apply::apply;
-pub(crate) use patches::{of_patches, patch_path};
+pub(crate) use patches::{enabling_directory, of_patches, patch_path};
 pub(crate) use problem::{problem_of, refused};
 
 use super::Ui;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::commands::Ui;
-use crate::edit::FileKind;
 use crate::edit::patch::{self, PatchFile, PatchType};
+use crate::edit::{self, Change, FileKind};
 use crate::host::files::{self, FileCause, FileError};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Target};
@@ -60,6 +60,18 @@ pub(crate) fn patch_path(directory: &Path) -> Result<PathBuf, Problem> {
     let patches = read(directory).map_err(|error| unreadable(directory, &error))?;
     let name = patch::deciding(&patches).map_or(patch::FILE_NAME, |patch| &patch.name);
     Ok(directory.join(name))
+}
+
+/// The directory of patches among the files that the last run edited, if the patches there still enable the key.
+pub(crate) fn enabling_directory<'a>(
+    edited: impl IntoIterator<Item = &'a Path>,
+) -> Option<PathBuf> {
+    let directory = patch::directory(edited)?;
+    let patches = read(directory).ok()?;
+    let found = patch::deciding(&patches)?;
+    let kind = FileKind::Patch(found.patch_type);
+    let edited = edit::edit(&found.bytes, kind, Bootstrap::Enabled).ok()?;
+    (edited.change == Change::None).then(|| directory.to_owned())
 }
 
 /// The patches of a KubeletConfiguration, in kubeadm's order.

@@ -169,6 +169,13 @@ pub(super) fn cluster_agrees(seen: &Evidence) -> Verdict {
             format!("configmap/kube-system/{name} says {there} too"),
         );
     }
+    if let Some(patches) = seen.patches.as_ref().filter(|_| here) {
+        let message = format!(
+            "configmap/kube-system/{name} does not enable it, but a kubeadm patch does: the next kubeadm upgrade of this node needs --patches {}",
+            patches.display()
+        );
+        return holds("UpgradeNeedsPatches", message);
+    }
     if here {
         let message = format!(
             "configmap/kube-system/{name} does not say true: the next kubeadm upgrade undoes this, and nodes that join do without"

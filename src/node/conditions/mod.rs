@@ -45,6 +45,8 @@ pub struct Evidence {
     pub requests: Result<Listing, String>,
     /// The kubelet's configuration in the cluster: the ConfigMap's name and what it says.
     pub cluster: Result<(String, Settings), String>,
+    /// The directory of kubeadm's patches that the last `apply` wrote to, if they enable `serverTLSBootstrap`.
+    pub patches: Option<PathBuf>,
     /// What is served, at each of the Node's addresses.
     pub served: Vec<(SocketAddr, Result<Served, NotServed>)>,
     /// Now.

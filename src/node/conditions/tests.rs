@@ -46,6 +46,7 @@ fn well() -> Evidence {
             "kubelet-config".into(),
             Settings::read(ON.as_bytes()).unwrap(),
         )),
+        patches: None,
         served: vec![(
             address,
             Ok(Served {
@@ -186,6 +187,31 @@ fn a_static_certificate_depends_on_the_version() {
     assert_eq!(with("v1.34.9"), "False(StaticCertificate)");
     assert_eq!(with("v1.35.0"), "True(BootstrapWins)");
     assert_eq!(with(""), "Unknown(VersionUnknown)");
+}
+
+#[test]
+fn a_patch_keeps_what_the_configmap_does_not_say() {
+    let mut seen = well();
+    let off = ON.replace("true", "false");
+    seen.cluster = Ok((
+        "kubelet-config".into(),
+        Settings::read(off.as_bytes()).unwrap(),
+    ));
+    assert_eq!(
+        said(&seen, Kind::ClusterConfigAgrees),
+        "False(UpgradeWouldUndo)"
+    );
+    seen.patches = Some("/etc/kubernetes/patches".into());
+    assert_eq!(
+        said(&seen, Kind::ClusterConfigAgrees),
+        "True(UpgradeNeedsPatches)"
+    );
+    seen.kubelet.settings.server_tls_bootstrap = Some(false);
+    seen.cluster = Ok((
+        "kubelet-config".into(),
+        Settings::read(ON.as_bytes()).unwrap(),
+    ));
+    assert_eq!(said(&seen, Kind::ClusterConfigAgrees), "False(NodeLacksIt)");
 }
 
 #[test]
