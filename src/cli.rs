@@ -18,7 +18,7 @@ pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, Restart, Rollback, Selection, Status, Wait};
 pub use program::parse;
 pub use values::{
-    WrongValue, domain, duration, lifetime, name_or_ip, network, node_name, request_name,
+    WrongValue, domain, duration, lifetime, name_or_ip, network, node_name, request_name, written,
 };
 
 /// The headings of options in the help.

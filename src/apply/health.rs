@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::host::healthz::Healthz;
+use crate::host::healthz::{Healthz, HealthzError};
 use crate::host::signals::Interrupts;
 use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::Bootstrap;
@@ -79,11 +79,46 @@ impl HealthCheck {
         let Some(healthz) = &self.healthz else {
             return Ok(());
         };
-        healthz.check().or_else(|_| {
+        let checked = healthz.check().or_else(|_| {
             // Once more: one lost answer must not keep an administrator from the change.
             std::thread::sleep(LOOK_AGAIN.1);
             healthz.check()
-        })
+        });
+        checked.map_err(|error| error.to_string())
+    }
+
+    /// Whether the kubelet is healthy now. One that does not answer yet is waited for as long as `patience`, while it runs
+    /// and is not started again; `waiting` is called once before that.
+    ///
+    /// # Errors
+    /// In what way it is not healthy.
+    pub fn check_start(
+        &self,
+        unit: &Unit,
+        patience: Duration,
+        waiting: impl FnOnce(),
+    ) -> Result<(), String> {
+        let end = Instant::now() + patience;
+        let checked = self.check(unit);
+        let (Err(_), Some(healthz)) = (&checked, &self.healthz) else {
+            return checked;
+        };
+        let starting = || matches!(healthz.check(), Err(HealthzError::NoAnswer(_)));
+        if !unit.is_running() || Instant::now() >= end || !starting() {
+            return checked;
+        }
+        waiting();
+        while Instant::now() < end {
+            std::thread::sleep(LOOK_AGAIN.0);
+            let now = systemd::show(self.unit).map_err(|error| error.to_string())?;
+            if !now.is_running() || now.incarnation() != unit.incarnation() {
+                return Err(format!("{} is {}", self.unit, now.describe()));
+            }
+            if !starting() {
+                return self.check(&now);
+            }
+        }
+        checked
     }
 
     /// Restarts the kubelet and begins to watch over it.
@@ -120,7 +155,11 @@ impl HealthCheck {
     ///
     /// # Errors
     /// Why it did not.
-    pub fn prove_anew(&self, before: &Unit, interrupts: &Interrupts) -> Result<(), HealthFailure> {
+    pub fn restart_and_watch(
+        &self,
+        before: &Unit,
+        interrupts: &Interrupts,
+    ) -> Result<(), HealthFailure> {
         let watch = self.restart(Some(before)).map_err(|error| HealthFailure {
             reason: error.to_string(),
             journal: Vec::new(),

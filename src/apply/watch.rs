@@ -199,7 +199,7 @@ impl HealthWatch {
                 Ok(())
             }
             Err(reason) => Err((
-                format!("{} runs, but {reason}", self.check.unit),
+                format!("{} is running, but {reason}", self.check.unit),
                 LOOK_AT_JOURNAL,
             )),
         }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::text::hint::path_word;
+use crate::text::hint::Command;
 
-use super::values::duration;
+use super::values::{duration, written};
 use super::{CONNECTION, HOW_FAR, WHAT};
 
 /// Which files `diff` and `apply` work on, and what they want of them.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = WHAT)]
 pub struct Selection {
     /// Kubelet or kubeadm YAML or JSON files; - is standard input, with the result on standard output
@@ -40,7 +40,7 @@ pub struct Diff {
 }
 
 /// Arguments of `apply`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Apply {
     /// The files
     #[command(flatten)]
@@ -79,21 +79,71 @@ impl Apply {
         })
     }
 
-    /// An `apply` of the same files to type next, with other options: `kubelet-tls apply --disable --restart never`.
-    pub fn again(&self, disable: bool, options: &str) -> String {
-        let disable = if disable { " --disable" } else { "" };
-        let files = self.selection.kubeadm_config.iter();
-        let files: String = files
-            .map(|path| format!(" --kubeadm-config {}", path_word(path)))
-            .collect();
-        let patches = self.selection.patches.iter();
-        let patches: String = patches
-            .map(|path| format!(" --patches {}", path_word(path)))
-            .collect();
-        format!("kubelet-tls apply{disable}{files}{patches} {options}")
-            .trim_end()
-            .to_owned()
+    /// The command line of this `apply`, with every option that is not the default. `--dry-run` is left out.
+    pub fn command(&self) -> Command {
+        let Self {
+            selection,
+            dry_run: _,
+            restart,
+            wait,
+            timeout,
+            settle,
+            issue_first,
+            kubeconfig,
+        } = self;
+        let mut command = Command::new("kubelet-tls").arg("apply");
+        if selection.disable {
+            command = command.arg("--disable");
+        }
+        if *issue_first {
+            command = command.arg("--issue-first");
+        }
+        for path in &selection.kubeadm_config {
+            command = command.arg("--kubeadm-config").arg(path);
+        }
+        if let Some(patches) = &selection.patches {
+            command = command.arg("--patches").arg(patches);
+        }
+        if let Some(root) = &selection.root {
+            command = command.arg("--root").arg(root);
+        }
+        command = command.args(word("--restart", *restart, Some(Restart::Auto)));
+        if let Some(wait) = wait {
+            command = command.args(word("--wait", *wait, None));
+        }
+        command = command.args(time("--timeout", *timeout, TIMEOUT));
+        command = command.args(time("--settle", *settle, SETTLE));
+        if let Some(kubeconfig) = kubeconfig {
+            command = command.arg("--kubeconfig").arg(kubeconfig);
+        }
+        if !selection.files.is_empty() {
+            command = command.arg("--").args(&selection.files);
+        }
+        command
     }
+}
+
+/// The default of `--timeout`.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// The default of `--settle`.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// An option with a word from a fixed set, unless it is the default.
+fn word<T: ValueEnum + PartialEq>(option: &str, value: T, default: Option<T>) -> Vec<String> {
+    if default.is_some_and(|default| default == value) {
+        return Vec::new();
+    }
+    let value = value.to_possible_value();
+    let value = value.map(|value| value.get_name().to_owned());
+    std::iter::once(option.to_owned()).chain(value).collect()
+}
+
+/// An option with a duration, unless it is the default.
+fn time(option: &str, value: Duration, default: Duration) -> Vec<String> {
+    if value == default {
+        return Vec::new();
+    }
+    vec![option.to_owned(), written(value)]
 }
 
 /// Arguments of `status`.
@@ -142,6 +192,19 @@ pub struct Rollback {
     pub context: Option<String>,
 }
 
+impl Rollback {
+    /// The command line of this `rollback` of a node, with every option that is not the default. `--dry-run` is left out.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new("kubelet-tls").arg("rollback");
+        if let Some(root) = &self.root {
+            command = command.arg("--root").arg(root);
+        }
+        command
+            .args(word("--restart", self.restart, Some(Restart::Auto)))
+            .args(time("--settle", self.settle, SETTLE))
+    }
+}
+
 /// When `apply` and `rollback` restart the kubelet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Restart {
@@ -162,4 +225,36 @@ pub enum Wait {
     Issued,
     /// not at all
     None,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::{Cli, Verb};
+
+    /// A hint that repeats a command line must not lose an option, whichever are added later.
+    #[test]
+    fn a_command_line_is_repeated_with_all_its_options() {
+        for line in [
+            "kubelet-tls apply",
+            "kubelet-tls apply --disable --kubeadm-config a --kubeadm-config b --patches p --root r --restart never --wait none --timeout 90s --settle 1500ms",
+            "kubelet-tls apply --issue-first --restart always --wait csr --kubeconfig k",
+            "kubelet-tls apply -- a.yaml -",
+        ] {
+            let Verb::Apply(apply) = Cli::parse_from(line.split(' ')).verb else {
+                panic!("{line}");
+            };
+            assert_eq!(apply.command().as_str(), line);
+        }
+        for line in [
+            "kubelet-tls rollback",
+            "kubelet-tls rollback --root r --restart always --settle 3s",
+        ] {
+            let Verb::Rollback(rollback) = Cli::parse_from(line.split(' ')).verb else {
+                panic!("{line}");
+            };
+            assert_eq!(rollback.command().as_str(), line);
+        }
+    }
 }

@@ -55,6 +55,17 @@ pub fn duration(text: &str) -> Result<Duration, WrongValue> {
     Ok(duration)
 }
 
+/// Writes a duration as [`duration`] reads it: `2m`, `90s`, `1500ms`.
+pub fn written(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (duration.subsec_nanos(), seconds % 60, seconds % 3600) {
+        (0, _, 0) if seconds > 0 => format!("{}h", seconds / 3600),
+        (0, 0, _) if seconds > 0 => format!("{}m", seconds / 60),
+        (0, _, _) => format!("{seconds}s"),
+        _ => format!("{}ms", duration.as_millis()),
+    }
+}
+
 /// Reads a lifetime: as [`duration`], and with years (of 365 days), weeks and days before: `1y`, `90d`, `1y12h`.
 ///
 /// # Errors

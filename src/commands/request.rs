@@ -67,21 +67,6 @@ pub(crate) fn describe(request: &Request) -> String {
     )
 }
 
-/// What is to be done about a request in its state, where something is: why, and the command.
-pub(crate) fn next_step(request: &Request) -> Option<(&'static str, String)> {
-    match request.state {
-        State::Pending => Some((
-            "to approve it",
-            format!("kubectl certificate approve {}", request.name),
-        )),
-        State::Failed => Some((
-            "to see why",
-            format!("kubectl get csr {} -o yaml", request.name),
-        )),
-        State::Approved | State::Issued | State::Denied => None,
-    }
-}
-
 /// Warns of requests that must not be approved, where there are some.
 pub(crate) fn warn_of_stale(names: &[&str], ui: &Ui) {
     if !names.is_empty() {

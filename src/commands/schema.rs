@@ -86,16 +86,16 @@ mod tests {
 
     use super::*;
     use crate::commands::approve::ApproveResult;
-    use crate::report::{DiffResult, Document, Envelope};
+    use crate::report::{ApplyResult, DiffResult, Document, Envelope, RollbackResult};
 
     /// The registry: which type is the result of which kind of document.
     fn schema(kind: Kind) -> Value {
         match kind {
             Kind::DiffResult => of::<DiffResult>(kind),
-            Kind::ApplyResult => of::<Document>(kind),
+            Kind::ApplyResult => of::<ApplyResult>(kind),
             Kind::StatusResult => of::<Document>(kind),
             Kind::CsrResult => of::<Document>(kind),
-            Kind::RollbackResult => of::<Document>(kind),
+            Kind::RollbackResult => of::<RollbackResult>(kind),
             Kind::ApproveResult => of::<ApproveResult>(kind),
             Kind::ClusterResult => of::<Document>(kind),
             Kind::MetricsServerResult => of::<Document>(kind),

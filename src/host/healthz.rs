@@ -15,6 +15,17 @@ pub struct Healthz {
     address: SocketAddr,
 }
 
+/// Why a kubelet is not healthy by its own word.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HealthzError {
+    /// Nothing came back, as from a kubelet that is still starting.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// It answered, and not with 200.
+    #[error("{0}")]
+    Unhealthy(String),
+}
+
 impl Healthz {
     /// Of a kubelet that binds `address` and `port`. An unspecified address is reached through loopback.
     pub fn new(address: IpAddr, port: u16) -> Option<Self> {
@@ -32,16 +43,16 @@ impl Healthz {
     ///
     /// # Errors
     /// What it said instead of 200, for people.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), HealthzError> {
         let end = Instant::now() + DEADLINE;
-        let failed = |what: &str, error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
-                format!(
+        let failed = |what: &str, error: std::io::Error| {
+            HealthzError::NoAnswer(match error.kind() {
+                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => format!(
                     "http://{}/healthz does not answer within {DEADLINE:?}",
                     self.address
-                )
-            }
-            kind => format!("http://{}/healthz {what}: {kind}", self.address),
+                ),
+                kind => format!("http://{}/healthz {what}: {kind}", self.address),
+            })
         };
         let mut stream = TcpStream::connect_timeout(&self.address, DEADLINE)
             .map_err(|e| failed("cannot be reached", e))?;
@@ -70,8 +81,9 @@ impl Healthz {
                 break;
             }
         }
-        parse_status(&answer)
-            .map_err(|said| format!("http://{}/healthz answers {said}", self.address))
+        parse_status(&answer).map_err(|said| {
+            HealthzError::Unhealthy(format!("http://{}/healthz answers {said}", self.address))
+        })
     }
 }
 
@@ -131,9 +143,9 @@ mod tests {
         let healthz = Healthz::new(address.ip(), address.port()).unwrap();
         assert_eq!(
             healthz.check(),
-            Err(format!(
+            Err(HealthzError::NoAnswer(format!(
                 "http://{address}/healthz does not answer within 1s"
-            ))
+            )))
         );
         drop(listener);
         // Another program on this machine may take a port that has just become free.
@@ -143,9 +155,9 @@ mod tests {
                 .local_addr()
                 .unwrap();
             let said = Healthz::new(address.ip(), address.port()).unwrap().check();
-            said == Err(format!(
+            said == Err(HealthzError::NoAnswer(format!(
                 "http://{address}/healthz cannot be reached: connection refused"
-            ))
+            )))
         });
         assert!(closed);
     }

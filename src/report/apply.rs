@@ -74,6 +74,17 @@ pub struct KubeletRestart {
     pub restart: Option<RestartReport>,
 }
 
+impl ApplyResult {
+    /// The result of an `apply` on a node that has done nothing yet.
+    pub(crate) fn of_node(dry_run: bool) -> Self {
+        Self {
+            dry_run,
+            kubelet: Some(KubeletOutcome::default()),
+            ..Self::default()
+        }
+    }
+}
+
 impl VerbResult for ApplyResult {
     fn kind(&self) -> Kind {
         Kind::ApplyResult

@@ -218,7 +218,7 @@ fn out_of_time_nothing_is_switched() {
         apply.stderr
     );
     assert!(
-        apply.stderr.contains("nothing is switched"),
+        apply.stderr.contains("the kubelet is unchanged"),
         "{}",
         apply.stderr
     );
@@ -234,7 +234,7 @@ fn a_lost_request_is_made_anew() {
     type Spoil = fn(&Node, &str);
     let cases: [(&str, Spoil); 3] = [
         ("was denied", |node, name| assert!(node.api().deny(name))),
-        ("is gone", |node, name| node.api().delete_csr(name)),
+        ("no longer exists", |node, name| node.api().delete_csr(name)),
         ("other addresses", |node, _| {
             let mut spec = NodeSpec::new("worker-1", "127.0.0.1");
             spec.addresses
@@ -347,7 +347,7 @@ fn a_wrong_certificate_is_refused() {
         );
         assert!(apply.stderr.contains(said), "{said}: {}", apply.stderr);
         assert!(
-            apply.stderr.contains("nothing is switched"),
+            apply.stderr.contains("the kubelet is unchanged"),
             "{}",
             apply.stderr
         );

@@ -60,11 +60,12 @@ fn the_main_job() {
     snapbox::assert_data_eq!(
         steady(&node, &apply.stderr),
         snapbox::str![[r#"
-warning: from the restart until the request is approved, port [PORT] of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready (not so with --issue-first)
+warning: from the restart until the kubelet's CSR is approved, port [PORT] of this node refuses TLS: no logs, exec, port-forward or metrics; running pods are not affected and the Node stays Ready. Use --issue-first to avoid this outage
 restarting kubelet.service
 [CSR] is Pending: system:node:worker-1, DNS worker-1, IP 127.0.0.1
-to approve it: kubectl certificate approve [CSR]
+next: an administrator approves it, on a machine with a cluster administrator's kubeconfig: kubelet-tls approve [CSR]
 kubelet.service is healthy: it stayed up and answered for 1 s
+next: configmap/kube-system/kubelet-config does not set serverTLSBootstrap, so the next kubeadm upgrade will revert this node, and new nodes will not have it: kubelet-tls cluster apply
 
 "#]]
     );
@@ -156,7 +157,7 @@ fn the_documents() {
   },
   "rolledBack": false,
   "warnings": [
-    "from the restart until the request is approved, port [PORT] of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready (not so with --issue-first)"
+    "from the restart until the kubelet's CSR is approved, port [PORT] of this node refuses TLS: no logs, exec, port-forward or metrics; running pods are not affected and the Node stays Ready. Use --issue-first to avoid this outage"
   ]
 }
 "#]]
@@ -218,7 +219,7 @@ fn a_certificate_on_disk_means_that_no_request_is_coming() {
         started.elapsed() < Duration::from_secs(20),
         "said at once, not after the timeout"
     );
-    assert!(on.stderr.contains("no request is coming"), "{}", on.stderr);
+    assert!(on.stderr.contains("no new CSR is needed"), "{}", on.stderr);
     let document: serde_json::Value = serde_json::from_str(&on.stdout).unwrap();
     assert_eq!(document["certificate"]["verified"], true);
     assert_eq!(document["csr"], serde_json::Value::Null);
@@ -285,7 +286,7 @@ fn an_unhealthy_kubelet_is_not_touched() {
     snapbox::assert_data_eq!(
         steady(&node, &apply.stderr),
         snapbox::str![[r#"
-error: cannot restart kubelet.service: it was not healthy before: http://127.0.0.1:[HEALTHZ]/healthz answers 500; nothing was changed; mend it first, or edit alone: kubelet-tls apply --restart never
+error: cannot restart kubelet.service: it was not healthy before: http://127.0.0.1:[HEALTHZ]/healthz answers 500; nothing was changed; fix the kubelet first, or change only the file: kubelet-tls apply --restart never
 hint: journalctl -u kubelet --no-pager -n 50
 
 "#]]
@@ -445,7 +446,7 @@ fn a_request_that_never_comes_is_diagnosed() {
     snapbox::assert_data_eq!(
         document["error"]["message"].as_str().unwrap().to_owned(),
         snapbox::str![
-            "cannot wait for the kubelet's request: out of time: the kubelet runs and has made none"
+            "timed out after 2s: the kubelet is running but has not created a CSR; the change is in place and the kubelet is healthy; port [..] refuses TLS until one is approved"
         ],
     );
 }
@@ -481,7 +482,7 @@ fn a_run_cut_off_while_the_kubelet_dies_is_undone_by_the_next() {
     );
     assert!(node.is_healthy());
     assert!(
-        apply.stderr.contains("an earlier run was cut off"),
+        apply.stderr.contains("an earlier run was interrupted"),
         "{}",
         apply.stderr
     );

@@ -134,7 +134,7 @@ fn what_somebody_has_edited_since_is_left_alone() {
     snapbox::assert_data_eq!(
         stderr,
         snapbox::str![[r#"
-error: cannot roll back [ROOT]/var/lib/kubelet/config.yaml: it was edited since the apply of [..], which had put "serverTLSBootstrap: true/n" in the place of "" at byte [..]
+error: cannot roll back [ROOT]/var/lib/kubelet/config.yaml: it was edited after the apply of [..] (added "serverTLSBootstrap: true"); to change only that key: kubelet-tls apply --disable
 hint: kubelet-tls diff --disable [ROOT]/var/lib/kubelet/config.yaml
 
 "#]]
@@ -304,7 +304,7 @@ fn all_files_of_the_last_apply() {
     let third = run(&node, apply);
     assert_eq!(third.code, 0, "{}", third.stderr);
     assert!(
-        third.stderr.contains("cut off between two edits"),
+        third.stderr.contains("interrupted between two edits"),
         "{}",
         third.stderr
     );

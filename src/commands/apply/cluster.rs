@@ -9,7 +9,7 @@ use crate::csr::{Listing, Request, State};
 use crate::host::kube::{Api, Sight};
 use crate::host::{clock, files as host_files};
 use crate::node::{Kubelet, Node, Served};
-use crate::report::{Code, Document, Problem};
+use crate::report::{Code, Problem};
 use crate::x509::Certificate;
 
 /// How long the API is asked before anything is touched: a kubelet that cannot reach it could ask for nothing.
@@ -43,29 +43,33 @@ pub(in crate::commands) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn ask(
-        arguments: &cli::Apply,
-        kubelet: &Kubelet,
-        ui: &Ui,
-        document: &mut Document,
-    ) -> Result<Self, Problem> {
-        let (least, most) = PREFLIGHT_DEADLINE;
-        let end = Instant::now() + arguments.timeout.clamp(least, most);
+    /// Opens the API with the node's credential.
+    ///
+    /// # Errors
+    /// What keeps this from it; nothing was changed.
+    pub(super) fn open(arguments: &cli::Apply, kubelet: &Kubelet) -> Result<Api, Problem> {
         let kubeconfig = arguments
             .kubeconfig
             .clone()
             .unwrap_or_else(|| kubelet.kubeconfig());
-        let untouched = |problem: Problem| match problem.code {
-            Code::Unavailable => problem
-                .advise("nothing was changed; --wait none goes on without the API")
-                .hint(arguments.again(arguments.selection.disable, "--wait none")),
-            _ => problem,
-        };
-        let api = request::open(&kubeconfig).map_err(untouched)?;
-        document.node = Some(api.node_name().to_owned());
+        request::open(&kubeconfig).map_err(|problem| untouched(problem, arguments))
+    }
+
+    /// Asks what the API knows of this node.
+    ///
+    /// # Errors
+    /// When it does not list requests; nothing was changed.
+    pub(super) fn ask(
+        api: Api,
+        arguments: &cli::Apply,
+        kubelet: &Kubelet,
+        ui: &Ui,
+    ) -> Result<Self, Problem> {
+        let (least, most) = PREFLIGHT_DEADLINE;
+        let end = Instant::now() + arguments.timeout.clamp(least, most);
         let listing = api
             .requests(end)
-            .map_err(|error| untouched(request::problem("list", &error)))?;
+            .map_err(|error| untouched(request::problem("list", &error), arguments))?;
         let on_disk = host_files::read(&kubelet.serving_certificate(), PEM_CAP)
             .ok()
             .and_then(|pem| Certificate::from_pem(&pem).ok());
@@ -83,7 +87,7 @@ impl Cluster {
                 .flat_map(Node::why_no_request)
                 .for_each(|reason| ui.warn(reason));
             if let (pending @ 1.., 0) = listing.others {
-                ui.warn(format!("{pending} requests of other nodes are Pending and none was approved: is anybody approving them?"),
+                ui.warn(format!("{pending} CSRs of other nodes are Pending and none was approved: is anyone approving them?"),
                 );
             }
         }
@@ -164,4 +168,19 @@ impl Cluster {
         }
         request::served(&addresses, port, self.api.roots())
     }
+}
+
+/// An API that cannot be reached keeps the kubelet from its request too, so nothing is begun without it.
+fn untouched(problem: Problem, arguments: &cli::Apply) -> Problem {
+    if problem.code != Code::Unavailable {
+        return problem;
+    }
+    let without = cli::Apply {
+        wait: Some(cli::Wait::None),
+        issue_first: false,
+        ..arguments.clone()
+    };
+    problem
+        .advise("nothing was changed; --wait none continues without the API")
+        .hint(without.command())
 }

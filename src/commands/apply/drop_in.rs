@@ -11,17 +11,16 @@ use jiff::Timestamp;
 
 use crate::apply::{Locks, NodeReceipts, states};
 use crate::cli;
-use crate::commands::node::{self, Need, When};
+use crate::commands::node::{self, Located, Need, When};
 use crate::commands::{Ui, diff, files};
 use crate::host::files::FileCause;
 use crate::host::{clock, environment, process, systemd};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan, Restart};
 use crate::receipt::{FileState, NodeReceipt, NodeSubject, Probation, Resolution, State};
-use crate::report::{Code, Document, Problem};
+use crate::report::{ApplyResult, Code, KubeletOutcome, Outcome, Problem};
 
-use super::receipts;
-use super::{edit_problem, report_edits, tell_unchanged};
+use super::{EditStopped, receipts, reports, tell_unchanged};
 
 /// The unit that is shipped beside the drop-in.
 const SERVICE: &str = "kubelet-tls.service";
@@ -60,61 +59,176 @@ pub(super) fn is_unwanted_service(receipts: &NodeReceipts, wanted: Bootstrap, ui
 }
 
 /// Runs the verb within that start.
-///
-/// # Errors
-/// What kept it from its end.
-pub(super) fn run(arguments: &cli::Apply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
-    if arguments.restart != cli::Restart::Never || !arguments.selection.kubeadm_config.is_empty() {
-        return Err(Problem::new(
-            Code::Refused,
-            "cannot apply within the start of kubelet.service: it can only edit the kubelet's own file there, and restart nothing",
-        )
-        .hint("kubelet-tls apply --restart never --wait none"));
-    }
-    let wanted = node::wanted(&arguments.selection);
-    // A kubelet that waits for `kubeadm join` has no file to lock.
-    if receipts::open(None, ui)?.receipt().is_none() {
-        leave_alone("nobody has applied the change on this node", ui);
-        return Ok(());
-    }
-    let located = node::locate(None, Need::Unit, When::NextStart)?;
-    let paths = located.paths()?;
-    let locks =
-        Locks::of(paths.iter().map(PathBuf::as_path)).map_err(|error| match error.cause {
-            // Most likely an `apply` that waits for this very start.
-            FileCause::Locked(_) => Problem::new(
-                Code::Temporary,
-                "cannot take part in this start of the kubelet: another run is at work, and sees to it",
-            ),
-            _ => node::unreadable(&error, true),
-        })?;
-    let receipts = receipts::open(None, ui)?;
-    let restarts = located.unit.as_ref().map_or(0, |unit| unit.n_restarts);
-    let Some(receipt) = receipts.receipt().cloned() else {
-        return Ok(());
+pub(super) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
+    let mut result = ApplyResult::of_node(arguments.dry_run);
+    let mut steps = || {
+        let Some(start) = Start::open(arguments, ui)? else {
+            return Ok(());
+        };
+        let (plan, verdict) = start.plan()?;
+        if let Verdict::LeaveAlone(why) = &verdict {
+            leave_alone(why, ui);
+            return Ok(());
+        }
+        result.edits = Some(reports(&plan));
+        result.changed = plan.changes();
+        let put_back = verdict == Verdict::PutBack;
+        result.kubelet = Some(KubeletOutcome {
+            rolled_back: put_back,
+            ..KubeletOutcome::default()
+        });
+        if arguments.dry_run {
+            ui.say("(dry run) nothing was changed");
+            return Ok(());
+        }
+        start.act(&plan, &verdict).map_err(|stopped| {
+            result.changed = stopped.changed;
+            stopped.problem
+        })
     };
-    match judge(&receipt, wanted, restarts, clock::timestamp()) {
-        Verdict::LeaveAlone(why) => {
-            leave_alone(&why, ui);
-            Ok(())
+    let ended = steps();
+    Outcome::new(result, ended)
+}
+
+/// The start of a kubelet, under the locks of this run.
+struct Start<'a> {
+    ui: &'a Ui,
+    wanted: Bootstrap,
+    located: Located,
+    locks: Locks,
+    receipts: NodeReceipts,
+    receipt: NodeReceipt,
+}
+
+impl<'a> Start<'a> {
+    /// Locks the node; `None` if no apply was ever made on it, which is said.
+    fn open(arguments: &cli::Apply, ui: &'a Ui) -> Result<Option<Self>, Problem> {
+        if arguments.restart != cli::Restart::Never
+            || !arguments.selection.kubeadm_config.is_empty()
+        {
+            return Err(Problem::new(
+                Code::Refused,
+                "cannot apply within the start of kubelet.service: it can only edit the kubelet's own file there, and cannot restart the kubelet",
+            )
+            .hint("kubelet-tls apply --restart never --wait none"));
         }
-        Verdict::PutBack => put_back(&receipt, &locks, receipts, arguments, ui, document),
-        Verdict::Make(trial) => {
-            let kubelet = located.read(ui)?;
-            let plan = Plan {
-                edits: vec![node::edit(&kubelet, wanted, ui)?],
-                restart: Restart::No,
-            };
-            let work = Work {
-                plan,
-                wanted,
-                locks,
-                receipts,
-                restarts,
-                dry_run: arguments.dry_run,
-            };
-            work.make(trial, ui, document)
+        // A kubelet that waits for `kubeadm join` has no file to lock.
+        if receipts::open(None, ui)?.receipt().is_none() {
+            leave_alone("kubelet-tls apply was never run on this node", ui);
+            return Ok(None);
         }
+        let located = node::locate(None, Need::Unit, When::NextStart)?;
+        let paths = located.paths()?;
+        let locks = Locks::of(paths.iter().map(PathBuf::as_path)).map_err(|error| {
+            match error.cause {
+                // Most likely an `apply` that waits for this very start.
+                FileCause::Locked(_) => Problem::new(
+                    Code::Temporary,
+                    "cannot take part in this start of the kubelet: another run holds the lock, and checks the kubelet itself",
+                ),
+                _ => node::unreadable(&error, true),
+            }
+        })?;
+        let receipts = receipts::open(None, ui)?;
+        let Some(receipt) = receipts.receipt().cloned() else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            ui,
+            wanted: node::wanted(&arguments.selection),
+            located,
+            locks,
+            receipts,
+            receipt,
+        }))
+    }
+
+    fn restarts(&self) -> u64 {
+        self.located.unit.as_ref().map_or(0, |unit| unit.n_restarts)
+    }
+
+    /// What this start is to do, and its edits.
+    fn plan(&self) -> Result<(Plan, Verdict), Problem> {
+        let verdict = judge(
+            &self.receipt,
+            self.wanted,
+            self.restarts(),
+            clock::timestamp(),
+        );
+        let edits = match &verdict {
+            Verdict::LeaveAlone(_) => Vec::new(),
+            Verdict::PutBack => self.inverse(),
+            Verdict::Make(_) => {
+                let kubelet = self.located.clone().read(self.ui)?;
+                vec![node::edit(&kubelet, self.wanted, self.ui)?]
+            }
+        };
+        let plan = Plan {
+            edits,
+            restart: Restart::No,
+        };
+        match &verdict {
+            Verdict::PutBack => self.ui.warn(
+                "the kubelet exited soon after its start had made this change again, so the change is rolled back; to try it with a health check: kubelet-tls apply",
+            ),
+            Verdict::Make(_) => {
+                if plan.changes() {
+                    self.receipts
+                        .inspect()
+                        .map_err(|error| files::problem_of(&error))?;
+                }
+                self.locks
+                    .inspect(&plan)
+                    .map_err(|error| files::problem_of(&error))?;
+                tell_unchanged(&plan, self.wanted, self.ui);
+            }
+            Verdict::LeaveAlone(_) => {}
+        }
+        plan.edits
+            .iter()
+            .for_each(|edit| diff::show_text(edit, self.ui));
+        Ok((plan, verdict))
+    }
+
+    /// What undoes the receipt's edits. A file that was rewritten since stays as it is.
+    fn inverse(&self) -> Vec<Edit> {
+        states(&self.receipt)
+            .into_iter()
+            .filter_map(|state| match state {
+                FileState::After(edit) => Some(edit.inverse()),
+                FileState::Before | FileState::Edited => None,
+            })
+            .collect()
+    }
+
+    fn act(mut self, plan: &Plan, verdict: &Verdict) -> Result<(), EditStopped> {
+        match verdict {
+            Verdict::LeaveAlone(_) => {}
+            Verdict::PutBack => {
+                self.locks.edit(plan)?;
+                receipts::resolve(&mut self.receipts, Resolution::Undone, self.ui);
+            }
+            Verdict::Make(earlier) if !plan.changes() => {
+                if *earlier == Earlier::Lived {
+                    receipts::resolve(&mut self.receipts, Resolution::Made, self.ui);
+                }
+            }
+            Verdict::Make(_) => {
+                let subject = NodeSubject {
+                    wanted: Some(self.wanted),
+                    probation: Some(Probation {
+                        n_restarts: self.restarts(),
+                    }),
+                    ..NodeSubject::default()
+                };
+                self.receipts
+                    .begin(plan, subject)
+                    .map_err(|error| files::problem_of(&error))?;
+                self.locks.edit(plan)?;
+                self.ui.say("the kubelet reads the change at this start; if it exits by itself, its next start puts the file back");
+            }
+        }
+        Ok(())
     }
 }
 
@@ -144,12 +258,12 @@ fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp
     let apply = format!("the apply of {}", receipt.started);
     let alone = |why: &str| Verdict::LeaveAlone(format!("{apply} {why}"));
     match (receipt.state, receipt.subject.probation) {
-        (State::PutBack, _) => alone("was put back, because the kubelet did not live with it"),
+        (State::PutBack, _) => alone("was rolled back because the kubelet did not stay healthy"),
         (State::RolledBack, _) => alone("was rolled back"),
         (State::RollingBack, _) => alone("is being rolled back"),
-        _ if receipt.subject.wanted != Some(wanted) => alone("was for the opposite"),
+        _ if receipt.subject.wanted != Some(wanted) => alone("set the opposite value"),
         (State::Started, None) => {
-            alone("was cut off, and nobody has seen the kubelet live with it")
+            alone("was interrupted before the kubelet was seen to be healthy with it")
         }
         (State::Done, _) => Verdict::Make(Earlier::Proved),
         (State::Started, Some(trial)) => {
@@ -173,100 +287,9 @@ fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp
     }
 }
 
-/// What a start that makes the change works with.
-struct Work {
-    plan: Plan,
-    wanted: Bootstrap,
-    locks: Locks,
-    receipts: NodeReceipts,
-    restarts: u64,
-    dry_run: bool,
-}
-
-impl Work {
-    fn make(mut self, earlier: Earlier, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
-        let changes = self.plan.changes();
-        if changes {
-            self.receipts
-                .inspect()
-                .map_err(|error| files::problem_of(&error))?;
-        }
-        self.locks
-            .inspect(&self.plan)
-            .map_err(|error| files::problem_of(&error))?;
-        self.plan
-            .edits
-            .iter()
-            .for_each(|edit| diff::show_text(edit, ui));
-        tell_unchanged(&self.plan, self.wanted, ui);
-        report_edits(&self.plan, document);
-        document.changed = Some(changes);
-        if self.dry_run {
-            return Ok(());
-        }
-        if !changes {
-            if earlier == Earlier::Lived {
-                receipts::resolve(&mut self.receipts, Resolution::Made, ui);
-            }
-            return Ok(());
-        }
-        let subject = NodeSubject {
-            wanted: Some(self.wanted),
-            probation: Some(Probation {
-                n_restarts: self.restarts,
-            }),
-            ..NodeSubject::default()
-        };
-        self.receipts
-            .begin(&self.plan, subject)
-            .map_err(|error| files::problem_of(&error))?;
-        self.locks
-            .edit(&self.plan)
-            .map_err(|failure| edit_problem(&failure, document))?;
-        ui.say("the kubelet that starts now reads it; should it end by itself, its next start puts the file back");
-        Ok(())
-    }
-}
-
-fn put_back(
-    receipt: &NodeReceipt,
-    locks: &Locks,
-    mut receipts: NodeReceipts,
-    arguments: &cli::Apply,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<(), Problem> {
-    let edits: Vec<Edit> = states(receipt)
-        .into_iter()
-        .filter_map(|state| match state {
-            FileState::After(edit) => Some(edit.inverse()),
-            // It was rewritten since, as another program wants it.
-            FileState::Before | FileState::Edited => None,
-        })
-        .collect();
-    let plan = Plan {
-        edits,
-        restart: Restart::No,
-    };
-    ui.warn("the kubelet ended by itself soon after its start had made this change again, so it is put back: kubelet-tls apply, to try it under watch",
-    );
-    plan.edits.iter().for_each(|edit| diff::show_text(edit, ui));
-    report_edits(&plan, document);
-    document.changed = Some(plan.changes());
-    document.rolled_back = Some(true);
-    if arguments.dry_run {
-        return Ok(());
-    }
-    locks
-        .edit(&plan)
-        .map_err(|failure| edit_problem(&failure, document))?;
-    receipts::resolve(&mut receipts, Resolution::Undone, ui);
-    Ok(())
-}
-
 fn leave_alone(why: &str, ui: &Ui) {
     ui.say(&format!(
-        "left alone: {why}; to have the change made, and kept from then on: kubelet-tls apply"
+        "left alone: {why}; to make the change, and keep it from then on: kubelet-tls apply"
     ));
 }
 

@@ -1,7 +1,7 @@
 //! `--issue-first`: the kubelet's certificate before the kubelet's restart, so that no TLS handshake ever fails.
 //!
-//! The node's own credential may make the very request that the kubelet would, and a kubelet that starts with a good
-//! pair in its store serves it at once and asks for nothing (kubelet-facts, 3; seen on 1.19 and 1.36).
+//! kubelet-tls creates the CSR that the kubelet would create, with the node's own credential. A kubelet that starts with
+//! a good pair in its store serves it at once and creates no CSR (kubelet-facts, 3; seen on 1.19 and 1.36).
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -14,11 +14,12 @@ use crate::host::kube::{Api, ApiError, Sight};
 use crate::host::signals::Interrupts;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, tls};
-use crate::node::Node;
-use crate::report::{Code, CsrReport, Document, Problem};
+use crate::report::{Code, Problem};
+use crate::text::hint::Command;
 use crate::x509::{Certificate, Names, requested_key};
 
 use super::cluster::{Cluster, Open};
+use super::next;
 
 /// Between two looks for a signal.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -47,6 +48,8 @@ pub(super) struct Issue<'a> {
     pub(super) state: &'a StateDirectory,
     pub(super) arguments: &'a cli::Apply,
     pub(super) ui: &'a Ui,
+    /// The request as it was last seen.
+    pub(super) seen: Option<Request>,
 }
 
 impl Issue<'_> {
@@ -54,12 +57,8 @@ impl Issue<'_> {
     ///
     /// # Errors
     /// When there is no certificate, or not the right one; nothing is switched then.
-    pub(super) fn run(
-        &self,
-        interrupts: &Interrupts,
-        document: &mut Document,
-    ) -> Result<Issued, Problem> {
-        let end = Instant::now() + self.arguments.timeout.max(Duration::from_secs(1));
+    pub(super) fn run(&mut self, interrupts: &Interrupts) -> Result<Issued, Problem> {
+        let end = Instant::now() + self.patience();
         let names = self.names()?;
         // What is made from here on is said to be there when a signal ends the wait for it.
         interrupts.commit();
@@ -67,17 +66,18 @@ impl Issue<'_> {
             Some(taken_up) => taken_up,
             None => self.begin(&names, end)?,
         };
-        self.tell(&held.request, document);
+        self.seen = Some(held.request.clone());
+        next::tell_request(&held.request, self.ui);
         if held.request.state == State::Pending && self.arguments.wait() != cli::Wait::Issued {
             self.ui.say(
-                "nothing is switched yet; after its approval the same command goes on from there",
+                "the kubelet is unchanged so far; once the request is approved, run the same command again",
             );
             return Ok(Issued::Waiting);
         }
         if held.request.state != State::Issued {
-            held = self.wait(&held.request, end, interrupts, document)?;
+            held = self.wait(&held.request, end, interrupts)?;
         }
-        document.csr = Some(Some(CsrReport::from(&held.request)));
+        self.seen = Some(held.request.clone());
         self.verified(&key, held, &names)
             .map(|ready| Issued::Ready(Box::new(ready)))
     }
@@ -92,7 +92,7 @@ impl Issue<'_> {
             return Err(Problem::new(
                 Code::Unavailable,
                 format!(
-                    "cannot make the request of Node {}: its addresses are not known",
+                    "cannot create the CSR of Node {}: its addresses are not known; the kubelet is unchanged",
                     self.api().node_name()
                 ),
             )
@@ -101,16 +101,13 @@ impl Issue<'_> {
         let (ips, dns) = node.serving_names();
         if ips.is_empty() {
             return Err(Problem::new(
-                Code::Refused,
+                Code::Temporary,
                 format!(
-                    "cannot make the request of Node {}: it has no IP address in its status",
+                    "cannot create the CSR of Node {}: it has no IP address in its status yet; the kubelet is unchanged",
                     self.api().node_name()
                 ),
             )
-            .hint(format!(
-                "kubectl get node {} -o wide",
-                self.api().node_name()
-            )));
+            .hint(Command::new("kubectl").args(["describe", "node", self.api().node_name()])));
         }
         Ok(Names { dns, ips })
     }
@@ -125,7 +122,8 @@ impl Issue<'_> {
             return Ok(None);
         };
         let Some(held) = self.find(&key, end)? else {
-            self.ui.say("the request of an earlier run is gone, as old ones are after a while; making a new one");
+            self.ui
+                .say("the CSR of an earlier run no longer exists; creating a new one");
             return Ok(None);
         };
         let name = &held.request.name;
@@ -138,7 +136,7 @@ impl Issue<'_> {
             _ => return Ok(Some((key, held))),
         };
         self.ui.say(&format!(
-            "{name}, of an earlier run, {lost}; making a new one"
+            "{name}, of an earlier run, {lost}; creating a new one"
         ));
         Ok(None)
     }
@@ -162,13 +160,13 @@ impl Issue<'_> {
         Ok(None)
     }
 
-    /// A new key and its request. The key is on the disk first: a request whose key is lost helps nobody.
+    /// A new key and its request. The key is on the disk first: a request whose key is lost is of no use.
     fn begin(&self, names: &Names, end: Instant) -> Result<(Key, Held), Problem> {
         let cannot = |why: String| {
             Problem::new(
                 Code::Io,
                 format!(
-                    "cannot make the request of Node {}: {why}",
+                    "cannot create the CSR of Node {}: {why}",
                     self.api().node_name()
                 ),
             )
@@ -189,24 +187,12 @@ impl Issue<'_> {
         Ok((key, held))
     }
 
-    fn tell(&self, request: &Request, document: &mut Document) {
-        document.csr = Some(Some(CsrReport::from(request)));
-        if request.state == State::Pending {
-            self.ui.name(&request.name);
-        }
-        self.ui.say(&request::describe(request));
-        if let Some((why, command)) = request::next_step(request) {
-            self.ui.say(&format!("{why}: {command}"));
-        }
-    }
-
     /// Waits until the request is decided and its certificate there.
     fn wait(
-        &self,
+        &mut self,
         made: &Request,
         end: Instant,
         interrupts: &Interrupts,
-        document: &mut Document,
     ) -> Result<Held, Problem> {
         let open = Open {
             request: made.clone(),
@@ -214,18 +200,18 @@ impl Issue<'_> {
         };
         let sights = self.cluster.watch(Some(&open), end);
         let mut state = made.state;
-        let why = loop {
+        loop {
             if interrupts.received().is_some() {
-                break "interrupted".to_owned();
+                return Err(self.not_issued(made, state, "interrupted"));
             }
             self.ui.wait_for(request::lacking_in(state, &made.name));
-            match next(&sights) {
+            match next_sight(&sights) {
                 Some(Sight::Request(request)) if request.name == made.name => {
                     if request.state != state {
                         self.ui.say(&request::describe(&request));
                     }
-                    document.csr = Some(Some(CsrReport::from(&request)));
                     state = request.state;
+                    self.seen = Some(request.clone());
                     match state {
                         State::Issued => {
                             self.ui.waited();
@@ -239,20 +225,35 @@ impl Issue<'_> {
                 Some(_) | None => {}
             }
             if Instant::now() >= end {
-                break "out of time".to_owned();
+                let until = format!("timed out after {}", cli::written(self.patience()));
+                return Err(self.not_issued(made, state, &until));
             }
+        }
+    }
+
+    /// How long the whole may take.
+    fn patience(&self) -> Duration {
+        self.arguments.timeout.max(Duration::from_secs(1))
+    }
+
+    /// The wait ended before the certificate was there.
+    fn not_issued(&self, made: &Request, state: State, until: &str) -> Problem {
+        let name = &made.name;
+        let still = if state == State::Pending {
+            "still "
+        } else {
+            ""
         };
         let problem = Problem::new(
             Code::Temporary,
             format!(
-                "cannot wait for the certificate of {}: {why}, and it is {state}; nothing is switched, and the same command goes on from there",
-                made.name
+                "{until}: {name} is {still}{state}; the kubelet is unchanged; once the certificate is issued, run the same command again"
             ),
         );
-        Err(match state {
-            State::Pending => problem.hint(format!("kubectl certificate approve {}", made.name)),
-            _ => problem.hint(format!("kubectl get csr {}", made.name)),
-        })
+        match state {
+            State::Pending => problem.hint(next::approve(made)),
+            _ => problem.hint(Command::new("kubectl").args(["get", "csr", name])),
+        }
     }
 
     fn held(&self, name: &str) -> Result<Held, Problem> {
@@ -263,7 +264,7 @@ impl Issue<'_> {
         held.ok_or_else(|| {
             Problem::new(
                 Code::Temporary,
-                format!("cannot get the certificate of {name}: it was deleted meanwhile; nothing is switched, and the same command makes a new request"),
+                format!("cannot get the certificate of {name}: it was deleted meanwhile; the kubelet is unchanged, and the same command makes a new request"),
             )
             .again()
         })
@@ -278,7 +279,7 @@ impl Issue<'_> {
         Problem::new(
             Code::Refused,
             format!(
-                "cannot get a certificate: {} is {}{said}; nothing is switched, and the same command makes a new request",
+                "cannot get a certificate: {} is {}{said}; the kubelet is unchanged, and the same command makes a new request",
                 request.name, request.state
             ),
         )
@@ -292,7 +293,7 @@ impl Issue<'_> {
             self.forget();
             Problem::new(
                 Code::Refused,
-                format!("cannot use the certificate of {name}: {why}; nothing is switched, and the same command makes a new request"),
+                format!("cannot use the certificate of {name}: {why}; the kubelet is unchanged, and the same command makes a new request"),
             )
             .hint(format!("kubectl get csr {name} -o yaml"))
         };
@@ -334,7 +335,7 @@ impl Issue<'_> {
     }
 }
 
-fn next(sights: &Receiver<Sight>) -> Option<Sight> {
+fn next_sight(sights: &Receiver<Sight>) -> Option<Sight> {
     match sights.recv_timeout(LOOK_AGAIN) {
         Ok(sight) => Some(sight),
         Err(RecvTimeoutError::Timeout) => None,
@@ -353,57 +354,4 @@ fn same_names(one: &Names, other: &Names) -> bool {
             && one.ips.iter().all(|ip| other.ips.contains(ip))
     };
     has(one, other) && has(other, one)
-}
-
-/// How long a healthy kubelet may take until it serves what is in its store.
-const TIME_TO_SERVE: Duration = Duration::from_secs(10);
-
-/// Whether every address of the Node serves the certificate that was installed. One out of this node's own reach (an
-/// ExternalIP behind a NAT) does not count while another answers.
-///
-/// # Errors
-/// Where it is not served, and what is.
-pub(super) fn served_everywhere(
-    ready: &Ready,
-    node: &Node,
-    port: u16,
-    roots: &[Vec<u8>],
-) -> Result<(), String> {
-    let end = Instant::now() + TIME_TO_SERVE;
-    let (ips, _) = node.serving_names();
-    loop {
-        let mut good = 0;
-        let mut wrong = None;
-        let mut silent = None;
-        for ip in &ips {
-            let address = std::net::SocketAddr::new(*ip, port);
-            match tls::probe(address, roots) {
-                Ok(served)
-                    if served.certificate == ready.certificate && served.verified.is_ok() =>
-                {
-                    good += 1;
-                }
-                Ok(served) => {
-                    let names = served.certificate.names.describe();
-                    wrong = Some(format!(
-                        "{address} serves another certificate, of {} for {names}",
-                        served.certificate.issuer
-                    ));
-                }
-                Err(error @ crate::node::NotServed::NoCertificate) => {
-                    wrong = Some(format!("{address}: {error}"));
-                }
-                Err(error) => silent = Some(format!("{address}: {error}")),
-            }
-        }
-        let trouble = match (good, wrong, silent) {
-            (_, Some(wrong), _) => wrong,
-            (0, None, silent) => silent.unwrap_or_else(|| "the Node has no IP address".to_owned()),
-            (_, None, _) => return Ok(()),
-        };
-        if Instant::now() >= end {
-            return Err(trouble);
-        }
-        std::thread::sleep(LOOK_AGAIN);
-    }
 }

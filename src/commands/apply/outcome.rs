@@ -1,186 +1,253 @@
-//! What is said of a kubelet that came back: its request, its certificate, or why there is none.
+//! What is said of a kubelet that came back healthy: its request, its certificate, or why it has none.
 
 use std::time::{Duration, Instant};
 
 use crate::apply::WatchOutcome;
-use crate::cli;
+use crate::cli::{self, written};
 use crate::commands::request;
-use crate::csr::State;
+use crate::csr::{Request, State};
 use crate::host::kube::ApiError;
-use crate::node::Node;
-use crate::report::{CertificateReport, Code, Document, Problem};
+use crate::kubelet::Settings;
+use crate::node::{Node, Served, conditions};
+use crate::report::{CertificateReport, Code, Problem};
+use crate::text::hint::Command;
 
-use super::issue;
-use super::run::{Run, is_lost};
+use super::run::Run;
+use super::watch::is_lost;
+use super::{next, served};
 
 /// How long the API is asked for the list once more.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// How long the API is asked for the ConfigMap, which only adds to what is said.
+const CONFIGMAP_DEADLINE: Duration = Duration::from_secs(2);
+
+/// What the kubelet serves, if that was looked at, and how the run ended.
+type Concluded = (Option<CertificateReport>, Result<(), Problem>);
 
 impl Run<'_> {
-    /// Requests that a kubelet before this one has left behind.
-    pub(super) fn tell_stale(&self, watched: &WatchOutcome, document: &mut Document) {
+    /// Warns of requests that a kubelet before this one has left behind.
+    pub(super) fn tell_stale(&self, watched: &WatchOutcome) {
         if let (Some(current), Some(cluster)) = (&watched.request, &self.cluster) {
             let stale = cluster.listing.pending_besides(Some(&current.name));
             request::warn_of_stale(&stale, self.ui);
         }
     }
 
-    /// The kubelet is healthy; does it serve what was installed, and has it asked for nothing?
-    fn prove_issued(&mut self, document: &mut Document) -> Result<(), Problem> {
+    /// The kubelet is healthy; is what was waited for there?
+    pub(super) fn conclude(&mut self, watched: &WatchOutcome) -> Concluded {
+        let concluded = if self.ready.is_some() {
+            self.prove_issued()
+        } else {
+            self.conclude_request(watched)
+        };
+        if concluded.1.is_ok() {
+            self.tell_configmap();
+        }
+        concluded
+    }
+
+    /// Does the kubelet serve what was installed, and has it made no request of its own?
+    fn prove_issued(&mut self) -> Concluded {
         let port = self.kubelet.port();
         let (Some(ready), Some(cluster)) = (&self.ready, &self.cluster) else {
-            return Ok(());
+            return (None, Ok(()));
         };
+        let name = &ready.request.name;
         let node = cluster.node.clone().unwrap_or_default();
-        let proved = issue::served_everywhere(ready, &node, port, cluster.api.roots());
-        document.certificate = Some(Some(CertificateReport::new(
-            &ready.certificate,
-            proved.is_ok(),
-        )));
-        let stale = cluster.listing.pending_besides(Some(&ready.request.name));
+        let proved = served::everywhere(&ready.certificate, &node, port, cluster.api.roots());
+        let report = CertificateReport::new(&ready.certificate, proved.is_ok());
+        let stale = cluster.listing.pending_besides(Some(name));
         request::warn_of_stale(&stale, self.ui);
         let another = cluster
             .api
             .requests(Instant::now() + ASK_AGAIN)
             .ok()
             .and_then(|listing| listing.newest)
-            .filter(|newest| newest.name != ready.request.name)
+            .filter(|newest| newest.name != *name)
             .filter(|newest| !cluster.listing.known.contains(&newest.name));
         let problem = match (proved, &another) {
             (Ok(()), None) => {
                 self.ui.say(&format!(
-                    "port {port} serves the certificate of {} on every address, valid until {}; the kubelet made no request of its own",
-                    ready.request.name, ready.certificate.not_after
+                    "port {port} serves the certificate of {name} on every address, valid until {}; the kubelet made no request of its own",
+                    ready.certificate.not_after
                 ));
-                return Ok(());
+                return (Some(report), Ok(()));
             }
-            (Err(why), _) => Problem::new(
-                Code::Temporary,
-                format!(
-                    "cannot see the certificate of {} in use: the kubelet is healthy, but {why}",
-                    ready.request.name
-                ),
+            (Err(why), _) => format!(
+                "cannot see the certificate of {name} in use: the change is in place and the kubelet is healthy, but {why}"
             ),
-            (Ok(()), Some(another)) => Problem::new(
-                Code::Temporary,
-                format!(
-                    "cannot keep the kubelet from asking: it serves the certificate of {}, and has made {} all the same",
-                    ready.request.name, another.name
-                ),
+            (Ok(()), Some(another)) => format!(
+                "cannot keep the kubelet from making a CSR: it serves the certificate of {name}, and has created {} as well",
+                another.name
             ),
         };
-        Err(match &another {
+        let problem = Problem::new(Code::Temporary, problem);
+        let problem = match &another {
             Some(another) if another.state == State::Pending => {
-                problem.hint(format!("kubectl certificate approve {}", another.name))
+                problem.hint(next::approve(another))
             }
             _ => problem.hint("kubelet-tls status"),
-        })
+        };
+        (Some(report), Err(problem))
     }
 
-    /// The kubelet is healthy; is what was waited for there?
-    pub(super) fn conclude(
-        &mut self,
-        watched: &WatchOutcome,
-        document: &mut Document,
-    ) -> Result<(), Problem> {
-        if self.ready.is_some() {
-            return self.prove_issued(document);
-        }
+    fn conclude_request(&mut self, watched: &WatchOutcome) -> Concluded {
         let port = self.kubelet.port();
         let wait = self.spec.wait;
-        let Some(cluster) = self.cluster.as_mut() else {
-            return Ok(());
-        };
         let request = watched.request.as_ref();
-        let issued =
-            cluster.kept.is_some() || request.is_some_and(|request| request.state == State::Issued);
+        let Some(cluster) = self.cluster.as_mut() else {
+            return (None, Ok(()));
+        };
+        let keeps = cluster.kept.is_some();
+        let issued = keeps || request.is_some_and(|request| request.state == State::Issued);
         let served = if issued {
             cluster.served(request, port)
         } else {
             Err("no certificate is issued".to_owned())
         };
-        if let Ok(served) = &served {
-            let verified = served.verified.is_ok();
-            document.certificate =
-                Some(Some(CertificateReport::new(&served.certificate, verified)));
-        }
+        let report = served
+            .as_ref()
+            .ok()
+            .map(|served| CertificateReport::new(&served.certificate, served.verified.is_ok()));
         if let (Some(kept), None) = (&cluster.kept, request) {
             self.ui.say(&format!(
-                "the kubelet keeps the serving certificate that it has, valid until {}; no request is coming",
+                "the kubelet already has a valid serving certificate (until {}); no new CSR is needed",
                 kept.not_after
             ));
         }
-        let interrupted = match (watched.interrupted, self.plan.changes()) {
-            (true, true) => "interrupted when the change was made and the kubelet healthy with it",
-            (true, false) => "interrupted",
-            (false, _) => "out of time",
-        };
+        let is_served = served.as_ref().is_ok_and(|served| served.verified.is_ok());
         let done = match wait {
-            cli::Wait::Csr => {
-                cluster.kept.is_some() || request.is_some_and(|request| !is_lost(request))
-            }
-            cli::Wait::Issued => {
-                issued && served.as_ref().is_ok_and(|served| served.verified.is_ok())
-            }
+            cli::Wait::Csr => keeps || request.is_some_and(|request| !is_lost(request)),
+            cli::Wait::Issued => issued && is_served,
             cli::Wait::None => true,
         };
-        if done {
-            if let (cli::Wait::Issued, Ok(served)) = (wait, &served) {
-                self.ui.say(&format!(
-                    "port {port} serves a certificate of {}, valid until {}, and it verifies",
-                    served.certificate.issuer, served.certificate.not_after
-                ));
-            }
-            return Ok(());
+        if !done {
+            return (
+                report,
+                Err(self.not_awaited(watched, issued.then_some(served))),
+            );
         }
-        let code = if watched.trouble.as_ref().is_some_and(ApiError::is_forbidden) {
-            Code::Permission
-        } else {
-            Code::Temporary
+        if let (cli::Wait::Issued, Ok(served)) = (wait, &served) {
+            self.ui.say(&format!(
+                "port {port} serves a certificate of {}, valid until {}, and it verifies",
+                served.certificate.issuer, served.certificate.not_after
+            ));
+        }
+        (report, Ok(()))
+    }
+
+    /// The wait ended before what it was for. `served` is what the kubelet serves, if its certificate is issued.
+    fn not_awaited(
+        &mut self,
+        watched: &WatchOutcome,
+        served: Option<Result<Served, String>>,
+    ) -> Problem {
+        let port = self.kubelet.port();
+        let until = match watched.interrupted {
+            true => "interrupted".to_owned(),
+            false => format!("timed out after {}", written(self.spec.timeout)),
         };
-        match request {
-            Some(request) if issued => {
-                let why = match served {
-                    Ok(served) => served
-                        .verified
-                        .err()
-                        .map(|why| why.to_string())
-                        .unwrap_or_default(),
+        let stands = "the change is in place and the kubelet is healthy";
+        let code = match &watched.trouble {
+            Some(trouble) if trouble.is_forbidden() => Code::Permission,
+            _ => Code::Temporary,
+        };
+        match (&watched.request, served) {
+            (Some(request), Some(served)) => {
+                let why = match served.map(|served| served.verified) {
+                    Ok(Err(why)) => why.to_string(),
+                    Ok(Ok(())) => "it serves another certificate".to_owned(),
                     Err(why) => why,
                 };
-                Err(Problem::new(
+                let name = &request.name;
+                Problem::new(
                     code,
-                    format!("cannot wait for the certificate of {}: {interrupted}: it is issued, but port {port}: {why}", request.name),
+                    format!("{until}: {name} is issued, but port {port}: {why}"),
                 )
-                .hint("journalctl -u kubelet --no-pager | grep -i certificate"))
+                .advise(stands)
+                .hint("journalctl -u kubelet --no-pager | grep -i certificate")
             }
-            Some(request) => {
-                let problem = Problem::new(
-                    code,
-                    format!(
-                        "cannot wait for the certificate of {}: {interrupted}, and it is {}",
-                        request.name, request.state
-                    ),
-                );
-                Err(match request::next_step(request) {
-                    Some((_, command)) => problem.hint(command),
-                    None => problem.hint("kubectl get csr"),
-                })
-            }
-            None => {
-                let mut reasons = cluster.node().map(Node::why_no_request).unwrap_or_default();
-                reasons.extend(watched.trouble.as_ref().map(ToString::to_string));
-                let why = if reasons.is_empty() {
-                    "the kubelet runs and has made none".to_owned()
-                } else {
-                    reasons.join("; ")
-                };
-                Err(Problem::new(
-                    code,
-                    format!("cannot wait for the kubelet's request: {interrupted}: {why}"),
-                )
-                .hint("journalctl -u kubelet --no-pager | grep -i csr"))
-            }
+            (Some(request), None) => pending(request, port, &until, stands, code),
+            (None, _) => self.no_request(watched.trouble.as_ref(), &until, stands, code),
         }
+    }
+
+    /// No request came.
+    fn no_request(
+        &mut self,
+        trouble: Option<&ApiError>,
+        until: &str,
+        stands: &str,
+        code: Code,
+    ) -> Problem {
+        let port = self.kubelet.port();
+        let Some(cluster) = self.cluster.as_mut() else {
+            return Problem::new(code, format!("{until}; {stands}"));
+        };
+        let name = cluster.api.node_name().to_owned();
+        let mut reasons = cluster.node().map(Node::why_no_request).unwrap_or_default();
+        let of_the_node = !reasons.is_empty();
+        reasons.extend(trouble.map(ToString::to_string));
+        let because = match reasons.as_slice() {
+            [] => String::new(),
+            reasons => format!(": {}", reasons.join("; ")),
+        };
+        let problem = Problem::new(
+            code,
+            format!("{until}: the kubelet is running but has not created a CSR{because}"),
+        )
+        .advise(format!(
+            "{stands}; port {port} refuses TLS until one is approved"
+        ));
+        if of_the_node {
+            problem.hint(Command::new("kubectl").args(["describe", "node", &name]))
+        } else {
+            problem.hint("journalctl -u kubelet --no-pager | grep -i csr")
+        }
+    }
+
+    /// Says what to do if the cluster's configuration would revert this node.
+    fn tell_configmap(&self) {
+        let Some(cluster) = self.cluster.as_ref().filter(|_| self.plan.changes()) else {
+            return;
+        };
+        let version = cluster
+            .node
+            .as_ref()
+            .map(|node| node.kubelet_version.as_str());
+        let minor = version.and_then(conditions::minor);
+        let end = Instant::now() + CONFIGMAP_DEADLINE;
+        let Ok((name, text)) = cluster.api.kubelet_config(minor, end) else {
+            return;
+        };
+        let set = Settings::read(text.as_bytes()).map(|settings| settings.server_tls_bootstrap);
+        if matches!(set, Ok(None | Some(false))) {
+            self.ui.say(&format!(
+                "next: configmap/kube-system/{name} does not set serverTLSBootstrap, so the next kubeadm upgrade will revert this node, and new nodes will not have it: kubelet-tls cluster apply"
+            ));
+        }
+    }
+}
+
+/// The request is there and not issued.
+fn pending(request: &Request, port: u16, until: &str, stands: &str, code: Code) -> Problem {
+    let Request { name, state, .. } = request;
+    let is = match state {
+        State::Pending => "is still Pending".to_owned(),
+        state => format!("is {state}"),
+    };
+    let problem = Problem::new(code, format!("{until}: {name} {is}"));
+    let stands = match state {
+        State::Pending => format!("{stands}; port {port} refuses TLS until {name} is approved"),
+        State::Approved => format!("{stands}; port {port} refuses TLS until {name} is issued"),
+        _ => format!("{stands}; port {port} refuses TLS until another request is approved"),
+    };
+    let problem = problem.advise(stands);
+    match state {
+        State::Pending => problem.hint(next::approve(request)),
+        State::Failed | State::Denied => {
+            problem.hint(Command::new("kubectl").args(["get", "csr", name, "-o", "yaml"]))
+        }
+        State::Approved | State::Issued => problem.hint("kubectl get csr"),
     }
 }

@@ -1,41 +1,36 @@
-//! One run on a node: the edits, the restart, the proof, the request; or everything put back.
+//! Executes a decided plan on a node: certificate, edits, restart, health check, request; or everything is put back.
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::apply::{
-    HEALTH_DEADLINE, HealthCheck, HealthFailure, HealthWatch, Known, LOOK_AT_STATUS, Locks,
-    NodeReceipts, Progress, WatchOutcome,
+    HEALTH_DEADLINE, HealthCheck, HealthFailure, HealthWatch, LOOK_AT_STATUS, Locks, NodeReceipts,
+    WatchOutcome,
 };
 use crate::cli;
-use crate::commands::{Ui, files, node, request};
-use crate::csr::{Request, State};
+use crate::commands::{Ui, files, node};
 use crate::host::kube::Sight;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, store, systemd};
-use crate::kubelet::Bootstrap;
-use crate::node::Kubelet;
-use crate::plan::{Plan, Reason, Restart};
+use crate::node::{Kubelet, Unit};
+use crate::plan::{Plan, Restart};
 use crate::receipt::{Installed, NodeSubject};
-use crate::report::{Code, CsrReport, Document, Problem, RestartReport};
+use crate::report::{Code, CsrReport, KubeletOutcome, Problem, RestartReport};
 
+use super::EditStopped;
 use super::cluster::{Cluster, Open};
-use super::edit_problem;
 use super::issue::Ready;
 use super::receipts;
 use super::spec::{Direction, RunSpec};
 
-/// How long a kubelet takes at most from its start to its request, where all is well: 1 to 10 s (kubelet-facts).
-const TIME_TO_ASK: Duration = Duration::from_secs(15);
-
-/// One run of `apply` on a node, decided and not yet done.
+/// One run on a node, decided and not yet done.
 pub(in crate::commands) struct Run<'a> {
     pub(in crate::commands) spec: RunSpec,
     pub(in crate::commands) ui: &'a Ui,
     pub(in crate::commands) check: HealthCheck,
     pub(in crate::commands) plan: Plan,
-    /// Its edits were made by an earlier run that was cut off.
-    pub(in crate::commands) made: bool,
+    /// Whether an interrupted run has made the edits already.
+    pub(in crate::commands) completes: bool,
     pub(in crate::commands) locks: Locks,
     pub(in crate::commands) receipts: NodeReceipts,
     pub(in crate::commands) kubelet: Kubelet,
@@ -46,19 +41,72 @@ pub(in crate::commands) struct Run<'a> {
     pub(in crate::commands) open: Option<Open>,
 }
 
+/// What became of a run.
+#[derive(Debug)]
+pub(in crate::commands) struct Executed {
+    /// Whether a file differs from before.
+    pub(in crate::commands) changed: bool,
+    /// What became of the kubelet.
+    pub(in crate::commands) kubelet: KubeletOutcome,
+    /// The last log lines of a kubelet that did not come back healthy.
+    pub(in crate::commands) journal: Vec<String>,
+    /// How the run ended.
+    pub(in crate::commands) ended: Result<(), Problem>,
+}
+
+/// What there is to watch after the edits.
+enum Started {
+    /// A kubelet, restarted or not.
+    Watch(Box<HealthWatch>),
+    /// No kubelet: its next start reads the change.
+    Nothing,
+    /// systemd did not restart it.
+    Refused(HealthFailure, Code),
+}
+
 impl Run<'_> {
-    pub(in crate::commands) fn act(
-        mut self,
-        interrupts: &Interrupts,
-        document: &mut Document,
-    ) -> Result<(), Problem> {
-        self.tell_outage(document);
-        // Until here a signal has ended the run, and nothing had happened.
+    /// Executes the plan.
+    pub(in crate::commands) fn execute(mut self, interrupts: &Interrupts) -> Executed {
+        // Until here a signal ends the process, and nothing has happened.
         interrupts.commit();
+        if let Err(EditStopped { changed, problem }) = self.write() {
+            return self.stopped(changed, Err(problem));
+        }
+        let changed = self.plan.changes();
+        let Some(unit) = self.kubelet.unit.clone() else {
+            receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
+            return self.stopped(changed, Ok(()));
+        };
+        let feed = self.feed(&unit);
+        match self.start(&unit) {
+            Started::Watch(watch) => {
+                let watched = self.watch(*watch, feed.as_ref(), interrupts);
+                self.watched(watched, interrupts)
+            }
+            Started::Nothing => {
+                self.leave();
+                self.stopped(changed, Ok(()))
+            }
+            Started::Refused(failure, code) => {
+                let put_back = self.put_back(&failure, interrupts);
+                Executed {
+                    journal: put_back.journal,
+                    kubelet: KubeletOutcome {
+                        rolled_back: put_back.rolled_back,
+                        ..self.planned()
+                    },
+                    ..self.stopped(put_back.changed, Err(put_back.problem.with_code(code)))
+                }
+            }
+        }
+    }
+
+    /// Makes the receipt durable, then installs the certificate, then makes the edits.
+    fn write(&mut self) -> Result<(), EditStopped> {
         // Also where this run has nothing to write.
         self.receipts.state().sweep();
         let installed = self.place()?;
-        let changes = self.plan.changes() && !self.made;
+        let changes = self.plan.changes() && !self.completes;
         let begun = match (self.spec.direction, &installed) {
             (Direction::Apply, _) if changes => {
                 let subject = NodeSubject {
@@ -74,91 +122,16 @@ impl Run<'_> {
         };
         begun.map_err(|error| files::problem_of(&error))?;
         if let Some(installed) = &installed {
-            self.install(installed, document)?;
+            self.install(installed)?;
         }
         if changes && let Err(failure) = self.locks.edit(&self.plan) {
-            if failure.left.is_empty() {
+            let stopped = EditStopped::from(failure);
+            if !stopped.changed {
                 receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
             }
-            return Err(edit_problem(&failure, document));
+            return Err(stopped);
         }
-        document.changed = Some(self.plan.changes());
-        let Some(unit) = self.kubelet.unit.clone() else {
-            receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
-            return Ok(());
-        };
-        let far = Instant::now() + HEALTH_DEADLINE + self.spec.settle + self.spec.timeout;
-        let restarts = self.plan.restart != Restart::No;
-        let sights = self.cluster.as_ref().map(|cluster| {
-            cluster.watch(
-                self.open.as_ref(),
-                far + unit.stop_timeout.unwrap_or_default(),
-            )
-        });
-        let watch = if restarts {
-            self.ui.say(&format!("restarting {}", systemd::KUBELET));
-            self.ui.wait_for(format!("{} to restart", systemd::KUBELET));
-            match self.check.restart(Some(&unit)) {
-                Ok(watch) => watch,
-                Err(error) => {
-                    let failure = HealthFailure {
-                        reason: error.to_string(),
-                        journal: Vec::new(),
-                        hint: LOOK_AT_STATUS,
-                    };
-                    let problem = node::systemd_problem("restart", &error);
-                    return Err(self
-                        .put_back(&failure, interrupts, document)
-                        .with_code(problem.code));
-                }
-            }
-        } else if self.made && unit.is_running() {
-            self.check.begin(&unit)
-        } else if self.cluster.is_some() {
-            self.check.resume(&unit)
-        } else {
-            // What an earlier run has left unproved stays so.
-            if !self.made {
-                receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
-            }
-            self.tell_pending_restart();
-            return Ok(());
-        };
-        let watched = self.watch(watch, sights.as_ref(), interrupts);
-        if restarts {
-            document.restart = Some(Some(RestartReport {
-                unit: systemd::KUBELET.into(),
-                performed: true,
-                healthy: Some(watched.health.is_ok()),
-                seconds: watched
-                    .answered_after
-                    .map(|after| (after.as_secs_f64() * 100.0).round() / 100.0),
-            }));
-        }
-        let issued = self.ready.as_ref().map(|ready| &ready.request);
-        document.csr = Some(watched.request.as_ref().or(issued).map(CsrReport::from));
-        if let Err(failure) = &watched.health {
-            return Err(self.put_back(failure, interrupts, document));
-        }
-        if restarts {
-            let settle = self.spec.settle.as_secs_f64();
-            self.ui.say(&format!(
-                "{} is healthy: it stayed up and answered for {settle} s",
-                systemd::KUBELET
-            ));
-        }
-        receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
-        // A request of an earlier `--issue-first` that was not waited for is of no more use.
-        if let Err(error) = self.receipts.state().remove_key() {
-            self.ui.warn(error.to_string());
-        }
-        if let Some(request) = &watched.request
-            && let Err(error) = self.receipts.observe(&request.name, &watched.invocation_id)
-        {
-            self.ui.warn(error.to_string());
-        }
-        self.tell_stale(&watched, document);
-        self.conclude(&watched, document)
+        Ok(())
     }
 
     /// Where the certificate goes.
@@ -172,8 +145,8 @@ impl Run<'_> {
         placed.map_err(|error| files::problem_of(&error))
     }
 
-    /// Puts the certificate into the kubelet's store; its key is kept nowhere else from then on.
-    fn install(&mut self, installed: &Installed, document: &mut Document) -> Result<(), Problem> {
+    /// Puts the certificate into the kubelet's store, and removes its key from everywhere else.
+    fn install(&mut self, installed: &Installed) -> Result<(), Problem> {
         let Some(ready) = &self.ready else {
             return Ok(());
         };
@@ -193,198 +166,141 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Watches over the kubelet until it has settled and the request, or its certificate, is there.
-    pub(super) fn watch(
-        &mut self,
-        watch: HealthWatch,
-        sights: Option<&Receiver<Sight>>,
-        interrupts: &Interrupts,
-    ) -> WatchOutcome {
-        let ui = self.ui;
-        let wait = self.spec.wait;
-        let port = self.kubelet.port();
-        let tell = |request: &Request| {
-            if request.state == State::Pending {
-                ui.name(&request.name);
-            }
-            ui.say(&request::describe(request));
-            if let Some((why, command)) = request::next_step(request) {
-                ui.say(&format!("{why}: {command}"));
-            }
-        };
-        let age = self
-            .cluster
+    /// What the API says of requests from now on. It begins before the restart, so that no request is missed.
+    fn feed(&self, unit: &Unit) -> Option<Receiver<Sight>> {
+        let longest = HEALTH_DEADLINE + self.spec.settle + self.spec.timeout;
+        let end = Instant::now() + longest + unit.stop_timeout.unwrap_or_default();
+        self.cluster
             .as_ref()
-            .map_or(Duration::MAX, Cluster::kubelet_age);
-        // One that may be of the kubelet before counts when this one has had its time and made none.
-        let known = self.open.take().map(|open| Known {
-            from: Instant::now()
-                + if open.sure {
-                    Duration::ZERO
-                } else {
-                    TIME_TO_ASK.saturating_sub(age)
-                },
-            request: open.request,
-        });
-        let cluster = std::cell::RefCell::new(self.cluster.as_mut());
-        let enough = |request: Option<&Request>| {
-            let mut borrowed = cluster.borrow_mut();
-            let Some(cluster) = borrowed.as_mut() else {
-                return true;
+            .map(|cluster| cluster.watch(self.open.as_ref(), end))
+    }
+
+    /// Restarts the kubelet if that is planned, and begins to watch it.
+    fn start(&self, unit: &Unit) -> Started {
+        if self.restarts() {
+            self.ui.say(&format!("restarting {}", systemd::KUBELET));
+            self.ui.wait_for(format!("{} to restart", systemd::KUBELET));
+            return match self.check.restart(Some(unit)) {
+                Ok(watch) => Started::Watch(Box::new(watch)),
+                Err(error) => {
+                    let code = node::systemd_problem("restart", &error).code;
+                    let failure = HealthFailure {
+                        reason: error.to_string(),
+                        journal: Vec::new(),
+                        hint: LOOK_AT_STATUS,
+                    };
+                    Started::Refused(failure, code)
+                }
             };
-            match wait {
-                cli::Wait::None => true,
-                cli::Wait::Csr => {
-                    cluster.kept.is_some() || request.is_some_and(|request| !is_lost(request))
-                }
-                cli::Wait::Issued => {
-                    (cluster.kept.is_some()
-                        || request.is_some_and(|request| request.state == State::Issued))
-                        && cluster
-                            .served(request, port)
-                            .is_ok_and(|served| served.verified.is_ok())
-                }
-            }
-        };
-        let settle = self.spec.settle.as_secs_f64();
-        // What is shown on a terminal: the kubelet's health first, then what its request still lacks.
-        let settled = std::cell::Cell::new(watch.has_settled());
-        let lacking = std::cell::RefCell::new("the kubelet's request".to_owned());
-        let notify = |progress: Progress<'_>| {
-            match progress {
-                Progress::Answers(after) => {
-                    ui.say(&format!(
-                        "{} answers after {:.1} s",
-                        systemd::KUBELET,
-                        after.as_secs_f64()
-                    ));
-                    ui.wait_for(format!(
-                        "{} to stay healthy for {settle} s",
-                        systemd::KUBELET
-                    ));
-                }
-                Progress::Settled => settled.set(true),
-                Progress::Request(request) => {
-                    tell(request);
-                    *lacking.borrow_mut() = request::lacking(request);
-                }
-                Progress::Interrupted => {
-                    ui.say("interrupted: completing the restart and its proof first")
-                }
-            }
-            if settled.get() && wait != cli::Wait::None {
-                ui.wait_for(lacking.borrow().clone());
-            }
-        };
-        if settled.get() {
-            ui.wait_for(lacking.borrow().clone());
+        }
+        if self.completes && unit.is_running() {
+            Started::Watch(Box::new(self.check.begin(unit)))
+        } else if self.cluster.is_some() {
+            Started::Watch(Box::new(self.check.resume(unit)))
         } else {
-            ui.wait_for(format!("{} to answer", systemd::KUBELET));
-        }
-        let end = Instant::now() + self.spec.timeout;
-        let watched = watch.run(sights, known, end, interrupts, notify, enough);
-        ui.waited();
-        watched
-    }
-
-    /// The kubelet is not healthy: the old bytes, a restart, the same proof.
-    fn put_back(
-        &mut self,
-        failure: &HealthFailure,
-        interrupts: &Interrupts,
-        document: &mut Document,
-    ) -> Problem {
-        self.ui.waited();
-        self.tell_last_words(failure, document);
-        let task = self.spec.describe();
-        let refused = |rest: &str| {
-            Problem::new(
-                Code::Refused,
-                format!("cannot {task}: {}; {rest}", failure.reason),
-            )
-            .hint(failure.hint)
-        };
-        if !self.plan.changes() {
-            return refused("no file was changed, so there is nothing to put back");
-        }
-        self.ui.say("putting everything back");
-        if let Err(failure) = self.locks.undo(&self.plan) {
-            let problem = edit_problem(&failure, document);
-            document.changed = Some(true);
-            let undo = &self.spec.undo;
-            return refused(&format!("and putting back failed: {}", problem.message()))
-                .with_code(Code::Io)
-                .hint(format!("{undo} && systemctl restart kubelet"));
-        }
-        document.changed = Some(false);
-        document.rolled_back = Some(self.spec.direction == Direction::Apply);
-        // A restart that systemd refused has left the old kubelet running.
-        let untouched = systemd::show(systemd::KUBELET).is_ok_and(|now| {
-            self.kubelet
-                .unit
-                .as_ref()
-                .is_some_and(|was| was.incarnation() == now.incarnation())
-        });
-        if untouched {
-            receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
-            return refused("the file was put back, and the kubelet was not touched");
-        }
-        let unit = self.kubelet.unit.clone().unwrap_or_default();
-        self.ui
-            .wait_for(format!("{} to answer again", systemd::KUBELET));
-        let again = self.check.without_flags().prove_anew(&unit, interrupts);
-        self.ui.waited();
-        receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
-        match again {
-            Ok(()) => refused("everything was put back, and the kubelet is healthy again"),
-            Err(again) => {
-                self.tell_last_words(&again, document);
-                refused(&format!(
-                    "everything was put back, and the kubelet is not healthy with the old file either: {}",
-                    again.reason
-                ))
-                .hint(LOOK_AT_STATUS)
-            }
+            Started::Nothing
         }
     }
 
-    fn tell_last_words(&self, failure: &HealthFailure, document: &mut Document) {
-        if !failure.journal.is_empty() {
-            self.ui.say("the kubelet's last words:");
-            for line in &failure.journal {
-                self.ui.say(&format!("  {line}"));
-            }
-            document.journal.extend_from_slice(&failure.journal);
+    /// Ends a run that restarts nothing and waits for nothing.
+    fn leave(&mut self) {
+        // The edits of an interrupted run stay unproved until a kubelet was seen to be healthy with them.
+        if !self.completes {
+            receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
         }
-    }
-
-    /// Before the restart that begins it.
-    fn tell_outage(&self, document: &mut Document) {
-        let enabling = self.spec.wanted == Bootstrap::Enabled;
-        let kept = self
-            .cluster
-            .as_ref()
-            .and_then(|cluster| cluster.kept.as_ref());
-        // One that was only asked for brings nothing new.
-        let begins = !matches!(self.plan.restart, Restart::No | Restart::Yes(Reason::Asked))
-            || self.plan.changes();
-        let outage = self.plan.restart != Restart::No && begins && enabling && kept.is_none();
-        if outage {
-            self.ui.warn(format!(
-                    "from the restart until the request is approved, port {} of this node refuses TLS: no logs, exec, port-forward or metrics; pods run on and the Node stays Ready (not so with --issue-first)",
-                    self.kubelet.port()
-                ),
-            );
-        }
-    }
-
-    fn tell_pending_restart(&self) {
         if self.spec.restart == cli::Restart::Never && self.plan.changes() {
-            self.ui.say("the kubelet reads it when it next starts");
+            self.ui.say("takes effect at the next kubelet restart");
+        }
+    }
+
+    /// The kubelet was watched: it is healthy, or everything is put back.
+    fn watched(mut self, watched: WatchOutcome, interrupts: &Interrupts) -> Executed {
+        let issued = self.ready.as_ref().map(|ready| &ready.request);
+        let csr = watched.request.as_ref().or(issued).map(CsrReport::from);
+        let restart = self.restarts().then(|| RestartReport {
+            unit: systemd::KUBELET.into(),
+            performed: true,
+            healthy: Some(watched.health.is_ok()),
+            seconds: watched.answered_after.map(hundredths),
+        });
+        let kubelet = KubeletOutcome {
+            restart,
+            csr,
+            ..KubeletOutcome::default()
+        };
+        if let Err(failure) = &watched.health {
+            let put_back = self.put_back(failure, interrupts);
+            return Executed {
+                changed: put_back.changed,
+                kubelet: KubeletOutcome {
+                    rolled_back: put_back.rolled_back,
+                    ..kubelet
+                },
+                journal: put_back.journal,
+                ended: Err(put_back.problem),
+            };
+        }
+        self.record_health(&watched);
+        let (certificate, ended) = self.conclude(&watched);
+        Executed {
+            changed: self.plan.changes(),
+            kubelet: KubeletOutcome {
+                certificate,
+                ..kubelet
+            },
+            journal: Vec::new(),
+            ended,
+        }
+    }
+
+    /// Says that the kubelet is healthy, and writes it down.
+    fn record_health(&mut self, watched: &WatchOutcome) {
+        if self.restarts() {
+            let settle = self.spec.settle.as_secs_f64();
+            self.ui.say(&format!(
+                "{} is healthy: it stayed up and answered for {settle} s",
+                systemd::KUBELET
+            ));
+        }
+        receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
+        // The key of an earlier `--issue-first` that was not waited for has no use any more.
+        if let Err(error) = self.receipts.state().remove_key() {
+            self.ui.warn(error.to_string());
+        }
+        if let Some(request) = &watched.request
+            && let Err(error) = self.receipts.observe(&request.name, &watched.invocation_id)
+        {
+            self.ui.warn(error.to_string());
+        }
+        self.tell_stale(watched);
+    }
+
+    fn restarts(&self) -> bool {
+        self.plan.restart != Restart::No
+    }
+
+    /// The kubelet as it is reported before its restart.
+    fn planned(&self) -> KubeletOutcome {
+        let issued = self.ready.as_ref().map(|ready| &ready.request);
+        KubeletOutcome {
+            restart: RestartReport::planned(&self.plan, systemd::KUBELET),
+            csr: issued.map(CsrReport::from),
+            ..KubeletOutcome::default()
+        }
+    }
+
+    /// A run that ended before the kubelet was watched.
+    fn stopped(&self, changed: bool, ended: Result<(), Problem>) -> Executed {
+        Executed {
+            changed,
+            kubelet: self.planned(),
+            journal: Vec::new(),
+            ended,
         }
     }
 }
 
-pub(super) fn is_lost(request: &Request) -> bool {
-    matches!(request.state, State::Denied | State::Failed)
+/// A duration in seconds, to the hundredth.
+fn hundredths(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 100.0).round() / 100.0
 }

@@ -1,4 +1,4 @@
-//! What a run is to bring about: the same edits, restart and proof, whether they make a change or undo one.
+//! What a run is to bring about: the same edits, restart and health check, whether they make a change or undo one.
 
 use std::time::Duration;
 
@@ -6,22 +6,28 @@ use crate::cli;
 use crate::commands::node;
 use crate::kubelet::Bootstrap;
 use crate::receipt::Resolution;
+use crate::text::hint::Command;
 
 /// What a run is to bring about, and how.
 #[derive(Debug, Clone)]
 pub(in crate::commands) struct RunSpec {
+    /// Whether a change is made or undone.
     pub(in crate::commands) direction: Direction,
     /// What `serverTLSBootstrap` becomes.
     pub(in crate::commands) wanted: Bootstrap,
+    /// When the kubelet is restarted.
     pub(in crate::commands) restart: cli::Restart,
+    /// What is waited for.
     pub(in crate::commands) wait: cli::Wait,
+    /// How long that is waited for, after the kubelet is healthy.
     pub(in crate::commands) timeout: Duration,
+    /// How long the kubelet must answer before it counts as healthy.
     pub(in crate::commands) settle: Duration,
-    /// The command that undoes its edits alone, where it cannot do so itself.
-    pub(in crate::commands) undo: String,
+    /// The command that undoes the edits alone, for the case that the run cannot.
+    pub(in crate::commands) undo: Command,
 }
 
-/// Which way.
+/// Whether a change is made or undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::commands) enum Direction {
     /// The change is made.
@@ -31,7 +37,7 @@ pub(in crate::commands) enum Direction {
 }
 
 impl Direction {
-    /// How the receipt's change stands when all went well.
+    /// How the receipt's change ends when all went well.
     pub(super) fn succeeded(self) -> Resolution {
         match self {
             Self::Apply => Resolution::Made,
@@ -39,7 +45,7 @@ impl Direction {
         }
     }
 
-    /// How it stands when the kubelet did not come back and the edits were taken back.
+    /// How it ends when the kubelet did not come back and the edits were undone.
     pub(super) fn failed(self) -> Resolution {
         match self {
             Self::Apply => Resolution::Undone,
@@ -49,8 +55,15 @@ impl Direction {
 }
 
 impl RunSpec {
-    /// The task of `apply`.
+    /// What `apply` is to bring about.
     pub(super) fn of(arguments: &cli::Apply) -> Self {
+        let mut undo = cli::Apply {
+            restart: cli::Restart::Never,
+            issue_first: false,
+            wait: None,
+            ..arguments.clone()
+        };
+        undo.selection.disable = !arguments.selection.disable;
         Self {
             direction: Direction::Apply,
             wanted: node::wanted(&arguments.selection),
@@ -58,7 +71,7 @@ impl RunSpec {
             wait: arguments.wait(),
             timeout: arguments.timeout,
             settle: arguments.settle,
-            undo: arguments.again(!arguments.selection.disable, "--restart never"),
+            undo: undo.command(),
         }
     }
 

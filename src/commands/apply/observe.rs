@@ -1,0 +1,322 @@
+//! What `apply` observes on a node, under its locks, before anything is touched.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::apply::{HEALTH_DEADLINE, HealthCheck, InterruptedRun, Locks, NodeReceipts};
+use crate::cli;
+use crate::commands::node::{self, Need, When};
+use crate::commands::{Ui, files};
+use crate::host::kube::Api;
+use crate::host::signals::Interrupts;
+use crate::host::{clock, systemd};
+use crate::kubelet::Bootstrap;
+use crate::node::Kubelet;
+use crate::plan::{Edit, Plan, Restart};
+use crate::receipt::Resolution;
+use crate::report::{Code, Problem};
+use crate::text::hint::Command;
+
+use super::cluster::{Cluster, Open};
+use super::decide::{self, Decision, Observed, OpenRequest, Options};
+use super::issue::Ready;
+use super::run::Run;
+use super::spec::RunSpec;
+use super::{EditStopped, drop_in, receipts};
+
+/// A node under the locks of one run, as far as it was observed.
+pub(super) struct Site<'a> {
+    pub(super) arguments: &'a cli::Apply,
+    pub(super) ui: &'a Ui,
+    pub(super) locks: Locks,
+    pub(super) receipts: NodeReceipts,
+    pub(super) kubelet: Kubelet,
+    pub(super) check: HealthCheck,
+    pub(super) options: Options,
+    pub(super) observed: Observed,
+    /// What the API said; `None` if it was not asked.
+    pub(super) cluster: Option<Cluster>,
+    /// The request that can still be issued.
+    open: Option<Open>,
+}
+
+impl<'a> Site<'a> {
+    /// Locks the node and reads its files; `None` if its service unit is to leave it alone.
+    ///
+    /// # Errors
+    /// What cannot be read, or is refused. Nothing was changed, unless an interrupted run could be undone only in part.
+    pub(super) fn open(
+        arguments: &'a cli::Apply,
+        ui: &'a Ui,
+        interrupts: &Interrupts,
+    ) -> Result<Option<Self>, EditStopped> {
+        let selection = &arguments.selection;
+        let options = options(arguments)?;
+        let need = match options.restart {
+            cli::Restart::Never => Need::File,
+            cli::Restart::Auto | cli::Restart::Always => Need::Unit,
+        };
+        let root = selection.root.as_deref();
+        let located = node::locate(root, need, When::NextStart)?;
+        if let Some(root) = root {
+            files::image::check(root, &located.path)?;
+        }
+        let paths = located.paths()?;
+        let patch = selection.patches.as_deref();
+        let patch = patch.map(files::patch_path).transpose()?;
+        let paths = paths.iter().chain(&selection.kubeadm_config).chain(&patch);
+        let locks = Locks::of(paths.map(PathBuf::as_path))
+            .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
+        let mut receipts = receipts::open(root, ui)?;
+        if drop_in::is_unwanted_service(&receipts, options.wanted, ui) {
+            return Ok(None);
+        }
+        undo_part(&locks, &mut receipts, arguments, ui, interrupts)?;
+        // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
+        let kubelet = node::locate(root, need, When::NextStart)?.read(ui)?;
+        if let Some(root) = root {
+            files::image::warn(root, options.wanted, ui);
+        }
+        let edits = edits(&kubelet, selection, options.wanted, ui)?;
+        let observed = Observed {
+            edits,
+            interrupted: receipts.interrupted.clone(),
+            is_running: kubelet.started.is_some(),
+            is_behind: kubelet.is_behind(clock::now()),
+            sick: None,
+            api: None,
+        };
+        if decide::completes(&observed) {
+            let by_start = receipts
+                .receipt()
+                .and_then(|receipt| receipt.subject.probation);
+            ui.say(match by_start {
+                Some(_) => "the kubelet's own start has made this change; checking the kubelet's health with it",
+                None => "an earlier run was interrupted after it had made this change; completing it",
+            });
+        }
+        let check = health_check(&kubelet, arguments.settle, &options)?;
+        Ok(Some(Self {
+            arguments,
+            ui,
+            locks,
+            receipts,
+            kubelet,
+            check,
+            options,
+            observed,
+            cluster: None,
+            open: None,
+        }))
+    }
+
+    /// Opens the API, if the plan depends on what it says.
+    ///
+    /// # Errors
+    /// What keeps this from reaching it. Nothing was changed.
+    pub(super) fn open_api(&self) -> Result<Option<Api>, Problem> {
+        if !self.options.asks_api(&self.observed) || self.arguments.selection.root.is_some() {
+            return Ok(None);
+        }
+        Cluster::open(self.arguments, &self.kubelet).map(Some)
+    }
+
+    /// Asks the API what it knows of this node.
+    ///
+    /// # Errors
+    /// What it refused. Nothing was changed.
+    pub(super) fn ask(&mut self, api: Option<Api>) -> Result<(), Problem> {
+        let Some(api) = api else {
+            return Ok(());
+        };
+        let cluster = Cluster::ask(api, self.arguments, &self.kubelet, self.ui)?;
+        let seen = self
+            .kubelet
+            .unit
+            .as_ref()
+            .and_then(|unit| self.receipts.observed(&unit.invocation_id));
+        self.open = cluster.open_request(seen);
+        self.observed.api = Some(decide::Api {
+            request: match &self.open {
+                None => OpenRequest::No,
+                Some(open) if open.sure => OpenRequest::OfThisStart,
+                Some(_) => OpenRequest::Unsure,
+            },
+            keeps_certificate: cluster.kept.is_some(),
+        });
+        self.cluster = Some(cluster);
+        Ok(())
+    }
+
+    /// Looks whether the kubelet is healthy, if it may be restarted. One that has only just started gets the time to
+    /// answer that every start gets, but no more than `--timeout`.
+    pub(super) fn look_at_health(&mut self) {
+        let Some(unit) = self.kubelet.unit.as_ref() else {
+            return;
+        };
+        if self.options.restart == cli::Restart::Never || decide::completes(&self.observed) {
+            return;
+        }
+        let age = self
+            .kubelet
+            .started
+            .and_then(|started| clock::now().duration_since(started).ok());
+        let patience = age.map_or(Duration::ZERO, |age| {
+            HEALTH_DEADLINE
+                .saturating_sub(age)
+                .min(self.arguments.timeout)
+        });
+        let ui = self.ui;
+        let waiting = || {
+            let seconds = age.unwrap_or_default().as_secs();
+            ui.say(&format!(
+                "{} started {seconds} s ago and does not answer yet; waiting for it",
+                systemd::KUBELET
+            ));
+            ui.wait_for(format!("{} to answer", systemd::KUBELET));
+        };
+        self.observed.sick = self.check.check_start(unit, patience, waiting).err();
+        ui.waited();
+    }
+
+    /// Restarts a kubelet that an interrupted run has left down. Whether it is healthy then.
+    pub(super) fn restart_left_down(&mut self, interrupts: &Interrupts) -> bool {
+        let Some(unit) = &self.kubelet.unit else {
+            return false;
+        };
+        let healthy = self
+            .check
+            .without_flags()
+            .restart_and_watch(unit, interrupts)
+            .is_ok();
+        if healthy {
+            receipts::resolve(&mut self.receipts, Resolution::Undone, self.ui);
+        }
+        healthy
+    }
+
+    /// The command that rolls this node back.
+    pub(super) fn rollback(&self) -> Command {
+        let root = self.arguments.selection.root.as_ref();
+        let words = root.map(|root| ["--root".as_ref(), root.as_os_str()]);
+        Command::new("kubelet-tls")
+            .arg("rollback")
+            .args(words.into_iter().flatten())
+    }
+
+    /// The pending requests of which a restart loses the keys.
+    pub(super) fn pending(&self) -> Vec<&str> {
+        self.cluster
+            .as_ref()
+            .map(|cluster| cluster.listing.pending_besides(None))
+            .unwrap_or_default()
+    }
+
+    /// The run that executes `decision`, with a certificate to install first where one was issued.
+    pub(super) fn into_run(self, decision: Decision, ready: Option<Box<Ready>>) -> Run<'a> {
+        let restarts = decision.plan.restart != Restart::No;
+        let mut cluster = self.cluster;
+        if let (Some(cluster), Some(ready)) = (&mut cluster, &ready) {
+            cluster.kept = Some(ready.certificate.clone());
+        }
+        Run {
+            spec: RunSpec::of(self.arguments),
+            ui: self.ui,
+            check: self.check,
+            plan: decision.plan,
+            completes: decision.completes,
+            locks: self.locks,
+            receipts: self.receipts,
+            kubelet: self.kubelet,
+            cluster,
+            ready,
+            open: self.open.filter(|_| !restarts),
+        }
+    }
+}
+
+/// The options, as far as the decision depends on them.
+fn options(arguments: &cli::Apply) -> Result<Options, Problem> {
+    let rooted = arguments.selection.root.is_some();
+    let restart = match arguments.restart {
+        _ if rooted => cli::Restart::Never,
+        restart => restart,
+    };
+    if arguments.issue_first && restart == cli::Restart::Never {
+        let with_restart = cli::Apply {
+            restart: cli::Restart::Auto,
+            ..arguments.clone()
+        };
+        return Err(Problem::new(
+            Code::Usage,
+            "cannot use --issue-first with --restart never: the certificate is for the restart",
+        )
+        .hint(with_restart.command()));
+    }
+    Ok(Options {
+        wanted: node::wanted(&arguments.selection),
+        restart,
+        wait: arguments.wait(),
+        issue_first: arguments.issue_first,
+    })
+}
+
+/// The edits that the files need, the kubelet's own first.
+fn edits(
+    kubelet: &Kubelet,
+    selection: &cli::Selection,
+    wanted: Bootstrap,
+    ui: &Ui,
+) -> Result<Vec<Edit>, Problem> {
+    let mut edits = vec![node::edit(kubelet, wanted, ui)?];
+    for path in &selection.kubeadm_config {
+        edits.push(files::of_kubeadm(path, wanted, ui)?);
+    }
+    if let Some(patches) = &selection.patches {
+        edits.extend(files::of_patches(patches, wanted, ui)?);
+    }
+    Ok(edits)
+}
+
+fn health_check(
+    kubelet: &Kubelet,
+    settle: Duration,
+    options: &Options,
+) -> Result<HealthCheck, Problem> {
+    HealthCheck::of(kubelet, settle, Some(options.wanted)).map_err(|reason| {
+        Problem::new(
+            Code::Input,
+            format!("cannot tell where the kubelet answers /healthz: {reason}"),
+        )
+    })
+}
+
+/// Undoes the edits of a run that was interrupted between two of them, so that this one begins at the beginning and its
+/// receipt tells of all edits.
+fn undo_part(
+    locks: &Locks,
+    receipts: &mut NodeReceipts,
+    arguments: &cli::Apply,
+    ui: &Ui,
+    interrupts: &Interrupts,
+) -> Result<(), EditStopped> {
+    let InterruptedRun::Partly(edits) = &receipts.interrupted else {
+        return Ok(());
+    };
+    if arguments.dry_run {
+        ui.say("an earlier run was interrupted between two edits; the first would be undone before anything else");
+        return Ok(());
+    }
+    ui.say(
+        "an earlier run was interrupted between two edits; undoing the first before anything else",
+    );
+    interrupts.commit();
+    let made = Plan {
+        edits: edits.clone(),
+        restart: Restart::No,
+    };
+    locks.edit(&made.inverse())?;
+    receipts::resolve(receipts, Resolution::Undone, ui);
+    receipts.interrupted = InterruptedRun::No;
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Whether the kubelet serves the certificate that was installed before its restart.
+
+use std::time::{Duration, Instant};
+
+use crate::host::tls;
+use crate::node::{Node, NotServed};
+use crate::x509::Certificate;
+
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a healthy kubelet may take until it serves what is in its store.
+const TIME_TO_SERVE: Duration = Duration::from_secs(10);
+
+/// Whether every address of the Node serves the certificate that was installed. One out of this node's own reach (an
+/// ExternalIP behind a NAT) does not count while another answers.
+///
+/// # Errors
+/// Where it is not served, and what is.
+pub(super) fn everywhere(
+    certificate: &Certificate,
+    node: &Node,
+    port: u16,
+    roots: &[Vec<u8>],
+) -> Result<(), String> {
+    let end = Instant::now() + TIME_TO_SERVE;
+    let (ips, _) = node.serving_names();
+    loop {
+        let mut good = 0;
+        let mut wrong = None;
+        let mut silent = None;
+        for ip in &ips {
+            let address = std::net::SocketAddr::new(*ip, port);
+            match tls::probe(address, roots) {
+                Ok(served) if served.certificate == *certificate && served.verified.is_ok() => {
+                    good += 1;
+                }
+                Ok(served) => {
+                    let names = served.certificate.names.describe();
+                    wrong = Some(format!(
+                        "{address} serves another certificate, of {} for {names}",
+                        served.certificate.issuer
+                    ));
+                }
+                Err(error @ NotServed::NoCertificate) => {
+                    wrong = Some(format!("{address}: {error}"));
+                }
+                Err(error) => silent = Some(format!("{address}: {error}")),
+            }
+        }
+        let trouble = match (good, wrong, silent) {
+            (_, Some(wrong), _) => wrong,
+            (0, None, silent) => silent.unwrap_or_else(|| "the Node has no IP address".to_owned()),
+            (_, None, _) => return Ok(()),
+        };
+        if Instant::now() >= end {
+            return Err(trouble);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}

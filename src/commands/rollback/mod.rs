@@ -1,0 +1,339 @@
+//! `rollback`: undoes the last `apply` exactly, restarts the kubelet and checks that it is healthy.
+
+mod decide;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::apply::{HealthCheck, Locks, NodeReceipts, NothingToUndo};
+use crate::cli;
+use crate::edit::patch;
+use crate::host::signals::Interrupts;
+use crate::host::{clock, files as host_files, systemd};
+use crate::kubelet::Bootstrap;
+use crate::node::Kubelet;
+use crate::receipt::{Change, NodeReceipt};
+use crate::report::{Code, KubeletRestart, Outcome, Problem, RestartReport, RollbackResult};
+use crate::text::hint::Command;
+use crate::yaml::MAX_BYTES;
+
+use self::decide::{Decision, Observed, Refusal, Undo};
+use super::apply::{Direction, Run, RunSpec, next, receipts, reports};
+use super::node::{self, Need, When};
+use super::{Ui, diff, files};
+
+/// Runs the verb.
+pub(crate) fn run(arguments: &cli::Rollback, ui: &Ui) -> Outcome<RollbackResult> {
+    let interrupts = Interrupts::hold();
+    let mut result = RollbackResult {
+        dry_run: arguments.dry_run,
+        kubelet: Some(KubeletRestart::default()),
+        ..RollbackResult::default()
+    };
+    let mut steps = || {
+        let Some(site) = Site::open(arguments, ui)? else {
+            result.rolled_back = true;
+            return Ok(());
+        };
+        let undo = match decide::decide(&site.observed, restart(arguments)) {
+            Ok(Decision::Undo(undo)) => undo,
+            Ok(Decision::Nothing(why)) => {
+                tell_nothing(&why, ui);
+                result.rolled_back = true;
+                return Ok(());
+            }
+            Err(refusal) => return Err(site.refused(&refusal)),
+        };
+        site.show(&undo)?;
+        result.edits = reports(&undo.plan);
+        result.kubelet = Some(KubeletRestart {
+            restart: RestartReport::planned(&undo.plan, systemd::KUBELET),
+        });
+        if arguments.dry_run {
+            next::tell_dry_restart(&undo.plan, ui);
+            result.changed = undo.plan.changes();
+            result.rolled_back = true;
+            return Ok(());
+        }
+        let enables = undo.plan.changes() && undo.becomes == Bootstrap::Enabled;
+        let executed = site.into_run(undo).execute(&interrupts);
+        result.changed = executed.changed;
+        result.kubelet = Some(KubeletRestart {
+            restart: executed.kubelet.restart,
+        });
+        result.journal = executed.journal;
+        executed.ended?;
+        result.rolled_back = true;
+        if enables {
+            ui.say("the kubelet creates a CSR once it has started: kubelet-tls csr");
+        }
+        Ok(())
+    };
+    let ended = steps();
+    Outcome::new(result, ended)
+}
+
+/// When the kubelet is restarted; never if its files lie under another root.
+fn restart(arguments: &cli::Rollback) -> cli::Restart {
+    match arguments.restart {
+        _ if arguments.root.is_some() => cli::Restart::Never,
+        restart => restart,
+    }
+}
+
+fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
+    let why = match why {
+        NothingToUndo::NoReceipt => "no apply has changed this node".to_owned(),
+        NothingToUndo::PutBack(started) => format!(
+            "the apply of {started} was rolled back at once, because the kubelet did not stay healthy"
+        ),
+        NothingToUndo::RolledBack(started) => {
+            format!("the apply of {started} is rolled back already")
+        }
+    };
+    ui.say(&format!("nothing to roll back: {why}"));
+}
+
+/// A node under the locks of one rollback, as far as it was observed.
+struct Site<'a> {
+    arguments: &'a cli::Rollback,
+    ui: &'a Ui,
+    locks: Locks,
+    receipts: NodeReceipts,
+    kubelet: Kubelet,
+    check: HealthCheck,
+    observed: Observed,
+}
+
+impl<'a> Site<'a> {
+    /// Locks the node and reads its files; `None` if nothing is to be rolled back, which is said.
+    fn open(arguments: &'a cli::Rollback, ui: &'a Ui) -> Result<Option<Self>, Problem> {
+        let root = arguments.root.as_deref();
+        let need = match restart(arguments) {
+            cli::Restart::Never => Need::File,
+            cli::Restart::Auto | cli::Restart::Always => Need::Unit,
+        };
+        // Before the locks, to know what to lock; it is read again under them.
+        let first = match receipts::open(root, ui)?.store().undoable() {
+            Ok(first) => first.clone(),
+            Err(why) => {
+                tell_nothing(&why, ui);
+                return Ok(None);
+            }
+        };
+        let located = node::locate(root, need, When::NextStart)?;
+        let mut paths = located.paths()?;
+        paths.extend(first.edits.iter().map(|change| change.target.clone()));
+        let locks = Locks::of(paths.iter().map(PathBuf::as_path))
+            .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
+        let receipts = receipts::open(root, ui)?;
+        let receipt = receipts.store().undoable().cloned();
+        if receipt.as_ref().is_ok_and(|now| now.edits != first.edits) {
+            return Err(another_run());
+        }
+        let contents = contents(receipt.as_ref().ok())?;
+        let kubelet = located.read(ui)?;
+        let check = HealthCheck::of(&kubelet, arguments.settle, None).map_err(|reason| {
+            Problem::new(
+                Code::Input,
+                format!("cannot tell where the kubelet answers /healthz: {reason}"),
+            )
+        })?;
+        let observed = Observed {
+            receipt,
+            contents,
+            value: kubelet.settings.server_tls_bootstrap,
+            is_behind: kubelet.is_behind(clock::now()),
+            is_down: is_down(&kubelet, &check),
+        };
+        Ok(Some(Self {
+            arguments,
+            ui,
+            locks,
+            receipts,
+            kubelet,
+            check,
+            observed,
+        }))
+    }
+
+    /// Whether the plan can be executed, and what it is.
+    fn show(&self, undo: &Undo) -> Result<(), Problem> {
+        let plan = &undo.plan;
+        if plan.changes() {
+            self.receipts
+                .inspect()
+                .map_err(|error| files::problem_of(&error))?;
+        }
+        self.locks
+            .inspect(plan)
+            .map_err(|error| files::problem_of(&error))?;
+        for edit in &plan.edits {
+            diff::show_text(edit, self.ui);
+            if !edit.changes() {
+                self.ui.say(&format!(
+                    "{}: unchanged: it reads as before that apply",
+                    edit.target
+                ));
+            }
+        }
+        let receipt = self.observed.receipt.as_ref().ok();
+        if let Some(installed) = receipt.and_then(|receipt| receipt.subject.installed.as_ref()) {
+            let removes = match self.arguments.dry_run {
+                true => "(dry run) would remove",
+                false => "removes",
+            };
+            self.ui.say(&format!(
+                "{removes} the certificate that the apply installed: {}",
+                installed.pair.display()
+            ));
+        }
+        if undo.outage {
+            self.ui.warn(next::outage(self.kubelet.port()));
+        }
+        Ok(())
+    }
+
+    /// A refusal as a problem: what to do instead follows what the apply was for.
+    fn refused(&self, refusal: &Refusal) -> Problem {
+        let Refusal::EditedSince {
+            edit,
+            applied,
+            is_left,
+        } = refusal;
+        let receipt = self.observed.receipt.as_ref().ok();
+        let Some((receipt, change)) =
+            receipt.and_then(|receipt| Some((receipt, receipt.edits.get(*edit)?)))
+        else {
+            return another_run();
+        };
+        let path = change.target.display();
+        let problem = Problem::new(
+            Code::Refused,
+            format!(
+                "cannot roll back {path}: it was edited after the apply of {} ({})",
+                to_the_second(&receipt.started),
+                described(change)
+            ),
+        );
+        if !is_left {
+            return problem.advise(match applied {
+                Bootstrap::Enabled => {
+                    "it no longer sets serverTLSBootstrap: true, so nothing is left to undo"
+                }
+                Bootstrap::Disabled => {
+                    "it sets serverTLSBootstrap: true again, so nothing is left to undo"
+                }
+            });
+        }
+        let alone = self.apply(*applied == Bootstrap::Enabled, None);
+        let look = match *applied {
+            Bootstrap::Enabled => vec!["diff", "--disable"],
+            Bootstrap::Disabled => vec!["diff"],
+        };
+        let look = Command::new("kubelet-tls").args(look);
+        problem
+            .advise(format!("to change only that key: {alone}"))
+            .hint(look.arg(&change.target))
+    }
+
+    /// An `apply` of the same files to this node.
+    fn apply(&self, disable: bool, restart: Option<&str>) -> Command {
+        let mut command = Command::new("kubelet-tls").arg("apply");
+        if disable {
+            command = command.arg("--disable");
+        }
+        let edits = self.observed.receipt.iter().flat_map(|all| &all.edits);
+        let others = edits.filter(|change| !is_kubelets(&self.kubelet, &change.target));
+        for change in others {
+            command = match patch::directory([change.target.as_path()]) {
+                Some(directory) => command.arg("--patches").arg(directory),
+                None => command.arg("--kubeadm-config").arg(&change.target),
+            };
+        }
+        if let Some(root) = &self.arguments.root {
+            command = command.arg("--root").arg(root);
+        }
+        command.args(
+            restart
+                .map(|when| ["--restart", when])
+                .into_iter()
+                .flatten(),
+        )
+    }
+
+    fn into_run(self, undo: Undo) -> Run<'a> {
+        let undo_edits = self.apply(undo.becomes == Bootstrap::Enabled, Some("never"));
+        Run {
+            spec: RunSpec {
+                direction: Direction::RollBack,
+                wanted: undo.becomes,
+                restart: self.arguments.restart,
+                wait: cli::Wait::None,
+                timeout: Duration::ZERO,
+                settle: self.arguments.settle,
+                undo: undo_edits,
+            },
+            ui: self.ui,
+            check: self.check,
+            plan: undo.plan,
+            completes: false,
+            locks: self.locks,
+            receipts: self.receipts,
+            kubelet: self.kubelet,
+            cluster: None,
+            ready: None,
+            open: None,
+        }
+    }
+}
+
+/// What the files of the receipt's edits read now; `None` for one that does not exist and that the apply had created.
+fn contents(receipt: Option<&NodeReceipt>) -> Result<Vec<Option<Vec<u8>>>, Problem> {
+    let changes = receipt.iter().flat_map(|receipt| &receipt.edits);
+    changes
+        .map(
+            |change| match host_files::read(&change.target, MAX_BYTES as u64) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(error) if error.cause.is_not_found() && change.sha256_before.is_none() => {
+                    Ok(None)
+                }
+                Err(error) => Err(files::problem_of(&error)),
+            },
+        )
+        .collect()
+}
+
+fn another_run() -> Problem {
+    Problem::new(
+        Code::Temporary,
+        "cannot roll back the last apply: another apply came between",
+    )
+    .hint("kubelet-tls rollback --dry-run")
+}
+
+fn is_down(kubelet: &Kubelet, check: &HealthCheck) -> bool {
+    let unit = kubelet.unit.as_ref();
+    unit.is_some_and(|unit| check.check(unit).is_err())
+}
+
+fn is_kubelets(kubelet: &Kubelet, path: &Path) -> bool {
+    kubelet.files.iter().any(|file| file.path == path)
+}
+
+/// A change in a few words.
+fn described(change: &Change) -> String {
+    let (removed, inserted) = (change.removed.trim(), change.inserted.trim());
+    match (removed, inserted) {
+        ("", inserted) => format!("added {inserted:?}"),
+        (removed, "") => format!("removed {removed:?}"),
+        (removed, inserted) => format!("replaced {removed:?} with {inserted:?}"),
+    }
+}
+
+/// A time of a receipt without its fraction of a second.
+fn to_the_second(time: &str) -> String {
+    let parsed = time.parse::<jiff::Timestamp>();
+    let whole = parsed.and_then(|time| jiff::Timestamp::from_second(time.as_second()));
+    whole.map_or_else(|_| time.to_owned(), |time| time.to_string())
+}
