@@ -11,6 +11,8 @@
 
 #[path = "api/approvals.rs"]
 mod approvals;
+#[path = "api/approver.rs"]
+mod approver;
 #[path = "api/before.rs"]
 mod before;
 #[path = "api/captured.rs"]

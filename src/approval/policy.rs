@@ -216,10 +216,16 @@ fn identify(request: &Request) -> Result<&str, Violation> {
         return broken(Rule::SignerIsKubeletServing, message);
     }
     request.node().ok_or_else(|| {
-        let message = format!(
-            "the requestor is {}, not a node",
-            quoted(&request.requestor)
-        );
+        let message = match request.requestor.strip_prefix("system:node:") {
+            Some(node) => format!(
+                "the requestor is a node called {}, as no Node is",
+                shown(node)
+            ),
+            None => format!(
+                "the requestor is {}, not a node",
+                quoted(&request.requestor)
+            ),
+        };
         Violation::new(Rule::RequestorIsNode, message)
     })
 }
