@@ -47,8 +47,9 @@ pub(super) fn enabled(seen: &Evidence) -> Verdict {
 
 pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
     let kubelet = &seen.kubelet;
-    let file = kubelet.settings.server_tls_bootstrap.unwrap_or(false);
+    // A flag needs no key beside it, only none that says otherwise.
     if let Some(flag) = kubelet.flags.boolean("rotate-server-certificates")
+        && let Some(file) = kubelet.settings.server_tls_bootstrap
         && flag != file
     {
         let message = format!(
