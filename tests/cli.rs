@@ -10,6 +10,8 @@
 
 #[path = "cli/ansible.rs"]
 mod ansible;
+#[path = "cli/api_server.rs"]
+mod api_server;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/help.rs"]

@@ -23,9 +23,12 @@ pub struct Selection {
     /// Also write kubeadm's patch file in DIR, for kubeadm's own --patches (Kubernetes 1.25 and later)
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     pub patches: Option<PathBuf>,
-    /// Set serverTLSBootstrap: false instead, with the same checks
+    /// Set serverTLSBootstrap: false instead, with the same checks; with --api-server, remove the flag
     #[arg(long)]
     pub disable: bool,
+    /// The other edit: kubelet-certificate-authority in a kube-apiserver manifest or a ClusterConfiguration
+    #[arg(long, requires = "files", conflicts_with_all = ["kubeadm_config", "patches", "root"])]
+    pub api_server: bool,
     /// Edit the node's files under DIR (an image, a chroot); systemd and the API are not used
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     pub root: Option<PathBuf>,

@@ -48,7 +48,9 @@ fn plan(selection: &Selection, ui: &Ui) -> Vec<Result<Edit, Problem>> {
     let wanted = node::wanted(selection);
     if !selection.files.is_empty() {
         let files = selection.files.iter();
-        return files.map(|path| files::of_file(path, wanted, ui)).collect();
+        return files
+            .map(|path| files::of_selected(path, selection, ui))
+            .collect();
     }
     let kubelet = of_node(selection.root.as_deref(), wanted, ui);
     let kubeadm = selection.kubeadm_config.iter();

@@ -9,7 +9,7 @@ use crate::host::signals::Interrupts;
 use crate::plan::{Plan, Restart, Target};
 use crate::report::{Code, EditReport, Problem};
 
-use super::{STANDARD, live, of_file, problem, problem_of};
+use super::{STANDARD, live, of_selected, problem, problem_of, tell_unchanged};
 
 /// What became of the files.
 #[derive(Debug, Default)]
@@ -53,14 +53,14 @@ fn plan(arguments: &cli::Apply, ui: &Ui) -> Result<(Locks, Plan), Problem> {
     let named = paths.iter().map(PathBuf::as_path);
     let named = named.filter(|path| path.as_os_str() != STANDARD);
     let locks = Locks::of(named.clone()).map_err(|error| problem_of(&error))?;
-    let wanted = node::wanted(&arguments.selection);
-    let edits = paths.iter().map(|path| of_file(path, wanted, ui));
+    let selection = &arguments.selection;
+    let edits = paths.iter().map(|path| of_selected(path, selection, ui));
     let plan = Plan {
         edits: edits.collect::<Result<_, _>>()?,
         restart: Restart::No,
     };
     locks.inspect(&plan).map_err(|error| problem_of(&error))?;
-    live::warn(named, wanted, ui);
+    live::warn(named, node::wanted(selection), ui);
     Ok((locks, plan))
 }
 
@@ -77,9 +77,8 @@ fn show(plan: &Plan, arguments: &cli::Apply, ui: &Ui) {
             diff::show(edit, ui);
         }
     }
-    let wanted = node::wanted(&arguments.selection);
     for edit in plan.edits.iter().filter(|edit| !edit.changes()) {
-        diff::tell_unchanged(edit, wanted, ui);
+        tell_unchanged(edit, &arguments.selection, ui);
     }
     if arguments.dry_run && plan.changes() {
         ui.say("(dry run) nothing was changed");

@@ -1,5 +1,6 @@
 //! The edits of `diff` and `apply`: the bytes, and what the kubelet or kubeadm would make of them.
 
+mod api_server;
 mod apply;
 pub(crate) mod image;
 mod live;
@@ -8,6 +9,7 @@ mod problem;
 
 use std::path::Path;
 
+use crate::cli::Selection;
 use crate::edit::FileKind;
 use crate::edit::patch::PatchType;
 use crate::host::{environment, files};
@@ -20,7 +22,7 @@ pub(crate) use apply::apply;
 pub(crate) use patches::{enabling_directory, of_patches, patch_path};
 pub(crate) use problem::{problem_of, refused};
 
-use super::Ui;
+use super::{Ui, diff, node};
 
 /// Standard input and output as a FILE.
 pub(crate) const STANDARD: &str = "-";
@@ -35,11 +37,29 @@ pub(crate) enum Whose {
     Node,
 }
 
-/// The edit of FILE, kubelet's or kubeadm's as its content says.
+/// The edit of FILE that was asked for.
 ///
 /// # Errors
 /// When it cannot be read, or is refused.
-pub(crate) fn of_file(path: &Path, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
+pub(crate) fn of_selected(path: &Path, selection: &Selection, ui: &Ui) -> Result<Edit, Problem> {
+    if selection.api_server {
+        api_server::of_file(path, selection, ui)
+    } else {
+        of_file(path, node::wanted(selection), ui)
+    }
+}
+
+/// Says of an edit that changes nothing why that is.
+fn tell_unchanged(edit: &Edit, selection: &Selection, ui: &Ui) {
+    if selection.api_server {
+        api_server::tell_unchanged(&edit.target, selection, ui);
+    } else {
+        diff::tell_unchanged(edit, node::wanted(selection), ui);
+    }
+}
+
+/// The bytes of FILE.
+fn read(path: &Path) -> Result<(Target, Vec<u8>), Problem> {
     let (target, bytes) = if path.as_os_str() == STANDARD {
         (Target::Standard, environment::read_stdin(MAX_BYTES as u64))
     } else {
@@ -49,6 +69,12 @@ pub(crate) fn of_file(path: &Path, wanted: Bootstrap, ui: &Ui) -> Result<Edit, P
         )
     };
     let bytes = bytes.map_err(|error| problem_of(&error))?;
+    Ok((target, bytes))
+}
+
+/// The edit of FILE, kubelet's or kubeadm's as its content says.
+fn of_file(path: &Path, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
+    let (target, bytes) = read(path)?;
     let name = path.file_name().and_then(|name| name.to_str());
     let kind = FileKind::of(name.unwrap_or_default(), &bytes);
     if matches!(kind, FileKind::Patch(_)) && PatchType::of_name(name.unwrap_or_default()).is_none()
