@@ -14,6 +14,8 @@ mod breakers;
 mod cluster;
 #[path = "approval/compromised.rs"]
 mod compromised;
+#[path = "approval/docs.rs"]
+mod docs;
 #[path = "approval/holes.rs"]
 mod holes;
 #[path = "approval/laws.rs"]

@@ -46,6 +46,16 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Nodes,
+        Self::Services,
+        Self::EndpointSlices,
+        Self::Endpoints,
+        Self::KubeadmConfig,
+        Self::ServiceCidrs,
+    ];
+
     /// The rule of a ClusterRole that allows a credential to read it.
     pub fn rbac_rule(self) -> &'static str {
         match self {
