@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use change::{Change, FileState};
-pub use subject::{ClusterSubject, Installed, NodeSubject, ObservedRequest, Probation};
+pub use subject::{ClusterSubject, NodeSubject, ObservedRequest, Probation};
+
+pub use crate::kubelet::Installed;
 
 use crate::plan::Edit;
 use crate::text::harmless;
@@ -88,6 +90,9 @@ pub enum ReceiptError {
     /// Of something else than kubeadm's ConfigMap.
     #[error("it is not of one change of kubeadm's ConfigMap")]
     NotConfigMap,
+    /// Of a file whose path does not begin at the root, or contains `..`.
+    #[error("it names a file by a path that is not absolute")]
+    NotAbsolute,
     /// Of a pair of certificate and key that is not the kubelet's.
     #[error("its certificate is not in the kubelet's store under the kubelet's own file names")]
     NotKubeletPair,

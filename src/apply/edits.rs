@@ -2,29 +2,67 @@
 
 use std::path::Path;
 
-use crate::host::files::{DirectoryLock, FileCause, FileError};
+use crate::host::files::{DirectoryLock, FileCause, FileError, Locking, Root};
+use crate::host::state::{StateDirectory, StateLock};
 use crate::plan::{Edit, Plan, Target};
 
 /// How often an undoing is tried.
 const TRIES_TO_UNDO: usize = 3;
 
 /// The locks of all directories in which a plan edits.
-#[derive(Debug, Default)]
-pub struct Locks(Vec<DirectoryLock>);
+#[derive(Debug)]
+pub struct Locks {
+    root: Root,
+    directories: Vec<DirectoryLock>,
+    /// The node's; none for files by themselves.
+    _node: Option<StateLock>,
+}
 
 impl Locks {
-    /// Locks the directories of `paths`, without waiting, and sweeps away what a killed run left there.
+    /// Locks the directories of the files `paths`, without waiting, and sweeps away what a killed run left there.
     ///
     /// # Errors
     /// When another run holds one of them.
-    pub fn of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Self, FileError> {
-        let mut locks = Self::default();
+    pub fn of<'a>(
+        paths: impl IntoIterator<Item = &'a Path>,
+        locking: Locking,
+    ) -> Result<Self, FileError> {
+        Self::beneath(Root::host(), None, paths, locking)
+    }
+
+    /// Locks the node whose files lie beneath `root`, and the directories of its files `paths`.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn of_node<'a>(
+        root: &Root,
+        paths: impl IntoIterator<Item = &'a Path>,
+        locking: Locking,
+    ) -> Result<Self, FileError> {
+        let node = StateDirectory::of(root).lock(locking)?;
+        Self::beneath(root.clone(), node, paths, locking)
+    }
+
+    fn beneath<'a>(
+        root: Root,
+        node: Option<StateLock>,
+        paths: impl IntoIterator<Item = &'a Path>,
+        locking: Locking,
+    ) -> Result<Self, FileError> {
+        let mut locks = Self {
+            root,
+            directories: Vec::new(),
+            _node: node,
+        };
         for path in paths {
             if locks.covering(path).is_none() {
-                locks.0.push(DirectoryLock::for_file(path)?);
+                let lock = DirectoryLock::for_file(&locks.root, path, locking)?;
+                locks.directories.push(lock);
             }
         }
-        locks.0.iter().for_each(DirectoryLock::sweep);
+        if locking == Locking::Needed {
+            locks.directories.iter().for_each(DirectoryLock::sweep);
+        }
         Ok(locks)
     }
 
@@ -44,7 +82,7 @@ impl Locks {
     }
 
     fn covering(&self, path: &Path) -> Option<&DirectoryLock> {
-        self.0.iter().find(|lock| lock.covers(path))
+        self.directories.iter().find(|lock| lock.covers(path))
     }
 
     /// Makes all edits of `plan`, or none: where one fails, those before it are undone.
@@ -109,7 +147,8 @@ impl Locks {
                 match self.covering(path) {
                     Some(lock) => lock.replace(path, before, after),
                     // The symlink was turned elsewhere since the lock was taken; a fresh lock finds that out.
-                    None => DirectoryLock::for_file(path)?.replace(path, before, after),
+                    None => DirectoryLock::for_file(&self.root, path, Locking::Needed)?
+                        .replace(path, before, after),
                 }
             }
             // Their results are printed, or sent, by the commands.

@@ -1,13 +1,12 @@
 //! The receipt of the last run on a node, and what an interrupted run has left.
 
-use std::path::Path;
-
-use crate::host::files::FileError;
+use crate::host::files::{FileError, Root};
 use crate::host::state::StateDirectory;
-use crate::host::{clock, files, store};
+use crate::host::{clock, store};
 use crate::plan::{Edit, Plan, Target};
 use crate::receipt::{
-    FileState, Installed, NodeReceipt, NodeSubject, ObservedRequest, Receipt, Resolution, State,
+    Change, FileState, Installed, NodeReceipt, NodeSubject, ObservedRequest, Receipt, Resolution,
+    State,
 };
 use crate::yaml::MAX_BYTES;
 
@@ -16,6 +15,7 @@ use super::ReceiptStore;
 /// The receipt of the last run on a node, compared with the files as they are.
 #[derive(Debug)]
 pub struct NodeReceipts {
+    root: Root,
     store: ReceiptStore<NodeSubject>,
     /// What an interrupted run has left.
     pub interrupted: InterruptedRun,
@@ -41,12 +41,12 @@ impl NodeReceipts {
     ///
     /// # Errors
     /// When the receipt is there and cannot be read.
-    pub fn open(root: Option<&Path>) -> Result<Self, FileError> {
+    pub fn open(root: &Root) -> Result<Self, FileError> {
         let store = ReceiptStore::open(StateDirectory::of(root))?;
         let mut warnings = Vec::from_iter(store.unusable());
         let open = store.receipt().filter(|receipt| receipt.state.is_open());
         let interrupted = open.map_or(InterruptedRun::No, |receipt| {
-            let states = states(receipt);
+            let states = states(root, receipt);
             // What the kubelet's own start has edited, kubeadm may rewrite any day.
             if states.contains(&FileState::Edited) && receipt.subject.probation.is_none() {
                 warnings.push(format!(
@@ -57,6 +57,7 @@ impl NodeReceipts {
             InterruptedRun::of(receipt.state, states)
         });
         Ok(Self {
+            root: root.clone(),
             store,
             interrupted,
             warnings,
@@ -99,8 +100,8 @@ impl NodeReceipts {
         let mut edits = plan.edits.clone();
         for edit in &mut edits {
             if let Target::File(path) = &mut edit.target {
-                // A rollback may be run from anywhere.
-                *path = files::absolute(path);
+                // A rollback may be run from anywhere, and an image lie elsewhere then.
+                *path = self.root.inner(path)?;
             }
         }
         self.interrupted = InterruptedRun::No;
@@ -119,7 +120,7 @@ impl NodeReceipts {
     /// As [`Self::begin`].
     pub fn begin_install(&mut self, installed: &Installed) -> Result<(), FileError> {
         let is_made = |receipt: &&NodeReceipt| {
-            let mut states = states(receipt).into_iter();
+            let mut states = states(&self.root, receipt).into_iter();
             matches!(receipt.state, State::Started | State::Done)
                 && states.all(|state| matches!(state, FileState::After(_)))
         };
@@ -150,7 +151,7 @@ impl NodeReceipts {
             .map(|receipt| receipt.subject.installed.clone())
         {
             Some(Some(left)) => {
-                store::remove(&left)?;
+                store::remove(&self.root, &left)?;
                 if let Some(receipt) = self.store.receipt_mut() {
                     receipt.subject.installed = None;
                 }
@@ -184,7 +185,7 @@ impl NodeReceipts {
         let mut receipt = receipt.at(state);
         if resolution == Resolution::Undone
             && let Some(installed) = receipt.subject.installed.take()
-            && let Err(error) = store::remove(&installed)
+            && let Err(error) = store::remove(&self.root, &installed)
         {
             troubles.push(error.to_string());
             receipt.subject.installed = Some(installed);
@@ -245,17 +246,24 @@ impl InterruptedRun {
     }
 }
 
-/// What the files of `receipt` read now, compared with its changes.
-pub fn states(receipt: &NodeReceipt) -> Vec<FileState> {
-    let changes = receipt.edits.iter();
-    changes
-        .map(
-            |change| match files::read(&change.target, MAX_BYTES as u64) {
-                Ok(bytes) => change.compare(Some(&bytes)),
-                Err(error) if error.cause.is_not_found() => change.compare(None),
-                // What cannot be read is not what a run has left.
-                Err(_) => FileState::Edited,
-            },
-        )
-        .collect()
+/// What the files of `receipt` read now, compared with its changes. The edits are of files by their paths as people write
+/// them.
+pub fn states(root: &Root, receipt: &NodeReceipt) -> Vec<FileState> {
+    let compare = |change: &Change| {
+        let path = root.path(change.path());
+        let state = match root.read(&path, MAX_BYTES as u64) {
+            Ok(bytes) => change.compare(Some(&bytes)),
+            Err(error) if error.cause.is_not_found() => change.compare(None),
+            // What cannot be read is not what a run has left.
+            Err(_) => FileState::Edited,
+        };
+        match state {
+            FileState::After(edit) => FileState::After(Edit {
+                target: Target::File(path),
+                ..edit
+            }),
+            other => other,
+        }
+    };
+    receipt.edits.iter().map(compare).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::host::files::FileError;
+use crate::host::files::{FileError, Locking};
 use crate::host::state::{StateDirectory, StateLock};
 use crate::receipt::{Receipt, ReceiptError, State, Subject};
 
@@ -14,7 +14,7 @@ const CAP: u64 = 1024 * 1024;
 pub struct ReceiptStore<S> {
     directory: StateDirectory,
     /// Held from before the receipt was read until this is dropped; `None` in a run that writes nothing.
-    lock: Option<StateLock>,
+    _lock: Option<StateLock>,
     receipt: Option<Receipt<S>>,
     unusable: Option<ReceiptError>,
     begun: bool,
@@ -46,7 +46,7 @@ impl<S: Subject> ReceiptStore<S> {
         };
         Ok(Self {
             directory,
-            lock: None,
+            _lock: None,
             receipt,
             unusable,
             begun: false,
@@ -58,10 +58,9 @@ impl<S: Subject> ReceiptStore<S> {
     /// # Errors
     /// If another run holds the lock, or the receipt exists and cannot be read.
     pub fn lock(directory: StateDirectory) -> Result<Self, FileError> {
-        let lock = directory.lock()?;
-        directory.sweep();
+        let lock = directory.lock(Locking::Needed)?;
         Ok(Self {
-            lock: Some(lock),
+            _lock: lock,
             ..Self::open(directory)?
         })
     }
@@ -145,11 +144,6 @@ impl<S: Subject> ReceiptStore<S> {
         }
     }
 
-    /// Whether this run may write: it holds the lock.
-    pub fn is_locked(&self) -> bool {
-        self.lock.is_some()
-    }
-
     pub(super) fn receipt_mut(&mut self) -> Option<&mut Receipt<S>> {
         self.receipt.as_mut()
     }
@@ -164,10 +158,11 @@ impl<S: Subject> ReceiptStore<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::files::Root;
     use crate::receipt::{ClusterSubject, NodeSubject};
 
     fn node(root: &tempfile::TempDir) -> ReceiptStore<NodeSubject> {
-        ReceiptStore::open(StateDirectory::of(Some(root.path()))).unwrap()
+        ReceiptStore::open(StateDirectory::of(&Root::open(Some(root.path())).unwrap())).unwrap()
     }
 
     fn started(now: &str) -> Receipt<NodeSubject> {
@@ -210,7 +205,7 @@ mod tests {
     #[test]
     fn a_node_and_a_cluster_keep_theirs_apart() {
         let root = tempfile::tempdir().unwrap();
-        let directory = StateDirectory::of(Some(root.path()));
+        let directory = StateDirectory::of(&Root::open(Some(root.path())).unwrap());
         node(&root).begin(started("then")).unwrap();
         let cluster = ReceiptStore::<ClusterSubject>::open(directory).unwrap();
         assert!(cluster.receipt().is_none());

@@ -184,6 +184,9 @@ pub struct Rollback {
     /// Undo in the node's files under DIR (an image, a chroot); systemd is not used
     #[arg(long, value_name = "DIR", help_heading = WHAT)]
     pub root: Option<PathBuf>,
+    /// With --root: a kubeadm file that is undone too, if the image's receipt names it (repeatable)
+    #[arg(long, value_name = "FILE", requires = "root", help_heading = WHAT)]
+    pub kubeadm_config: Vec<PathBuf>,
     /// Undo the last `cluster apply` of this user on this machine instead
     #[arg(long, conflicts_with_all = ["restart", "settle", "root"], help_heading = WHAT)]
     pub cluster: bool,

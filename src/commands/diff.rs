@@ -1,7 +1,5 @@
 //! `diff`: what `apply` would change.
 
-use std::path::Path;
-
 use crate::cli::{self, Selection};
 use crate::kubelet::Bootstrap;
 use crate::plan::Edit;
@@ -52,22 +50,27 @@ fn plan(selection: &Selection, ui: &Ui) -> Vec<Result<Edit, Problem>> {
             .map(|path| files::of_selected(path, selection, ui))
             .collect();
     }
-    let kubelet = of_node(selection.root.as_deref(), wanted, ui);
+    let need = (node::Need::File, node::When::NextStart);
+    let located = match node::locate(selection.root.as_deref(), need.0, need.1) {
+        Ok(located) => located,
+        Err(problem) => return vec![Err(problem)],
+    };
+    let root = located.root.clone();
+    let kubelet = of_node(located, wanted, ui);
     let kubeadm = selection.kubeadm_config.iter();
-    let kubeadm = kubeadm.map(|path| files::of_kubeadm(path, wanted, ui));
+    let kubeadm = kubeadm.map(|path| files::of_kubeadm(&root, path, wanted, ui));
     let patches = selection.patches.iter();
-    let patches = patches.filter_map(|path| files::of_patches(path, wanted, ui).transpose());
+    let patches = patches.filter_map(|path| files::of_patches(&root, path, wanted, ui).transpose());
     std::iter::once(kubelet)
         .chain(kubeadm)
         .chain(patches)
         .collect()
 }
 
-fn of_node(root: Option<&Path>, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
-    let located = node::locate(root, node::Need::File, node::When::NextStart)?;
-    if let Some(root) = root {
-        files::image::check(root, &located.path)?;
-        files::image::warn(root, wanted, ui);
+fn of_node(located: node::Located, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
+    if located.root.is_image() {
+        files::image::check(&located.root, &located.path)?;
+        files::image::warn(&located.root, wanted, ui);
     }
     let kubelet = located.read(ui)?;
     node::edit(&kubelet, wanted, ui)

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Selection;
+use crate::host::files::{self as host_files, Locking, Root};
+use crate::host::process;
 use crate::host::systemd::{self, SystemdError};
-use crate::host::{files as host_files, process};
 use crate::kubelet::unit::Word;
 use crate::kubelet::{Bootstrap, Flags, Settings};
 use crate::node::{ConfigFile, Kubelet, Unit};
@@ -24,6 +25,15 @@ pub(crate) fn wanted(selection: &Selection) -> Bootstrap {
         Bootstrap::Disabled
     } else {
         Bootstrap::Enabled
+    }
+}
+
+/// Whether a run that may be a dry one needs its locks.
+pub(crate) fn locking(dry_run: bool) -> Locking {
+    if dry_run {
+        Locking::Optional
+    } else {
+        Locking::Needed
     }
 }
 
@@ -67,6 +77,8 @@ pub(crate) enum Need {
 /// Where the kubelet's configuration is, and what runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Located {
+    /// Where its files begin.
+    pub(crate) root: Root,
     pub(crate) unit: Option<Unit>,
     flags: Flags,
     flags_change: bool,
@@ -78,15 +90,24 @@ pub(crate) struct Located {
     warnings: Vec<String>,
 }
 
+/// Where the files of the node begin.
+///
+/// # Errors
+/// When the directory of `--root` cannot be entered.
+pub(crate) fn root(named: Option<&Path>) -> Result<Root, Problem> {
+    Root::open(named).map_err(|error| files::image::no_root(&error.path, &error))
+}
+
 /// Asks systemd and the process table.
 ///
 /// # Errors
 /// When what is needed is not there.
 pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Located, Problem> {
     if let Some(root) = root {
-        let path = root.join(DEFAULT_CONFIG.trim_start_matches('/'));
+        let root = self::root(Some(root))?;
         return Ok(Located {
-            path,
+            path: root.path(Path::new(DEFAULT_CONFIG)),
+            root,
             ..Located::default()
         });
     }
@@ -162,6 +183,7 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
         None => PathBuf::from(DEFAULT_CONFIG),
     };
     Ok(Located {
+        root: Root::host(),
         unit,
         flags,
         flags_change,
@@ -228,8 +250,10 @@ impl Located {
             .for_each(|warning| ui.warn(warning.as_str()));
         let mut read = Vec::new();
         for path in self.paths()? {
-            let file = host_files::read(&path, MAX_BYTES as u64)
-                .and_then(|bytes| Ok((bytes, host_files::modified(&path)?)))
+            let root = &self.root;
+            let file = root
+                .read(&path, MAX_BYTES as u64)
+                .and_then(|bytes| Ok((bytes, root.modified(&path)?)))
                 .map_err(|error| unreadable(&error, self.unit.is_some()))?;
             read.push(ConfigFile {
                 path,

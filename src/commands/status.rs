@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::apply::{HealthCheck, ReceiptStore};
 use crate::cli;
+use crate::host::files::Root;
 use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, systemd, tls};
@@ -56,7 +57,7 @@ pub(crate) fn run(
 
 /// A run that has not come to its end. Who may not read the receipt is told nothing of it.
 fn warn_of_cut_off(ui: &Ui, document: &mut Document) {
-    let Ok(store) = ReceiptStore::<NodeSubject>::open(StateDirectory::of(None)) else {
+    let Ok(store) = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())) else {
         return;
     };
     let (what, commands) = match store.receipt() {
@@ -133,7 +134,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
 
 /// Who may not read the receipt is told nothing of it.
 fn patches() -> Option<PathBuf> {
-    let store = ReceiptStore::<NodeSubject>::open(StateDirectory::of(None)).ok()?;
+    let store = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())).ok()?;
     let receipt = store
         .receipt()
         .filter(|receipt| receipt.state == State::Done)?;

@@ -1,18 +1,16 @@
 //! The state directory: where a run keeps what the next one has to know, and the node's lock.
 #![expect(
     clippy::disallowed_methods,
-    reason = "this is where the state directory is touched"
+    reason = "this is where the environment names the state directory"
 )]
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Mode};
 
-use super::files::{self, FileCause, FileError};
+use super::files::{Directory, FileCause, FileError, Lock, Locking, Root, Scope, writing};
 
 /// Neither the kubelet nor kubeadm reads anything here.
 const DIRECTORY: &str = "/var/lib/kubelet-tls";
@@ -26,24 +24,26 @@ const KEY_CAP: u64 = 16 * 1024;
 /// The state directory, which need not exist yet.
 #[derive(Debug, Clone)]
 pub struct StateDirectory {
+    root: Root,
     path: PathBuf,
+    scope: Scope,
 }
 
 /// The right to write here; ends with the process, however it ends.
 #[derive(Debug)]
 pub struct StateLock {
-    _handle: File,
+    _lock: Lock,
 }
 
 impl StateDirectory {
-    /// Of the node whose files lie under `root`.
-    pub fn of(root: Option<&Path>) -> Self {
-        let path = match (root, named(VARIABLE)) {
-            (Some(root), _) => root.join(DIRECTORY.trim_start_matches('/')),
-            (None, Some(named)) => named,
-            (None, None) => DIRECTORY.into(),
-        };
-        Self { path }
+    /// Of the node whose files lie beneath `root`.
+    pub fn of(root: &Root) -> Self {
+        let named = named(VARIABLE).filter(|_| !root.is_image());
+        Self {
+            path: named.unwrap_or_else(|| root.path(Path::new(DIRECTORY))),
+            root: root.clone(),
+            scope: Scope::Node,
+        }
     }
 
     /// Of what this user changes in clusters: an administrator of a cluster need not be root of any node. Root's is the
@@ -53,49 +53,64 @@ impl StateDirectory {
         let path = match named(VARIABLE) {
             Some(named) => named,
             None if nix::unistd::geteuid().is_root() => DIRECTORY.into(),
-            None => named("XDG_STATE_HOME")
-                .filter(|path| path.is_absolute())
-                .or_else(|| {
-                    let home = named("HOME").filter(|home| home.is_absolute());
-                    home.map(|home| home.join(".local/state"))
-                })?
-                .join("kubelet-tls"),
+            None => of_user()?,
         };
-        Some(Self { path })
+        Some(Self {
+            root: Root::host(),
+            path,
+            scope: Scope::Cluster,
+        })
     }
 
-    /// Makes the directory and locks it, without waiting.
+    /// Makes the directory, locks it without waiting, and removes what a run that was killed while it wrote here has
+    /// left behind. A run that writes nothing needs no lock, and gets none where none could be had.
     ///
     /// # Errors
     /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
-    pub fn lock(&self) -> Result<StateLock, FileError> {
-        let acquire = || -> Result<StateLock, FileCause> {
-            self.make()?;
-            let handle = File::open(&self.path)?;
-            match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
-                Err(Errno::WOULDBLOCK) => Err(FileCause::Locked(self.path.clone())),
-                // NFS cannot lock a directory; the API server lets only one of two writers through all the same.
-                Ok(()) | Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP) => {
-                    Ok(StateLock { _handle: handle })
-                }
-                Err(error) => Err(io::Error::from(error).into()),
-            }
+    pub fn lock(&self, locking: Locking) -> Result<Option<StateLock>, FileError> {
+        let name = match self.scope {
+            Scope::Node => "lock",
+            Scope::Cluster => "cluster.lock",
         };
-        acquire().map_err(files::writing(&self.path))
+        let directory = match (self.enter(locking), locking) {
+            (Err(_), Locking::Optional) => return Ok(None),
+            (directory, _) => directory.map_err(writing(&self.path))?,
+        };
+        if locking == Locking::Needed {
+            let lock = self.lock_in(directory, name, locking)?;
+            // Under the lock no other run can own one.
+            let opened = Directory::of(&self.root, &self.path).map_err(writing(&self.path))?;
+            opened.sweep(self.scope);
+            return Ok(Some(lock));
+        }
+        self.lock_in(directory, name, locking).map(Some)
     }
 
-    fn make(&self) -> Result<(), FileCause> {
-        self.require_trusted()?;
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.path)?;
-        self.require_trusted()
+    fn lock_in(
+        &self,
+        directory: Directory,
+        name: &str,
+        locking: Locking,
+    ) -> Result<StateLock, FileError> {
+        match Lock::take(directory, name.as_ref(), locking) {
+            Ok(lock) => Ok(StateLock { _lock: lock }),
+            Err(cause) => Err(writing(&self.path)(cause)),
+        }
     }
 
-    /// What lies here decides what is undone and which key is installed.
-    fn require_trusted(&self) -> Result<(), FileCause> {
-        files::require_trusted(&self.path).map_err(|error| error.cause)
+    fn enter(&self, locking: Locking) -> Result<Directory, FileCause> {
+        let trusted = || {
+            let trusted = self.root.require_trusted(&self.path);
+            trusted.map_err(|error| error.cause)
+        };
+        trusted()?;
+        let opened = match locking {
+            Locking::Needed => self.root.make_directory(&self.path, Mode::RWXU)?,
+            Locking::Optional => self.root.directory(&self.path)?,
+        };
+        // What was created may lie elsewhere than what was looked at.
+        trusted()?;
+        Directory::open(&opened, self.path.clone())
     }
 
     /// Where the file `name` is.
@@ -108,8 +123,8 @@ impl StateDirectory {
     /// # Errors
     /// [`FileCause::Untrusted`] if another user may have written it, or why it cannot be read.
     pub fn read(&self, name: &str, cap: u64) -> Result<Option<Vec<u8>>, FileError> {
-        files::require_trusted(&self.path)?;
-        match files::read(&self.file(name), cap) {
+        self.root.require_trusted(&self.path)?;
+        match self.root.read(&self.file(name), cap) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.cause.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -121,15 +136,15 @@ impl StateDirectory {
     /// # Errors
     /// Why it could not.
     pub fn inspect(&self, name: &str) -> Result<(), FileError> {
-        files::require_trusted(&self.path)?;
-        let there = self
-            .path
-            .ancestors()
-            .find(|path| path.exists())
-            .unwrap_or(Path::new("/"));
+        self.root.require_trusted(&self.path)?;
+        let mut ancestors = self.path.ancestors();
+        let there = ancestors.find_map(|path| self.root.directory(path).ok());
         let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        rustix::fs::accessat(rustix::fs::CWD, there, access, rustix::fs::AtFlags::EACCESS)
-            .map_err(|error| files::writing(&self.file(name))(io::Error::from(error).into()))
+        there
+            .map_or(Ok(()), |there| {
+                rustix::fs::accessat(there, ".", access, AtFlags::EACCESS)
+            })
+            .map_err(|error| writing(&self.file(name))(io::Error::from(error).into()))
     }
 
     /// Writes the file `name`; it is on the disk, whole, with mode 0600, when this returns.
@@ -137,8 +152,9 @@ impl StateDirectory {
     /// # Errors
     /// Why it cannot be written; the one before is then still there.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
-        let path = self.file(name);
-        self.replace(&path, bytes).map_err(files::writing(&path))
+        self.enter(Locking::Needed)
+            .and_then(|directory| directory.write(OsStr::new(name), bytes, 0o600, self.scope))
+            .map_err(writing(&self.file(name)))
     }
 
     /// The key whose request waits for its approval; `None` if no request does.
@@ -162,35 +178,26 @@ impl StateDirectory {
     /// # Errors
     /// What the operating system says.
     pub fn remove_key(&self) -> Result<(), FileError> {
-        let path = self.file(KEY);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(files::writing(&path)(error.into()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), FileCause> {
-        self.make()?;
-        let mut temporary = files::temporary()
-            .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(&self.path)?;
-        temporary.write_all(bytes)?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(path).map_err(|failed| failed.error)?;
-        Ok(File::open(&self.path)?.sync_all()?)
-    }
-
-    /// Removes what a run that was killed while it wrote here has left behind. The lock is held, so no other run's is
-    /// among them.
-    pub fn sweep(&self) {
-        files::sweep(&self.path);
+        let removed = match Directory::of(&self.root, &self.path) {
+            Err(cause) if cause.is_not_found() => return Ok(()),
+            directory => directory.and_then(|directory| Ok(directory.remove(KEY.as_ref())?)),
+        };
+        removed.map_err(writing(&self.file(KEY)))
     }
 }
 
+/// Where a user who is not root keeps state; `None` if the user has no home.
+pub(super) fn of_user() -> Option<PathBuf> {
+    let state = named("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    let directory = state.or_else(|| {
+        let home = named("HOME").filter(|home| home.is_absolute());
+        home.map(|home| home.join(".local/state"))
+    });
+    directory.map(|directory| directory.join("kubelet-tls"))
+}
+
 /// The path in an environment variable that is set to something.
-fn named(variable: &str) -> Option<PathBuf> {
+pub(super) fn named(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable)
         .filter(|name| !name.is_empty())
         .map(PathBuf::from)
@@ -199,6 +206,8 @@ fn named(variable: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     const NAME: &str = "receipt.json";
     const CAP: u64 = 100;
@@ -210,7 +219,7 @@ mod tests {
     #[test]
     fn a_state_directory_that_others_may_write_to_is_neither_believed_nor_used() {
         let root = tempfile::tempdir().unwrap();
-        let state = StateDirectory::of(Some(root.path()));
+        let state = StateDirectory::of(&Root::open(Some(root.path())).unwrap());
         state.write(NAME, b"one").unwrap();
         for path in ["var/lib/kubelet-tls", "var/lib"] {
             let path = root.path().join(path);
@@ -219,7 +228,7 @@ mod tests {
                 state.read(NAME, CAP).err(),
                 state.key().err(),
                 state.inspect(NAME).err(),
-                state.lock().err(),
+                state.lock(Locking::Needed).err(),
                 state.write(NAME, b"two").err(),
                 state.write_key(b"key").err(),
             ];
@@ -235,7 +244,7 @@ mod tests {
     #[test]
     fn a_file_is_written_whole_and_for_root_alone() {
         let root = tempfile::tempdir().unwrap();
-        let state = StateDirectory::of(Some(root.path()));
+        let state = StateDirectory::of(&Root::open(Some(root.path())).unwrap());
         assert_eq!(read(&state), None);
         state.write(NAME, b"one").unwrap();
         state.write(NAME, b"two").unwrap();
@@ -248,9 +257,34 @@ mod tests {
     }
 
     #[test]
+    fn one_lock_at_a_time_which_no_other_user_can_hold() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateDirectory::of(&Root::open(Some(root.path())).unwrap());
+        assert!(state.lock(Locking::Optional).unwrap().is_none());
+        assert!(fs::read_dir(root.path()).unwrap().next().is_none());
+        let held = state.lock(Locking::Needed).unwrap();
+        let mode = fs::metadata(state.file("lock"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        for locking in [Locking::Needed, Locking::Optional] {
+            let error = state.lock(locking).unwrap_err();
+            assert!(matches!(error.cause, FileCause::Locked(_)), "{error}");
+        }
+        drop(held);
+        assert!(!state.file("lock").exists());
+        state.lock(Locking::Needed).unwrap();
+        // Whoever may read the directory may lock it, and that is another lock.
+        let directory = fs::File::open(root.path().join("var/lib/kubelet-tls")).unwrap();
+        rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        state.lock(Locking::Needed).unwrap();
+    }
+
+    #[test]
     fn only_leftovers_of_our_own_names_are_swept() {
         let root = tempfile::tempdir().unwrap();
-        let state = StateDirectory::of(Some(root.path()));
+        let state = StateDirectory::of(&Root::open(Some(root.path())).unwrap());
         state.write(NAME, b"one").unwrap();
         let theirs = [
             "receipt.json.bak",
@@ -260,8 +294,9 @@ mod tests {
         for name in theirs.iter().chain(&[".kubelet-tls-abcdefABCDE1.tmp"]) {
             fs::write(state.file(name), "").unwrap();
         }
-        state.sweep();
-        let mut names = files::names(&root.path().join("var/lib/kubelet-tls")).unwrap();
+        drop(state.lock(Locking::Needed).unwrap());
+        let mut names =
+            super::super::files::names(&root.path().join("var/lib/kubelet-tls")).unwrap();
         names.sort();
         assert_eq!(
             names,

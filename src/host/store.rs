@@ -1,49 +1,66 @@
 //! The kubelet's store of its serving certificate, written as the kubelet writes it
 //! (client-go/util/certificate/certificate_store.go): a dated file with the certificates and then the key, and a
 //! symlink that is turned to it in one step.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is where that store is written"
-)]
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
+use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
+use rustix::fs::{AtFlags, Mode};
+use rustix::io::Errno;
 
-use super::files::{self, DirectoryLock, FileCause, FileError};
-use crate::receipt::Installed;
+use super::files::{Directory, FileCause, FileError, Root, Scope, link_in, writing};
+use crate::kubelet::Installed;
 
 /// The symlink is made under this name and renamed: nothing else has it.
 const NEXT_LINK: &str = ".kubelet-tls-current.tmp";
-/// Two pairs of one second are told apart by a later second; more than this many were not made by anybody.
+/// Two pairs of one second are told apart by a later second; more than this many were not made by any program.
 const NAMES_TRIED: i64 = 10;
+/// The mode that the kubelet gives its directory.
+const DIRECTORY_MODE: Mode = Mode::RWXU
+    .union(Mode::RGRP)
+    .union(Mode::XGRP)
+    .union(Mode::ROTH)
+    .union(Mode::XOTH);
 
 /// Where a pair made at `now` goes when `link` is the store's symlink, and what it replaces; nothing is written.
 ///
 /// # Errors
-/// When what is there is no symlink: the kubelet could never renew it.
-pub fn place(link: &Path, now: Timestamp) -> Result<Installed, FileError> {
-    let replaced = match fs::symlink_metadata(link) {
-        Ok(there) if !there.is_symlink() => {
-            return Err(files::writing(link)(FileCause::NotSymlink));
-        }
-        Ok(_) => Some(fs::read_link(link).map_err(|error| files::writing(link)(error.into()))?),
-        Err(_) => None,
+/// When what is there is not a symlink: the kubelet could never renew it.
+pub fn place(root: &Root, link: &Path, now: Timestamp) -> Result<Installed, FileError> {
+    let parent = link.parent().unwrap_or(Path::new("/"));
+    let shown = root.path(link);
+    let directory = match root.directory(&root.path(parent)) {
+        Err(cause) if cause.is_not_found() => None,
+        entered => Some(entered.map_err(writing(&shown))?),
     };
-    let directory = link.parent().unwrap_or(Path::new("/"));
+    let replaced = match &directory {
+        Some(directory) => match link_in(directory, name(link)) {
+            Ok(target) => Some(target),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {
+                return Err(writing(&shown)(FileCause::NotSymlink));
+            }
+            Err(error) => return Err(writing(&shown)(error.into())),
+        },
+        None => None,
+    };
     let dated = |seconds: i64| {
         let at = Timestamp::from_second(now.as_second() + seconds).unwrap_or(now);
-        directory.join(format!(
+        parent.join(format!(
             "kubelet-server-{}.pem",
             at.strftime("%Y-%m-%d-%H-%M-%S")
         ))
     };
+    let is_free = |pair: &std::path::PathBuf| {
+        directory.as_ref().is_none_or(|directory| {
+            rustix::fs::statat(directory, name(pair), AtFlags::SYMLINK_NOFOLLOW).is_err()
+        })
+    };
     let pair = (0..NAMES_TRIED)
         .map(dated)
-        .find(|path| fs::symlink_metadata(path).is_err())
+        .find(is_free)
         .unwrap_or_else(|| dated(NAMES_TRIED));
     Ok(Installed {
         link: link.to_owned(),
@@ -52,81 +69,76 @@ pub fn place(link: &Path, now: Timestamp) -> Result<Installed, FileError> {
     })
 }
 
-/// Writes the pair and turns the symlink to it; both are on the disk when this returns.
+/// Writes the pair and turns the symlink to it; both are on the disk when this returns. The node's lock is held.
 ///
 /// # Errors
 /// What the operating system says; [`remove`] takes back what was done.
-pub fn install(place: &Installed, pem: &[u8]) -> Result<(), FileError> {
-    write(place, pem).map_err(|error| files::writing(&place.pair)(error.into()))
+pub fn install(root: &Root, place: &Installed, pem: &[u8]) -> Result<(), FileError> {
+    write(root, place, pem).map_err(writing(&root.path(&place.pair)))
 }
 
-fn write(place: &Installed, pem: &[u8]) -> io::Result<()> {
-    let directory = place.pair.parent().unwrap_or(Path::new("/"));
-    // The mode that the kubelet gives it.
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(directory)?;
-    if let Ok(lock) = DirectoryLock::on(directory) {
-        lock.sweep();
-    }
-    let mut temporary = files::temporary()
-        .permissions(fs::Permissions::from_mode(0o600))
-        .tempfile_in(directory)?;
-    temporary.write_all(pem)?;
-    temporary.as_file().sync_all()?;
-    temporary
-        .persist_noclobber(&place.pair)
-        .map_err(|failed| failed.error)?;
-    turn(&place.link, &place.pair)
+fn write(root: &Root, place: &Installed, pem: &[u8]) -> Result<(), FileCause> {
+    let path = root.path(place.directory());
+    let opened = root.make_directory(&path, DIRECTORY_MODE)?;
+    let directory = Directory::open(&opened, path)?;
+    directory.sweep(Scope::Node);
+    let mut staged = directory.stage(Scope::Node)?;
+    staged.fill(pem, 0o600)?;
+    staged.publish_new(name(&place.pair))?;
+    turn(&directory, name(&place.link), &place.pair)
 }
 
 /// Takes the pair away again: the symlink is what it was before, unless the kubelet has turned it since.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn remove(place: &Installed) -> Result<(), FileError> {
-    take_away(place).map_err(|error| files::writing(&place.link)(error.into()))
+pub fn remove(root: &Root, place: &Installed) -> Result<(), FileError> {
+    take_away(root, place).map_err(writing(&root.path(&place.link)))
 }
 
-fn take_away(place: &Installed) -> io::Result<()> {
-    sweep(&place.link);
-    if fs::read_link(&place.link).is_ok_and(|target| target == place.pair) {
+fn take_away(root: &Root, place: &Installed) -> Result<(), FileCause> {
+    let path = root.path(place.directory());
+    let opened = match root.directory(&path) {
+        Err(cause) if cause.is_not_found() => return Ok(()),
+        opened => opened?,
+    };
+    let directory = Directory::open(&opened, path)?;
+    sweep(&directory);
+    if link_in(&opened, name(&place.link)).is_ok_and(|target| target == place.pair) {
         match &place.replaced {
-            Some(before) => turn(&place.link, before)?,
-            None => fs::remove_file(&place.link)?,
+            Some(before) => turn(&directory, name(&place.link), before)?,
+            None => directory.remove(name(&place.link))?,
         }
     }
-    match fs::remove_file(&place.pair) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let directory = place.link.parent().unwrap_or(Path::new("/"));
-    match File::open(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        opened => opened?.sync_all(),
-    }
+    directory.remove(name(&place.pair))?;
+    Ok(directory.sync()?)
 }
 
-fn turn(link: &Path, target: &Path) -> io::Result<()> {
-    sweep(link);
-    let next = link.with_file_name(NEXT_LINK);
-    symlink(target, &next)?;
-    fs::rename(&next, link)?;
-    File::open(link.parent().unwrap_or(Path::new("/")))?.sync_all()
+fn turn(directory: &Directory, link: &OsStr, target: &Path) -> Result<(), FileCause> {
+    sweep(directory);
+    let handle = directory.handle();
+    rustix::fs::symlinkat(target, handle, NEXT_LINK)
+        .and_then(|()| rustix::fs::renameat(handle, NEXT_LINK, handle, link))
+        .map_err(io::Error::from)?;
+    Ok(directory.sync()?)
 }
 
 /// Removes the link that a run left which was killed before it had turned it.
-fn sweep(link: &Path) {
-    let next = link.with_file_name(NEXT_LINK);
-    if fs::symlink_metadata(&next).is_ok_and(|there| there.is_symlink()) {
-        let _ = fs::remove_file(next);
+fn sweep(directory: &Directory) {
+    if rustix::fs::readlinkat(directory.handle(), NEXT_LINK, Vec::new()).is_ok() {
+        let _ = directory.remove(NEXT_LINK.as_ref());
     }
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::path::PathBuf;
 
     const NOW: &str = "2026-11-23T07:16:56Z";
@@ -140,41 +152,60 @@ mod tests {
     #[test]
     fn a_pair_is_there_as_the_kubelet_leaves_it_and_gone_again() {
         let (_directory, link) = scene();
-        let installed = place(&link, NOW.parse().unwrap()).unwrap();
+        let installed = place(&Root::host(), &link, NOW.parse().unwrap()).unwrap();
         assert_eq!(
             installed.pair,
             link.with_file_name("kubelet-server-2026-11-23-07-16-56.pem")
         );
-        install(&installed, b"pair").unwrap();
+        install(&Root::host(), &installed, b"pair").unwrap();
         assert_eq!(fs::read_link(&link).unwrap(), installed.pair);
         assert_eq!(fs::read(&link).unwrap(), b"pair");
         let mode = fs::metadata(&link).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
 
         // Another one in the same second.
-        let second = place(&link, NOW.parse().unwrap()).unwrap();
+        let second = place(&Root::host(), &link, NOW.parse().unwrap()).unwrap();
         assert_eq!(second.replaced.as_ref(), Some(&installed.pair));
-        install(&second, b"other").unwrap();
+        install(&Root::host(), &second, b"other").unwrap();
         assert_eq!(fs::read(&link).unwrap(), b"other");
-        remove(&second).unwrap();
+        remove(&Root::host(), &second).unwrap();
         assert_eq!(fs::read(&link).unwrap(), b"pair");
 
-        remove(&installed).unwrap();
-        remove(&installed).unwrap();
+        remove(&Root::host(), &installed).unwrap();
+        remove(&Root::host(), &installed).unwrap();
         assert_eq!(fs::read_dir(link.parent().unwrap()).unwrap().count(), 0);
     }
 
     #[test]
     fn what_the_kubelet_renewed_since_stays() {
         let (_directory, link) = scene();
-        let installed = place(&link, NOW.parse().unwrap()).unwrap();
-        install(&installed, b"pair").unwrap();
+        let installed = place(&Root::host(), &link, NOW.parse().unwrap()).unwrap();
+        install(&Root::host(), &installed, b"pair").unwrap();
         let renewed = link.with_file_name("kubelet-server-2027-08-01-00-00-00.pem");
         fs::write(&renewed, "renewed").unwrap();
-        turn(&link, &renewed).unwrap();
-        remove(&installed).unwrap();
+        let directory = Directory::of(&Root::host(), link.parent().unwrap()).unwrap();
+        turn(&directory, name(&link), &renewed).unwrap();
+        remove(&Root::host(), &installed).unwrap();
         assert_eq!(fs::read(&link).unwrap(), b"renewed");
         assert!(!installed.pair.exists());
+    }
+
+    #[test]
+    fn a_pair_of_an_image_is_found_and_removed_beneath_it() {
+        let (directory, _) = scene();
+        let image = directory.path().join("image");
+        fs::create_dir_all(image.join("real")).unwrap();
+        std::os::unix::fs::symlink("/real", image.join("pki")).unwrap();
+        let root = Root::open(Some(&image)).unwrap();
+        let link = Path::new("/pki/kubelet-server-current.pem");
+        let installed = place(&root, link, NOW.parse().unwrap()).unwrap();
+        install(&root, &installed, b"pair").unwrap();
+        assert_eq!(
+            fs::read(image.join("real/kubelet-server-2026-11-23-07-16-56.pem")).unwrap(),
+            b"pair"
+        );
+        remove(&root, &installed).unwrap();
+        assert_eq!(fs::read_dir(image.join("real")).unwrap().count(), 0);
     }
 
     #[test]
@@ -182,7 +213,7 @@ mod tests {
         let (_directory, link) = scene();
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         fs::write(&link, "x").unwrap();
-        let error = place(&link, NOW.parse().unwrap()).unwrap_err();
+        let error = place(&Root::host(), &link, NOW.parse().unwrap()).unwrap_err();
         assert!(matches!(error.cause, FileCause::NotSymlink));
     }
 }

@@ -7,6 +7,7 @@ mod flags;
 pub(crate) mod foreign;
 pub(crate) mod goyaml;
 pub(crate) mod image;
+mod installed;
 pub(crate) mod meta;
 pub(crate) mod secrets;
 mod settings;
@@ -18,6 +19,7 @@ pub use api_server::ApiServer;
 pub use cause::{Ambiguity, Cause, Effect, SecondDocument, Shape};
 pub use flags::Flags;
 pub use foreign::Foreign;
+pub use installed::Installed;
 pub use settings::{Origin, Settings};
 pub use verdict::{Refusal, RefusalClass, Warning};
 

@@ -1,11 +1,11 @@
 //! What a receipt is about: a node, or a cluster.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Component;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Change, ClusterReceipt, ReceiptError, Subject};
-use crate::kubelet::Bootstrap;
+use crate::kubelet::{Bootstrap, Installed};
 
 /// What the receipt of a node holds beside its edits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,19 +23,6 @@ pub struct NodeSubject {
     /// The request that the kubelet was seen to make afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<ObservedRequest>,
-}
-
-/// A pair of certificate and key in the kubelet's store (client-go/util/certificate/certificate_store.go).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Installed {
-    /// The store's symlink, `kubelet-server-current.pem`.
-    pub link: PathBuf,
-    /// The dated file that it points to.
-    pub pair: PathBuf,
-    /// What it pointed to before; none if no symlink existed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaced: Option<PathBuf>,
 }
 
 /// What tells a later start of the kubelet whether the one that read the change stayed up with it.
@@ -69,51 +56,19 @@ pub struct ClusterSubject {
 impl Subject for NodeSubject {
     const FILE: &'static str = "receipt.json";
 
-    fn check(&self, _: &[Change]) -> Result<(), ReceiptError> {
+    fn check(&self, edits: &[Change]) -> Result<(), ReceiptError> {
+        let is_plain = |change: &Change| {
+            let mut parts = change.path().components();
+            change.path().is_absolute() && parts.all(|part| part != Component::ParentDir)
+        };
+        if !edits.iter().all(is_plain) {
+            return Err(ReceiptError::NotAbsolute);
+        }
         match &self.installed {
             Some(installed) if !installed.is_kubelets() => Err(ReceiptError::NotKubeletPair),
             _ => Ok(()),
         }
     }
-}
-
-impl Installed {
-    /// The directory of the store.
-    pub fn directory(&self) -> &Path {
-        self.link.parent().unwrap_or(Path::new("/"))
-    }
-
-    /// Whether the symlink and the pair lie in one directory and are named as the kubelet names them.
-    fn is_kubelets(&self) -> bool {
-        let name = |path: &Path| {
-            path.file_name()
-                .and_then(|name| name.to_str().map(str::to_owned))
-        };
-        self.link.parent() == self.pair.parent()
-            && [&self.link, &self.pair].iter().all(|path| {
-                path.is_absolute() && !path.components().any(|part| part == Component::ParentDir)
-            })
-            && name(&self.link).as_deref() == Some(CURRENT)
-            && name(&self.pair).is_some_and(|name| is_dated(&name))
-    }
-}
-
-/// The kubelet's symlink (updatedPairPath and pairNamePrefix in client-go's certificate_store.go).
-const CURRENT: &str = "kubelet-server-current.pem";
-
-/// `kubelet-server-2026-11-23-07-16-56.pem`.
-fn is_dated(name: &str) -> bool {
-    const SHAPE: &[u8] = b"0000-00-00-00-00-00";
-    let date = name
-        .strip_prefix("kubelet-server-")
-        .and_then(|rest| rest.strip_suffix(".pem"));
-    date.is_some_and(|date| {
-        date.len() == SHAPE.len()
-            && date.bytes().zip(SHAPE).all(|(byte, shape)| match shape {
-                b'0' => byte.is_ascii_digit(),
-                other => byte == *other,
-            })
-    })
 }
 
 impl Subject for ClusterSubject {

@@ -457,13 +457,50 @@ fn files_that_cannot_be_read_or_written() {
     );
 }
 
+/// Holds the lock that a run of this user takes to edit in `directory`.
+pub(crate) fn hold_lock(directory: &Path) -> nix::fcntl::Flock<fs::File> {
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+    let me = nix::unistd::geteuid();
+    let runtime = match std::env::var_os("XDG_RUNTIME_DIR") {
+        _ if me.is_root() => "/run".into(),
+        Some(named) => named,
+        None => format!("/run/user/{me}").into(),
+    };
+    let runtime = Path::new(&runtime).join("kubelet-tls");
+    let mut builder = fs::DirBuilder::new();
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(&runtime)
+        .unwrap();
+    let edited = fs::metadata(directory).unwrap();
+    let name = format!("{:x}-{:x}.lock", edited.dev(), edited.ino());
+    flock(&fs::File::create(runtime.join(name)).unwrap())
+}
+
+fn flock(file: &fs::File) -> nix::fcntl::Flock<fs::File> {
+    let exclusive = nix::fcntl::FlockArg::LockExclusiveNonblock;
+    nix::fcntl::Flock::lock(file.try_clone().unwrap(), exclusive)
+        .map_err(|(_, error)| error)
+        .unwrap()
+}
+
+/// flock(2) on the directory itself is for anyone who may read it.
+#[test]
+fn another_program_that_locks_the_directory_holds_up_no_run() {
+    let (directory, path) = scene(SHORT);
+    let _lock = flock(&fs::File::open(directory.path()).unwrap());
+    kubelet_tls(directory.path())
+        .args(["apply", "config.yaml"])
+        .assert()
+        .code(0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), ON);
+}
+
 #[test]
 fn a_directory_that_another_run_holds() {
     let (directory, path) = scene(SHORT);
-    let handle = fs::File::open(directory.path()).unwrap();
-    let lock = nix::fcntl::Flock::lock(handle, nix::fcntl::FlockArg::LockExclusiveNonblock)
-        .map_err(|(_, e)| e)
-        .unwrap();
+    let lock = hold_lock(directory.path());
     kubelet_tls(directory.path())
         .args(["apply", "config.yaml"])
         .assert()
@@ -584,14 +621,14 @@ fn a_full_standard_output_is_74_unless_a_change_is_made() {
 fn a_patch_of_kubeadms_is_part_of_the_plan() {
     let directory = tempfile::tempdir().unwrap();
     let kubelet = directory.path().join("image/var/lib/kubelet");
-    let patches = directory.path().join("patches");
+    let patches = directory.path().join("image/patches");
     fs::create_dir_all(&kubelet).unwrap();
     fs::write(kubelet.join("config.yaml"), SHORT).unwrap();
     let run = |arguments: &[&str]| {
         let command = kubelet_tls(directory.path());
         command.args(arguments).assert()
     };
-    let rooted = ["--root", "image", "--patches", "patches"];
+    let rooted = ["--root", "image", "--patches", "image/patches"];
     let with = |verb: &'static str, more: &[&'static str]| {
         let words = std::iter::once(verb)
             .chain(rooted)
@@ -599,7 +636,7 @@ fn a_patch_of_kubeadms_is_part_of_the_plan() {
         words.collect::<Vec<_>>()
     };
     run(&with("apply", &[])).code(74).stderr_eq(
-        "error: cannot read patches: no such file or directory\nhint: mkdir -p patches\n",
+        "error: cannot read image/patches: no such file or directory\nhint: mkdir -p image/patches\n",
     );
     assert_eq!(
         fs::read_to_string(kubelet.join("config.yaml")).unwrap(),
@@ -607,14 +644,14 @@ fn a_patch_of_kubeadms_is_part_of_the_plan() {
     );
 
     fs::create_dir(&patches).unwrap();
-    run(&with("diff", &["-o", "name"]))
-        .code(1)
-        .stdout_eq("image/var/lib/kubelet/config.yaml\npatches/kubeletconfiguration0+merge.yaml\n");
+    run(&with("diff", &["-o", "name"])).code(1).stdout_eq(
+        "image/var/lib/kubelet/config.yaml\nimage/patches/kubeletconfiguration0+merge.yaml\n",
+    );
     run(&with("apply", &["--dry-run", "-q"])).code(0);
     assert_eq!(fs::read_dir(&patches).unwrap().count(), 0);
     run(&with("apply", &[])).code(0).stderr_eq(
-        "patches/kubeletconfiguration0+merge.yaml takes effect where kubeadm is given the directory (Kubernetes 1.25 and later): kubeadm upgrade node --patches patches\n",
-    ).stdout_eq("...\n--- /dev/null\n+++ patches/kubeletconfiguration0+merge.yaml\n@@ -0,0 +1 @@\n+serverTLSBootstrap: true\n");
+        "image/patches/kubeletconfiguration0+merge.yaml takes effect where kubeadm is given the directory (Kubernetes 1.25 and later): kubeadm upgrade node --patches image/patches\n",
+    ).stdout_eq("...\n--- /dev/null\n+++ image/patches/kubeletconfiguration0+merge.yaml\n@@ -0,0 +1 @@\n+serverTLSBootstrap: true\n");
     let patch = patches.join("kubeletconfiguration0+merge.yaml");
     assert_eq!(
         fs::read_to_string(&patch).unwrap(),
@@ -622,7 +659,19 @@ fn a_patch_of_kubeadms_is_part_of_the_plan() {
     );
     run(&with("diff", &[])).code(0);
 
-    run(&["rollback", "--root", "image", "-q"]).code(0);
+    // The receipt of an image is believed about the kubelet's own files alone.
+    run(&["rollback", "--root", "image", "-q"]).code(78);
+    assert!(patch.exists());
+    let named = "image/patches/kubeletconfiguration0+merge.yaml";
+    run(&[
+        "rollback",
+        "--root",
+        "image",
+        "-q",
+        "--kubeadm-config",
+        named,
+    ])
+    .code(0);
     assert!(!patch.exists());
     assert_eq!(
         fs::read_to_string(kubelet.join("config.yaml")).unwrap(),

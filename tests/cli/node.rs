@@ -379,10 +379,7 @@ fn a_drop_in_that_decides_is_the_file_that_changes() {
         "{}",
         diff.stdout
     );
-    let handle = std::fs::File::open(directory.path()).unwrap();
-    let lock = nix::fcntl::Flock::lock(handle, nix::fcntl::FlockArg::LockExclusiveNonblock)
-        .map_err(|(_, e)| e)
-        .unwrap();
+    let lock = crate::files::hold_lock(directory.path());
     assert_eq!(
         run(&node, &["apply"]).code,
         75,

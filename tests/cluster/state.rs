@@ -98,8 +98,12 @@ fn where_none_can_be_written_nothing_is_changed() {
 fn of_two_runs_at_once_one_works() {
     let scene = Scene::new();
     fs::create_dir(scene.state()).unwrap();
-    let held = fs::File::open(scene.state()).unwrap();
-    let _lock = nix::fcntl::Flock::lock(held, nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap();
+    // Whoever may read the directory may lock it, and that holds up no run.
+    let open = fs::File::open(scene.state()).unwrap();
+    let _other =
+        nix::fcntl::Flock::lock(open, nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap();
+    let held = fs::File::create(scene.state().join("cluster.lock")).unwrap();
+    let lock = nix::fcntl::Flock::lock(held, nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap();
     let output = scene.expect(&["cluster", "apply"], 75);
     assert!(
         output.stderr.contains("another kubelet-tls is at work"),
@@ -110,4 +114,7 @@ fn of_two_runs_at_once_one_works() {
     // What writes nothing need not wait.
     scene.expect(&["cluster", "diff"], 1);
     scene.expect(&["cluster", "apply", "--dry-run"], 0);
+    drop(lock);
+    scene.expect(&["cluster", "apply"], 0);
+    assert!(!scene.state().join("cluster.lock").exists());
 }

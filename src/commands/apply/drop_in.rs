@@ -13,7 +13,7 @@ use crate::apply::{Locks, NodeReceipts, states};
 use crate::cli;
 use crate::commands::node::{self, Located, Need, When};
 use crate::commands::{Ui, diff, files};
-use crate::host::files::FileCause;
+use crate::host::files::{FileCause, Root};
 use crate::host::{clock, environment, process, systemd};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan, Restart};
@@ -113,13 +113,16 @@ impl<'a> Start<'a> {
             .hint("kubelet-tls apply --restart never --wait none"));
         }
         // A kubelet that waits for `kubeadm join` has no file to lock.
-        if receipts::open(None, ui)?.receipt().is_none() {
+        let root = Root::host();
+        if receipts::open(&root, ui)?.receipt().is_none() {
             leave_alone("kubelet-tls apply was never run on this node", ui);
             return Ok(None);
         }
         let located = node::locate(None, Need::Unit, When::NextStart)?;
         let paths = located.paths()?;
-        let locks = Locks::of(paths.iter().map(PathBuf::as_path)).map_err(|error| {
+        let named = paths.iter().map(PathBuf::as_path);
+        let locking = node::locking(arguments.dry_run);
+        let locks = Locks::of_node(&root, named, locking).map_err(|error| {
             match error.cause {
                 // Most likely an `apply` that waits for this very start.
                 FileCause::Locked(_) => Problem::new(
@@ -129,7 +132,7 @@ impl<'a> Start<'a> {
                 _ => node::unreadable(&error, true),
             }
         })?;
-        let receipts = receipts::open(None, ui)?;
+        let receipts = receipts::open(&root, ui)?;
         let Some(receipt) = receipts.receipt().cloned() else {
             return Ok(None);
         };
@@ -192,7 +195,7 @@ impl<'a> Start<'a> {
 
     /// What undoes the receipt's edits. A file that was rewritten since stays as it is.
     fn inverse(&self) -> Vec<Edit> {
-        states(&self.receipt)
+        states(&Root::host(), &self.receipt)
             .into_iter()
             .filter_map(|state| match state {
                 FileState::After(edit) => Some(edit.inverse()),

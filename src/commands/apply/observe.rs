@@ -7,6 +7,7 @@ use crate::apply::{HEALTH_DEADLINE, HealthCheck, InterruptedRun, Locks, NodeRece
 use crate::cli;
 use crate::commands::node::{self, Need, When};
 use crate::commands::{Ui, files};
+use crate::host::files::Root;
 use crate::host::kube::Api;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
@@ -56,28 +57,31 @@ impl<'a> Site<'a> {
             cli::Restart::Never => Need::File,
             cli::Restart::Auto | cli::Restart::Always => Need::Unit,
         };
-        let root = selection.root.as_deref();
-        let located = node::locate(root, need, When::NextStart)?;
-        if let Some(root) = root {
-            files::image::check(root, &located.path)?;
+        let located = node::locate(selection.root.as_deref(), need, When::NextStart)?;
+        let root = located.root.clone();
+        if root.is_image() {
+            files::image::check(&root, &located.path)?;
         }
         let paths = located.paths()?;
         let patch = selection.patches.as_deref();
-        let patch = patch.map(files::patch_path).transpose()?;
+        let patch = patch.map(|directory| files::patch_path(&root, directory));
+        let patch = patch.transpose()?;
         let paths = paths.iter().chain(&selection.kubeadm_config).chain(&patch);
-        let locks = Locks::of(paths.map(PathBuf::as_path))
+        let locking = node::locking(arguments.dry_run);
+        let locks = Locks::of_node(&root, paths.map(PathBuf::as_path), locking)
             .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
-        let mut receipts = receipts::open(root, ui)?;
+        let mut receipts = receipts::open(&root, ui)?;
         if drop_in::is_unwanted_service(&receipts, options.wanted, ui) {
             return Ok(None);
         }
         undo_part(&locks, &mut receipts, arguments, ui, interrupts)?;
         // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
-        let kubelet = node::locate(root, need, When::NextStart)?.read(ui)?;
-        if let Some(root) = root {
-            files::image::warn(root, options.wanted, ui);
+        let located = node::locate(selection.root.as_deref(), need, When::NextStart)?;
+        let kubelet = located.read(ui)?;
+        if root.is_image() {
+            files::image::warn(&root, options.wanted, ui);
         }
-        let edits = edits(&kubelet, selection, options.wanted, ui)?;
+        let edits = edits(&root, &kubelet, selection, options.wanted, ui)?;
         let observed = Observed {
             edits,
             interrupted: receipts.interrupted.clone(),
@@ -263,6 +267,7 @@ fn options(arguments: &cli::Apply) -> Result<Options, Problem> {
 
 /// The edits that the files need, the kubelet's own first.
 fn edits(
+    root: &Root,
     kubelet: &Kubelet,
     selection: &cli::Selection,
     wanted: Bootstrap,
@@ -270,10 +275,10 @@ fn edits(
 ) -> Result<Vec<Edit>, Problem> {
     let mut edits = vec![node::edit(kubelet, wanted, ui)?];
     for path in &selection.kubeadm_config {
-        edits.push(files::of_kubeadm(path, wanted, ui)?);
+        edits.push(files::of_kubeadm(root, path, wanted, ui)?);
     }
     if let Some(patches) = &selection.patches {
-        edits.extend(files::of_patches(patches, wanted, ui)?);
+        edits.extend(files::of_patches(root, patches, wanted, ui)?);
     }
     Ok(edits)
 }

@@ -9,6 +9,7 @@ use crate::apply::{
 };
 use crate::cli;
 use crate::commands::{Ui, files, node};
+use crate::host::files::Root;
 use crate::host::kube::Sight;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, store, systemd};
@@ -103,8 +104,6 @@ impl Run<'_> {
 
     /// Makes the receipt durable, then installs the certificate, then makes the edits.
     fn write(&mut self) -> Result<(), EditStopped> {
-        // Also where this run has nothing to write.
-        self.receipts.state().sweep();
         let installed = self.place()?;
         let changes = self.plan.changes() && !self.completes;
         let begun = match (self.spec.direction, &installed) {
@@ -140,7 +139,12 @@ impl Run<'_> {
             return Ok(None);
         }
         let placed = self.receipts.remove_left().and_then(|()| {
-            store::place(&self.kubelet.serving_certificate(), clock::timestamp()).map(Some)
+            store::place(
+                &Root::host(),
+                &self.kubelet.serving_certificate(),
+                clock::timestamp(),
+            )
+            .map(Some)
         });
         placed.map_err(|error| files::problem_of(&error))
     }
@@ -150,7 +154,7 @@ impl Run<'_> {
         let Some(ready) = &self.ready else {
             return Ok(());
         };
-        if let Err(error) = store::install(installed, &ready.pair) {
+        if let Err(error) = store::install(&Root::host(), installed, &ready.pair) {
             receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
             return Err(files::problem_of(&error));
         }

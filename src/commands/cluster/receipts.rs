@@ -12,7 +12,10 @@ use crate::receipt::{ClusterReceipt, ClusterSubject, FileState, Receipt, State};
 use crate::report::{Code, Problem};
 
 /// Where the receipt is kept, and what it says.
-pub(super) struct Receipts(ReceiptStore<ClusterSubject>);
+pub(super) struct Receipts {
+    store: ReceiptStore<ClusterSubject>,
+    keep: Keep,
+}
 
 impl Receipts {
     /// Reads the last receipt, and locks it if it is to be written.
@@ -36,12 +39,12 @@ impl Receipts {
         if let Some(warning) = store.unusable() {
             ui.warn(warning);
         }
-        Ok(Self(store))
+        Ok(Self { store, keep })
     }
 
     /// The receipt as it is kept.
     pub(super) fn store(&self) -> &ReceiptStore<ClusterSubject> {
-        &self.0
+        &self.store
     }
 
     /// Writes down what is about to be changed; durable when this returns.
@@ -54,7 +57,9 @@ impl Receipts {
             uid: uid.to_owned(),
         };
         let receipt = Receipt::started([edit], subject, clock::timestamp().to_string());
-        self.0.begin(receipt).map_err(|error| unwritable(&error))
+        self.store
+            .begin(receipt)
+            .map_err(|error| unwritable(&error))
     }
 
     /// Writes down that the last change is about to be undone.
@@ -62,13 +67,15 @@ impl Receipts {
     /// # Errors
     /// As [`Self::begin`].
     pub(super) fn begin_rollback(&mut self) -> Result<(), Problem> {
-        self.0.begin_rollback().map_err(|error| unwritable(&error))
+        self.store
+            .begin_rollback()
+            .map_err(|error| unwritable(&error))
     }
 
     /// Writes down how it ended. Not in a dry run.
     pub(super) fn end(&mut self, state: State, ui: &Ui) {
-        if self.0.is_locked()
-            && let Err(error) = self.0.set_state(state)
+        if self.keep == Keep::Yes
+            && let Err(error) = self.store.set_state(state)
         {
             ui.warn(error.to_string());
         }
@@ -76,7 +83,7 @@ impl Receipts {
 
     /// Writes down that what this run began was not done; what an earlier one has left unclear stays so.
     pub(super) fn abandon(&mut self, state: State, ui: &Ui) {
-        if self.0.has_begun() {
+        if self.store.has_begun() {
             self.end(state, ui);
         }
     }
@@ -91,7 +98,7 @@ impl Receipts {
                     matches!(change.compare(Some(text)), FileState::After(_))
                 })
         };
-        if self.0.receipt().is_some_and(is_made) {
+        if self.store.receipt().is_some_and(is_made) {
             self.end(State::Done, ui);
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::commands::Ui;
-use crate::host::files;
+use crate::host::files::{self, Root};
 use crate::kubelet::Bootstrap;
 use crate::kubelet::image::{EXTRA_FLAGS, KUBEADM_FLAGS, warnings};
 use crate::kubelet::unit::EnvironmentFile;
@@ -16,10 +16,10 @@ use super::problem_of;
 const CAP: u64 = 1 << 16;
 
 /// Warns of flags in the image's files that override the key, or with which the kubelet does not start.
-pub(crate) fn warn(root: &Path, wanted: Bootstrap, ui: &Ui) {
+pub(crate) fn warn(root: &Root, wanted: Bootstrap, ui: &Ui) {
     let read = |name: &str| {
-        let path = root.join(name);
-        let content = files::read(&path, CAP).ok()?;
+        let path = root.path(Path::new(name));
+        let content = root.read(&path, CAP).ok()?;
         Some(EnvironmentFile {
             path: path.display().to_string(),
             optional: true,
@@ -37,22 +37,29 @@ pub(crate) fn warn(root: &Path, wanted: Bootstrap, ui: &Ui) {
 ///
 /// # Errors
 /// Which of the two does not, and where to look.
-pub(crate) fn check(root: &Path, config: &Path) -> Result<(), Problem> {
-    match files::modified(config) {
-        Err(error) if error.cause.is_not_found() => Err(missing(root, &error)),
+pub(crate) fn check(root: &Root, config: &Path) -> Result<(), Problem> {
+    match root.modified(config) {
+        Err(error) if error.cause.is_not_found() => {
+            Err(missing(&root.path(Path::new("/")), &error))
+        }
         _ => Ok(()),
     }
 }
 
-fn missing(root: &Path, error: &files::FileError) -> Problem {
-    if files::names(root).is_err() {
-        let parent = root
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let cause = format!("cannot use --root {}: no such directory", root.display());
-        let list = Command::new("ls").arg("-l");
-        return Problem::new(Code::Io, cause).hint(list.arg(parent.unwrap_or(Path::new("."))));
+/// The image cannot be entered.
+pub(crate) fn no_root(root: &Path, error: &files::FileError) -> Problem {
+    if error.cause.is_permission() {
+        return problem_of(error);
     }
+    let parent = root
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let cause = format!("cannot use --root {}: no such directory", root.display());
+    let list = Command::new("ls").arg("-l");
+    Problem::new(Code::Io, cause).hint(list.arg(parent.unwrap_or(Path::new("."))))
+}
+
+fn missing(root: &Path, error: &files::FileError) -> Problem {
     let search = ["-path", "*/kubelet/*", "-name", "config.yaml"];
     problem_of(error)
         .advise(

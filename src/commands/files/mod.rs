@@ -12,6 +12,7 @@ use std::path::Path;
 use crate::cli::Selection;
 use crate::edit::FileKind;
 use crate::edit::patch::PatchType;
+use crate::host::files::Root;
 use crate::host::{environment, files};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Target};
@@ -90,8 +91,15 @@ fn of_file(path: &Path, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
 ///
 /// # Errors
 /// When it cannot be read, or is refused.
-pub(crate) fn of_kubeadm(path: &Path, wanted: Bootstrap, ui: &Ui) -> Result<Edit, Problem> {
-    let bytes = files::read(path, MAX_BYTES as u64).map_err(|error| problem_of(&error))?;
+pub(crate) fn of_kubeadm(
+    root: &Root,
+    path: &Path,
+    wanted: Bootstrap,
+    ui: &Ui,
+) -> Result<Edit, Problem> {
+    let bytes = root
+        .read(path, MAX_BYTES as u64)
+        .map_err(|error| problem_of(&error))?;
     of_bytes(
         Target::File(path.to_owned()),
         bytes,

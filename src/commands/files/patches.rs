@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::commands::Ui;
 use crate::edit::patch::{self, PatchFile, PatchType};
 use crate::edit::{self, Change, FileKind};
-use crate::host::files::{self, FileCause, FileError};
+use crate::host::files::{FileError, Root};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Target};
 use crate::report::Problem;
@@ -20,11 +20,12 @@ use super::{Whose, of_bytes, problem_of};
 /// # Errors
 /// When the directory or a patch in it cannot be read, or the patch is refused.
 pub(crate) fn of_patches(
+    root: &Root,
     directory: &Path,
     wanted: Bootstrap,
     ui: &Ui,
 ) -> Result<Option<Edit>, Problem> {
-    let patches = read(directory).map_err(|error| unreadable(directory, &error))?;
+    let patches = read(root, directory).map_err(|error| unreadable(directory, &error))?;
     let edit = match patch::deciding(&patches) {
         Some(found) => {
             let target = Target::File(directory.join(&found.name));
@@ -56,8 +57,8 @@ pub(crate) fn of_patches(
 ///
 /// # Errors
 /// As [`of_patches`].
-pub(crate) fn patch_path(directory: &Path) -> Result<PathBuf, Problem> {
-    let patches = read(directory).map_err(|error| unreadable(directory, &error))?;
+pub(crate) fn patch_path(root: &Root, directory: &Path) -> Result<PathBuf, Problem> {
+    let patches = read(root, directory).map_err(|error| unreadable(directory, &error))?;
     let name = patch::deciding(&patches).map_or(patch::FILE_NAME, |patch| &patch.name);
     Ok(directory.join(name))
 }
@@ -67,7 +68,7 @@ pub(crate) fn enabling_directory<'a>(
     edited: impl IntoIterator<Item = &'a Path>,
 ) -> Option<PathBuf> {
     let directory = patch::directory(edited)?;
-    let patches = read(directory).ok()?;
+    let patches = read(&Root::host(), directory).ok()?;
     let found = patch::deciding(&patches)?;
     let kind = FileKind::Patch(found.patch_type);
     let edited = edit::edit(&found.bytes, kind, Bootstrap::Enabled).ok()?;
@@ -75,19 +76,15 @@ pub(crate) fn enabling_directory<'a>(
 }
 
 /// The patches of a KubeletConfiguration, in kubeadm's order.
-fn read(directory: &Path) -> Result<Vec<PatchFile>, FileError> {
-    let names = files::names(directory).map_err(|error| FileError {
-        action: "read",
-        path: directory.to_owned(),
-        cause: FileCause::Io(error),
-    })?;
+fn read(root: &Root, directory: &Path) -> Result<Vec<PatchFile>, FileError> {
+    let names = root.names(directory)?;
     let mut patches = Vec::new();
     for name in names.iter().filter_map(|name| name.to_str()) {
         if let Some(patch_type) = PatchType::of_name(name) {
             patches.push(PatchFile {
                 name: name.to_owned(),
                 patch_type,
-                bytes: files::read(&directory.join(name), MAX_BYTES as u64)?,
+                bytes: root.read(&directory.join(name), MAX_BYTES as u64)?,
             });
         }
     }

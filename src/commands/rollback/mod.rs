@@ -1,6 +1,7 @@
 //! `rollback`: undoes the last `apply` exactly, restarts the kubelet and checks that it is healthy.
 
 mod decide;
+mod targets;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,8 +9,9 @@ use std::time::Duration;
 use crate::apply::{HealthCheck, Locks, NodeReceipts, NothingToUndo};
 use crate::cli;
 use crate::edit::patch;
+use crate::host::files::Root;
 use crate::host::signals::Interrupts;
-use crate::host::{clock, files as host_files, systemd};
+use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
 use crate::receipt::{Change, NodeReceipt};
@@ -98,6 +100,7 @@ fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
 struct Site<'a> {
     arguments: &'a cli::Rollback,
     ui: &'a Ui,
+    root: Root,
     locks: Locks,
     receipts: NodeReceipts,
     kubelet: Kubelet,
@@ -108,31 +111,38 @@ struct Site<'a> {
 impl<'a> Site<'a> {
     /// Locks the node and reads its files; `None` if nothing is to be rolled back, which is said.
     fn open(arguments: &'a cli::Rollback, ui: &'a Ui) -> Result<Option<Self>, Problem> {
-        let root = arguments.root.as_deref();
+        let root = node::root(arguments.root.as_deref())?;
         let need = match restart(arguments) {
             cli::Restart::Never => Need::File,
             cli::Restart::Auto | cli::Restart::Always => Need::Unit,
         };
         // Before the locks, to know what to lock; it is read again under them.
-        let first = match receipts::open(root, ui)?.store().undoable() {
+        let first = match receipts::open(&root, ui)?.store().undoable() {
             Ok(first) => first.clone(),
             Err(why) => {
                 tell_nothing(&why, ui);
                 return Ok(None);
             }
         };
-        let located = node::locate(root, need, When::NextStart)?;
+        let located = node::locate(arguments.root.as_deref(), need, When::NextStart)?;
         let mut paths = located.paths()?;
-        paths.extend(first.edits.iter().map(|change| change.target.clone()));
-        let locks = Locks::of(paths.iter().map(PathBuf::as_path))
+        let named = &arguments.kubeadm_config;
+        paths.extend(targets::targets(&first, &root, &paths, named)?);
+        let named = paths.iter().map(PathBuf::as_path);
+        let locks = Locks::of_node(&root, named, node::locking(arguments.dry_run))
             .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
-        let receipts = receipts::open(root, ui)?;
+        let receipts = receipts::open(&root, ui)?;
         let receipt = receipts.store().undoable().cloned();
         if receipt.as_ref().is_ok_and(|now| now.edits != first.edits) {
             return Err(another_run());
         }
-        let contents = contents(receipt.as_ref().ok())?;
+        let receipt = receipt.map(|receipt| targets::shown(receipt, &root));
+        let contents = contents(&root, receipt.as_ref().ok())?;
         let kubelet = located.read(ui)?;
+        let installed = receipt.as_ref().ok();
+        if let Some(installed) = installed.and_then(|receipt| receipt.subject.installed.as_ref()) {
+            targets::require_kubelets_store(installed, &kubelet)?;
+        }
         let check = HealthCheck::of(&kubelet, arguments.settle, None).map_err(|reason| {
             Problem::new(
                 Code::Input,
@@ -149,6 +159,7 @@ impl<'a> Site<'a> {
         Ok(Some(Self {
             arguments,
             ui,
+            root,
             locks,
             receipts,
             kubelet,
@@ -179,14 +190,8 @@ impl<'a> Site<'a> {
         }
         let receipt = self.observed.receipt.as_ref().ok();
         if let Some(installed) = receipt.and_then(|receipt| receipt.subject.installed.as_ref()) {
-            let removes = match self.arguments.dry_run {
-                true => "(dry run) would remove",
-                false => "removes",
-            };
-            self.ui.say(&format!(
-                "{removes} the certificate that the apply installed: {}",
-                installed.pair.display()
-            ));
+            let dry_run = self.arguments.dry_run;
+            targets::tell_removed(installed, &self.root, dry_run, self.ui);
         }
         if undo.outage {
             self.ui.warn(next::outage(self.kubelet.port()));
@@ -289,18 +294,14 @@ impl<'a> Site<'a> {
 }
 
 /// What the files of the receipt's edits read now; `None` for one that does not exist and that the apply had created.
-fn contents(receipt: Option<&NodeReceipt>) -> Result<Vec<Option<Vec<u8>>>, Problem> {
+fn contents(root: &Root, receipt: Option<&NodeReceipt>) -> Result<Vec<Option<Vec<u8>>>, Problem> {
     let changes = receipt.iter().flat_map(|receipt| &receipt.edits);
     changes
-        .map(
-            |change| match host_files::read(&change.target, MAX_BYTES as u64) {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(error) if error.cause.is_not_found() && change.sha256_before.is_none() => {
-                    Ok(None)
-                }
-                Err(error) => Err(files::problem_of(&error)),
-            },
-        )
+        .map(|change| match root.read(&change.target, MAX_BYTES as u64) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.cause.is_not_found() && change.sha256_before.is_none() => Ok(None),
+            Err(error) => Err(files::problem_of(&error)),
+        })
         .collect()
 }
 

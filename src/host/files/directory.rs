@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 
 use super::trust::{is_private, require_trusted};
+use super::write::Scope;
 use super::{DirectoryLock, FileCause, FileError, reading, writing};
 
 /// A file of the directory as it is. Its `Debug` says nothing of what is in it: it may be a key.
@@ -108,9 +109,12 @@ impl OutputDirectory {
     ) -> Result<(), FileError> {
         let mut staged = Vec::new();
         for (name, bytes, mode) in files {
-            let temporary = self.lock.stage(bytes, *mode);
-            let temporary = temporary.map_err(|cause| writing(&self.file(name))(cause))?;
-            staged.push((self.file(name), temporary));
+            let temporary = self
+                .lock
+                .directory()
+                .stage(Scope::Node)
+                .and_then(|mut file| file.fill(bytes, *mode).map(|()| file));
+            staged.push((*name, temporary.map_err(writing(&self.file(name)))?));
         }
         if staged.len() + gone.len() > 1 {
             for name in last {
@@ -118,10 +122,10 @@ impl OutputDirectory {
             }
             self.sync()?;
         }
-        for (path, temporary) in staged {
+        for (name, mut temporary) in staged {
             temporary
-                .persist(&path)
-                .map_err(|failed| writing(&path)(failed.error.into()))?;
+                .publish(name.as_ref())
+                .map_err(|error| writing(&self.file(name))(error.into()))?;
         }
         for name in gone {
             self.remove(name)?;
@@ -130,17 +134,15 @@ impl OutputDirectory {
     }
 
     fn sync(&self) -> Result<(), FileError> {
-        self.lock.sync().map_err(writing(&self.path))
+        self.lock
+            .directory()
+            .sync()
+            .map_err(|error| writing(&self.path)(error.into()))
     }
 
     fn remove(&self, name: &str) -> Result<(), FileError> {
-        let path = self.file(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(writing(&path)(error.into()))
-            }
-            _ => Ok(()),
-        }
+        let removed = self.lock.directory().remove(name.as_ref());
+        removed.map_err(|error| writing(&self.file(name))(error.into()))
     }
 }
 

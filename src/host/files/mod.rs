@@ -1,9 +1,14 @@
 //! Files: read with a cap, replaced whole or not at all.
 #![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
 
+mod attributes;
 mod directory;
+mod lock;
 mod replace;
+mod root;
 mod trust;
+mod walk;
+mod write;
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,9 +19,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use directory::{Content, OutputDirectory};
+pub(super) use lock::Lock;
+pub use lock::Locking;
 pub use replace::DirectoryLock;
-pub(super) use replace::{sweep, temporary};
+pub use root::Root;
+pub(super) use root::link_in;
 pub use trust::require_trusted;
+pub(super) use write::{Directory, Scope};
 
 /// Why a file could not be read or replaced.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +91,9 @@ pub enum FileCause {
         /// Who else may write to it.
         why: String,
     },
+    /// With `--root` a file that does not lie beneath that directory.
+    #[error("it does not lie in {}, the directory of --root", .0.display())]
+    OutsideRoot(PathBuf),
     /// Another run holds the lock on its directory.
     #[error("another kubelet-tls is at work in {}", .0.display())]
     Locked(PathBuf),
@@ -134,6 +146,10 @@ pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
 }
 
 fn read_uncapped_type(path: &Path, cap: u64) -> Result<Vec<u8>, FileCause> {
+    // Opening a device may do something.
+    if !fs::metadata(path)?.is_file() {
+        return Err(FileCause::NotRegular);
+    }
     // Without O_NONBLOCK, opening a FIFO would wait for a writer.
     let file = fs::OpenOptions::new()
         .read(true)

@@ -1,32 +1,32 @@
 //! A file replaced whole, under a lock on its directory.
-#![expect(clippy::disallowed_methods, reason = "this is where files are written")]
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FlockOperation, StatxAttributes, StatxFlags, XattrFlags};
+use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
-use super::{FileCause, FileError, names, read_capped, reading, writing};
-
-/// Temporary files of ours are named `.kubelet-tls-XXXXXXXXXXXX.tmp`: hidden, and never `*.conf`, which a kubelet's
-/// `--config-dir` would read.
-const TEMPORARY_PREFIX: &str = ".kubelet-tls-";
-const TEMPORARY_SUFFIX: &str = ".tmp";
-const TEMPORARY_RANDOM: usize = 12;
+use super::lock::{self, Lock, Locking};
+use super::root::Place;
+use super::write::{Directory, Scope};
+use super::{FileCause, FileError, Root, attributes, read_capped, reading, writing};
 
 /// What a file system needs beyond the bytes themselves: an inode and a directory entry, in bytes.
 const SPARE_SPACE: u64 = 64 * 1024;
 
-/// The right to replace files in one directory: an advisory lock on the directory itself, which leaves nothing behind
-/// and ends with the process, however it ends.
+/// The mode of a file that is created: kubeadm's own are readable by all, and hold no secret.
+const NEW_FILE_MODE: u32 = 0o644;
+
+/// The right to replace files in one directory, which ends with the process, however it ends.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    directory: PathBuf,
-    handle: File,
+    root: Root,
+    directory: Directory,
+    id: (u64, u64),
+    /// None in an image, which has one lock for all of its files.
+    _lock: Option<Lock>,
 }
 
 impl DirectoryLock {
@@ -34,10 +34,10 @@ impl DirectoryLock {
     ///
     /// # Errors
     /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
-    pub fn for_file(path: &Path) -> Result<Self, FileError> {
+    pub fn for_file(root: &Root, path: &Path, locking: Locking) -> Result<Self, FileError> {
         // A file that does not exist was to be read first, or is to be created.
-        let real = resolve(path).map_err(|error| reading(path)(error.into()))?;
-        Self::acquire(&real).map_err(writing(path))
+        let place = root.place(path).map_err(reading(path))?;
+        Self::lock(root, &place.directory, place.path, locking).map_err(writing(path))
     }
 
     /// Locks `directory` itself, without waiting.
@@ -45,66 +45,60 @@ impl DirectoryLock {
     /// # Errors
     /// As [`Self::for_file`].
     pub fn on(directory: &Path) -> Result<Self, FileError> {
-        fs::canonicalize(directory)
-            .map_err(FileCause::from)
-            .and_then(Self::lock)
+        let root = Root::host();
+        root.directory(directory)
+            .and_then(|opened| Self::lock(&root, &opened, directory.to_owned(), Locking::Needed))
             .map_err(writing(directory))
     }
 
-    fn acquire(real: &Path) -> Result<Self, FileCause> {
-        Self::lock(real.parent().ok_or(FileCause::NotRegular)?.to_owned())
+    fn lock(
+        root: &Root,
+        directory: &std::os::fd::OwnedFd,
+        path: PathBuf,
+        locking: Locking,
+    ) -> Result<Self, FileCause> {
+        let path = if path.as_os_str().is_empty() {
+            PathBuf::from(".")
+        } else {
+            path
+        };
+        let directory = Directory::open(directory, path)?;
+        let lock = if root.is_image() {
+            None
+        } else {
+            lock::of_directory(&directory, locking)?
+        };
+        Ok(Self {
+            root: root.clone(),
+            id: directory.id()?,
+            directory,
+            _lock: lock,
+        })
     }
 
-    fn lock(directory: PathBuf) -> Result<Self, FileCause> {
-        let handle = File::open(&directory)?;
-        match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { directory, handle }),
-            Err(Errno::WOULDBLOCK) => Err(FileCause::Locked(directory)),
-            // NFS cannot lock a directory. The compare-and-swap still holds there; two runs at once merely both try.
-            Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP) => Ok(Self { directory, handle }),
-            Err(error) => Err(io::Error::from(error).into()),
-        }
-    }
-
-    /// A new file of `bytes` with `mode`, on the disk, and under a name that only [`Self::sweep`] knows.
-    pub(super) fn stage(
-        &self,
-        bytes: &[u8],
-        mode: u32,
-    ) -> Result<tempfile::NamedTempFile, FileCause> {
-        let mut temporary = tempfile::Builder::new()
-            .prefix(TEMPORARY_PREFIX)
-            .suffix(TEMPORARY_SUFFIX)
-            .rand_bytes(TEMPORARY_RANDOM)
-            .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(&self.directory)?;
-        temporary.write_all(bytes)?;
-        // The umask is about files that nobody chose a mode for.
-        temporary
-            .as_file()
-            .set_permissions(fs::Permissions::from_mode(mode))?;
-        temporary.as_file().sync_all()?;
-        Ok(temporary)
-    }
-
-    /// Puts what happened to the directory's entries on the disk.
-    pub(super) fn sync(&self) -> Result<(), FileCause> {
-        Ok(self.handle.sync_all()?)
-    }
-
-    /// The directory that is locked.
-    pub fn directory(&self) -> &Path {
+    pub(super) fn directory(&self) -> &Directory {
         &self.directory
     }
 
     /// Whether `path` (its target, where it is a symlink) lies in the locked directory.
     pub fn covers(&self, path: &Path) -> bool {
-        resolve(path).is_ok_and(|real| real.parent() == Some(self.directory.as_path()))
+        self.place(path).is_ok()
+    }
+
+    fn place(&self, path: &Path) -> Result<Place, FileCause> {
+        let place = self.root.place(path)?;
+        let stat = rustix::fs::fstat(&place.directory).map_err(io::Error::from)?;
+        if (stat.st_dev, stat.st_ino) == self.id {
+            Ok(place)
+        } else {
+            // The symlink was turned to another directory, on which no lock is held.
+            Err(FileCause::Changed)
+        }
     }
 
     /// Removes temporary files that a killed run left here. Under the lock no other run can own one.
     pub fn sweep(&self) {
-        sweep(&self.directory);
+        self.directory.sweep(Scope::Node);
     }
 
     /// Says whether [`Self::replace`] could replace `path`, as far as can be seen without trying.
@@ -112,39 +106,29 @@ impl DirectoryLock {
     /// # Errors
     /// What stands in the way.
     pub fn inspect(&self, path: &Path, size: u64) -> Result<(), FileError> {
-        self.obstacle(path, size).map_err(writing(path))
+        self.place(path)
+            .and_then(|place| self.obstacle(&place, size))
+            .map_err(writing(path))
     }
 
-    fn obstacle(&self, path: &Path, size: u64) -> Result<(), FileCause> {
-        let real = resolve(path)?;
-        match fs::metadata(&real) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            metadata => file_obstacle(&real, &metadata?)?,
-        }
-        let directory = rustix::fs::statx(
-            &self.handle,
-            "",
-            AtFlags::EMPTY_PATH,
-            StatxFlags::BASIC_STATS,
-        )
-        .map_err(io::Error::from)?;
+    fn obstacle(&self, place: &Place, size: u64) -> Result<(), FileCause> {
+        file_obstacle(place)?;
+        let handle = self.directory.handle();
+        let shown = || self.directory.path().to_owned();
+        let directory = rustix::fs::statx(handle, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+            .map_err(io::Error::from)?;
         if directory
             .stx_attributes
             .contains(StatxAttributes::IMMUTABLE)
         {
-            return Err(FileCause::Immutable(self.directory.clone()));
+            return Err(FileCause::Immutable(shown()));
         }
         if directory.stx_attributes.contains(StatxAttributes::APPEND) {
-            return Err(FileCause::AppendOnly(self.directory.clone()));
+            return Err(FileCause::AppendOnly(shown()));
         }
-        rustix::fs::accessat(
-            rustix::fs::CWD,
-            &self.directory,
-            rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
-            AtFlags::EACCESS,
-        )
-        .map_err(io::Error::from)?;
-        let space = rustix::fs::fstatvfs(&self.handle).map_err(io::Error::from)?;
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::accessat(handle, ".", access, AtFlags::EACCESS).map_err(io::Error::from)?;
+        let space = rustix::fs::fstatvfs(handle).map_err(io::Error::from)?;
         let (need, free) = (
             size + SPARE_SPACE,
             space.f_bavail.saturating_mul(space.f_frsize),
@@ -169,116 +153,97 @@ impl DirectoryLock {
         before: Option<&[u8]>,
         after: Option<&[u8]>,
     ) -> Result<(), FileError> {
-        let replaced = match (before, after) {
-            (Some(before), Some(after)) => self.swap(path, before, after),
-            (None, Some(after)) => self.create(path, after),
-            (Some(before), None) => self.remove(path, before),
-            (None, None) => Ok(()),
-        };
+        let replaced = self.place(path).and_then(|place| {
+            self.obstacle(&place, after.map_or(0, |after| after.len() as u64))?;
+            match (before, after) {
+                (Some(before), Some(after)) => self.swap(&place, before, after),
+                (None, Some(after)) => self.create(&place, after),
+                (Some(before), None) => self.remove(&place, before),
+                (None, None) => Ok(()),
+            }
+        });
         replaced.map_err(writing(path))
     }
 
-    fn locked(&self, path: &Path) -> Result<PathBuf, FileCause> {
-        let real = resolve(path)?;
-        if real.parent() == Some(self.directory.as_path()) {
-            Ok(real)
-        } else {
-            // The symlink was turned to another directory, on which no lock is held.
-            Err(FileCause::Changed)
+    fn create(&self, place: &Place, after: &[u8]) -> Result<(), FileCause> {
+        if place.is_linked {
+            // A symlink that leads nowhere was made by someone who meant another file.
+            return Err(FileCause::NotRegular);
+        }
+        let mut staged = self.directory.stage(Scope::Node)?;
+        staged.fill(after, NEW_FILE_MODE)?;
+        match staged.publish_new(&place.name) {
+            Ok(()) => self.directory.sync().map_err(FileCause::Unsynced),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(FileCause::Changed),
+            Err(error) => Err(error.into()),
         }
     }
 
-    fn create(&self, path: &Path, after: &[u8]) -> Result<(), FileCause> {
-        let real = self.locked(path)?;
-        self.obstacle(path, after.len() as u64)?;
-        let temporary = self.stage(after, NEW_FILE_MODE)?;
-        match temporary.persist_noclobber(&real) {
-            Ok(_) => self.handle.sync_all().map_err(FileCause::Unsynced),
-            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(FileCause::Changed)
-            }
-            Err(failed) => Err(failed.error.into()),
-        }
-    }
-
-    fn remove(&self, path: &Path, before: &[u8]) -> Result<(), FileCause> {
-        let real = self.locked(path)?;
-        self.obstacle(path, 0)?;
-        let now = open_same(&real)?;
+    fn remove(&self, place: &Place, before: &[u8]) -> Result<(), FileCause> {
+        let now = place.open()?;
         if read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
             return Err(FileCause::Changed);
         }
-        fs::remove_file(&real)?;
-        self.handle.sync_all().map_err(FileCause::Unsynced)
+        self.directory.remove(&place.name)?;
+        self.directory.sync().map_err(FileCause::Unsynced)
     }
 
-    fn swap(&self, path: &Path, before: &[u8], after: &[u8]) -> Result<(), FileCause> {
-        let real = self.locked(path)?;
-        self.obstacle(path, after.len() as u64)?;
-        let original = open_same(&real)?;
-        let mut temporary = temporary()
-            .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(&self.directory)?;
-        temporary.write_all(after)?;
-        copy_metadata(&original, temporary.as_file())?;
-        temporary.as_file().sync_all()?;
+    fn swap(&self, place: &Place, before: &[u8], after: &[u8]) -> Result<(), FileCause> {
+        let original = place.open()?;
+        let mut staged = self.directory.stage(Scope::Node)?;
+        staged.write_all(after)?;
+        attributes::copy(&original, staged.file())?;
+        staged.file().sync_all()?;
 
-        let now = open_same(&real)?;
-        let same = is_same(&original.metadata()?, &now.metadata()?);
+        let now = place.open()?;
+        let same = id(&original)? == id(&now)?;
         if !same || read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
             return Err(FileCause::Changed);
         }
-        let written = temporary.persist(&real).map_err(|failed| failed.error)?;
+        staged.publish(&place.name)?;
         // Whoever may write to the directory may have put something else in the temporary file's place.
-        let there =
-            fs::symlink_metadata(&real).and_then(|is| Ok(is_same(&written.metadata()?, &is)));
-        if !there.map_err(FileCause::Unsynced)? {
-            return Err(FileCause::Changed);
+        let there = place
+            .stat()
+            .and_then(|stat| Ok((stat.st_dev, stat.st_ino) == id(staged.file())?));
+        match there {
+            Ok(true) => self.directory.sync().map_err(FileCause::Unsynced),
+            Ok(false) => Err(FileCause::Changed),
+            Err(FileCause::Io(error)) => Err(FileCause::Unsynced(error)),
+            Err(other) => Err(other),
         }
-        self.handle.sync_all().map_err(FileCause::Unsynced)
     }
 }
 
-/// The mode of a file that is created: kubeadm's own are readable by all, and hold no secret.
-const NEW_FILE_MODE: u32 = 0o644;
-
-/// The file that `path` leads to, its symlinks followed; the last name need not exist.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
-    match fs::canonicalize(path) {
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() =>
-        {
-            let name = path.file_name().ok_or(error)?;
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
-            Ok(fs::canonicalize(parent.unwrap_or(Path::new(".")))?.join(name))
-        }
-        real => real,
-    }
+fn id(file: &File) -> io::Result<(u64, u64)> {
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
-/// What keeps an existing file from being replaced.
-fn file_obstacle(real: &Path, metadata: &fs::Metadata) -> Result<(), FileCause> {
-    let stat = rustix::fs::statx(
-        rustix::fs::CWD,
-        real,
-        AtFlags::empty(),
+/// What keeps a file, if it exists, from being replaced.
+fn file_obstacle(place: &Place) -> Result<(), FileCause> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let stat = match rustix::fs::statx(
+        &place.directory,
+        &place.name,
+        flags,
         StatxFlags::BASIC_STATS,
-    )
-    .map_err(io::Error::from)?;
+    ) {
+        Err(Errno::NOENT) => return Ok(()),
+        stat => stat.map_err(io::Error::from)?,
+    };
     let has = |flag| stat.stx_attributes_mask.contains(flag) && stat.stx_attributes.contains(flag);
-    if !metadata.is_file() {
+    let kind = rustix::fs::FileType::from_raw_mode(stat.stx_mode.into());
+    if kind != rustix::fs::FileType::RegularFile {
         return Err(FileCause::NotRegular);
     }
     if has(StatxAttributes::MOUNT_ROOT) {
         return Err(FileCause::MountPoint);
     }
     if has(StatxAttributes::IMMUTABLE) {
-        return Err(FileCause::Immutable(real.to_owned()));
+        return Err(FileCause::Immutable(place.real()));
     }
     if has(StatxAttributes::APPEND) {
-        return Err(FileCause::AppendOnly(real.to_owned()));
+        return Err(FileCause::AppendOnly(place.real()));
     }
     if stat.stx_nlink > 1 {
         return Err(FileCause::HardLinks(stat.stx_nlink.into()));
@@ -286,103 +251,21 @@ fn file_obstacle(real: &Path, metadata: &fs::Metadata) -> Result<(), FileCause> 
     Ok(())
 }
 
-/// Removes the temporary files in `directory` that a killed run of this user left there. The caller holds the lock.
-pub(in crate::host) fn sweep(directory: &Path) {
-    let me = nix::unistd::geteuid().as_raw();
-    for name in names(directory).unwrap_or_default() {
-        let path = directory.join(&name);
-        let ours = name.to_str().is_some_and(is_temporary)
-            && fs::symlink_metadata(&path)
-                .is_ok_and(|metadata| metadata.is_file() && metadata.uid() == me);
-        if ours {
-            // One that cannot be removed harms no one: the kubelet never reads it.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-/// A temporary file of ours, which a later run sweeps away should this one be killed.
-pub(in crate::host) fn temporary() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder
-        .prefix(TEMPORARY_PREFIX)
-        .suffix(TEMPORARY_SUFFIX)
-        .rand_bytes(TEMPORARY_RANDOM);
-    builder
-}
-
-fn is_same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-fn is_temporary(name: &str) -> bool {
-    name.strip_prefix(TEMPORARY_PREFIX)
-        .and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX))
-        .is_some_and(|random| {
-            random.len() == TEMPORARY_RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric())
-        })
-}
-
-/// Opens a path that was already resolved; a symlink put in its place meanwhile is an error.
-fn open_same(real: &Path) -> io::Result<File> {
-    fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
-        .open(real)
-}
-
-/// Owner, then extended attributes, then mode: a change of owner clears mode bits, and an ACL changes them.
-fn copy_metadata(from: &File, to: &File) -> io::Result<()> {
-    let (wanted, present) = (from.metadata()?, to.metadata()?);
-    if (wanted.uid(), wanted.gid()) != (present.uid(), present.gid()) {
-        fchown(to.as_fd(), Some(wanted.uid()), Some(wanted.gid()))?;
-    }
-    for name in attribute_names(from)? {
-        let value = attribute(from, &name)?;
-        if attribute(to, &name).ok().as_ref() != Some(&value) {
-            rustix::fs::fsetxattr(to, name.as_slice(), &value, XattrFlags::empty())?;
-        }
-    }
-    to.set_permissions(fs::Permissions::from_mode(wanted.mode() & 0o7777))
-}
-
-fn attribute_names(file: &File) -> io::Result<Vec<Vec<u8>>> {
-    let mut buffer = vec![0; XATTR_LIST_MAX];
-    let length = match rustix::fs::flistxattr(file, &mut buffer[..]) {
-        Ok(length) => length,
-        // A file system without extended attributes has none to keep.
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => 0,
-        Err(error) => return Err(error.into()),
-    };
-    buffer.truncate(length);
-    Ok(buffer
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect())
-}
-
-fn attribute(file: &File, name: &[u8]) -> io::Result<Vec<u8>> {
-    let mut value = vec![0; XATTR_SIZE_MAX];
-    let length = rustix::fs::fgetxattr(file, name, &mut value[..])?;
-    value.truncate(length);
-    Ok(value)
-}
-
-/// The kernel's own limits for one list of names and for one value (linux/limits.h), in bytes.
-const XATTR_LIST_MAX: usize = 65_536;
-const XATTR_SIZE_MAX: usize = 65_536;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     fn scene(content: &str) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.yaml");
         fs::write(&path, content).unwrap();
         (directory, path)
+    }
+
+    fn locked(path: &Path) -> Result<DirectoryLock, FileError> {
+        DirectoryLock::for_file(&Root::host(), path, Locking::Needed)
     }
 
     fn listed(directory: &Path) -> Vec<String> {
@@ -399,14 +282,15 @@ mod tests {
         let (directory, path) = scene("old");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let with_attributes =
-            rustix::fs::setxattr(&path, "user.note", b"kept", XattrFlags::empty()).is_ok();
-        let lock = DirectoryLock::for_file(&path).unwrap();
+            rustix::fs::setxattr(&path, "user.note", b"kept", rustix::fs::XattrFlags::empty())
+                .is_ok();
+        let lock = locked(&path).unwrap();
         lock.replace(&path, Some(b"old"), Some(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
         if with_attributes {
             assert_eq!(
-                attribute(&File::open(&path).unwrap(), b"user.note").unwrap(),
+                attributes::value(&File::open(&path).unwrap(), b"user.note").unwrap(),
                 b"kept"
             );
         }
@@ -417,7 +301,7 @@ mod tests {
     fn a_file_that_reads_otherwise_is_left_alone() {
         for now in ["older", "ol", "", "OLD"] {
             let (directory, path) = scene(now);
-            let lock = DirectoryLock::for_file(&path).unwrap();
+            let lock = locked(&path).unwrap();
             let error = lock.replace(&path, Some(b"old"), Some(b"new")).unwrap_err();
             assert!(matches!(error.cause, FileCause::Changed), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), now);
@@ -429,7 +313,7 @@ mod tests {
     fn a_file_is_created_only_where_none_is_and_removed_only_as_it_was_made() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("patch.yaml");
-        let lock = DirectoryLock::for_file(&path).unwrap();
+        let lock = locked(&path).unwrap();
         lock.inspect(&path, 3).unwrap();
         lock.replace(&path, None, Some(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -453,8 +337,8 @@ mod tests {
         let elsewhere = tempfile::tempdir().unwrap();
         let link = elsewhere.path().join("link.yaml");
         symlink(&path, &link).unwrap();
-        let lock = DirectoryLock::for_file(&link).unwrap();
-        assert_eq!(lock.directory(), directory.path().canonicalize().unwrap());
+        let lock = locked(&link).unwrap();
+        assert!(lock.covers(&path) && lock.covers(&directory.path().join("other")));
         lock.replace(&link, Some(b"old"), Some(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -464,7 +348,7 @@ mod tests {
     fn hard_links_are_not_parted() {
         let (directory, path) = scene("old");
         fs::hard_link(&path, directory.path().join("other")).unwrap();
-        let lock = DirectoryLock::for_file(&path).unwrap();
+        let lock = locked(&path).unwrap();
         let error = lock.inspect(&path, 3).unwrap_err();
         assert!(
             error
@@ -477,13 +361,13 @@ mod tests {
     #[test]
     fn one_lock_at_a_time() {
         let (_directory, path) = scene("old");
-        let held = DirectoryLock::for_file(&path).unwrap();
+        let held = locked(&path).unwrap();
         assert!(matches!(
-            DirectoryLock::for_file(&path).unwrap_err().cause,
+            locked(&path).unwrap_err().cause,
             FileCause::Locked(_)
         ));
         drop(held);
-        DirectoryLock::for_file(&path).unwrap();
+        locked(&path).unwrap();
     }
 
     #[test]
@@ -503,7 +387,7 @@ mod tests {
             directory.path().join(".kubelet-tls-abcdefABCDE3.tmp"),
         )
         .unwrap();
-        DirectoryLock::for_file(&path).unwrap().sweep();
+        locked(&path).unwrap().sweep();
         assert_eq!(
             listed(directory.path()),
             [

@@ -1,23 +1,13 @@
 //! Whether a directory is the caller's own, as sshd's StrictModes asks of a user's home: what lies in one that another
 //! user may write to was possibly put there by them, and decides nothing.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is where owners and modes are looked at"
-)]
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::fs::{self, Metadata};
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Component, Path, PathBuf};
+use rustix::fs::{FileType, Stat};
 
-use rustix::io::Errno;
+use super::walk::{Step, walk};
+use super::{FileCause, FileError, Root, absolute, reading};
 
-use super::{FileCause, FileError, absolute, reading};
-
-/// As many as the kernel follows in one path (path_resolution(7)).
-const MAX_SYMLINKS: u32 = 40;
 const GROUP_OR_OTHERS_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 
@@ -29,7 +19,7 @@ const STICKY: u32 = 0o1000;
 /// # Errors
 /// [`FileCause::Untrusted`] with the directory that is not the caller's own, or what the operating system says.
 pub fn require_trusted(directory: &Path) -> Result<(), FileError> {
-    walk(&absolute(directory)).map_err(reading(directory))
+    require(&Root::host(), directory).map_err(reading(directory))
 }
 
 /// Whether a file of this owner and mode is the caller's own and readable by no other user, as a key must be.
@@ -37,83 +27,64 @@ pub(crate) fn is_private(uid: u32, mode: u32) -> bool {
     uid == nix::unistd::geteuid().as_raw() && mode & 0o077 == 0
 }
 
-fn walk(path: &Path) -> Result<(), FileCause> {
-    let mut here = PathBuf::from("/");
-    let mut ahead = names(path);
-    let mut links = 0;
-    check(&here, &fs::symlink_metadata(&here)?, ahead.is_empty())?;
-    while let Some(name) = ahead.pop_front() {
-        if name == ".." {
-            here.pop();
-            continue;
+/// The same beneath `root`, and of the directory of an image.
+pub(super) fn require(root: &Root, directory: &Path) -> Result<(), FileCause> {
+    let Some((image, handle)) = root.image() else {
+        let slash = Root::host().directory(Path::new("/"))?;
+        return check(slash, Path::new("/"), &absolute(directory));
+    };
+    require(&Root::host(), image)?;
+    let inner = root.inner(directory).map_err(|error| error.cause)?;
+    check(handle.try_clone()?, image, &inner)
+}
+
+fn check(root: OwnedFd, shown: &Path, path: &Path) -> Result<(), FileCause> {
+    match walk(root, shown, path, |step| require_parent(&step)) {
+        Ok((directory, here)) => {
+            let stat = rustix::fs::fstat(&directory).map_err(std::io::Error::from)?;
+            require_mode(&here, &stat)
         }
-        here.push(&name);
-        let metadata = match fs::symlink_metadata(&here) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            metadata => metadata?,
-        };
-        if metadata.is_symlink() {
-            links += 1;
-            if links > MAX_SYMLINKS {
-                return Err(io::Error::from(Errno::LOOP).into());
-            }
-            require_owner(&here, &metadata)?;
-            let target = fs::read_link(&here)?;
-            here.pop();
-            if target.is_absolute() {
-                here = PathBuf::from("/");
-            }
-            for name in names(&target).into_iter().rev() {
-                ahead.push_front(name);
-            }
-        } else if metadata.is_dir() {
-            check(&here, &metadata, ahead.is_empty())?;
-        } else {
-            return Err(io::Error::from(Errno::NOTDIR).into());
-        }
+        // It is created by the caller, in a parent that was looked at.
+        Err(cause) if cause.is_not_found() => Ok(()),
+        Err(cause) => Err(cause),
     }
-    // A path that ends in `..` or a symlink ends in a directory that was entered as a parent.
-    check(&here, &fs::symlink_metadata(&here)?, true)
 }
 
-fn names(path: &Path) -> VecDeque<OsString> {
-    path.components()
-        .filter_map(|component| match component {
-            Component::Normal(name) => Some(name.to_owned()),
-            Component::ParentDir => Some("..".into()),
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => None,
-        })
-        .collect()
-}
-
-fn check(path: &Path, metadata: &Metadata, is_last: bool) -> Result<(), FileCause> {
-    require_owner(path, metadata)?;
-    let mode = metadata.mode();
-    if mode & GROUP_OR_OTHERS_WRITE != 0 && (is_last || mode & STICKY == 0) {
+fn require_parent(step: &Step<'_>) -> Result<(), FileCause> {
+    let uid = step.stat.st_uid;
+    if uid != 0 && uid != nix::unistd::geteuid().as_raw() {
         return Err(FileCause::Untrusted {
-            path: path.to_owned(),
-            why: format!("other users may write to it (mode {:04o})", mode & 0o7777),
+            path: step.path.to_owned(),
+            why: format!("it belongs to another user (uid {uid})"),
         });
     }
-    Ok(())
-}
-
-fn require_owner(path: &Path, metadata: &Metadata) -> Result<(), FileCause> {
-    let uid = metadata.uid();
-    if uid == 0 || uid == nix::unistd::geteuid().as_raw() {
+    let is_link = FileType::from_raw_mode(step.stat.st_mode) == FileType::Symlink;
+    if is_link || step.stat.st_mode & STICKY != 0 {
         Ok(())
     } else {
-        Err(FileCause::Untrusted {
-            path: path.to_owned(),
-            why: format!("it belongs to another user (uid {uid})"),
-        })
+        require_mode(step.path, step.stat)
     }
+}
+
+fn require_mode(path: &Path, stat: &Stat) -> Result<(), FileCause> {
+    if stat.st_mode & GROUP_OR_OTHERS_WRITE == 0 {
+        return Ok(());
+    }
+    Err(FileCause::Untrusted {
+        path: path.to_owned(),
+        why: format!(
+            "other users may write to it (mode {:04o})",
+            stat.st_mode & 0o7777
+        ),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::PathBuf;
 
     fn scene() -> (tempfile::TempDir, PathBuf) {
         let parent = tempfile::tempdir().unwrap();
@@ -187,6 +158,28 @@ mod tests {
             require_trusted(&link).unwrap_err().cause,
             FileCause::Io(_)
         ));
+    }
+
+    #[test]
+    fn a_directory_of_an_image_is_judged_with_its_parents_and_those_of_the_image() {
+        let (parent, inner) = scene();
+        let image = inner.parent().unwrap();
+        let root = Root::open(Some(image)).unwrap();
+        symlink("/b", image.join("link")).unwrap();
+        let judged = |path: &str| {
+            let judged = root.require_trusted(&image.join(path));
+            judged.map_err(|error| match error.cause {
+                FileCause::Untrusted { path, .. } => path,
+                other => panic!("{other}"),
+            })
+        };
+        assert_eq!(judged("b/new"), Ok(()));
+        assert_eq!(judged("link"), Ok(()));
+        set_mode(&inner, 0o777);
+        assert_eq!(judged("link/new"), Err(inner.clone()));
+        set_mode(&inner, 0o755);
+        set_mode(parent.path(), 0o777);
+        assert_eq!(judged("b"), Err(parent.path().to_owned()));
     }
 
     #[test]
