@@ -33,13 +33,3 @@ pub enum Bootstrap {
     /// `false`, or no key at all: it signs its own, or uses `tlsCertFile`.
     Disabled,
 }
-
-impl Bootstrap {
-    /// The value as YAML and JSON write it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Bootstrap::Enabled => "true",
-            Bootstrap::Disabled => "false",
-        }
-    }
-}

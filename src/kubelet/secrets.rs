@@ -1,4 +1,4 @@
-//! What in a kubelet's or kubeadm's file is nobody's business but the cluster's.
+//! Credentials in a kubelet's or kubeadm's file, which are masked wherever the file is shown.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ const KEYS: [&str; 8] = [
 /// What stands in a secret's place.
 const MASK: &str = "***";
 
-/// A bootstrap token is `[a-z0-9]{6}\.[a-z0-9]{16}`, an id that is no secret and a secret
+/// A bootstrap token is `[a-z0-9]{6}\.[a-z0-9]{16}`, a public id and a secret
 /// (`BootstrapTokenPattern` in k8s.io/cluster-bootstrap).
 const ID_LENGTH: usize = 6;
 const SECRET_LENGTH: usize = 16;

@@ -4,7 +4,7 @@ use super::api_server::ApiServer;
 use super::cause::Cause;
 use crate::yaml::{self, Position};
 
-/// Something that is no obstacle, but that the user should know.
+/// Something that does not prevent the edit, but that the user should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// Where, if it is one place.

@@ -1,4 +1,4 @@
-//! What is no obstacle to an edit, but not what the user may think.
+//! What does not prevent an edit, but is not what the user may think.
 
 use super::config::Spelling;
 use super::goyaml::lookup;
@@ -7,7 +7,7 @@ use super::verdict::Warning;
 use crate::text::shown;
 use crate::yaml::{Kind, Stream};
 
-/// What is no obstacle, but not what the user may think.
+/// Warns of keys that look like the one wanted and are not, and of a static certificate.
 pub(crate) fn warn(
     stream: &Stream<'_>,
     root: usize,

@@ -580,7 +580,6 @@ fn a_closed_standard_output_stops_nothing() {
 fn a_full_standard_output_is_74_unless_a_change_is_made() {
     let (directory, path) = scene(SHORT);
     let error = "error: cannot write standard output: no storage space\n";
-    let dry = format!("(dry run) no file was changed\n{error}");
     let warning = "warning: cannot write standard output: no storage space; the change is made\n";
     let off = ON.replace("true\nrotate", "false\nrotate");
     let dry = format!("(dry run) nothing was changed\n{error}");
@@ -742,7 +741,7 @@ fn the_file_that_a_kubelet_reads_is_told_apart() {
         .stderr_eq("");
 }
 
-/// What somebody new types first, and what comes of it: what is wrong, and one next step.
+/// What a new user types first: each answer says what is wrong, and one next step.
 #[test]
 fn first_attempts_are_answered_in_the_readers_terms() {
     let (directory, _) = scene("kind: KubeletConfiguration\napiVersion: [\n");

@@ -65,7 +65,7 @@ pub(in crate::edit) fn json_piece(stream: &Stream<'_>, number: usize) -> Option<
 }
 
 /// Warns of pieces without content, which kubeadm refuses because they have no kind: comments or empty lines alone, also those
-/// before the first `---`. The last one is no trouble where a document is appended to it (`filled`).
+/// before the first `---`. The last one is left out if a document is appended to it (`filled`).
 pub(super) fn warn_empty(stream: &Stream<'_>, filled: bool, warnings: &mut Vec<Warning>) {
     let mut pieces: Vec<(usize, bool)> = Vec::new();
     // where the piece begins, and whether it has content, once it has a line
