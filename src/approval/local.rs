@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::names::{canonical, is_local, not_unicast};
 use crate::csr::{Request, requestor_of};
 use crate::text::quoted;
+use crate::x509::Names;
 
 /// What the machine knows of itself.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,10 @@ pub struct Local {
     pub hostname_override: Option<String>,
     /// The kubelet's `--cloud-provider`: then the cloud says which addresses the Node has, some of them on no interface.
     pub cloud_provider: Option<String>,
+    /// The names in the certificate that the API server presents.
+    pub api_server: Names,
+    /// Whether this machine runs an API server, so that some of those names may be its own.
+    pub runs_api_server: bool,
 }
 
 /// What a comparison showed.
@@ -106,6 +111,10 @@ impl Local {
                 format!("it is {why}, no node's own"),
             );
         }
+        if self.api_server.ips.contains(&ip) && !self.runs_api_server {
+            let message = "it is the API server's; if the kubelet took a virtual IP for its own address, set its --node-ip";
+            return Check::new(what, Finding::Differs, message);
+        }
         let node_ips = self.node_ips();
         let named = node_ips.contains(&ip);
         // Without a cloud provider the kubelet reports what --node-ip says and no more (pkg/kubelet/nodestatus).
@@ -137,6 +146,10 @@ impl Local {
         let name = canonical(name);
         if is_local(&name) || name.contains('*') {
             return Check::new(what, Finding::Differs, "no node's own");
+        }
+        let mut servers = self.api_server.dns.iter();
+        if servers.any(|known| canonical(known) == name) && !self.runs_api_server {
+            return Check::new(what, Finding::Differs, "it is a name of the API server");
         }
         let known = [
             (Some(self.node.as_str()), "the node's name"),
@@ -337,6 +350,44 @@ mod tests {
             );
         }
         assert_eq!(differences(&local(), SUBJECT, &[]).len(), 2);
+    }
+
+    #[test]
+    fn what_is_the_api_servers() {
+        let worker = Local {
+            api_server: Names {
+                dns: vec!["Kubernetes".into(), "worker-1".into()],
+                ips: vec!["10.0.0.7".parse().unwrap()],
+            },
+            ..local()
+        };
+        // The kubelet took a virtual IP for its own address; it is on an interface all the same.
+        for (name, said) in [
+            ("10.0.0.7", "Differs IP 10.0.0.7: it is the API server's"),
+            (
+                "kubernetes",
+                "Differs DNS kubernetes: it is a name of the API server",
+            ),
+        ] {
+            let differences = differences(&worker, SUBJECT, &["worker-1", name]);
+            assert!(
+                differences.iter().any(|one| one.starts_with(said)),
+                "{differences:?}"
+            );
+        }
+        let control_plane = Local {
+            runs_api_server: true,
+            ..worker
+        };
+        assert_eq!(
+            differences(&control_plane, SUBJECT, &["worker-1", "10.0.0.7"]),
+            [""; 0]
+        );
+        let foreign = differences(&control_plane, SUBJECT, &["worker-1", "kubernetes"]);
+        assert_eq!(
+            foreign,
+            ["Differs DNS kubernetes: this is node worker-1 on host Worker-1"]
+        );
     }
 
     #[test]

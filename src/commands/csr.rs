@@ -1,17 +1,22 @@
 //! `csr`: the name of this node's newest kubelet-serving request.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::approval::{Check, Finding, Local};
 use crate::cli;
 use crate::csr::{Request, State};
-use crate::host::interfaces;
+use crate::host::kube::Api;
+use crate::host::{files, interfaces};
 use crate::report::{Code, CsrReport, Document, Problem};
+use crate::x509::Names;
 
 use super::{Ui, node, request};
 
 /// How long to ask before giving up.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// kubeadm's static Pod of an API server.
+const API_SERVER: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
 /// Prints the name.
 ///
@@ -37,7 +42,7 @@ pub(crate) fn run(arguments: &cli::Csr, ui: &Ui, document: &mut Document) -> Res
             ),
         ));
     };
-    let differs = arguments.check && !check(&newest, api.node_name(), ui, document)?;
+    let differs = arguments.check && !check(&newest, &api, ui, document)?;
     if !differs {
         ui.name(&newest.name);
     }
@@ -66,7 +71,7 @@ pub(crate) fn run(arguments: &cli::Csr, ui: &Ui, document: &mut Document) -> Res
 ///
 /// # Errors
 /// When the kubelet cannot be looked at.
-fn check(request: &Request, node: &str, ui: &Ui, document: &mut Document) -> Result<bool, Problem> {
+fn check(request: &Request, api: &Api, ui: &Ui, document: &mut Document) -> Result<bool, Problem> {
     let located = node::locate(None, node::Need::File, node::When::Now)?;
     for warning in located.warnings() {
         ui.warn(warning);
@@ -75,13 +80,22 @@ fn check(request: &Request, node: &str, ui: &Ui, document: &mut Document) -> Res
         let value = located.flags().get(name).filter(|value| !value.is_empty());
         value.map(str::to_owned)
     };
+    let presented = api.presented_names(Instant::now() + DEADLINE);
+    let api_server = presented.unwrap_or_else(|error| {
+        ui.warn(format!(
+            "the request was not compared with the API server's addresses: {error}"
+        ));
+        Names::default()
+    });
     let local = Local {
-        node: node.to_owned(),
+        node: api.node_name().to_owned(),
         host_name: interfaces::host_name(),
         interfaces: interfaces::addresses(),
         node_ip: flag("node-ip"),
         hostname_override: flag("hostname-override"),
         cloud_provider: flag("cloud-provider"),
+        api_server,
+        runs_api_server: files::is_symlink(Path::new(API_SERVER)).is_some(),
     };
     let checks = local.check(request);
     for Check {

@@ -108,6 +108,24 @@ fn a_request_for_what_is_anothers_is_not_named() {
 }
 
 #[test]
+fn a_name_of_the_api_servers_certificate_is_not_this_nodes() {
+    let (_, output, document) = check(
+        &["--cloud-provider=external"],
+        &["worker-1", "kubernetes"],
+        &[],
+    );
+    assert_eq!(
+        (output.code, output.stdout.as_str()),
+        (1, ""),
+        "{}",
+        output.stderr
+    );
+    let said = "differs: DNS kubernetes: it is a name of the API server";
+    assert!(output.stderr.contains(said), "{}", output.stderr);
+    assert!(findings(&document).contains(&("DNS kubernetes", "Differs")));
+}
+
+#[test]
 fn what_a_cloud_gives_is_a_warning() {
     let public = "192.0.2.99".parse().unwrap();
     let (name, output, document) = check(&["--cloud-provider=external"], &["worker-1"], &[public]);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::Uri;
 
-use super::Admin;
+use super::{Admin, Api};
 use crate::host::tls;
 use crate::x509::Names;
 use crate::x509::pem::base64;
@@ -37,14 +37,14 @@ pub enum PresentedError {
     Unsupported(&'static str),
 }
 
-impl Admin {
+impl Api {
     /// The subject alternative names of the certificate that the API server of the kubeconfig presents, verified against
     /// the kubeconfig's CA.
     ///
     /// # Errors
     /// When no such certificate can be seen.
     pub fn presented_names(&self, end: Instant) -> Result<Names, PresentedError> {
-        let config = &self.0.connection.config;
+        let config = &self.connection.config;
         let roots = config.root_cert.as_deref().unwrap_or_default();
         if roots.is_empty() {
             return Err(PresentedError::Unsupported(
@@ -68,12 +68,32 @@ impl Admin {
 
     /// The host in the kubeconfig's server address, without brackets.
     pub fn server_host(&self) -> &str {
-        host_of(&self.0.connection.config.cluster_url)
+        host_of(&self.connection.config.cluster_url)
     }
 
     /// Whether the server is reached through a proxy, which is where its name is resolved.
     pub fn is_proxied(&self) -> bool {
-        self.0.connection.config.proxy_url.is_some()
+        self.connection.config.proxy_url.is_some()
+    }
+}
+
+impl Admin {
+    /// As [`Api::presented_names`].
+    ///
+    /// # Errors
+    /// As [`Api::presented_names`].
+    pub fn presented_names(&self, end: Instant) -> Result<Names, PresentedError> {
+        self.0.presented_names(end)
+    }
+
+    /// As [`Api::server_host`].
+    pub fn server_host(&self) -> &str {
+        self.0.server_host()
+    }
+
+    /// As [`Api::is_proxied`].
+    pub fn is_proxied(&self) -> bool {
+        self.0.is_proxied()
     }
 }
 
