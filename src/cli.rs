@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use approve::Approve;
-pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterVerb};
+pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterStatus, ClusterVerb};
 pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, Restart, Rollback, Selection, Status, Wait};
 pub use program::parse;
@@ -132,9 +132,10 @@ Examples:
   kubelet-tls approve --node worker-1 --node worker-2
   kubelet-tls approve --all -o json | jq '.requests[] | select(.approved | not) | .name, .rule'")]
     Approve(Approve),
-    /// Make the same change in the ConfigMap that `kubeadm join` and `upgrade` copy
+    /// Make the same change in the ConfigMap that `kubeadm join` and `upgrade` copy; show every node's state
     #[command(after_long_help = "\
 Examples:
+  kubelet-tls cluster status                # which nodes are secured
   kubelet-tls cluster diff                  # what would change, and which nodes run without it
   kubelet-tls cluster apply                 # once per cluster; a node changes when it joins or is upgraded")]
     Cluster(Cluster),

@@ -3,6 +3,7 @@
 //! Field names and exit codes are a contract with scripts: fields may be added, none is renamed or removed.
 
 mod apply;
+mod cluster;
 mod diff;
 mod problem;
 
@@ -16,6 +17,7 @@ use crate::text::hint::Typed;
 use crate::x509::Certificate;
 
 pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
+pub use self::cluster::{AddressStatus, ClusterStatusResult, NodeStatus, PendingReport};
 pub use self::diff::DiffResult;
 pub use self::problem::{Code, Ending, Outcome, Problem};
 
@@ -151,6 +153,8 @@ pub enum Kind {
     ApproveResult,
     /// of `cluster diff` and `cluster apply`
     ClusterResult,
+    /// of `cluster status`
+    ClusterStatusResult,
     /// of `metrics-server`
     MetricsServerResult,
 }

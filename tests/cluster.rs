@@ -24,5 +24,7 @@ mod rollback;
 mod scene;
 #[path = "cluster/state.rs"]
 mod state;
+#[path = "cluster/status.rs"]
+mod status;
 #[path = "cluster/trouble.rs"]
 mod trouble;

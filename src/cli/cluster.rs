@@ -36,6 +36,17 @@ Examples:
   kubelet-tls cluster apply --disable       # sets it to false
   kubelet-tls rollback --cluster            # undo it exactly")]
     Apply(ClusterApply),
+    /// Print for each node whether its kubelet serves a certificate of the cluster's CA, until when, and what is pending
+    ///
+    /// Asks each kubelet through the API server (nodes/proxy) what it runs with, and dials each IP address of its Node
+    /// from here to see what it serves. Exits 1 unless every node is secured. A node that cannot be reached from here is
+    /// Unknown.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls cluster status
+  kubelet-tls cluster status -o name        # the nodes that are not secured
+  kubelet-tls cluster status -o json | jq '.nodes[] | select(.status != \"True\") | .name, .hint'")]
+    Status(ClusterStatus),
 }
 
 /// Arguments of `cluster diff`.
@@ -58,6 +69,14 @@ pub struct ClusterApply {
     /// Show what would be done, change nothing
     #[arg(long, help_heading = HOW_FAR)]
     pub dry_run: bool,
+    /// The kubeconfig and its context
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// Arguments of `cluster status`.
+#[derive(Debug, Args)]
+pub struct ClusterStatus {
     /// The kubeconfig and its context
     #[command(flatten)]
     pub access: Access,

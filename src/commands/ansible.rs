@@ -13,7 +13,7 @@ use clap::Parser as _;
 use serde_json::Value;
 
 use crate::ansible::{self, Call};
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, Cluster, ClusterVerb, Verb};
 use crate::host::files as host_files;
 use crate::report::{Code, Kind, NotBegun, Outcome, Problem, VerbResult};
 
@@ -104,8 +104,12 @@ fn perform(call: &Call, ui: &Ui) -> Result<Value, Problem> {
     match &cli.verb {
         Verb::Apply(arguments) => Ok(value(&apply::run(arguments, ui), ui)),
         Verb::Approve(arguments) => Ok(value(&approve::run(arguments, ui), ui)),
-        Verb::Cluster(arguments) => Ok(value(
-            &legacy(Kind::ClusterResult, |all| cluster::run(arguments, ui, all)),
+        Verb::Cluster(Cluster {
+            verb: ClusterVerb::Apply(arguments),
+        }) => Ok(value(
+            &legacy(Kind::ClusterResult, |all| {
+                cluster::apply(arguments, ui, all)
+            }),
             ui,
         )),
         // No module is another verb.

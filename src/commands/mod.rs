@@ -16,11 +16,12 @@ mod request;
 mod rollback;
 mod schema;
 mod status;
+mod table;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Format, Verb};
+use crate::cli::{Cli, ClusterVerb, Format, Verb};
 use crate::report::{Code, Document, Ending, ErrorReport, Kind, NotBegun, Outcome, Problem};
 use crate::text::hint::Typed;
 
@@ -52,9 +53,15 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
         }),
         Verb::Rollback(arguments) => ui.finish(&rollback::run(arguments, &ui)),
         Verb::Approve(arguments) => ui.finish(&approve::run(arguments, &ui)),
-        Verb::Cluster(arguments) => old(Kind::ClusterResult, &|all| {
-            cluster::run(arguments, &ui, all)
-        }),
+        Verb::Cluster(arguments) => match &arguments.verb {
+            ClusterVerb::Status(arguments) => ui.finish(&cluster::status(arguments, &ui)),
+            ClusterVerb::Diff(arguments) => old(Kind::ClusterResult, &|all| {
+                cluster::diff(arguments, &ui, all)
+            }),
+            ClusterVerb::Apply(arguments) => old(Kind::ClusterResult, &|all| {
+                cluster::apply(arguments, &ui, all)
+            }),
+        },
         Verb::MetricsServer(arguments) => old(Kind::MetricsServerResult, &|all| {
             metrics_server::run(arguments, &ui, all)
         }),
@@ -121,6 +128,9 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         Some("approve") => Kind::ApproveResult,
         Some("status") => Kind::StatusResult,
         Some("rollback") => Kind::RollbackResult,
+        Some("cluster") if arguments.get(2).is_some_and(|verb| verb == "status") => {
+            Kind::ClusterStatusResult
+        }
         Some("cluster") => Kind::ClusterResult,
         Some("metrics-server") => Kind::MetricsServerResult,
         _ => Kind::ApplyResult,

@@ -39,6 +39,10 @@ const SCHEMAS: &[(Kind, &str)] = &[
         include_str!("../../docs/schema/ClusterResult.json"),
     ),
     (
+        Kind::ClusterStatusResult,
+        include_str!("../../docs/schema/ClusterStatusResult.json"),
+    ),
+    (
         Kind::MetricsServerResult,
         include_str!("../../docs/schema/MetricsServerResult.json"),
     ),
@@ -86,7 +90,9 @@ mod tests {
 
     use super::*;
     use crate::commands::approve::ApproveResult;
-    use crate::report::{ApplyResult, DiffResult, Document, Envelope, RollbackResult};
+    use crate::report::{
+        ApplyResult, ClusterStatusResult, DiffResult, Document, Envelope, RollbackResult,
+    };
 
     /// The registry: which type is the result of which kind of document.
     fn schema(kind: Kind) -> Value {
@@ -98,6 +104,7 @@ mod tests {
             Kind::RollbackResult => of::<RollbackResult>(kind),
             Kind::ApproveResult => of::<ApproveResult>(kind),
             Kind::ClusterResult => of::<Document>(kind),
+            Kind::ClusterStatusResult => of::<ClusterStatusResult>(kind),
             Kind::MetricsServerResult => of::<Document>(kind),
         }
     }

@@ -8,6 +8,7 @@ pub mod healthz;
 pub mod interfaces;
 pub mod key;
 pub mod kube;
+pub mod kubelets;
 pub mod process;
 mod run;
 pub mod signals;

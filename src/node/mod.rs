@@ -2,13 +2,20 @@
 
 pub mod conditions;
 mod configmap;
+mod fleet;
 mod kubelet;
 mod node;
+mod serving;
 mod unit;
 
 pub use configmap::KubeletConfigMap;
+pub use fleet::{
+    Listed, ListedNode, MalformedNode, NodeRemedy, NotConfigured, PendingRequest, ProbedNode,
+    Security,
+};
 pub use kubelet::{ConfigFile, Kubelet, kubeconfig};
 pub use node::Node;
+pub use serving::{Flaw, FlawKind, flaw};
 pub use unit::{Incarnation, Unit};
 
 use crate::x509::Certificate;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::host::clock;
 use crate::text::names::shown;
 
+use super::super::table::age;
 use super::outcome::{Row, What};
 
 /// So many names are shown of one request; `-o json` has more.
@@ -71,25 +72,4 @@ fn row(row: &Row, now: Timestamp) -> [String; 5] {
         age(now.as_second() - created.as_second())
     });
     [node, shown(&request.name).into_owned(), age, sans, verdict]
-}
-
-/// As kubectl writes ages, roughly: the server's clock may be ahead of this machine's.
-fn age(seconds: i64) -> String {
-    match seconds.max(0) {
-        seconds @ 0..120 => format!("{seconds}s"),
-        seconds @ 120..7_200 => format!("{}m", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{}h", seconds / 3_600),
-        seconds => format!("{}d", seconds / 86_400),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_as_kubectl_writes_them() {
-        let ages = [-5, 0, 119, 120, 7_199, 7_200, 172_799, 172_800].map(age);
-        assert_eq!(ages, ["0s", "0s", "119s", "2m", "119m", "2h", "47h", "2d"]);
-    }
 }

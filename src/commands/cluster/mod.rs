@@ -4,11 +4,12 @@ mod find;
 mod nodes;
 mod receipts;
 mod rollback;
+mod status;
 mod write;
 
 use std::time::{Duration, Instant};
 
-use crate::cli::{self, ClusterVerb};
+use crate::cli;
 use crate::edit::FileKind;
 use crate::host::kube::{Admin, ApiError, Keep};
 use crate::kubelet::Bootstrap;
@@ -19,38 +20,29 @@ use crate::report::{Code, Document, EditReport, Problem};
 
 use self::receipts::Receipts;
 use self::write::{Outcome, Writer};
-use super::{Ui, admin, diff, files};
+use super::{Ui, admin, files};
 
 pub(crate) use rollback::run as roll_back;
+pub(crate) use status::run as status;
 
 /// How long reading and writing the ConfigMap may take in all, however often it is tried.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs the verb.
+/// `cluster diff`: shows the edit.
 ///
 /// # Errors
-/// [`Code::Negative`] when `cluster diff` finds differences; else what kept it from its end.
-pub(crate) fn run(
-    arguments: &cli::Cluster,
+/// [`Code::Negative`] when there are differences; else why the ConfigMap cannot be read or edited.
+pub(crate) fn diff(
+    arguments: &cli::ClusterDiff,
     ui: &Ui,
     document: &mut Document,
 ) -> Result<(), Problem> {
     document.changed = Some(false);
-    match &arguments.verb {
-        ClusterVerb::Diff(arguments) => show(arguments, ui, document),
-        ClusterVerb::Apply(arguments) => {
-            document.dry_run = Some(arguments.dry_run);
-            apply(arguments, ui, document)
-        }
-    }
-}
-
-fn show(arguments: &cli::ClusterDiff, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
     let wanted = wanted(arguments.disable);
     let admin = admin::open(&arguments.access)?;
     let seen = find::find(&admin, Instant::now() + DEADLINE, ui, document)?;
     let edit = edit(&seen, wanted, ui, document)?;
-    diff::show(&edit, ui);
+    super::diff::show(&edit, ui);
     report(&edit, document);
     document.changed = Some(edit.changes());
     if edit.changes() {
@@ -59,7 +51,7 @@ fn show(arguments: &cli::ClusterDiff, ui: &Ui, document: &mut Document) -> Resul
             ui.warn(problem.message());
         }
     }
-    nodes::tell(&admin, wanted, ui, document);
+    document.nodes = nodes::tell(&admin, wanted, ui);
     if edit.changes() {
         Err(Problem::new(Code::Negative, ""))
     } else {
@@ -67,7 +59,17 @@ fn show(arguments: &cli::ClusterDiff, ui: &Ui, document: &mut Document) -> Resul
     }
 }
 
-fn apply(arguments: &cli::ClusterApply, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
+/// `cluster apply`: makes the edit.
+///
+/// # Errors
+/// What kept it from its end.
+pub(crate) fn apply(
+    arguments: &cli::ClusterApply,
+    ui: &Ui,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    document.changed = Some(false);
+    document.dry_run = Some(arguments.dry_run);
     let wanted = wanted(arguments.disable);
     let admin = admin::open(&arguments.access)?;
     let end = Instant::now() + DEADLINE;
@@ -100,7 +102,7 @@ fn apply(arguments: &cli::ClusterApply, ui: &Ui, document: &mut Document) -> Res
         Ok(Outcome::Unchanged(seen, edit)) => {
             report(&edit, document);
             receipts.settle(&seen, ui);
-            diff::tell_unchanged(&edit, wanted, ui);
+            super::diff::tell_unchanged(&edit, wanted, ui);
         }
         Err(failure) => {
             if !failure.unsure {
@@ -109,7 +111,7 @@ fn apply(arguments: &cli::ClusterApply, ui: &Ui, document: &mut Document) -> Res
             return Err(failure.problem);
         }
     }
-    nodes::tell(&admin, wanted, ui, document);
+    document.nodes = nodes::tell(&admin, wanted, ui);
     Ok(())
 }
 

@@ -4,78 +4,72 @@ use std::time::{Duration, Instant};
 
 use crate::commands::{Ui, admin};
 use crate::host::kube::Admin;
+use crate::host::kubelets::{Depth, survey};
 use crate::kubelet::Bootstrap;
-use crate::report::{Document, NodeReport};
+use crate::node::{NotConfigured, ProbedNode};
+use crate::report::NodeReport;
 
-/// How long all of it may take: it is asked beside the point, and of thousands.
+/// How long all of it may take: the change is made already, and this is only about what is left to do.
 const BUDGET: Duration = Duration::from_secs(20);
-/// How long one kubelet is waited for.
-const EACH: Duration = Duration::from_secs(3);
-/// How many names are said; a document has them all.
+/// How many names are printed; a document has them all.
 const NAMED: usize = 20;
 
 /// Asks every node's kubelet what it runs with, as far as that is permitted and there is time, and says where the change
-/// is still to be made. Nothing that goes wrong here is an error.
-pub(super) fn tell(admin: &Admin, wanted: Bootstrap, ui: &Ui, document: &mut Document) {
-    let end = Instant::now() + BUDGET;
-    let names = match admin.node_names(end) {
-        Ok(names) => names,
+/// is still to be made. Nothing that goes wrong here is an error; none where the Nodes cannot be listed.
+pub(super) fn tell(admin: &Admin, wanted: Bootstrap, ui: &Ui) -> Option<Vec<NodeReport>> {
+    let survey = match survey(admin, Depth::Configuration, Instant::now() + BUDGET) {
+        Ok(survey) => survey,
         Err(error) => {
             let problem = admin::problem("list", "nodes", &error);
             ui.warn(unasked(problem.message()));
-            return;
+            return None;
         }
     };
-    let mut reports = Vec::with_capacity(names.len());
-    let mut asking = true;
-    let mut silent = Vec::new();
-    for name in names {
-        let now = Instant::now();
-        asking &= now < end;
-        let answer = asking.then(|| admin.running_bootstrap(&name, end.min(now + EACH)));
-        let value = match answer {
-            Some(Ok(value)) => Some(value),
-            Some(Err(error)) if error.is_forbidden() => {
-                let problem = admin::problem("get", "nodes/proxy", &error);
-                ui.warn(unasked(problem.message()));
-                asking = false;
-                None
-            }
-            Some(Err(error)) => {
-                ui.detail(&format!("{name}: {error}"));
-                silent.push(name.clone());
-                None
-            }
-            None => None,
-        };
-        reports.push(NodeReport {
-            name,
-            server_tls_bootstrap: value,
-        });
+    let nodes = survey.nodes;
+    if nodes
+        .iter()
+        .any(|node| node.configured == Err(NotConfigured::Forbidden))
+    {
+        ui.warn(unasked(format!(
+            "cannot get nodes/proxy: {}",
+            NotConfigured::Forbidden
+        )));
     }
-    summarize(&reports, &silent, wanted, ui);
-    document.nodes = Some(reports);
+    for node in &nodes {
+        if let Err(NotConfigured::NoAnswer(why)) = &node.configured {
+            ui.detail(&format!("{}: {why}", node.name()));
+        }
+    }
+    summarize(&nodes, wanted, ui);
+    Some(nodes.iter().map(NodeReport::from).collect())
+}
+
+impl From<&ProbedNode> for NodeReport {
+    fn from(node: &ProbedNode) -> Self {
+        Self {
+            name: node.name().to_owned(),
+            server_tls_bootstrap: node.configured.as_ref().ok().copied(),
+        }
+    }
 }
 
 fn unasked(message: String) -> String {
     format!("{message}; which nodes run without the change is not known")
 }
 
-fn summarize(reports: &[NodeReport], silent: &[String], wanted: Bootstrap, ui: &Ui) {
+fn summarize(nodes: &[ProbedNode], wanted: Bootstrap, ui: &Ui) {
     let (value, again) = match wanted {
         Bootstrap::Enabled => (true, "kubelet-tls apply"),
         Bootstrap::Disabled => (false, "kubelet-tls apply --disable"),
     };
-    let answered = reports
-        .iter()
-        .filter(|report| report.server_tls_bootstrap.is_some())
-        .count();
-    let lacking: Vec<&str> = reports
-        .iter()
-        .filter(|report| report.server_tls_bootstrap == Some(!value))
-        .map(|report| report.name.as_str())
-        .collect();
-    let total = reports.len();
+    let named = |which: &dyn Fn(&Result<bool, NotConfigured>) -> bool| -> Vec<&str> {
+        let nodes = nodes.iter().filter(|node| which(&node.configured));
+        nodes.map(ProbedNode::name).collect()
+    };
+    let lacking = named(&|configured| *configured == Ok(!value));
+    let silent = named(&|configured| matches!(configured, Err(NotConfigured::NoAnswer(_))));
+    let answered = named(&|configured| configured.is_ok()).len();
+    let total = nodes.len();
     if !lacking.is_empty() {
         ui.say(&format!(
             "{} of {total} nodes run without the change: {}",
@@ -89,11 +83,10 @@ fn summarize(reports: &[NodeReport], silent: &[String], wanted: Bootstrap, ui: &
         ));
     }
     if !silent.is_empty() {
-        let names: Vec<&str> = silent.iter().map(String::as_str).collect();
         ui.say(&format!(
             "{} of {total} nodes did not answer, as one that waits for its certificate does not: {}",
             silent.len(),
-            some(&names)
+            some(&silent)
         ));
         ui.say("on each of them, as root: kubelet-tls status");
     }
@@ -104,7 +97,7 @@ fn summarize(reports: &[NodeReport], silent: &[String], wanted: Bootstrap, ui: &
 }
 
 /// The first names.
-fn some(names: &[&str]) -> String {
+pub(super) fn some(names: &[&str]) -> String {
     let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();
     let rest = names.len() - shown.len();
     if rest == 0 {

@@ -36,6 +36,11 @@ fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
         Target::Standard | Target::ConfigMap { .. } => None,
     };
     match (&refusal.cause, target) {
+        // Whatever is in the text, it is edited there.
+        (_, Target::ConfigMap { namespace, name }) => {
+            let words = ["-n", namespace, "edit", "configmap", name];
+            Some(Command::new("kubectl").args(words))
+        }
         (Cause::Foreign(foreign), _) => foreign.command(path),
         (Cause::Effect(Effect::Join | Effect::BesideJoin), _) => {
             Some("kubelet-tls cluster apply".into())
@@ -44,10 +49,6 @@ fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
         (_, Target::File(path)) => {
             let line = refusal.position.map(|position| position.line);
             Some(hint::edit(path, line))
-        }
-        (_, Target::ConfigMap { namespace, name }) => {
-            let words = ["-n", namespace, "edit", "configmap", name];
-            Some(Command::new("kubectl").args(words))
         }
         (_, Target::Standard) => None,
     }

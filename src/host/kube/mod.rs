@@ -31,6 +31,7 @@ use crate::x509::Certificate;
 pub use admin::Admin;
 pub(crate) use admin::escaped;
 pub use cluster::Keep;
+pub(crate) use cluster::listed_node;
 pub(crate) use decision::REQUESTS;
 pub use decision::{Condition, Decided, Step};
 pub use inventory::{

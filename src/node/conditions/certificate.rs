@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::csr::{State, requestor_of};
-use crate::node::{NotServed, Served, Unverified};
+use crate::node::{Flaw, FlawKind, NotServed, Served, flaw};
 use crate::text::hint::path_word;
 
 use super::configuration::enabled;
@@ -114,70 +114,14 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
             .map_or("the Node has no IP address", String::as_str);
         return unknown("AddressesUnknown", why);
     }
+    let name = seen.name.as_ref().ok().map(String::as_str);
     // The first address that serves something bad is the one to tell of.
-    for (address, served) in &seen.served {
-        match served {
-            Err(NotServed::NoCertificate) => {
-                let hint = seen
-                    .requests
-                    .as_ref()
-                    .ok()
-                    .and_then(|listing| listing.newest.as_ref());
-                let hint = hint.filter(|request| request.state == State::Pending);
-                let hint = hint.map_or("kubelet-tls csr".to_owned(), |request| {
-                    format!("kubectl certificate approve {}", request.name)
-                });
-                return fails(
-                    "NoCertificate",
-                    format!("{address}: {}", NotServed::NoCertificate),
-                    hint,
-                );
-            }
-            // An ExternalIP may be out of this node's own reach, behind a NAT.
-            Err(_) => {}
-            Ok(Served {
-                certificate,
-                verified: Err(why),
-            }) => {
-                let by = &certificate.issuer;
-                return match why {
-                    Unverified::UnknownAuthority if certificate.is_kubelets_own() => fails(
-                        "SelfSigned",
-                        format!("{address} serves the kubelet's own certificate, of {by}"),
-                        APPLY,
-                    ),
-                    Unverified::UnknownAuthority => fails(
-                        "UnknownAuthority",
-                        format!(
-                            "{address} serves a certificate of {by}, which is not the cluster's CA"
-                        ),
-                        DIFF,
-                    ),
-                    Unverified::Expired => fails(
-                        "Expired",
-                        format!(
-                            "{address} serves a certificate that is not valid now: until {}",
-                            certificate.not_after
-                        ),
-                        "kubectl certificate approve $(kubelet-tls csr)",
-                    ),
-                    Unverified::WrongName => fails(
-                        "NameMissing",
-                        format!(
-                            "{address} serves a certificate that is not for it: {}",
-                            certificate.names.describe()
-                        ),
-                        "kubectl certificate approve $(kubelet-tls csr)",
-                    ),
-                    Unverified::Other(why) => fails(
-                        "Unverified",
-                        format!("{address}: {why}"),
-                        "journalctl -u kubelet",
-                    ),
-                };
-            }
-            Ok(_) => {}
-        }
+    let mut flaws = seen
+        .served
+        .iter()
+        .filter_map(|(address, served)| flaw(name, *address, served));
+    if let Some(Flaw { kind, message }) = flaws.next() {
+        return fails(kind.reason(), message, remedy(seen, kind));
     }
     let verified = |(_, served): &&(SocketAddr, Result<Served, NotServed>)| served.is_ok();
     let (good, out_of_reach): (Vec<_>, Vec<_>) = seen.served.iter().partition(verified);
@@ -205,6 +149,23 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
         ));
     }
     holds("Verified", message)
+}
+
+/// What to do about a flaw of what is served.
+fn remedy(seen: &Evidence, kind: FlawKind) -> String {
+    match kind {
+        FlawKind::NoCertificate | FlawKind::Expired | FlawKind::NameMissing => {
+            let listing = seen.requests.as_ref().ok();
+            let newest = listing.and_then(|listing| listing.newest.as_ref());
+            match newest.filter(|request| request.state == State::Pending) {
+                Some(request) => format!("kubectl certificate approve {}", request.name),
+                None => "kubelet-tls csr".to_owned(),
+            }
+        }
+        FlawKind::SelfSigned => APPLY.to_owned(),
+        FlawKind::UnknownAuthority => DIFF.to_owned(),
+        FlawKind::OtherNode | FlawKind::Unverified => "journalctl -u kubelet".to_owned(),
+    }
 }
 
 pub(super) fn no_stale_requests(seen: &Evidence) -> Verdict {

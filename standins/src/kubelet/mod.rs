@@ -13,6 +13,7 @@ mod bootstrap;
 pub mod config;
 mod fields;
 pub mod flags;
+mod fleet;
 mod healthz;
 mod klog;
 pub mod knobs;
@@ -20,6 +21,7 @@ mod serving;
 mod yaml;
 
 pub use config::KubeletConfig;
+pub use fleet::Fleet;
 pub use knobs::{Healthz, Knobs};
 
 use crate::client::Kubeconfig;

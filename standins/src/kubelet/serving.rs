@@ -60,7 +60,7 @@ impl Serving {
         }
     }
 
-    fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
+    pub(super) fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let mut acceptor = Acceptor::default();
         let accepted = loop {

@@ -1,10 +1,12 @@
 //! What the API server says of the cluster, read: pure, and tested on real answers.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::node::KubeletConfigMap;
 use crate::node::conditions;
+use crate::node::{KubeletConfigMap, Listed, ListedNode, MalformedNode, Node};
 use crate::text::brief;
+use crate::text::names::{is_node_name, shown};
 
 pub(super) fn parse_minor(bytes: &[u8]) -> Result<u32, serde_json::Error> {
     #[derive(Deserialize)]
@@ -106,30 +108,54 @@ const TOOLS: [(&str, &str); 6] = [
     ("meta.helm.sh/release-name", "Helm"),
 ];
 
-/// Names, and the token of the next page, empty at the end.
-pub(super) fn parse_node_names(bytes: &[u8]) -> Result<(Vec<String>, String), serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Wire {
-        metadata: Next,
-        items: Option<Vec<Item>>,
+/// One item of a list of Nodes. Only the name and the labels of roles are the cluster's; the rest is what its kubelet
+/// wrote. An item that is not a Node is a [`MalformedNode`], so that it costs no other one.
+pub(crate) fn listed_node(item: Value) -> Listed {
+    /// The port of a kubelet whose Node does not say otherwise.
+    const PORT: u16 = 10250;
+    let name = item["metadata"]["name"].as_str().unwrap_or_default();
+    let (name, is_named) = (shown(name).into_owned(), is_node_name(name));
+    let wrong = |reason: String| MalformedNode {
+        name: name.clone(),
+        reason,
+    };
+    if !is_named {
+        return Err(wrong("its name is not a DNS subdomain".to_owned()));
     }
-    #[derive(Deserialize)]
-    struct Next {
-        #[serde(rename = "continue", default)]
-        next: String,
-    }
-    #[derive(Deserialize)]
-    struct Item {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize)]
-    struct Metadata {
-        name: String,
-    }
-    let wire: Wire = serde_json::from_slice(bytes)?;
-    let items = wire.items.unwrap_or_default();
-    let names = items.into_iter().map(|item| brief(&item.metadata.name));
-    Ok((names.collect(), wire.metadata.next))
+    let node: k8s_openapi::api::core::v1::Node = serde_json::from_value(item).map_err(|error| {
+        wrong(format!(
+            "the Node cannot be read: {}",
+            brief(&error.to_string())
+        ))
+    })?;
+    let labels = node.metadata.labels.unwrap_or_default();
+    // 1.19 knows only the older one; kubeadm set both up to 1.23.
+    let is_control_plane = ["control-plane", "master"]
+        .iter()
+        .any(|role| labels.contains_key(&format!("node-role.kubernetes.io/{role}")));
+    let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
+    let status = node.status.unwrap_or_default();
+    let port = status
+        .daemon_endpoints
+        .and_then(|endpoints| endpoints.kubelet_endpoint)
+        .and_then(|kubelet| u16::try_from(kubelet.port).ok())
+        .filter(|port| *port > 0);
+    let addresses = status.addresses.unwrap_or_default().into_iter();
+    Ok(ListedNode {
+        is_control_plane,
+        port: port.unwrap_or(PORT),
+        node: Node {
+            addresses: addresses
+                .map(|address| (brief(&address.type_), brief(&address.address)))
+                .collect(),
+            taints: taints.iter().map(|taint| brief(&taint.key)).collect(),
+            kubelet_version: status
+                .node_info
+                .map(|info| brief(&info.kubelet_version))
+                .unwrap_or_default(),
+        },
+        name,
+    })
 }
 
 /// A kubelet's configz; `false` is left out there (`omitempty`).
@@ -153,9 +179,9 @@ mod tests {
     use serde_json::json;
 
     fn captured(list: &[u8]) -> KubeletConfigMap {
-        let list: serde_json::Value = serde_json::from_slice(list).unwrap();
+        let list: Value = serde_json::from_slice(list).unwrap();
         let mut items = list["items"].as_array().unwrap().iter();
-        let is_kubelets = |item: &&serde_json::Value| item["data"].get("kubelet").is_some();
+        let is_kubelets = |item: &&Value| item["data"].get("kubelet").is_some();
         let item = items.find(is_kubelets).unwrap();
         parse_configmap(item.to_string().as_bytes()).unwrap()
     }
@@ -224,6 +250,32 @@ mod tests {
         assert_eq!(of("v1.36.2-gke.7"), Some(36));
         assert_eq!(of("v2.0.0"), None);
         assert_eq!(of(""), None);
+    }
+
+    #[test]
+    fn a_node_that_is_malformed_costs_itself() {
+        let of = |item: Value| listed_node(item);
+        let good = of(json!({
+            "metadata": {"name": "a", "labels": {"node-role.kubernetes.io/master": ""}},
+            "status": {
+                "addresses": [{"type": "InternalIP", "address": "10.0.0.7"}],
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": 10251}},
+            },
+        }))
+        .unwrap();
+        assert!(good.is_control_plane);
+        assert_eq!((good.name.as_str(), good.port), ("a", 10251));
+        assert_eq!(good.node.serving_names().0.len(), 1);
+        let bare = of(json!({"metadata": {"name": "b"}})).unwrap();
+        assert_eq!((bare.is_control_plane, bare.port), (false, 10250));
+        for odd in [
+            json!(null),
+            json!({"metadata": {"name": "x;reboot"}}),
+            json!({"metadata": {"name": "c"}, "status": {"addresses": "none"}}),
+        ] {
+            let malformed = of(odd.clone()).unwrap_err();
+            assert!(!malformed.name.contains(';'), "{odd}: {malformed:?}");
+        }
     }
 
     #[test]

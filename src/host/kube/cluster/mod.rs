@@ -15,12 +15,8 @@ use super::Unreachable;
 use super::admin::Admin;
 use super::{Api, ApiError};
 
-use answers::{parse_configmap, parse_configz, parse_minor, parse_node_names};
-
-/// Nodes to a page; of each the metadata alone, a few kilobytes, is asked for.
-const PAGE: u32 = 100;
-/// More than any cluster has; a list without end has more.
-const MAX_NODES: usize = 50_000;
+pub(crate) use answers::listed_node;
+use answers::{parse_configmap, parse_configz, parse_minor};
 
 /// Whether a change is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,74 +102,6 @@ impl Admin {
                 Err(_) => Err(connection.unreachable(Unreachable::Timeout)),
             }
         })
-    }
-
-    /// The names of all Nodes, page by page.
-    ///
-    /// # Errors
-    /// As [`Admin::get`].
-    pub fn node_names(&self, end: Instant) -> Result<Vec<String>, ApiError> {
-        let (mut names, mut next) = (Vec::new(), String::new());
-        let mut begun_anew = false;
-        loop {
-            match self.node_page(&next, end)? {
-                Some(page) => {
-                    names.extend(page.0);
-                    next = page.1;
-                }
-                None if !begun_anew => {
-                    (names, next, begun_anew) = (Vec::new(), String::new(), true);
-                    continue;
-                }
-                None => {
-                    let reason = "the list of nodes changes faster than it can be read";
-                    return Err(self.0.connection.invalid(reason));
-                }
-            }
-            if next.is_empty() {
-                return Ok(names);
-            }
-            if names.len() > MAX_NODES || Instant::now() >= end {
-                return Err(self.0.connection.invalid("the list of nodes never ends"));
-            }
-        }
-    }
-
-    /// A page of names and the token of the next one; none where the list's state is older than what the server keeps of
-    /// its history, so that asking for the page again would not help.
-    fn node_page(
-        &self,
-        next: &str,
-        end: Instant,
-    ) -> Result<Option<(Vec<String>, String)>, ApiError> {
-        let Api {
-            connection,
-            runtime,
-            client,
-        } = &self.0;
-        let mut path = format!("/api/v1/nodes?limit={PAGE}");
-        if !next.is_empty() {
-            path.push_str("&continue=");
-            path.push_str(&escape(next));
-        }
-        runtime.block_on(connection.repeat(end, || async {
-            let request = http::Request::get(&path)
-                .header(
-                    ACCEPT,
-                    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
-                )
-                .header(USER_AGENT, AGENT)
-                .body(Body::empty())
-                .map_err(|error| connection.invalid(error.to_string()))?;
-            let answer = match connection.exchange(client, request).await {
-                Err(error) if error.is_gone() => return Ok(None),
-                answer => answer?,
-            };
-            let bytes = connection.whole(answer.into_body()).await?;
-            let page = parse_node_names(&bytes);
-            page.map(Some)
-                .map_err(|error| connection.invalid(error.to_string()))
-        }))
     }
 
     /// What the kubelet of `node` runs with, asked through the API server, once.

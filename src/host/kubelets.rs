@@ -1,0 +1,241 @@
+//! Every kubelet of a cluster, asked through the API server what it runs with and dialled for what it serves.
+//!
+//! A node that is slow, silent or malformed costs itself alone: the others are asked meanwhile, and an answer that does not
+//! come is a value of its own.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::kube::{Admin, ApiError, REQUESTS, escaped, listed_node};
+use super::tls;
+use crate::csr::{KUBELET_SERVING, Request, State};
+use crate::node::{Listed, NotConfigured, NotServed, PendingRequest, ProbedNode, Served};
+use crate::text::names::is_csr_name;
+
+const NODES: &str = "/api/v1/nodes";
+/// Kubelets that are asked and dialled at once. One that is silent takes [`EACH`] and a second more.
+const AT_ONCE: usize = 64;
+/// How long the API server is waited for with one kubelet's configuration.
+const EACH: Duration = Duration::from_secs(3);
+/// More Nodes than any cluster has; a list that never ends has more. The rest is not kept.
+const MAX_NODES: usize = 50_000;
+
+/// What is asked of each kubelet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What it runs with.
+    Configuration,
+    /// Also what it serves at each IP address of its Node, verified against the kubeconfig's CA.
+    Serving,
+}
+
+/// What was seen of a cluster's kubelets.
+#[derive(Debug)]
+pub struct Survey {
+    /// Each Node, by name.
+    pub nodes: Vec<ProbedNode>,
+    /// Why the requests could not be read; then no node has a pending one.
+    pub requests: Result<(), ApiError>,
+}
+
+/// Lists the Nodes and their pending requests and probes each kubelet, at most 64 at once, until `end`. What was not
+/// asked by then is [`NotConfigured::OutOfTime`].
+///
+/// # Errors
+/// Why the Nodes cannot be listed. What goes wrong with one node is in its own fields.
+pub fn survey(admin: &Admin, depth: Depth, end: Instant) -> Result<Survey, ApiError> {
+    let take = |all: &mut Vec<Listed>, item: Value| {
+        if all.len() < MAX_NODES {
+            all.push(listed_node(item));
+        }
+    };
+    let mut nodes = admin.list(NODES, take, end)?;
+    nodes.sort_by(|a, b| name_of(a).cmp(name_of(b)));
+    let (mut pending, requests) = match depth {
+        Depth::Configuration => (HashMap::new(), Ok(())),
+        Depth::Serving => match pending_requests(admin, end) {
+            Ok(pending) => (pending, Ok(())),
+            Err(error) => (HashMap::new(), Err(error)),
+        },
+    };
+    let forbidden = AtomicBool::new(false);
+    let probe = |listed: &Listed| probe(admin, listed, depth, &forbidden, end);
+    // The first one alone shows whether the credential may ask at all.
+    let (first, rest) = nodes.split_at(nodes.len().min(1));
+    let mut probed: Vec<_> = first.iter().map(probe).collect();
+    probed.extend(in_parallel(rest, AT_ONCE, &probe));
+    let nodes = nodes.into_iter().zip(probed);
+    let nodes = nodes.map(|(listed, (configured, served))| ProbedNode {
+        pending: pending.remove(name_of(&listed)),
+        listed,
+        configured,
+        served,
+    });
+    Ok(Survey {
+        nodes: nodes.collect(),
+        requests,
+    })
+}
+
+fn name_of(listed: &Listed) -> &str {
+    match listed {
+        Ok(listed) => &listed.name,
+        Err(malformed) => &malformed.name,
+    }
+}
+
+type Probed = (
+    Result<bool, NotConfigured>,
+    Vec<(SocketAddr, Result<Served, NotServed>)>,
+);
+
+fn probe(
+    admin: &Admin,
+    listed: &Listed,
+    depth: Depth,
+    forbidden: &AtomicBool,
+    end: Instant,
+) -> Probed {
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(malformed) => {
+            return (
+                Err(NotConfigured::NoAnswer(malformed.reason.clone())),
+                Vec::new(),
+            );
+        }
+    };
+    let configured = configured(admin, &listed.name, forbidden, end);
+    let mut served = Vec::new();
+    if depth == Depth::Serving && Instant::now() < end {
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for ip in listed.node.serving_names().0 {
+            let address = SocketAddr::new(ip, listed.port);
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        let answers = tls::probe_all(&addresses, admin.roots());
+        served = addresses.into_iter().zip(answers).collect();
+    }
+    (configured, served)
+}
+
+fn configured(
+    admin: &Admin,
+    name: &str,
+    forbidden: &AtomicBool,
+    end: Instant,
+) -> Result<bool, NotConfigured> {
+    if forbidden.load(Ordering::Relaxed) {
+        return Err(NotConfigured::Forbidden);
+    }
+    let now = Instant::now();
+    if now >= end {
+        return Err(NotConfigured::OutOfTime);
+    }
+    admin
+        .running_bootstrap(name, end.min(now + EACH))
+        .map_err(|error| {
+            if error.is_forbidden() {
+                forbidden.store(true, Ordering::Relaxed);
+                NotConfigured::Forbidden
+            } else {
+                NotConfigured::NoAnswer(error.to_string())
+            }
+        })
+}
+
+/// The newest request of each node, of those that are Pending, by the node's name.
+fn pending_requests(
+    admin: &Admin,
+    end: Instant,
+) -> Result<HashMap<String, PendingRequest>, ApiError> {
+    let take = |newest: &mut HashMap<String, Request>, request: Request| {
+        let Some(node) = request.node().filter(|_| is_csr_name(&request.name)) else {
+            return;
+        };
+        if newest
+            .get(node)
+            .is_none_or(|known| request.is_newer_than(known))
+        {
+            // Only what tells its age is kept.
+            let kept = Request {
+                name: request.name.clone(),
+                created: request.created,
+                resource_version: request.resource_version.clone(),
+                state: request.state,
+                odd: request.odd,
+                ..Request::default()
+            };
+            newest.insert(node.to_owned(), kept);
+        }
+    };
+    let selector = escaped(&format!("spec.signerName={KUBELET_SERVING}"));
+    let newest = admin.list(&format!("{REQUESTS}?fieldSelector={selector}"), take, end)?;
+    let pending = newest
+        .into_iter()
+        .filter(|(_, request)| request.state == State::Pending);
+    Ok(pending
+        .map(|(node, request)| {
+            let Request { name, created, .. } = request;
+            (node, PendingRequest { name, created })
+        })
+        .collect())
+}
+
+/// Calls `act` for each item, on `at_once` threads at most, and returns the results in the items' order. Where fewer
+/// threads can be started, those that there are do all of it.
+pub(crate) fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    at_once: usize,
+    act: &(impl Fn(&T) -> R + Sync),
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::with_capacity(items.len()));
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(number) else {
+                return;
+            };
+            let result = act(item);
+            found
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((number, result));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..at_once.min(items.len()) {
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
+    });
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_by_key(|(number, _)| *number);
+    found.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        let items: Vec<u64> = (0..200).collect();
+        let slow_first = |item: &u64| {
+            thread::sleep(Duration::from_micros(200 - item));
+            item * 2
+        };
+        let doubled: Vec<u64> = items.iter().map(|item| item * 2).collect();
+        assert_eq!(in_parallel(&items, 16, &slow_first), doubled);
+        assert_eq!(in_parallel(&[], 16, &slow_first), [0; 0]);
+    }
+}

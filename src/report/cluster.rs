@@ -1,0 +1,79 @@
+//! The results of `cluster status`.
+
+use serde::Serialize;
+
+use super::{CertificateReport, Kind, VerbResult};
+use crate::node::conditions::Status;
+
+/// Whether each node of the cluster is secured.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ClusterStatusResult {
+    /// Each node, by name; absent where the Nodes could not be listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<NodeStatus>>,
+}
+
+impl VerbResult for ClusterStatusResult {
+    fn kind(&self) -> Kind {
+        Kind::ClusterStatusResult
+    }
+}
+
+/// Whether one node is secured, with what was seen of its kubelet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// The Node's name.
+    pub name: String,
+    /// Whether it has the label of a control-plane node.
+    pub control_plane: bool,
+    /// Whether its kubelet serves a certificate of the cluster's CA for its own addresses.
+    pub status: Status,
+    /// Why, in one CamelCase word.
+    pub reason: &'static str,
+    /// The evidence, for people.
+    pub message: String,
+    /// What to do about it; on the node, unless it is `kubelet-tls approve` or `kubectl`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The running kubelet's value; absent where it was not asked or did not answer.
+    #[serde(rename = "serverTLSBootstrap", skip_serializing_if = "Option::is_none")]
+    pub server_tls_bootstrap: Option<bool>,
+    /// What it serves at each IP address of its Node.
+    pub addresses: Vec<AddressStatus>,
+    /// When the certificate ends that ends first, of those that verify; RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+    /// Its newest request, where that is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingReport>,
+}
+
+/// What a kubelet serves at one address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AddressStatus {
+    /// IP address and port.
+    pub address: String,
+    /// `Verified`, the kind of flaw, or `Unreachable`.
+    pub reason: &'static str,
+    /// What was presented; absent where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateReport>,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A pending request of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PendingReport {
+    /// Its name.
+    pub name: String,
+    /// When it was created, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+}
