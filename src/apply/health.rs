@@ -79,10 +79,10 @@ impl HealthCheck {
         let Some(healthz) = &self.healthz else {
             return Ok(());
         };
-        let checked = healthz.check().or_else(|_| {
+        let checked = healthz.check_of(unit.main_pid).or_else(|_| {
             // Once more: one lost answer must not keep an administrator from the change.
             std::thread::sleep(LOOK_AGAIN.1);
-            healthz.check()
+            healthz.check_of(unit.main_pid)
         });
         checked.map_err(|error| error.to_string())
     }

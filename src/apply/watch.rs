@@ -178,7 +178,12 @@ impl HealthWatch {
             ));
         }
         let now = Instant::now();
-        match self.check.healthz.as_ref().map_or(Ok(()), Healthz::check) {
+        // Whose answer it is, is looked at once in a row of them.
+        let ask = |healthz: &Healthz| match self.answering_since {
+            None => healthz.check_of(self.baseline.main_pid),
+            Some(_) => healthz.check(),
+        };
+        match self.check.healthz.as_ref().map_or(Ok(()), ask) {
             Ok(()) => {
                 self.last_answer = now;
                 if self.answered_after.is_none() {
@@ -224,7 +229,7 @@ impl HealthWatch {
 
     /// A restart may bring a flag that was written down since the last start, and a flag beats every file.
     fn flags_agree(&self) -> Result<(), String> {
-        let words = process::command_line(self.baseline.main_pid).unwrap_or_default();
+        let words = process::command_line(self.baseline.main_pid, None).unwrap_or_default();
         let flag = Flags::parse(words.into_iter().skip(1)).boolean("rotate-server-certificates");
         match (self.check.wanted, flag) {
             (Some(wanted), Some(flag)) if flag != (wanted == Bootstrap::Enabled) => Err(format!(

@@ -130,7 +130,8 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
     let running = if pid == 0 {
         None
     } else {
-        process::command_line(pid)
+        let monotonic = unit.as_ref().and_then(|unit| unit.started_monotonic);
+        process::command_line(pid, monotonic)
             .ok()
             .filter(|words| !words.is_empty())
     };
@@ -304,7 +305,7 @@ pub(crate) fn kubeconfig() -> PathBuf {
     let running = unit
         .as_ref()
         .filter(|unit| unit.main_pid != 0)
-        .and_then(|unit| process::command_line(unit.main_pid).ok());
+        .and_then(|unit| process::command_line(unit.main_pid, unit.started_monotonic).ok());
     let words = running
         .or_else(|| {
             unit.as_ref()

@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use super::listener::listens;
+
 /// A healthy kubelet answers in a few milliseconds; one that needs longer than this is not healthy.
 const DEADLINE: Duration = Duration::from_secs(1);
 /// The status line and headers are a few hundred bytes.
@@ -24,6 +26,14 @@ pub enum HealthzError {
     /// It answered, and not with 200.
     #[error("{0}")]
     Unhealthy(String),
+    /// What answers is another process: whoever takes the port first may say anything.
+    #[error("http://{address}/healthz is answered by another process than the kubelet (PID {pid})")]
+    Foreign {
+        /// Where.
+        address: SocketAddr,
+        /// The kubelet's process, which does not listen there.
+        pid: u32,
+    },
 }
 
 impl Healthz {
@@ -37,6 +47,22 @@ impl Healthz {
         (port != 0).then(|| Self {
             address: SocketAddr::new(reachable, port),
         })
+    }
+
+    /// Asks once, and looks whether it is process `pid` that answers. Where that cannot be determined, as in a service
+    /// without the right to look at the kubelet's files, the answer is assumed to be the kubelet's.
+    ///
+    /// # Errors
+    /// As [`Self::check`], and [`HealthzError::Foreign`].
+    pub fn check_of(&self, pid: u32) -> Result<(), HealthzError> {
+        self.check()?;
+        match listens(pid, self.address) {
+            Some(false) => Err(HealthzError::Foreign {
+                address: self.address,
+                pid,
+            }),
+            Some(true) | None => Ok(()),
+        }
     }
 
     /// Asks once.
@@ -104,6 +130,7 @@ fn parse_status(answer: &[u8]) -> Result<(), String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "another process is started")]
 mod tests {
     use super::*;
     use std::net::{Ipv4Addr, TcpListener};
@@ -134,6 +161,34 @@ mod tests {
         assert_eq!(any.address, "127.0.0.1:10248".parse().unwrap());
         let any = Healthz::new(std::net::Ipv6Addr::UNSPECIFIED.into(), 10248).unwrap();
         assert_eq!(any.address, "[::1]:10248".parse().unwrap());
+    }
+
+    #[test]
+    fn an_answer_of_another_process_is_not_the_kubelets() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 512]);
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nok").unwrap();
+            }
+            listener
+        });
+        let healthz = Healthz::new(address.ip(), address.port()).unwrap();
+        assert_eq!(healthz.check_of(std::process::id()), Ok(()));
+        let mut other = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let pid = other.id();
+        assert_eq!(
+            healthz.check_of(pid),
+            Err(HealthzError::Foreign { address, pid })
+        );
+        other.kill().unwrap();
+        other.wait().unwrap();
+        server.join().unwrap();
     }
 
     #[test]

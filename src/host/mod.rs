@@ -9,6 +9,7 @@ pub mod interfaces;
 pub mod key;
 pub mod kube;
 pub mod kubelets;
+mod listener;
 pub mod process;
 mod run;
 pub mod signals;

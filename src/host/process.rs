@@ -15,22 +15,66 @@ const TICKS_A_SECOND: f64 = 100.0;
 /// the machine is busy.
 const BECOMES_ITSELF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(5));
 
-/// The command line of process `pid`, the program first.
+/// The command line of process `pid`, the program first. `monotonic` is when systemd started the process that it means:
+/// the number may be another process's by now.
 ///
 /// # Errors
-/// When there is no such process.
-pub fn command_line(pid: u32) -> io::Result<Vec<String>> {
+/// When there is no such process, or it is another one than systemd means, or became another one meanwhile.
+pub fn command_line(pid: u32, monotonic: Option<Duration>) -> io::Result<Vec<String>> {
     let end = Instant::now() + BECOMES_ITSELF.1;
     loop {
+        let before = Identity::of(pid)?;
         let words = parse_command_line(&fs::read(format!("/proc/{pid}/cmdline"))?);
         let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
         let copy =
             program("1").is_some_and(|init| pid != 1 && program(&pid.to_string()) == Some(init));
-        if !(copy || is_of_systemd(&words)) || Instant::now() >= end {
-            return Ok(words);
+        // systemd moves its child into the unit's control group before that becomes the program.
+        let changed = Identity::of(pid)? != before;
+        if Instant::now() < end && (copy || changed || is_of_systemd(&words)) {
+            std::thread::sleep(BECOMES_ITSELF.0);
+            continue;
         }
-        std::thread::sleep(BECOMES_ITSELF.0);
+        let is_later = monotonic
+            .zip(before.age()?)
+            .is_some_and(|(start, age)| is_younger(age, clock::monotonic().checked_sub(start)));
+        return if changed || is_later {
+            Err(io::Error::other(format!(
+                "process {pid} is no longer the one that systemd started"
+            )))
+        } else {
+            Ok(words)
+        };
     }
+}
+
+/// What tells a process from a later one with the same number.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    /// Field 22 of proc_pid_stat(5), in clock ticks since boot.
+    start: Option<u64>,
+    cgroup: String,
+}
+
+impl Identity {
+    fn of(pid: u32) -> io::Result<Self> {
+        Ok(Self {
+            start: parse_ticks(&fs::read_to_string(format!("/proc/{pid}/stat"))?),
+            cgroup: fs::read_to_string(format!("/proc/{pid}/cgroup"))?,
+        })
+    }
+
+    fn age(&self) -> io::Result<Option<Duration>> {
+        let up = parse_uptime(&fs::read_to_string("/proc/uptime")?);
+        let start = self.start.map(seconds);
+        let age = start.zip(up).map(|(start, up)| (up - start).max(0.0));
+        Ok(age.and_then(|age| Duration::try_from_secs_f64(age).ok()))
+    }
+}
+
+/// Whether a process of this `age` started after the one that systemd started that long ago. It cannot be older: while
+/// the machine is suspended only the process's age grows.
+fn is_younger(age: Duration, of_systemd: Option<Duration>) -> bool {
+    of_systemd.is_some_and(|expected| age + SUSPENDED < expected)
 }
 
 /// The command lines of all processes that run a program of this name; those that cannot be read are left out.
@@ -132,13 +176,20 @@ fn parse_command_line(bytes: &[u8]) -> Vec<String> {
 
 /// Seconds from boot to the start: field 22 of proc_pid_stat(5). The command name before it may hold spaces and `)`.
 fn parse_start(stat: &str) -> Option<f64> {
+    parse_ticks(stat).map(seconds)
+}
+
+fn parse_ticks(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name
-        .split_whitespace()
-        .nth(19)?
-        .parse::<f64>()
-        .ok()
-        .map(|ticks| ticks / TICKS_A_SECOND)
+    after_name.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "2^53 ticks are three million years"
+)]
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / TICKS_A_SECOND
 }
 
 fn parse_uptime(text: &str) -> Option<f64> {
@@ -213,6 +264,25 @@ mod tests {
             .duration_since(started(std::process::id(), None).unwrap())
             .unwrap();
         assert!(age < Duration::from_secs(600), "{age:?}");
-        assert!(command_line(std::process::id()).unwrap()[0].contains("kubelet"));
+        assert!(command_line(std::process::id(), None).unwrap()[0].contains("kubelet"));
+    }
+
+    #[test]
+    fn a_number_that_was_given_to_a_later_process_is_not_taken_for_the_kubelet() {
+        let mut later = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let pid = later.id();
+        let long_ago = clock::monotonic().checked_sub(Duration::from_secs(10));
+        let error = command_line(pid, long_ago).unwrap_err();
+        assert!(error.to_string().contains("no longer the one"), "{error}");
+        let words = command_line(pid, Some(clock::monotonic())).unwrap();
+        assert_eq!(words, ["sleep", "60"]);
+        later.kill().unwrap();
+        later.wait().unwrap();
+        let (old, young) = (Duration::from_secs(100), Duration::from_secs(1));
+        assert!(is_younger(young, Some(old)) && !is_younger(old, Some(young)));
+        assert!(!is_younger(young, Some(young)) && !is_younger(young, None));
     }
 }

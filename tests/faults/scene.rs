@@ -293,7 +293,10 @@ impl Scene {
             .collect();
         if let Some(receipt) = self.receipt_path() {
             let beside = names(receipt.parent().expect("a directory"));
-            found.extend(beside.into_iter().filter(|path| *path != receipt));
+            // A lock file that no run holds keeps no run out.
+            let lock = receipt.with_file_name("lock");
+            let others = beside.into_iter();
+            found.extend(others.filter(|path| *path != receipt && *path != lock));
         }
         found
     }

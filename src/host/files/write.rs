@@ -143,6 +143,7 @@ impl Directory {
     }
 
     /// Removes the temporary files that a killed run of this user left here. The caller holds the lock of the scope.
+    /// Root's may already have the owner of the file that it was to replace.
     pub(in crate::host) fn sweep(&self, scope: Scope) {
         let me = nix::unistd::geteuid().as_raw();
         for name in self.names().unwrap_or_default() {
@@ -150,7 +151,7 @@ impl Directory {
                 && rustix::fs::statat(&self.handle, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(
                     |stat| {
                         FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-                            && stat.st_uid == me
+                            && (stat.st_uid == me || me == 0)
                     },
                 );
             if ours {
