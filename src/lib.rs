@@ -25,6 +25,7 @@
 pub mod ansible;
 pub mod apply;
 pub mod approval;
+pub mod approver;
 pub mod cli;
 pub mod commands;
 pub mod csr;

@@ -149,6 +149,29 @@ impl Ui {
         }
     }
 
+    /// Prints a warning of a program that keeps running: each time, and kept for no document.
+    pub fn warn_each(&self, text: &str) {
+        self.print_warning(text);
+    }
+
+    /// One record of an answer without end: a line of text, or an object a line.
+    pub fn record(&self, text: &str, record: &impl Serialize) {
+        match self.format {
+            Format::Text => self.to_stdout(&format!("{text}\n")),
+            Format::Json => {
+                if let Ok(json) = serde_json::to_string(record) {
+                    self.to_stdout(&format!("{json}\n"));
+                }
+            }
+            Format::Yaml => {
+                if let Ok(yaml) = serde_yaml::to_string(record) {
+                    self.to_stdout(&format!("---\n{yaml}"));
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn print_warning(&self, text: &str) {
         self.to_stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
     }

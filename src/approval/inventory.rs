@@ -189,6 +189,36 @@ impl Inventory {
         self.networks.insert(source.to_owned(), networks);
     }
 
+    /// Takes what `other` says of the API server and the networks, in the place of all that was known of them.
+    pub fn replace_cluster(&mut self, other: Self) {
+        self.endpoints = other.endpoints;
+        self.api_server = other.api_server;
+        self.networks = other.networks;
+    }
+
+    /// Whether both say the same of the API server and the networks.
+    pub fn has_same_cluster(&self, other: &Self) -> bool {
+        self.endpoints == other.endpoints
+            && self.api_server == other.api_server
+            && self.networks == other.networks
+    }
+
+    /// The names of all Nodes.
+    pub fn node_names(&self) -> impl Iterator<Item = &str> {
+        self.nodes.keys().map(String::as_str)
+    }
+
+    /// The Service of this namespace and name.
+    pub fn service(&self, namespace: &str, name: &str) -> Option<&ServiceFacts> {
+        self.services.get(&format!("{namespace}/{name}"))
+    }
+
+    /// The namespaces and names of all Services.
+    pub fn service_ids(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.services.values();
+        all.map(|service| (service.namespace.as_str(), service.name.as_str()))
+    }
+
     /// The Node of this name.
     pub fn node(&self, name: &str) -> Option<&NodeFacts> {
         self.nodes.get(name)

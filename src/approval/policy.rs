@@ -92,6 +92,20 @@ pub struct Approval {
     pub warning: Option<&'static str>,
 }
 
+impl Approval {
+    /// The message of the condition Approved.
+    pub fn message(&self) -> String {
+        let dns = self.names.dns.iter().map(|name| quoted(name));
+        let ips = self.names.ips.iter().map(ToString::to_string);
+        let names: Vec<String> = dns.chain(ips).collect();
+        format!(
+            "kubelet-tls approve: every rule holds; the names belong to Node {} alone: {}.",
+            self.node,
+            names.join(", ")
+        )
+    }
+}
+
 impl Verdict {
     /// As a result.
     ///

@@ -1,18 +1,20 @@
 //! The arguments of `approve`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use ipnet::IpNet;
 
 use super::{
-    Access, HOW_FAR, POLICY, domain, duration, lifetime, name_or_ip, network, node_name,
-    request_name,
+    Access, CONNECTION, HOW_FAR, POLICY, domain, duration, lifetime, name_or_ip, network,
+    node_name, request_name,
 };
 
 /// Arguments of `approve`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["requests", "nodes", "all"]))]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["requests", "nodes", "all", "watch"]))]
+#[command(group = ArgGroup::new("networks").multiple(true).args(["ip_prefixes", "renewals"]))]
 pub struct Approve {
     /// Requests, by name
     #[arg(value_name = "CSR", value_parser = request_name)]
@@ -23,6 +25,16 @@ pub struct Approve {
     /// All pending kubelet-serving requests
     #[arg(long, conflicts_with_all = ["requests", "nodes"])]
     pub all: bool,
+    /// Keep running, and decide each request as it comes: new nodes and renewals; needs --ip-prefix or --renewals
+    ///
+    /// Follows requests, Nodes and Services, and prints one line per decision. A request that is refused is judged again
+    /// when a fact that it rests on changes. Ends on SIGTERM; SIGHUP and changed credential files are picked up. Several
+    /// instances may run at once.
+    #[arg(long, conflicts_with_all = ["requests", "nodes"], requires = "networks")]
+    pub watch: bool,
+    /// With --watch: serve /metrics, /healthz and /readyz at this address, such as 127.0.0.1:9095
+    #[arg(long, value_name = "ADDRESS", requires = "watch", help_heading = CONNECTION)]
+    pub metrics: Option<SocketAddr>,
     /// Show the decisions without approving anything
     #[arg(long, help_heading = HOW_FAR)]
     pub dry_run: bool,
@@ -42,7 +54,7 @@ pub struct Approve {
     #[arg(long, value_parser = lifetime, default_value = "1y", value_name = "DURATION", help_heading = POLICY)]
     pub max_duration: Duration,
     /// Vouch for this name of the given requests although a Service or nothing known says otherwise (repeatable)
-    #[arg(long, value_parser = name_or_ip, value_name = "NAME_OR_IP", conflicts_with = "all", help_heading = POLICY)]
+    #[arg(long, value_parser = name_or_ip, value_name = "NAME_OR_IP", conflicts_with_all = ["all", "watch"], help_heading = POLICY)]
     pub allow: Vec<String>,
     /// Approve only renewals: requests whose names are all in the certificate that the node serves now
     ///

@@ -52,6 +52,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
             cluster::roll_back(arguments, &ui, all)
         }),
         Verb::Rollback(arguments) => ui.finish(&rollback::run(arguments, &ui)),
+        Verb::Approve(arguments) if arguments.watch => approve::watch(arguments, &ui),
         Verb::Approve(arguments) => ui.finish(&approve::run(arguments, &ui)),
         Verb::Cluster(arguments) => match &arguments.verb {
             ClusterVerb::Status(arguments) => ui.finish(&cluster::status(arguments, &ui)),

@@ -2,6 +2,7 @@
 //! Nothing here knows of plans or verbs; it returns values.
 
 pub mod clock;
+pub mod endpoint;
 pub mod environment;
 pub mod files;
 pub mod healthz;

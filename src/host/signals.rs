@@ -58,6 +58,11 @@ impl Interrupts {
         lock(&self.shared).committed = true;
     }
 
+    /// The first signal that came since then or since the last call, if one did; the next is awaited again.
+    pub fn take(&self) -> Option<Signal> {
+        lock(&self.shared).received.take()
+    }
+
     /// The first signal that came since then, if one did.
     pub fn received(&self) -> Option<Signal> {
         lock(&self.shared).received

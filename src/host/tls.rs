@@ -16,6 +16,7 @@ use rustls::{
     RootCertStore, SignatureScheme,
 };
 
+use crate::approval::ServedAt;
 use crate::node::{NotServed, Served, Unverified};
 use crate::x509::{Certificate, Names};
 
@@ -28,6 +29,25 @@ const MOST_PROBES: usize = 32;
 pub fn install_provider() {
     // It fails only where one is installed already, and that is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// The port of a kubelet whose Node does not say otherwise.
+pub const KUBELET_PORT: u16 = 10250;
+
+/// What kubelets serve at `addresses`, as the rule of renewals looks at it.
+pub fn served_at(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<ServedAt> {
+    let answers = addresses.iter().zip(probe_all(addresses, roots));
+    let seen = answers.map(|(address, answer)| ServedAt {
+        address: address.ip(),
+        certificate: match answer {
+            Ok(served) => match served.verified {
+                Ok(()) => Ok(served.certificate),
+                Err(error) => Err(format!("the certificate does not verify: {error}")),
+            },
+            Err(error) => Err(format!("the kubelet serves no certificate: {error}")),
+        },
+    });
+    seen.collect()
 }
 
 /// Probes all `addresses` at once, so that many silent ones take no longer than one. As many answers, in the same order.

@@ -230,6 +230,7 @@ fn is_command(text: &str) -> bool {
         "openssl",
         "rm",
         "sed",
+        "ss",
         "ssh",
         "systemctl",
         "talosctl",

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::approval::Approval;
 use crate::host::kube::{Admin, Condition, Decided, Step};
-use crate::text::quoted;
 
 use super::decide::{Decision, Observed, Options, Planned, decide_one};
 use super::outcome::What;
@@ -49,7 +47,7 @@ fn done(decision: Decision) -> What {
 fn step(planned: &Decision, now: Decision) -> Step<What> {
     match (planned, now) {
         (Decision::Approve(_), Decision::Approve(approval)) => {
-            Step::Write(Condition::Approved(approved_message(&approval)))
+            Step::Write(Condition::Approved(approval.message()))
         }
         (Decision::Deny(_), Decision::Deny(violation)) => Step::Write(Condition::Denied(format!(
             "kubelet-tls approve --deny: {violation}."
@@ -64,15 +62,4 @@ fn step(planned: &Decision, now: Decision) -> Step<What> {
         }
         (_, Decision::Already) => Step::Stop(What::Already),
     }
-}
-
-fn approved_message(approval: &Approval) -> String {
-    let dns = approval.names.dns.iter().map(|name| quoted(name));
-    let ips = approval.names.ips.iter().map(ToString::to_string);
-    let names: Vec<String> = dns.chain(ips).collect();
-    format!(
-        "kubelet-tls approve: every rule holds; the names belong to Node {} alone: {}.",
-        approval.node,
-        names.join(", ")
-    )
 }

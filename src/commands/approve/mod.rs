@@ -8,6 +8,7 @@ mod outcome;
 mod result;
 mod served;
 mod table;
+mod watch;
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -23,6 +24,7 @@ use act::act;
 use decide::{Observed, Options, Planned, decide};
 use outcome::{Row, What, conclude};
 pub(crate) use result::ApproveResult;
+pub(crate) use watch::watch;
 
 /// Judges requests, and approves those that every rule holds of.
 pub(crate) fn run(arguments: &cli::Approve, ui: &Ui) -> Outcome<ApproveResult> {

@@ -1,5 +1,6 @@
 //! The API server with an administrator's credential, which belongs to no node.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use http::{Method, Uri};
@@ -11,14 +12,23 @@ use super::kubeconfig::{Credential, KubeconfigError, Plugins, Source};
 use super::{Api, ApiError, Unreachable, connect};
 
 /// How many objects a page has, as kubectl asks for them.
-const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 /// A page over this many bytes is asked for again with half as many objects; normal ones have one megabyte.
 const PAGE_CAP: usize = 4 * OBJECT_CAP;
 
+/// What a page of a list holds.
+pub(super) struct Objects<T> {
+    pub(super) items: Vec<T>,
+    /// Where the next page goes on; empty at the end.
+    pub(super) next: String,
+    /// `metadata.resourceVersion` of the list.
+    pub(super) revision: String,
+}
+
 /// What a page of a list was.
-enum Page<T> {
-    /// Its objects, and where the next page goes on; empty at the end.
-    Objects(Vec<T>, String),
+pub(super) enum Page<T> {
+    /// Its objects.
+    Objects(Objects<T>),
     /// Too large to be held.
     TooLarge,
     /// What it was to go on from is gone.
@@ -39,6 +49,19 @@ impl Admin {
             false => Ok(String::new()),
         };
         connect(source, Plugins::RunUnlessRoot, has_credential).map(Self)
+    }
+
+    /// Another connection with the same credential, for another thread.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn again(&self) -> Result<Self, ApiError> {
+        self.0.again().map(Self)
+    }
+
+    /// The files that certificates, keys and tokens were read from.
+    pub fn credential_files(&self) -> &[PathBuf] {
+        &self.0.files
     }
 
     /// The API server's address as the kubeconfig has it.
@@ -65,6 +88,7 @@ impl Admin {
             connection,
             runtime,
             client,
+            ..
         } = &self.0;
         runtime.block_on(connection.repeat(end, || connection.object(client, path)))
     }
@@ -103,6 +127,7 @@ impl Admin {
             connection,
             runtime,
             client,
+            ..
         } = &self.0;
         let (mut gathered, mut from, mut limit) = (C::default(), String::new(), PAGE);
         loop {
@@ -114,8 +139,8 @@ impl Admin {
             };
             let target = format!("{path}{separator}limit={limit}{on}");
             match runtime.block_on(connection.repeat(end, || page(connection, client, &target)))? {
-                Page::Objects(objects, next) => {
-                    objects.into_iter().for_each(|one| take(&mut gathered, one));
+                Page::Objects(Objects { items, next, .. }) => {
+                    items.into_iter().for_each(|one| take(&mut gathered, one));
                     if next.is_empty() {
                         return Ok(Some(gathered));
                     }
@@ -139,6 +164,7 @@ impl Admin {
             connection,
             runtime,
             client,
+            ..
         } = &self.0;
         runtime.block_on(connection.repeat(end, || async {
             let answer = connection.send(client, Method::PUT, path, object).await?;
@@ -147,7 +173,8 @@ impl Admin {
     }
 }
 
-async fn page<T: DeserializeOwned>(
+/// Reads one page of a list.
+pub(super) async fn page<T: DeserializeOwned>(
     connection: &Connection,
     client: &kube::Client,
     target: &str,
@@ -161,9 +188,11 @@ async fn page<T: DeserializeOwned>(
         items: Option<Vec<T>>,
     }
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Meta {
         #[serde(rename = "continue")]
         next: Option<String>,
+        resource_version: Option<String>,
     }
     let body = match connection.get(client, target).await {
         Ok(body) => body,
@@ -175,9 +204,15 @@ async fn page<T: DeserializeOwned>(
     };
     let list: List<T> =
         serde_json::from_slice(&bytes).map_err(|error| connection.invalid(error.to_string()))?;
-    let objects = list.items.unwrap_or_default();
-    let next = list.metadata.and_then(|meta| meta.next).unwrap_or_default();
-    Ok(Page::Objects(objects, next))
+    let (next, revision) = list
+        .metadata
+        .map(|meta| (meta.next, meta.resource_version))
+        .unwrap_or_default();
+    Ok(Page::Objects(Objects {
+        items: list.items.unwrap_or_default(),
+        next: next.unwrap_or_default(),
+        revision: revision.unwrap_or_default(),
+    }))
 }
 
 /// A value in a query: what is not unreserved (RFC 3986, 2.3) in percent.

@@ -1,6 +1,7 @@
 //! What the API says of the cluster, as facts for the approver. The conversions of single objects are for watches too.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -11,9 +12,13 @@ use k8s_openapi::api::networking::v1::ServiceCIDR;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::connection::signer_selector;
+use super::decision::REQUESTS;
+use super::follow::{Followed, Listener};
 use super::presented::{PresentedError, resolve};
 use super::{Admin, ApiError};
 use crate::approval::{Inventory, Networks, NodeFacts, ServiceFacts, parse_ip, parse_network};
+use crate::csr::Request;
 use crate::text::names::{is_label, is_node_name, is_subdomain, shown};
 use crate::text::quoted;
 use crate::x509::Names;
@@ -124,7 +129,7 @@ pub enum FactError {
         /// The name.
         host: String,
         /// Why not.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -156,6 +161,21 @@ impl Admin {
         services
             .into_iter()
             .for_each(|service| inventory.put_service(service));
+        inventory.replace_cluster(self.cluster_facts(given, warn, end)?);
+        Ok(inventory)
+    }
+
+    /// Reads what judgements rest on beside Nodes and Services: the API server's names and addresses, and the networks.
+    ///
+    /// # Errors
+    /// The first fact that is unknown.
+    pub fn cluster_facts(
+        &self,
+        given: &GivenNetworks,
+        warn: &mut dyn FnMut(String),
+        end: Instant,
+    ) -> Result<Inventory, FactError> {
+        let mut inventory = Inventory::default();
         self.add_endpoints(&mut inventory, end)?;
         self.add_networks(&mut inventory, given, warn, end)?;
         let server = names_of_address(self.server_host());
@@ -165,6 +185,39 @@ impl Admin {
         inventory.replace_api_server("kubeconfig", server);
         inventory.replace_api_server("certificate", self.presented_names(end)?);
         Ok(inventory)
+    }
+
+    /// Follows all Nodes, as facts or as what is wrong with one.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn follow_nodes(
+        &self,
+        tell: impl Fn(Followed<Node>) -> Listener + Send + 'static,
+    ) -> io::Result<()> {
+        self.follow(NODES.to_owned(), tell)
+    }
+
+    /// Follows all Services.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn follow_services(
+        &self,
+        tell: impl Fn(Followed<Service>) -> Listener + Send + 'static,
+    ) -> io::Result<()> {
+        self.follow(SERVICES.to_owned(), tell)
+    }
+
+    /// Follows the kubelet-serving CSRs.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn follow_requests(
+        &self,
+        tell: impl Fn(Followed<Request>) -> Listener + Send + 'static,
+    ) -> io::Result<()> {
+        self.follow(format!("{REQUESTS}?{}", signer_selector()), tell)
     }
 
     /// Reads a list, page by page, and keeps the facts of each object alone.

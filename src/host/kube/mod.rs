@@ -8,6 +8,7 @@ mod answers;
 mod cluster;
 mod connection;
 mod decision;
+mod follow;
 mod inventory;
 mod issue;
 pub mod kubeconfig;
@@ -40,6 +41,7 @@ pub use inventory::{
 };
 pub use presented::{PresentedError, resolve};
 
+pub use follow::{Followed, Listener};
 pub use unreachable::Unreachable;
 use unreachable::chain;
 
@@ -160,6 +162,8 @@ pub struct Api {
     connection: Connection,
     runtime: Runtime,
     client: kube::Client,
+    /// The files that the credential was read from.
+    files: Vec<PathBuf>,
 }
 
 impl Api {
@@ -170,6 +174,19 @@ impl Api {
     pub fn open(path: &Path) -> Result<Self, ApiError> {
         let source = Source::file(path);
         connect(&source, Plugins::Refuse, |credential| node_of(credential))
+    }
+
+    fn again(&self) -> Result<Self, ApiError> {
+        let wrong = |reason: String| self.connection.unreachable(Unreachable::Other(reason));
+        let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
+        let client = client(&runtime, self.connection.config.clone())
+            .map_err(|error| wrong(chain(&error)))?;
+        Ok(Self {
+            connection: self.connection.clone(),
+            runtime,
+            client,
+            files: self.files.clone(),
+        })
     }
 
     /// The node's name, from the common name of the client certificate.
@@ -274,6 +291,7 @@ fn connect(
     let Access {
         mut config,
         credential,
+        files,
     } = source.access(plugins).map_err(wrong)?;
     config.connect_timeout = Some(ANSWER_DEADLINE);
     // Attempts are counted and timed here.
@@ -291,6 +309,7 @@ fn connect(
         },
         runtime,
         client,
+        files,
     })
 }
 

@@ -7,6 +7,7 @@ use super::auth::{self, User};
 use super::http::{Request, Response};
 use super::objects::{NodeSpec, ObjectMeta};
 use super::status::{Resource, Status};
+use super::store::Watched;
 use super::{Cluster, random_uid, to_base64};
 use crate::clock;
 
@@ -130,6 +131,7 @@ impl Cluster {
         let mut store = self.store.lock().unwrap();
         let version = store.next_version();
         let old = store.nodes.remove(&node.name);
+        let is_new = old.is_none();
         let mut metadata =
             old.map_or_else(|| new_metadata("", &node.name), |(metadata, _)| metadata);
         metadata.resource_version = version;
@@ -141,7 +143,25 @@ impl Cluster {
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
         .into();
         metadata.labels.extend(node.labels.clone());
+        let kind = if is_new { "ADDED" } else { "MODIFIED" };
+        let json = node_json(&metadata, &node, "", "");
+        store.tell(Watched::Nodes, kind, &node.name, json);
         store.nodes.insert(node.name.clone(), (metadata, node));
+        drop(store);
+        self.changed.notify_all();
+    }
+
+    /// Removes the Node.
+    pub(crate) fn delete_node(&self, name: &str) {
+        let mut store = self.store.lock().unwrap();
+        let Some((mut metadata, node)) = store.nodes.remove(name) else {
+            return;
+        };
+        metadata.resource_version = store.next_version();
+        let json = node_json(&metadata, &node, "", "");
+        store.tell(Watched::Nodes, "DELETED", name, json);
+        drop(store);
+        self.changed.notify_all();
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::store::Store;
+use super::store::{Store, Watched};
 use super::{
     Cluster, Condition, Config, ConfigMap, Csr, CsrSpec, Fault, KUBELET_SERVING, Logged, Matcher,
     NodeSpec, ServerCertificate, approved, random_suffix, random_uid, server, services, to_base64,
@@ -115,7 +115,7 @@ impl ApiServer {
 
     /// Removes the Node.
     pub fn remove_node(&self, name: &str) {
-        self.cluster.store.lock().unwrap().nodes.remove(name);
+        self.cluster.delete_node(name);
     }
 
     /// Makes a Service: `spec` and `status` as the API has them.
@@ -124,7 +124,11 @@ impl ApiServer {
         service["spec"] = spec;
         service["status"] = status;
         let mut store = self.cluster.store.lock().unwrap();
+        service["metadata"]["resourceVersion"] = store.next_version().into();
+        store.tell(Watched::Services, "ADDED", name, service.to_string());
         store.services.services.push(service);
+        drop(store);
+        self.cluster.changed.notify_all();
     }
 
     /// Where the instances of the API server listen, as the Endpoints of `default/kubernetes` have it.

@@ -14,6 +14,7 @@ use super::auth::User;
 use super::fault::{Fault, Then, WatchFault};
 use super::http::{Conn, Request, Response, Socket, chunk};
 use super::status::Status;
+use super::store::Watched;
 use super::watch::Watch;
 use super::{Cluster, Logged, discovery};
 use crate::pki::Identity;
@@ -136,6 +137,10 @@ impl Cluster {
         }
     }
 
+    fn watch(&self, of: Watched, user: &User, request: &Request) -> Result<Answer, Status> {
+        Watch::parse(of, user, request, self.minor()).map(Answer::Watch)
+    }
+
     fn answer(&self, request: &Request, user: &User) -> Result<Answer, Status> {
         const CSRS: [&str; 4] = [
             "apis",
@@ -156,7 +161,7 @@ impl Cluster {
             ("GET", ["healthz" | "livez" | "readyz"]) => Ok(Response::text(200, "ok")),
             (_, path) if path.starts_with(&CSRS) => match (method, &path[CSRS.len()..]) {
                 ("GET", []) if request.is_watch() => {
-                    return Ok(Answer::Watch(Watch::parse(user, request, self.minor())?));
+                    return self.watch(Watched::Csrs, user, request);
                 }
                 ("GET", []) => self.list_csrs(user, request),
                 ("POST", []) => self.create_csr(user, request),
@@ -166,6 +171,12 @@ impl Cluster {
                 ("PUT" | "PATCH", [name, "approval"]) => self.update_approval(user, name, request),
                 _ => Err(Status::method_not_allowed()),
             },
+            ("GET", ["api", "v1", "nodes"]) if request.is_watch() => {
+                return self.watch(Watched::Nodes, user, request);
+            }
+            ("GET", ["api", "v1", "services"]) if request.is_watch() => {
+                return self.watch(Watched::Services, user, request);
+            }
             ("GET", ["api", "v1", "nodes"]) => self.list_nodes(user, request),
             ("GET", ["api", "v1", "services"]) => self.list_services(user, request),
             (

@@ -146,7 +146,13 @@ impl Cluster {
     }
 }
 
-fn read(user: &User, verb: &str, plural: &str, name: &str, scope: &str) -> Result<(), Status> {
+pub(crate) fn read(
+    user: &User,
+    verb: &str,
+    plural: &str,
+    name: &str,
+    scope: &str,
+) -> Result<(), Status> {
     if user.is_admin() {
         return Ok(());
     }

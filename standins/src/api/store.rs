@@ -32,10 +32,30 @@ pub(crate) struct Stored {
     json: Arc<str>,
 }
 
-/// One change of a CertificateSigningRequest.
+/// A kind of object that can be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watched {
+    Csrs,
+    Nodes,
+    Services,
+}
+
+impl Watched {
+    /// What precedes an object's own fields where it stands alone.
+    pub(crate) fn type_fields(self) -> &'static str {
+        match self {
+            Self::Csrs => CSR_TYPE,
+            Self::Nodes => r#""kind":"Node","apiVersion":"v1","#,
+            Self::Services => r#""kind":"Service","apiVersion":"v1","#,
+        }
+    }
+}
+
+/// One change of an object.
 #[derive(Clone)]
 pub(crate) struct Event {
     pub(crate) version: u64,
+    pub(crate) of: Watched,
     /// `ADDED`, `MODIFIED` or `DELETED`.
     pub(crate) kind: &'static str,
     pub(crate) name: String,
@@ -47,8 +67,9 @@ impl Event {
     /// The line a watch sends.
     pub(crate) fn line(&self) -> String {
         format!(
-            "{{\"type\":\"{}\",\"object\":{{{CSR_TYPE}{}}}\n",
+            "{{\"type\":\"{}\",\"object\":{{{}{}}}\n",
             self.kind,
+            self.of.type_fields(),
             &self.json[1..]
         )
     }
@@ -74,6 +95,7 @@ impl Stored {
     pub(crate) fn added(&self) -> Event {
         Event {
             version: self.csr.metadata.resource_version.parse().unwrap_or(0),
+            of: Watched::Csrs,
             kind: "ADDED",
             name: self.csr.metadata.name.clone(),
             signer: self.csr.spec.signer_name.clone(),
@@ -118,6 +140,18 @@ impl Store {
         });
         self.csrs.insert(name.clone(), stored);
         &self.csrs[&name]
+    }
+
+    /// Tells the watches of a change of something else than a request; `json` has the new version.
+    pub(crate) fn tell(&mut self, of: Watched, kind: &'static str, name: &str, json: String) {
+        self.events.push(Event {
+            version: self.version,
+            of,
+            kind,
+            name: name.to_owned(),
+            signer: String::new(),
+            json: json.into(),
+        });
     }
 
     /// Removes a request and tells the watches.

@@ -8,14 +8,16 @@ use super::csr::Selector;
 use super::fault::WatchFault;
 use super::http::{Conn, Request, Response, chunk};
 use super::status::Status;
-use super::store::Event;
+use super::store::{Event, Watched};
 
 /// How often a watch looks whether its client is still there.
 const TICK: Duration = Duration::from_millis(50);
 
 /// A watch that has been granted.
 pub(crate) struct Watch {
-    selector: Selector,
+    of: Watched,
+    /// Of requests alone.
+    selector: Option<Selector>,
     /// None: show what there is first.
     since: Option<u64>,
     bookmarks: bool,
@@ -31,8 +33,19 @@ enum Next {
 }
 
 impl Watch {
-    pub(crate) fn parse(user: &User, request: &Request, minor: u32) -> Result<Self, Status> {
-        auth::csrs(user, "watch", "certificatesigningrequests", "")?;
+    pub(crate) fn parse(
+        of: Watched,
+        user: &User,
+        request: &Request,
+        minor: u32,
+    ) -> Result<Self, Status> {
+        match of {
+            Watched::Csrs => auth::csrs(user, "watch", "certificatesigningrequests", "")?,
+            Watched::Nodes => auth::nodes(user, "watch", "")?,
+            Watched::Services => {
+                super::services::read(user, "watch", "services", "", "at the cluster scope")?
+            }
+        }
         let since = match request.param("resourceVersion").unwrap_or("") {
             "" | "0" => None,
             version => Some(version.parse().map_err(|_| {
@@ -51,12 +64,26 @@ impl Watch {
             .and_then(|s| s.parse().ok())
             .filter(|s| *s > 0);
         Ok(Self {
-            selector: Selector::parse(request)?,
+            of,
+            selector: match of {
+                Watched::Csrs => Some(Selector::parse(request)?),
+                Watched::Nodes | Watched::Services => None,
+            },
             since: since.filter(|_| !asks_for_initial),
             marks_initial_end: asks_for_initial,
             bookmarks: matches!(request.param("allowWatchBookmarks"), Some("true" | "1")),
             until: seconds.map(|s| Instant::now() + Duration::from_secs(s)),
         })
+    }
+}
+
+impl Watch {
+    fn matches(&self, event: &Event) -> bool {
+        event.of == self.of
+            && self
+                .selector
+                .as_ref()
+                .is_none_or(|selector| selector.matches(&event.name, &event.signer))
     }
 }
 
@@ -75,7 +102,11 @@ impl Cluster {
         )?;
         let mut sent = 0;
         if fault.null_bookmark {
-            send_line(conn, &bookmark(self.store.lock().unwrap().version), fault)?;
+            send_line(
+                conn,
+                &bookmark(watch.of, self.store.lock().unwrap().version),
+                fault,
+            )?;
         }
         let mut version = match self.first_events(watch) {
             Ok((events, version)) => {
@@ -95,7 +126,7 @@ impl Cluster {
         };
         if watch.marks_initial_end {
             let annotation = r#","annotations":{"k8s.io/initial-events-end":"true"}}"#;
-            let line = bookmark(version).replacen('}', annotation, 1);
+            let line = bookmark(watch.of, version).replacen('}', annotation, 1);
             send_line(conn, &line, fault)?;
         }
         if fault.ends_after(sent) {
@@ -123,7 +154,7 @@ impl Cluster {
                     version = at;
                     bookmark_at = Instant::now() + self.config.bookmark_interval;
                     if watch.bookmarks {
-                        send_line(conn, &bookmark(version), fault)?;
+                        send_line(conn, &bookmark(watch.of, version), fault)?;
                     }
                 }
                 Next::End => return conn.send(&chunk(b"")),
@@ -138,9 +169,7 @@ impl Cluster {
             Some(version) => Ok((Vec::new(), version)),
             None => {
                 let all = store.csrs.values().map(super::store::Stored::added);
-                let events = all
-                    .filter(|e| watch.selector.matches(&e.name, &e.signer))
-                    .collect();
+                let events = all.filter(|e| watch.matches(e)).collect();
                 Ok((events, store.version))
             }
         }
@@ -158,11 +187,7 @@ impl Cluster {
             }
             let all = store.events_after(version);
             let at = all.last().map(|e| e.version);
-            let mine: Vec<Event> = all
-                .iter()
-                .filter(|e| watch.selector.matches(&e.name, &e.signer))
-                .cloned()
-                .collect();
+            let mine: Vec<Event> = all.iter().filter(|e| watch.matches(e)).cloned().collect();
             if let (Some(at), false) = (at, mine.is_empty()) {
                 return Next::Events(mine, at);
             }
@@ -175,7 +200,13 @@ impl Cluster {
 }
 
 /// The request is null in the real one too, against the API's own schema.
-fn bookmark(version: u64) -> String {
+fn bookmark(of: Watched, version: u64) -> String {
+    if of != Watched::Csrs {
+        let fields = of.type_fields();
+        return format!(
+            "{{\"type\":\"BOOKMARK\",\"object\":{{{fields}\"metadata\":{{\"resourceVersion\":\"{version}\"}},\"spec\":{{}},\"status\":{{}}}}}}\n"
+        );
+    }
     format!(
         "{{\"type\":\"BOOKMARK\",\"object\":{{\"kind\":\"CertificateSigningRequest\",\"apiVersion\":\"certificates.k8s.io/v1\",\"metadata\":{{\"resourceVersion\":\"{version}\"}},\"spec\":{{\"request\":null,\"signerName\":\"\"}},\"status\":{{}}}}}}\n"
     )

@@ -71,6 +71,7 @@ impl Admin {
             connection,
             runtime,
             client,
+            ..
         } = &self.0;
         let dry_run = match keep {
             Keep::Yes => "",
@@ -113,6 +114,7 @@ impl Admin {
             connection,
             runtime,
             client,
+            ..
         } = &self.0;
         let path = format!("/api/v1/nodes/{}/proxy/configz", escape(node));
         let attempt = async {
@@ -138,6 +140,7 @@ impl Admin {
             connection,
             runtime,
             client,
+            ..
         } = &self.0;
         runtime.block_on(connection.repeat(end, || async {
             let bytes = connection.object(client, path).await?;

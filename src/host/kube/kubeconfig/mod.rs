@@ -9,7 +9,7 @@ mod exec;
 mod file;
 mod source;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::kube::config::{AuthInfo, Config};
 use http::HeaderValue;
@@ -58,6 +58,8 @@ pub(super) struct Credential {
 pub(super) struct Access {
     pub(super) config: Config,
     pub(super) credential: Credential,
+    /// The files that certificates, keys and tokens were read from.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// Reads the bytes of a kubeconfig, for its current context.
@@ -112,7 +114,17 @@ impl Parsed {
             None => static_credential(&user)?,
         };
         config.auth_info = credential.for_kube()?;
-        Ok(Access { config, credential })
+        let named = [
+            cluster.path("certificate-authority")?,
+            user.path("client-certificate")?,
+            user.path("client-key")?,
+            user.path("tokenFile")?,
+        ];
+        Ok(Access {
+            config,
+            credential,
+            files: named.into_iter().flatten().collect(),
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Where an administrator's access comes from: one kubeconfig, a merged list, or a pod's service account.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ::kube::config::Config;
 
+use crate::host::kube::Admin;
 use crate::host::{environment, files};
 
 use super::file::File;
@@ -75,6 +77,17 @@ impl Source {
         }
     }
 
+    /// What tells whether the credential's files have changed: their paths and times of change.
+    pub fn stamp(&self, admin: &Admin) -> Vec<(PathBuf, Option<SystemTime>)> {
+        let own = match self {
+            Self::Files { paths, .. } => paths.clone(),
+            Self::ServiceAccount => Vec::new(),
+        };
+        let all = own.iter().chain(admin.credential_files());
+        all.map(|path| (path.clone(), files::modified(path).ok()))
+            .collect()
+    }
+
     /// Reads it.
     pub(in crate::host::kube) fn access(
         &self,
@@ -139,5 +152,10 @@ fn from_service_account() -> Result<Access, KubeconfigError> {
     let mut config = Config::new(server);
     config.root_cert = Some(certificates(&read("ca.crt")?)?);
     config.auth_info = credential.for_kube()?;
-    Ok(Access { config, credential })
+    let files = ["token", "ca.crt"].map(|name| Path::new(SERVICE_ACCOUNT).join(name));
+    Ok(Access {
+        config,
+        credential,
+        files: files.into(),
+    })
 }

@@ -1,0 +1,165 @@
+//! Decisions written to the API: each request is read again, judged as it is, and written with the resourceVersion that
+//! was read, so that several approvers may run at once.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::approval::{Approval, Verdict, Violation, judge_renewal};
+use crate::csr::{Request, State};
+use crate::host::kube::{Admin, Condition, Decided, Step};
+use crate::host::tls;
+
+use super::tracker::judge;
+use super::{Message, Options, Shared, StartError, read};
+
+/// So many decisions are written, and so many nodes dialled, at once.
+const WORKERS: usize = 4;
+/// How long one decision may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What to do about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Approve,
+    Deny,
+}
+
+/// One decision to write.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// As it was judged; the watch may have dropped it when the decision is done.
+    pub(super) request: Request,
+    pub(super) arrived: Instant,
+    pub(super) verb: Verb,
+    /// What it is denied for.
+    pub(super) violation: Option<Violation>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Written,
+    /// As it is now, it breaks a rule.
+    Refused(Violation),
+    /// It does not exist any more.
+    Missing,
+    /// Another approver decided it.
+    Decided,
+    /// The API did not take it.
+    Failed(String),
+}
+
+/// Where jobs are handed in.
+pub(super) struct Jobs(Sender<Job>);
+
+impl Jobs {
+    /// Hands a job to the next worker that is free.
+    pub(super) fn send(&self, job: Job) {
+        // Workers end only when nothing is handed in any more.
+        let _ = self.0.send(job);
+    }
+}
+
+/// Starts the workers; they end when the returned value is dropped.
+pub(super) fn start(
+    admin: &Admin,
+    shared: &Shared,
+    options: &Arc<Options>,
+    results: &SyncSender<Message>,
+) -> Result<Jobs, StartError> {
+    let (sender, jobs) = channel();
+    let jobs: Arc<Mutex<Receiver<Job>>> = Arc::new(Mutex::new(jobs));
+    for _ in 0..WORKERS {
+        let admin = admin.again()?;
+        let (jobs, results) = (Arc::clone(&jobs), results.clone());
+        let (shared, options) = (Arc::clone(shared), Arc::clone(options));
+        thread::Builder::new().spawn(move || {
+            loop {
+                let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(job) = next else { return };
+                let outcome = work(&admin, &job, &shared, &options);
+                if results.send(Message::Worked(job, outcome)).is_err() {
+                    return;
+                }
+            }
+        })?;
+    }
+    Ok(Jobs(sender))
+}
+
+fn work(admin: &Admin, job: &Job, shared: &Shared, options: &Options) -> Outcome {
+    let end = Instant::now() + DEADLINE;
+    if options.renewals
+        && job.verb == Verb::Approve
+        && let Err(outcome) = renews(admin, job, shared, options, end)
+    {
+        return outcome;
+    }
+    let step = |now: &Request| step(job, now, shared, options);
+    match admin.decide((&job.request.name, &job.request.uid), step, end) {
+        Ok(Decided::Written) => Outcome::Written,
+        Ok(Decided::Stopped(outcome)) => outcome,
+        Ok(Decided::Missing) => Outcome::Missing,
+        Ok(Decided::Busy) => Outcome::Failed("it keeps changing".to_owned()),
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
+}
+
+/// What to write of a request as it is now.
+fn step(job: &Job, now: &Request, shared: &Shared, options: &Options) -> Step<Outcome> {
+    if now.state != State::Pending {
+        return Step::Stop(Outcome::Decided);
+    }
+    let verdict = judge(&options.policy, now, &read(shared));
+    match (verdict, job.verb) {
+        (Verdict::Approve(approval), Verb::Approve) => {
+            Step::Write(Condition::Approved(approval.message()))
+        }
+        (Verdict::Refuse(violation), Verb::Deny) if violation.rule.may_be_denied() => Step::Write(
+            Condition::Denied(format!("kubelet-tls approve --deny: {violation}.")),
+        ),
+        (Verdict::Refuse(violation), _) => Step::Stop(Outcome::Refused(violation)),
+        (Verdict::Approve(_), Verb::Deny) => Step::Stop(Outcome::Failed(
+            "it is another request than was judged".to_owned(),
+        )),
+    }
+}
+
+/// Whether the node serves every name of the request now, at every address that it asks for.
+fn renews(
+    admin: &Admin,
+    job: &Job,
+    shared: &Shared,
+    options: &Options,
+    end: Instant,
+) -> Result<(), Outcome> {
+    let request = match admin.signing_request(&job.request.name, end) {
+        Ok(Some(request)) if request.uid == job.request.uid => request,
+        Ok(_) => return Err(Outcome::Missing),
+        Err(error) => return Err(Outcome::Failed(error.to_string())),
+    };
+    let (approval, port) = {
+        let known = read(shared);
+        match judge(&options.policy, &request, &known) {
+            Verdict::Refuse(violation) => return Err(Outcome::Refused(violation)),
+            Verdict::Approve(approval) => {
+                let node = known.inventory.node(&approval.node);
+                let port = node.and_then(|node| node.kubelet_port);
+                (approval, port.unwrap_or(tls::KUBELET_PORT))
+            }
+        }
+    };
+    judge_renewal(
+        &approval,
+        &tls::served_at(&addresses(&approval, port), admin.roots()),
+    )
+    .map_err(Outcome::Refused)
+}
+
+fn addresses(approval: &Approval, port: u16) -> Vec<SocketAddr> {
+    let ips = approval.names.ips.iter();
+    ips.map(|ip| (*ip, port).into()).collect()
+}

@@ -1,0 +1,187 @@
+//! A cluster, and an approver that runs beside it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use standins::api::{Csr, NodeSpec};
+use standins::pki::Sans;
+use standins::{ApiServer, Config};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
+/// Far beyond what any decision takes, on a machine that does other things too.
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+pub(crate) struct Scene {
+    pub(crate) api: ApiServer,
+    pub(crate) directory: tempfile::TempDir,
+}
+
+pub(crate) struct Approver {
+    child: Child,
+    lines: Receiver<Value>,
+    warnings: Receiver<String>,
+    /// Where `--metrics` listens.
+    pub(crate) port: u16,
+}
+
+impl Scene {
+    /// worker-1 to worker-9 with 10.0.0.11 to 10.0.0.19.
+    pub(crate) fn new() -> Self {
+        let api = ApiServer::start(Config::default());
+        for number in 1..10 {
+            api.set_node(node(number));
+        }
+        Self {
+            api,
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A request of worker-N's for its own name and this address.
+    pub(crate) fn request(&self, number: u8, ip: [u8; 4]) -> String {
+        let name = format!("worker-{number}");
+        let sans = Sans {
+            dns: vec![name.clone()],
+            ips: vec![ip.into()],
+        };
+        self.api.add_csr(Csr::kubelet_serving(&name, &sans))
+    }
+
+    pub(crate) fn good(&self, number: u8) -> String {
+        self.request(number, [10, 0, 0, 10 + number])
+    }
+
+    pub(crate) fn start(&self, options: &[&str]) -> Approver {
+        // The kernel chooses a free port, which another process could only take by chance.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let kubeconfig = self.api.admin_kubeconfig(self.directory.path());
+        let mut child = Command::new(BINARY)
+            .args(["approve", "--watch", "-o", "json", "--kubeconfig"])
+            .arg(kubeconfig)
+            .args(["--metrics", &format!("127.0.0.1:{port}")])
+            .args(options)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (said, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let value =
+                    serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+                let _ = said.send(value);
+            }
+        });
+        let (warned, warnings) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = warned.send(line);
+            }
+        });
+        Approver {
+            child,
+            lines,
+            warnings,
+            port,
+        }
+    }
+}
+
+pub(crate) fn node(number: u8) -> NodeSpec {
+    NodeSpec::new(&format!("worker-{number}"), &format!("10.0.0.1{number}"))
+}
+
+impl Approver {
+    /// The next decision.
+    pub(crate) fn next(&self) -> Value {
+        match self.lines.recv_timeout(LONG) {
+            Ok(line) => line,
+            Err(_) => panic!(
+                "no decision; it said: {:?}",
+                self.warnings.try_iter().collect::<Vec<_>>()
+            ),
+        }
+    }
+
+    /// That nothing is decided for a while.
+    pub(crate) fn silent_for(&self, time: Duration) {
+        if let Ok(line) = self.lines.recv_timeout(time) {
+            panic!("decided: {line}");
+        }
+    }
+
+    /// Waits for a warning with these words.
+    pub(crate) fn warns(&self, words: &str) {
+        let end = Instant::now() + LONG;
+        let mut seen = Vec::new();
+        while let Ok(line) = self
+            .warnings
+            .recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
+            if line.contains(words) {
+                return;
+            }
+            seen.push(line);
+        }
+        panic!("no {words:?} in {seen:?}");
+    }
+
+    /// Status and body of a GET.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let end = Instant::now() + LONG;
+        let mut stream = loop {
+            match TcpStream::connect(("127.0.0.1", self.port)) {
+                Ok(stream) => break stream,
+                Err(_) if Instant::now() < end => thread::sleep(Duration::from_millis(10)),
+                Err(error) => panic!("{error}"),
+            }
+        };
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+
+    pub(crate) fn ready(&self) {
+        let end = Instant::now() + LONG;
+        while self.get("/readyz").0 != 200 {
+            assert!(
+                Instant::now() < end,
+                "never ready: {}",
+                self.get("/readyz").1
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// The exit code after SIGTERM.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        self.signal(nix::sys::signal::Signal::SIGTERM);
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Approver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
