@@ -19,6 +19,8 @@ use proptest::sample::select;
 #[macro_use]
 #[path = "laws/law.rs"]
 mod law;
+#[path = "laws/api_server.rs"]
+mod api_server;
 #[path = "laws/certificate.rs"]
 mod certificate;
 #[path = "laws/edit.rs"]
@@ -39,19 +41,44 @@ fn check(bytes: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<(), TestCase
     Ok(())
 }
 
+/// The seeds that `fuzz/run` keeps: one a line, with what is not printable ASCII as `\n`, `\xNN` or `\\`.
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let text = std::fs::read_to_string(root.join(name)).unwrap();
+    text.lines().map(unescaped).collect()
+}
+
+fn unescaped(line: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = line.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'\\' => match rest.next().unwrap() {
+                b'n' => b'\n',
+                b'x' => {
+                    let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                    u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+                }
+                other => other,
+            },
+            other => other,
+        });
+    }
+    bytes
+}
+
 #[test]
 fn what_fuzzing_found_worth_keeping() {
-    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/edit");
     let mut accepted = 0;
-    for seed in std::fs::read_dir(seeds).unwrap() {
-        let path = seed.unwrap().path();
-        let data = std::fs::read(&path).unwrap();
-        let Some((bytes, kind, wanted)) = edits::input(&data) else {
+    let seeds = seeds("edit.txt");
+    assert!(seeds.len() > 2000, "{} seeds", seeds.len());
+    for (number, data) in (1..).zip(&seeds) {
+        let Some((bytes, kind, wanted)) = edits::input(data) else {
             continue;
         };
         match edits::check(bytes, kind, wanted) {
             Ok(change) => accepted += usize::from(change.is_some()),
-            Err(broken) => panic!("{}: {broken}", path.display()),
+            Err(broken) => panic!("fuzz/seeds/edit.txt:{number}: {broken}"),
         }
     }
     assert!(accepted > 200, "{accepted} of the seeds are accepted");
@@ -230,6 +257,34 @@ fn lawful(check: fn(&[u8]) -> Result<(), law::Broken>, files: Vec<Vec<u8>>) {
         })
     });
     result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn the_laws_hold_for_manifests_and_configurations_made_worse() {
+    let mut files = captured(&[
+        "captured/1.19/kube-apiserver-v1beta2-no.yaml",
+        "captured/1.19/kubeadm-v1beta2-yes.yaml",
+        "captured/1.36/kube-apiserver-v1beta4-yes.yaml",
+        "captured/1.36/kubeadm-v1beta3-no.yaml",
+        "captured/1.36/kubeadm-v1beta4-no.yaml",
+        "captured/1.36/kubeadm-v1beta4-yes.yaml",
+    ]);
+    files.extend(api_server::SMALL.map(|text| text.as_bytes().to_vec()));
+    let mut runner = proptest::test_runner::TestRunner::new(config(1500));
+    let (accepted, changed) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let result = runner.run(&worse(files), |bytes| {
+        let counts = api_server::check(&bytes).map_err(|broken| {
+            let text = String::from_utf8_lossy(&bytes);
+            TestCaseError::fail(format!("{broken}\n{text}\n{text:?}"))
+        })?;
+        accepted.set(accepted.get() + counts.accepted);
+        changed.set(changed.get() + counts.changed);
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+    // laws about refusals alone would prove little
+    let (accepted, changed) = (accepted.get(), changed.get());
+    assert!(accepted > 200 && changed > 100, "{accepted} {changed}");
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! One value set, inserted or removed at a path of one document.
 
-use super::encode::{At, Reading};
+use super::append;
+use super::encode::Reading;
 use super::error::PathCause;
-use super::insert::{self, Place};
-use super::path::{Found, Slot, Step, follow, is_null};
+use super::insert::Place;
+use super::path::{Slot, Step, follow};
 use super::proof::{self, Claim};
 use super::splice::{Documents, Splice};
 use super::value::Value;
-use super::{Cause, Error, Format, Kind, Position, Stream};
-use super::{append, remove, replace};
+use super::work::{self, Effect};
+use super::{Cause, Error, Format, Position, Stream};
 
 /// What is done at a path.
 #[derive(Clone, Debug)]
@@ -83,32 +84,29 @@ pub(crate) fn edit(
     };
     let work = match (operation, found.missing) {
         (_, []) if found.slot == Slot::Root => return Err(missing),
-        (Operation::Set(value, _), []) => set(stream, root, found, value)?,
+        (Operation::Set(value, _), []) => work::set(stream, root, found, value)?,
         (Operation::Set(value, place), [step, rest @ ..]) => {
-            let value = nested(rest, value);
-            add(stream, root, found, *step, value, *place)?
+            let value = work::nested(rest, value);
+            work::add(stream, root, found, *step, value, *place)?
         }
         (Operation::Insert(value), []) => {
-            insert_before(stream, root, &found, value)?.ok_or(missing)?
+            work::insert_before(stream, root, &found, value)?.ok_or(missing)?
         }
         (Operation::Insert(value), [step @ Step::Item(_)]) => {
-            add(stream, root, found, *step, value.clone(), Place::Sorted)?
+            work::add(stream, root, found, *step, value.clone(), Place::Sorted)?
         }
-        (Operation::Remove, []) => remove(stream, found)?,
+        (Operation::Remove, []) => work::remove(stream, found)?,
         (Operation::Insert(_) | Operation::Remove, _) => return Err(missing),
     };
     let claim = Claim {
         document,
         before: &work.before,
         reading: work.reading,
-        taken: usize::from(matches!(
-            work.kind,
-            ChangeKind::Replaced | ChangeKind::Removed
-        )),
+        taken: usize::from(matches!(work.effect, Effect::Replaced | Effect::Removed)),
         after: &work.after,
         expected: work.expected.as_ref(),
     };
-    finish(stream, format, &work.splice, work.kind, &claim)
+    finish(stream, format, &work.splice, work.effect, &claim)
 }
 
 /// Adds a document of these entries at the end of the stream.
@@ -130,22 +128,14 @@ pub(crate) fn append_document(
         after: &[],
         expected: Some(entries),
     };
-    finish(stream, format, &splice, ChangeKind::Appended, &claim)
-}
-
-#[derive(Clone, Copy)]
-enum ChangeKind {
-    Replaced,
-    Inserted,
-    Appended,
-    Removed,
+    finish(stream, format, &splice, Effect::Appended, &claim)
 }
 
 fn finish(
     stream: &Stream<'_>,
     format: &Format,
     splice: &Splice<'_>,
-    kind: ChangeKind,
+    effect: Effect,
     claim: &Claim<'_>,
 ) -> Result<Edited, Error> {
     let after = proof::prove(stream, splice, format, claim)?;
@@ -153,11 +143,11 @@ fn finish(
     let line = Position::of(stream.source, at).line;
     // a line that comes after one without an end starts behind that end
     let next = line + usize::from(splice.text.starts_with(['\r', '\n']));
-    let change = match kind {
-        ChangeKind::Replaced => Change::Replaced { line },
-        ChangeKind::Inserted => Change::Inserted { line: next },
-        ChangeKind::Appended => Change::Appended { line: next },
-        ChangeKind::Removed => {
+    let change = match effect {
+        Effect::Replaced => Change::Replaced { line },
+        Effect::Inserted => Change::Inserted { line: next },
+        Effect::Appended => Change::Appended { line: next },
+        Effect::Removed => {
             let cut = stream.source.get(splice.at.clone()).unwrap_or_default();
             let skipped = usize::from(cut.starts_with(['\r', '\n']));
             Change::Removed {
@@ -166,166 +156,6 @@ fn finish(
         }
     };
     Ok(Edited { after, change })
-}
-
-/// A change, and what the second parser is to find of it.
-struct Work<'w> {
-    splice: Splice<'w>,
-    kind: ChangeKind,
-    /// Where the value is before, if a reader can tell it from its neighbours.
-    before: Vec<At<'w>>,
-    /// How that value is read.
-    reading: Reading,
-    /// Where the value is afterwards.
-    after: Vec<At<'w>>,
-    /// The value afterwards.
-    expected: Option<Value<'w>>,
-}
-
-/// Replaces the value at the end of the path.
-fn set<'w>(
-    stream: &Stream<'_>,
-    root: usize,
-    found: Found<'w>,
-    value: &Value<'w>,
-) -> Result<Work<'w>, Error> {
-    let Found { node, slot, at, .. } = found;
-    let is_block_collection =
-        matches!(stream.event(node).kind, Kind::BlockMapping | Kind::Sequence)
-            && !stream.is_flow(node);
-    let is_scalar = matches!(value, Value::Bool(_) | Value::Text(_));
-    let splice = match slot {
-        Slot::Entry { key, .. } if is_block_collection && value.is_short() && !is_scalar => {
-            replace::emptied(stream, node, key, value)?
-        }
-        _ => replace::value(stream, root, node, slot, value)?,
-    };
-    Ok(Work {
-        splice,
-        kind: ChangeKind::Replaced,
-        before: at.clone(),
-        reading: reading(stream, node),
-        after: at,
-        expected: Some(value.clone()),
-    })
-}
-
-/// A scalar is read as its text, since the second parser may resolve it to something else than goyaml does.
-fn reading(stream: &Stream<'_>, node: usize) -> Reading {
-    if stream.is_scalar(stream.target(node)) {
-        Reading::Text
-    } else {
-        Reading::Any
-    }
-}
-
-/// Adds what is missing of a path: to the collection at its end, or in the place of nothing or of an empty collection.
-fn add<'w>(
-    stream: &Stream<'_>,
-    root: usize,
-    found: Found<'w>,
-    step: Step<'w>,
-    value: Value<'w>,
-    place: Place<'_>,
-) -> Result<Work<'w>, Error> {
-    let Found {
-        node,
-        slot,
-        mut at,
-        missing,
-    } = found;
-    let is_empty = stream.is_flow(node) && stream.event(node).link as usize == node + 1;
-    let is_in_block = matches!(slot, Slot::Entry { mapping, .. } if !stream.is_flow(mapping));
-    if is_null(stream, node) || (is_empty && is_in_block) {
-        let whole = nested(&[step], &value);
-        let found = Found {
-            node,
-            slot,
-            at,
-            missing,
-        };
-        return set(stream, root, found, &whole);
-    }
-    let before;
-    let splice = match step {
-        Step::Key(key) => {
-            let splice = insert::entry(stream, root, node, (key, &value), place)?;
-            at.push(At::Key(key));
-            before = at.clone();
-            splice
-        }
-        Step::Item(_) | Step::Named { .. } => {
-            let count = stream.items(node).count();
-            let splice = insert::item(stream, root, node, count, &value)?;
-            at.push(At::Item(count));
-            before = Vec::new();
-            splice
-        }
-    };
-    Ok(Work {
-        splice,
-        kind: ChangeKind::Inserted,
-        before,
-        reading: Reading::Any,
-        after: at,
-        expected: Some(value),
-    })
-}
-
-/// Adds an item before the one to which the path leads; nothing if that is not an item.
-fn insert_before<'w>(
-    stream: &Stream<'_>,
-    root: usize,
-    found: &Found<'w>,
-    value: &Value<'w>,
-) -> Result<Option<Work<'w>>, Error> {
-    let (Slot::Item { sequence }, Some(At::Item(index))) = (found.slot, found.at.last().copied())
-    else {
-        return Ok(None);
-    };
-    Ok(Some(Work {
-        splice: insert::item(stream, root, sequence, index, value)?,
-        kind: ChangeKind::Inserted,
-        before: Vec::new(),
-        reading: Reading::Any,
-        after: found.at.clone(),
-        expected: Some(value.clone()),
-    }))
-}
-
-/// Takes out the entry or the item to which the path leads.
-fn remove<'w>(stream: &Stream<'_>, found: Found<'w>) -> Result<Work<'w>, Error> {
-    let Found { node, slot, at, .. } = found;
-    let before = at.clone();
-    let (splice, after) = match slot {
-        Slot::Entry { mapping, key } => (remove::entry(stream, mapping, key)?, at),
-        Slot::Item { sequence } => (remove::item(stream, sequence, node)?, Vec::new()),
-        Slot::Root => {
-            return Err(Error {
-                position: Some(stream.position(node)),
-                cause: Cause::Path(PathCause::Missing),
-            });
-        }
-    };
-    Ok(Work {
-        splice,
-        kind: ChangeKind::Removed,
-        before,
-        reading: reading(stream, node),
-        after,
-        expected: None,
-    })
-}
-
-/// The value that the steps lead to, in the collections that they lead through.
-fn nested<'v>(steps: &[Step<'v>], value: &Value<'v>) -> Value<'v> {
-    steps
-        .iter()
-        .rev()
-        .fold(value.clone(), |value, step| match step {
-            Step::Key(key) => Value::Mapping(vec![(key, value)]),
-            Step::Item(_) | Step::Named { .. } => Value::Sequence(vec![value]),
-        })
 }
 
 #[cfg(test)]

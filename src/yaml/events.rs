@@ -1,5 +1,7 @@
 //! What is read of a stream: events with byte spans, packed, because there may be many.
 
+use super::spans::small;
+
 /// How a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -94,4 +96,25 @@ pub(super) struct Events {
     pub(super) events: Vec<Event>,
     pub(super) documents: Vec<Document>,
     pub(super) decoded: String,
+}
+
+impl Events {
+    /// Sets the text of a scalar. Most texts are in the source as they are: only the others are stored.
+    pub(super) fn set_text(&mut self, source: &str, event: u32, value: &str, style: Style) {
+        let Some(event) = self.events.get_mut(event as usize) else {
+            return;
+        };
+        let start = event.start as usize + usize::from(style == Style::Quoted);
+        event.text_len = small(value.len());
+        if event.start == event.end {
+            // granit writes ~ for a value that is not there
+            event.text_len = 0;
+        } else if source.get(start..start + value.len()) == Some(value) {
+            event.text = small(start);
+        } else {
+            event.decoded = true;
+            event.text = small(self.decoded.len());
+            self.decoded.push_str(value);
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! One value set, inserted or removed at a path of one document of a YAML stream, every other byte kept, the result
 //! proved.
 //!
-//! In reading order: `limits` says what is looked at at all; `parser` turns bytes into `events` with byte spans, and is
-//! the only file that knows the parser; `stream` walks them. `change` is the entrance: `path` finds the place, `value`
-//! is what is written there, `replace`, `insert`, `remove` and `append` plan a `splice` of bytes, for which `layout`
-//! tells them where nodes stand. `reading` is the opinion of a second, independent parser, which `encode` makes
-//! comparable; `proof` lets a change out only when both parsers agree that it is the planned `difference`.
+//! In reading order: `limits` says what is looked at at all; `parser` turns bytes into `events` with byte spans, and it
+//! and `spans` are the only files that know the parser; `stream` walks them. `change` is the entrance: `path` finds the
+//! place, `value` is what is written there, `work` turns an operation into a `splice` of bytes by `replace`, `insert` or
+//! `remove`, as `append` does with a document; `layout` tells them where nodes are in the text. `reading` is the opinion
+//! of a second, independent parser, which `encode` makes comparable; `proof` lets a change out only when both parsers
+//! agree that it is the planned `difference`.
 
 mod append;
 mod change;
@@ -22,9 +23,11 @@ mod proof;
 mod reading;
 mod remove;
 mod replace;
+mod spans;
 mod splice;
 mod stream;
 mod value;
+mod work;
 
 pub use change::Change;
 pub use error::{Cause, Error, PathCause, PlaceCause, Unproved, ValueCause};

@@ -1,4 +1,4 @@
-//! Bytes to events with byte spans, through granit-parser. No other file knows that parser.
+//! Bytes to events with byte spans, through granit-parser. But for `spans` no other file knows that parser.
 //!
 //! What its spans mean was read in its source (2.2.0, pinned): they are byte offsets into the string; a node's span
 //! leaves out its tag and anchor; an empty plain scalar has the text `~` and an empty span that may lie before the `:`;
@@ -7,13 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use granit_parser::{
-    Event as Parsed, Parser, ScalarStyle, ScanError, Span, StructureStyle, options,
-};
+use granit_parser::{Event as Parsed, Parser, ScalarStyle, Span, StructureStyle, options};
 
 use super::events::{Document, Event, Events, Kind, Style, Tag};
 use super::limits::{MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT};
-use super::{Cause, Error, Position};
+use super::spans::{class, range, small, syntax_error};
+use super::{Cause, Error};
 
 /// A node that can be referred to, and what an alias of it amounts to.
 struct Anchored {
@@ -101,7 +100,7 @@ impl Reader<'_> {
                 }
                 let weight = value.len();
                 let event = self.node(Kind::Scalar(style), anchor, tag.as_deref(), span, weight)?;
-                self.set_text(event, &value, style);
+                self.read.set_text(self.source, event, &value, style);
                 self.close(event, anchor, 1 + weight, 0);
             }
             Parsed::SequenceStart(style, anchor, tag) => {
@@ -287,67 +286,7 @@ impl Reader<'_> {
         });
     }
 
-    /// Most texts stand in the source as they are: only the others are stored.
-    fn set_text(&mut self, event: u32, value: &str, style: Style) {
-        let Some(event) = self.read.events.get_mut(event as usize) else {
-            return;
-        };
-        let start = event.start as usize + usize::from(style == Style::Quoted);
-        event.text_len = small(value.len());
-        if event.start == event.end {
-            // granit writes ~ for a value that is not there
-            event.text_len = 0;
-        } else if self.source.get(start..start + value.len()) == Some(value) {
-            event.text = small(start);
-        } else {
-            event.decoded = true;
-            event.text = small(self.read.decoded.len());
-            self.read.decoded.push_str(value);
-        }
-    }
-
     fn error(&self, span: &Span, cause: Cause) -> Error {
         Error::at(self.source, range(span).0, cause)
-    }
-}
-
-fn class(tag: Option<&granit_parser::Tag>) -> Tag {
-    match tag.map(|tag| tag.core_suffix()) {
-        None => Tag::None,
-        Some(Some("str")) => Tag::Str,
-        Some(Some("bool")) => Tag::Bool,
-        Some(Some("int")) => Tag::Int,
-        Some(Some("null")) => Tag::Null,
-        Some(Some("map")) => Tag::Map,
-        Some(_) => Tag::Other,
-    }
-}
-
-fn range(span: &Span) -> (usize, usize) {
-    span.byte_range()
-        .map_or((0, 0), |range| (range.start, range.end))
-}
-
-/// Offsets and counts fit: [`super::limits::admit`] bounds the source.
-fn small(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
-}
-
-fn syntax_error(error: &ScanError) -> Error {
-    let position = Position {
-        line: error.marker().line(),
-        column: error.marker().col() + 1,
-    };
-    let info = error.info();
-    let mut letters = info.trim_end_matches('.').chars();
-    let reason: String = letters
-        .next()
-        .map(|first| first.to_ascii_lowercase())
-        .into_iter()
-        .chain(letters)
-        .collect();
-    Error {
-        position: Some(position),
-        cause: Cause::Syntax(reason),
     }
 }

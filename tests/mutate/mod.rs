@@ -118,6 +118,20 @@ const LINES: &[&str] = &[
     "}",
     "]",
     "y: *y",
+    "apiServer: {}",
+    "apiServer: # c",
+    "  extraArgs:",
+    "  extraArgs: []",
+    "  extraArgs: {a: 'b'}",
+    "  - name: kubelet-certificate-authority",
+    "    value: /etc/kubernetes/pki/ca.crt",
+    "    kubelet-certificate-authority: /etc/kubernetes/pki/ca.crt",
+    "    - --kubelet-certificate-authority=/etc/kubernetes/pki/ca.crt",
+    "    - --kubelet-certificate-authority",
+    "    args:",
+    "certificatesDir: /etc/kubernetes/pki",
+    "apiVersion: kubeadm.k8s.io/v1beta4",
+    "kind: InitConfiguration",
 ];
 
 /// Every file of the corpus.

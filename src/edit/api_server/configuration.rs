@@ -104,6 +104,14 @@ fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
         config::look(stream, root, Spelling::Exact)?;
         let meta = meta(stream, root);
         if !kubeadm::is_kubeadms(&meta) {
+            // kubeadm refuses it, and what it says of the API server would be missed
+            if meta.kind == Some(KIND) {
+                let version = meta.api_version.unwrap_or_default().to_owned();
+                return Err(Refusal::at(
+                    stream.position(root),
+                    ApiServer::Version(version),
+                ));
+            }
             continue;
         }
         match meta.kind {
