@@ -90,6 +90,7 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   kubelet-tls status
+  kubelet-tls status -o prometheus
   kubelet-tls status -o json | jq -r '.conditions[] | select(.status != \"True\") | .type, .hint'")]
     Status(Status),
     /// Print the name of this node's newest kubelet-serving CSR
@@ -207,6 +208,8 @@ pub enum Format {
     Yaml,
     /// only names, one per line
     Name,
+    /// metrics in Prometheus' text format, of `status` and `cluster status`
+    Prometheus,
 }
 
 /// When to use colors.

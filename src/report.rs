@@ -5,7 +5,9 @@
 mod apply;
 mod cluster;
 mod diff;
+mod metrics;
 mod problem;
+mod status;
 
 use serde::Serialize;
 
@@ -19,7 +21,9 @@ use crate::x509::Certificate;
 pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
 pub use self::cluster::{AddressStatus, ClusterStatusResult, NodeStatus, PendingReport};
 pub use self::diff::DiffResult;
+pub use self::metrics::{Gauge, exposition};
 pub use self::problem::{Code, Ending, Outcome, Problem};
+pub use self::status::StatusResult;
 
 /// The result of one verb, which [`Envelope`] completes to a result document.
 pub trait VerbResult: Serialize {

@@ -219,6 +219,13 @@ impl Ui {
         }
     }
 
+    /// Metrics, which only `-o prometheus` prints.
+    pub fn metrics(&self, text: &str) {
+        if self.format == Format::Prometheus {
+            self.to_stdout(text);
+        }
+    }
+
     /// Whether the answer is names alone.
     pub fn wants_names(&self) -> bool {
         self.format == Format::Name
@@ -341,7 +348,7 @@ fn written<R: Serialize>(format: Format, document: &Envelope<'_, R>) -> Option<S
             .map(|text| text + "\n")
             .ok(),
         Format::Yaml => serde_yaml::to_string(document).ok(),
-        Format::Text | Format::Name => None,
+        Format::Text | Format::Name | Format::Prometheus => None,
     }
 }
 

@@ -20,6 +20,8 @@ mod help;
 mod issue_first;
 #[path = "cli/manual.rs"]
 mod manual;
+#[path = "cli/monitoring.rs"]
+mod monitoring;
 #[path = "cli/node.rs"]
 mod node;
 #[path = "cli/preflight.rs"]

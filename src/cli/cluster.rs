@@ -45,6 +45,7 @@ Examples:
 Examples:
   kubelet-tls cluster status
   kubelet-tls cluster status -o name        # the nodes that are not secured
+  kubelet-tls cluster status -o prometheus
   kubelet-tls cluster status -o json | jq '.nodes[] | select(.status != \"True\") | .name, .hint'")]
     Status(ClusterStatus),
 }

@@ -152,6 +152,9 @@ fn time(option: &str, value: Duration, default: Duration) -> Vec<String> {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
+    /// Also write this node's metrics to FILE (*.prom), atomically, for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub textfile: Option<PathBuf>,
     /// Kubeconfig to use [default: the kubelet's own]
     #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
     pub kubeconfig: Option<PathBuf>,

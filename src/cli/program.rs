@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
-use super::Cli;
+use super::{Cli, ClusterVerb, Format, Verb};
 
 /// The program's own name, and that of its crate.
 pub(crate) const NAME: &str = "kubelet-tls";
@@ -39,7 +39,17 @@ pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let parsed = matches.and_then(|mut matches| {
         Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut definition))
     });
-    parsed.map_err(without_value_tip)
+    let parsed = parsed.map_err(without_value_tip)?;
+    let has_metrics = match &parsed.verb {
+        Verb::Status(_) => true,
+        Verb::Cluster(cluster) => matches!(cluster.verb, ClusterVerb::Status(_)),
+        _ => false,
+    };
+    if parsed.global.output == Format::Prometheus && !has_metrics {
+        let text = "only status and cluster status print metrics (-o prometheus)";
+        return Err(definition.error(ErrorKind::InvalidValue, text));
+    }
+    Ok(parsed)
 }
 
 fn without_value_tip(mut error: clap::Error) -> clap::Error {
@@ -74,6 +84,18 @@ mod tests {
             "{near}"
         );
         assert!(error(&["kubelet-tls", "aply"]).contains("'apply'"));
+    }
+
+    #[test]
+    fn only_the_verbs_about_a_state_print_metrics() {
+        let told = error(&["kubelet-tls", "apply", "-o", "prometheus"]);
+        assert!(told.contains("only status and cluster status"), "{told}");
+        for words in [&["status"][..], &["cluster", "status"]] {
+            let mut all = vec!["kubelet-tls", "-o", "prometheus"];
+            all.extend(words);
+            let words: Vec<OsString> = all.iter().map(OsString::from).collect();
+            assert!(parse(&words).is_ok());
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
     match &cli.verb {
         Verb::Diff(arguments) => ui.finish(&diff::run(arguments, &ui)),
         Verb::Apply(arguments) => ui.finish(&apply::run(arguments, &ui)),
-        Verb::Status(arguments) => old(Kind::StatusResult, &|all| status::run(arguments, &ui, all)),
+        Verb::Status(arguments) => ui.finish(&status::run(arguments, &ui)),
         Verb::Csr(arguments) => old(Kind::CsrResult, &|all| csr::run(arguments, &ui, all)),
         Verb::Rollback(arguments) if arguments.cluster => old(Kind::RollbackResult, &|all| {
             cluster::roll_back(arguments, &ui, all)

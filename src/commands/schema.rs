@@ -92,6 +92,7 @@ mod tests {
     use crate::commands::approve::ApproveResult;
     use crate::report::{
         ApplyResult, ClusterStatusResult, DiffResult, Document, Envelope, RollbackResult,
+        StatusResult,
     };
 
     /// The registry: which type is the result of which kind of document.
@@ -99,7 +100,7 @@ mod tests {
         match kind {
             Kind::DiffResult => of::<DiffResult>(kind),
             Kind::ApplyResult => of::<ApplyResult>(kind),
-            Kind::StatusResult => of::<Document>(kind),
+            Kind::StatusResult => of::<StatusResult>(kind),
             Kind::CsrResult => of::<Document>(kind),
             Kind::RollbackResult => of::<RollbackResult>(kind),
             Kind::ApproveResult => of::<ApproveResult>(kind),

@@ -19,7 +19,7 @@ fn status(node: &Node) -> serde_json::Value {
 /// `Type=Status(Reason)` of each condition named.
 fn said(document: &serde_json::Value, kinds: &[&str]) -> Vec<String> {
     let conditions = document["conditions"].as_array().unwrap();
-    assert_eq!(conditions.len(), 8);
+    assert_eq!(conditions.len(), 9);
     kinds
         .iter()
         .map(|kind| {
@@ -112,6 +112,7 @@ KubeletUpToDate
 KubeletHealthy
 ServingCertificateIssued
 ServingCertificateTrusted
+RenewalOnTime
 ClusterConfigAgrees
 NoStaleRequests
 

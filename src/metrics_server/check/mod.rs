@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::node::conditions::{Condition, Kind, Status, Verdict, fails, holds, unknown};
 use crate::node::{NotServed, Served, Unverified};
+use crate::text::hint::Command;
 use crate::x509::Certificate;
 
 pub use objects::{
@@ -289,9 +290,13 @@ fn kubelets_trusted(seen: &Evidence) -> Verdict {
     }
     if let Some((reason, dialled, _)) = bad.first() {
         let hint = match *reason {
-            "NoCertificate" => format!("kubelet-tls approve --node {}", dialled.node),
-            "UnknownAuthority" => INSTALL.to_owned(),
-            _ => format!("ssh root@{} kubelet-tls apply", dialled.node),
+            "NoCertificate" => Command::new("kubelet-tls")
+                .args(["approve", "--node"])
+                .arg(&dialled.node),
+            "UnknownAuthority" => INSTALL.into(),
+            _ => Command::new("ssh")
+                .arg(format!("root@{}", dialled.node))
+                .args(["kubelet-tls", "apply"]),
         };
         let words: Vec<String> = bad.iter().map(|(_, _, words)| words.clone()).collect();
         let aside = match *reason {

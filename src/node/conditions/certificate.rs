@@ -1,10 +1,11 @@
 //! What certificate it has, what it serves, and what has become of its requests.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::csr::{State, requestor_of};
 use crate::node::{Flaw, FlawKind, NotServed, Served, flaw};
-use crate::text::hint::path_word;
+use crate::text::hint::Command;
 
 use super::configuration::enabled;
 use super::{APPLY, DIFF, Evidence, Status, Stored, Verdict, fails, holds, unknown};
@@ -19,19 +20,11 @@ pub(super) fn issued(seen: &Evidence) -> Verdict {
                 "{} is not a symlink, so the kubelet cannot renew it",
                 path.display()
             );
-            return fails(
-                "NotSymlink",
-                message,
-                format!("rm {} && systemctl restart kubelet", path_word(path)),
-            );
+            return fails("NotSymlink", message, remove(path));
         }
         Stored::Broken(path, why) => {
             let message = format!("{}: {why}", path.display());
-            return fails(
-                "Unusable",
-                message,
-                format!("rm {} && systemctl restart kubelet", path_word(path)),
-            );
+            return fails("Unusable", message, remove(path));
         }
         Stored::Pair(path, certificate) => (path.display(), certificate),
     };
@@ -77,7 +70,7 @@ fn not_issued(seen: &Evidence, what: String) -> Verdict {
         Some(request) if request.state == State::Pending => fails(
             "Pending",
             format!("{what}; {} is Pending", request.name),
-            format!("kubectl certificate approve {}", request.name),
+            approve(&request.name),
         ),
         Some(request) if request.state == State::Approved => fails(
             "NotSigned",
@@ -87,7 +80,7 @@ fn not_issued(seen: &Evidence, what: String) -> Verdict {
         Some(request) if request.state == State::Failed => fails(
             "SignerRefused",
             format!("{what}; the signer refused {}", request.name),
-            format!("kubectl get csr {} -o yaml", request.name),
+            Command::new("kubectl").args(["get", "csr", &request.name, "-o", "yaml"]),
         ),
         Some(request) => fails(
             "NoRequest",
@@ -151,20 +144,32 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
     holds("Verified", message)
 }
 
+/// Approves a request after every check; `kubectl certificate approve` checks nothing.
+fn approve(name: &str) -> Command {
+    Command::new("kubelet-tls").arg("approve").arg(name)
+}
+
+/// Removes a certificate that the kubelet cannot use, so that it requests another.
+fn remove(path: &Path) -> Command {
+    Command::new("rm")
+        .arg(path)
+        .and("systemctl restart kubelet")
+}
+
 /// What to do about a flaw of what is served.
-fn remedy(seen: &Evidence, kind: FlawKind) -> String {
+fn remedy(seen: &Evidence, kind: FlawKind) -> Command {
     match kind {
         FlawKind::NoCertificate | FlawKind::Expired | FlawKind::NameMissing => {
             let listing = seen.requests.as_ref().ok();
             let newest = listing.and_then(|listing| listing.newest.as_ref());
             match newest.filter(|request| request.state == State::Pending) {
-                Some(request) => format!("kubectl certificate approve {}", request.name),
-                None => "kubelet-tls csr".to_owned(),
+                Some(request) => approve(&request.name),
+                None => "kubelet-tls csr".into(),
             }
         }
-        FlawKind::SelfSigned => APPLY.to_owned(),
-        FlawKind::UnknownAuthority => DIFF.to_owned(),
-        FlawKind::OtherNode | FlawKind::Unverified => "journalctl -u kubelet".to_owned(),
+        FlawKind::SelfSigned => APPLY.into(),
+        FlawKind::UnknownAuthority => DIFF.into(),
+        FlawKind::OtherNode | FlawKind::Unverified => "journalctl -u kubelet".into(),
     }
 }
 
@@ -183,6 +188,6 @@ pub(super) fn no_stale_requests(seen: &Evidence) -> Verdict {
             "their keys are lost, so approve none of them: {}",
             stale.join(", ")
         ),
-        format!("kubectl delete csr {}", stale.join(" ")),
+        Command::new("kubectl").args(["delete", "csr"]).args(stale),
     )
 }

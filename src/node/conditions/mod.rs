@@ -4,6 +4,7 @@
 
 mod certificate;
 mod configuration;
+mod renewal;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +19,12 @@ use serde::Serialize;
 use crate::csr::Listing;
 use crate::kubelet::Settings;
 use crate::node::{Kubelet, Node, NotServed, Served};
-use crate::text::hint::checked;
+use crate::text::hint::Command;
 use crate::x509::Certificate;
 
 use certificate::{issued, no_stale_requests, trusted};
 use configuration::{cluster_agrees, enabled, healthy, takes_effect, up_to_date};
+use renewal::renewal_on_time;
 
 pub use configuration::{BOOTSTRAP_WINS, minor};
 
@@ -100,6 +102,8 @@ pub enum Kind {
     ServingCertificateIssued,
     /// That is what it serves, and it verifies.
     ServingCertificateTrusted,
+    /// Its successor comes before it ends, as far as can be told now.
+    RenewalOnTime,
     /// The next `kubeadm upgrade` or `join` leaves the value as it is.
     ClusterConfigAgrees,
     /// No request is pending whose key is lost.
@@ -180,6 +184,7 @@ pub fn conditions(seen: &Evidence) -> Vec<Condition> {
         (Kind::KubeletHealthy, healthy(seen)),
         (Kind::ServingCertificateIssued, issued(seen)),
         (Kind::ServingCertificateTrusted, trusted(seen)),
+        (Kind::RenewalOnTime, renewal_on_time(seen)),
         (Kind::ClusterConfigAgrees, cluster_agrees(seen)),
         (Kind::NoStaleRequests, no_stale_requests(seen)),
     ]
@@ -195,13 +200,14 @@ pub(crate) fn holds(reason: &'static str, message: impl Into<String>) -> Verdict
 pub(crate) fn fails(
     reason: &'static str,
     message: impl Into<String>,
-    hint: impl Into<String>,
+    hint: impl Into<Command>,
 ) -> Verdict {
+    let hint: Command = hint.into();
     (
         Status::False,
         reason,
         message.into(),
-        Some(checked(hint.into())),
+        Some(hint.as_str().to_owned()),
     )
 }
 

@@ -9,7 +9,7 @@ const ON: &str = "kind: KubeletConfiguration\nserverTLSBootstrap: true\n";
 const PEM: &[u8] = include_bytes!("../../../testdata/captured/1.36/kubelet-server-current.crt.pem");
 
 /// The captured node of 1.36, all well.
-fn well() -> Evidence {
+pub(super) fn well() -> Evidence {
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
     let certificate = Certificate::from_pem(PEM).unwrap();
     let started = SystemTime::from(now);

@@ -1,5 +1,6 @@
 //! `cluster status`: a row for each node: what its kubelet is configured to do, what it serves, and what is pending.
 
+mod metrics;
 mod table;
 
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use crate::node::conditions::Status;
 use crate::node::{NodeRemedy, NotConfigured, NotServed, ProbedNode, Security, Served, flaw};
 use crate::report::{
     AddressStatus, CertificateReport, ClusterStatusResult, Ending, NodeStatus, Outcome,
-    PendingReport,
+    PendingReport, exposition,
 };
 use crate::text::hint::Command;
 
@@ -34,7 +35,10 @@ pub(crate) fn run(arguments: &cli::ClusterStatus, ui: &Ui) -> Outcome<ClusterSta
     };
     warn(&survey, ui);
     let rows: Vec<NodeStatus> = survey.nodes.iter().map(row).collect();
-    ui.table(&table::table(&rows, clock::timestamp()));
+    let now = clock::timestamp();
+    ui.table(&table::table(&rows, now));
+    let gauges = metrics::gauges(&survey.nodes, survey.requests.is_ok(), now);
+    ui.metrics(&exposition(&gauges));
     let unsecured = rows.iter().filter(|row| row.status != Status::True);
     unsecured.for_each(|row| ui.bare_name(&row.name));
     let summary = summary(&survey.nodes);

@@ -1,7 +1,9 @@
 //! `status`: the node's conditions.
 
+mod metrics;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::apply::{HealthCheck, ReceiptStore};
@@ -14,7 +16,7 @@ use crate::kubelet::{Bootstrap, Settings};
 use crate::node::Kubelet;
 use crate::node::conditions::{self, Condition, Evidence, Status, Stored};
 use crate::receipt::{Change, NodeSubject, State};
-use crate::report::{Code, Document, Problem};
+use crate::report::{Ending, Outcome, Problem, StatusResult, exposition};
 use crate::x509::Certificate;
 
 use super::apply::PEM_CAP;
@@ -24,39 +26,52 @@ use super::{Ui, files};
 /// How long the API is asked; what it does not say in that time is Unknown.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Prints the conditions.
+/// Prints the conditions. Exit 1 when one is not True.
+pub(crate) fn run(arguments: &cli::Status, ui: &Ui) -> Outcome<StatusResult> {
+    match observe(arguments, ui) {
+        Ok(evidence) => conclude(&evidence, arguments.textfile.as_deref(), ui),
+        Err(problem) => Outcome::failed(StatusResult::default(), problem),
+    }
+}
+
+/// Looks at the node.
 ///
 /// # Errors
-/// [`Code::Negative`] when one is not True; else why the kubelet's configuration cannot be read.
-pub(crate) fn run(
-    arguments: &cli::Status,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<(), Problem> {
+/// Why the kubelet's configuration cannot be read.
+fn observe(arguments: &cli::Status, ui: &Ui) -> Result<Evidence, Problem> {
     let kubelet = node::locate(None, Need::File, When::Now)?.read(ui)?;
-    warn_of_cut_off(ui, document);
-    let evidence = look(kubelet, arguments.kubeconfig.clone());
-    document.node = evidence.name.clone().ok();
-    let conditions = conditions::conditions(&evidence);
+    warn_of_cut_off(ui);
+    Ok(look(kubelet, arguments.kubeconfig.clone()))
+}
+
+fn conclude(evidence: &Evidence, textfile: Option<&Path>, ui: &Ui) -> Outcome<StatusResult> {
+    let conditions = conditions::conditions(evidence);
     ui.table(&table(&conditions));
-    let lacking: Vec<&Condition> = conditions
-        .iter()
-        .filter(|condition| condition.status != Status::True)
-        .collect();
-    lacking
-        .iter()
-        .for_each(|condition| ui.bare_name(&condition.kind.to_string()));
-    let all_true = lacking.is_empty();
-    document.conditions = Some(conditions);
-    if all_true {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::Negative, ""))
+    let lacking = || {
+        conditions
+            .iter()
+            .filter(|condition| condition.status != Status::True)
+    };
+    lacking().for_each(|condition| ui.bare_name(&condition.kind.to_string()));
+    let metrics = exposition(&metrics::gauges(evidence, &conditions));
+    ui.metrics(&metrics);
+    let written = textfile.map_or(Ok(()), |path| metrics::write(path, &metrics));
+    let ending = match written {
+        Err(problem) => Ending::Failed(problem),
+        Ok(()) if lacking().next().is_some() => Ending::Negative(None),
+        Ok(()) => Ending::Done,
+    };
+    Outcome {
+        result: StatusResult {
+            node: evidence.name.clone().ok(),
+            conditions: Some(conditions),
+        },
+        ending,
     }
 }
 
 /// A run that has not come to its end. Who may not read the receipt is told nothing of it.
-fn warn_of_cut_off(ui: &Ui, document: &mut Document) {
+fn warn_of_cut_off(ui: &Ui) {
     let Ok(store) = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())) else {
         return;
     };

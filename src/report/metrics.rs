@@ -1,0 +1,92 @@
+//! Gauges in Prometheus' text format, version 0.0.4
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>).
+
+use std::fmt::Write as _;
+
+/// A metric whose value may go up and down.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gauge {
+    name: &'static str,
+    help: &'static str,
+    samples: Vec<(Vec<(&'static str, String)>, i64)>,
+}
+
+impl Gauge {
+    /// A gauge without samples; `help` is one line.
+    pub fn new(name: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            help,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Adds a sample with these labels.
+    pub fn add(&mut self, labels: &[(&'static str, &str)], value: i64) {
+        let labels = labels.iter().map(|(key, text)| (*key, (*text).to_owned()));
+        self.samples.push((labels.collect(), value));
+    }
+
+    /// The same gauge with one sample without labels; without any where the value is not known.
+    #[must_use]
+    pub fn with(mut self, value: Option<i64>) -> Self {
+        if let Some(value) = value {
+            self.add(&[], value);
+        }
+        self
+    }
+}
+
+/// The gauges as text. A gauge without samples is left out.
+pub fn exposition(gauges: &[Gauge]) -> String {
+    let mut text = String::new();
+    for gauge in gauges.iter().filter(|gauge| !gauge.samples.is_empty()) {
+        let Gauge {
+            name,
+            help,
+            samples,
+        } = gauge;
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+        for (labels, value) in samples {
+            text.push_str(name);
+            if !labels.is_empty() {
+                let labels: Vec<String> = labels
+                    .iter()
+                    .map(|(key, value)| format!("{key}=\"{}\"", escaped(value)))
+                    .collect();
+                let _ = write!(text, "{{{}}}", labels.join(","));
+            }
+            let _ = writeln!(text, " {value}");
+        }
+    }
+    text
+}
+
+/// A label's value: backslash, double quote and line feed are escaped.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_escaped_and_gauges_without_samples_left_out() {
+        let mut named = Gauge::new("a_info", "Help.");
+        named.add(&[("x", "a\"b\\c\nd"), ("y", "")], 1);
+        let gauges = [
+            named,
+            Gauge::new("b", "Not known.").with(None),
+            Gauge::new("c", "Known.").with(Some(-5)),
+        ];
+        assert_eq!(
+            exposition(&gauges),
+            "# HELP a_info Help.\n# TYPE a_info gauge\na_info{x=\"a\\\"b\\\\c\\nd\",y=\"\"} 1\n\
+             # HELP c Known.\n# TYPE c gauge\nc -5\n"
+        );
+    }
+}
