@@ -13,7 +13,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use approve::Approve;
-pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterStatus, ClusterVerb};
+pub use cluster::{
+    Cluster, ClusterApply, ClusterDiff, ClusterRollback, ClusterStatus, ClusterVerb,
+};
 pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, Restart, Rollback, Selection, Status, Wait};
 pub use program::parse;
@@ -115,7 +117,7 @@ Examples:
 Examples:
   kubelet-tls rollback --dry-run            # the diff alone
   kubelet-tls rollback
-  kubelet-tls rollback --cluster            # what the last `cluster apply` changed")]
+  kubelet-tls cluster rollback              # what the last `cluster apply` changed")]
     Rollback(Rollback),
     /// On a control plane: check pending CSRs against every rule, approve those that pass
     ///

@@ -4,6 +4,7 @@
 
 mod apply;
 mod cluster;
+mod csr;
 mod diff;
 mod metrics;
 mod problem;
@@ -19,7 +20,10 @@ use crate::text::hint::Typed;
 use crate::x509::Certificate;
 
 pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
-pub use self::cluster::{AddressStatus, ClusterStatusResult, NodeStatus, PendingReport};
+pub use self::cluster::{
+    AddressStatus, ClusterResult, ClusterStatusResult, NodeStatus, PendingReport,
+};
+pub use self::csr::CsrResult;
 pub use self::diff::DiffResult;
 pub use self::metrics::{Gauge, exposition};
 pub use self::problem::{Code, Ending, Outcome, Problem};

@@ -34,8 +34,16 @@ Examples:
   kubelet-tls cluster apply                 # on a control plane, as root, or with KUBECONFIG set
   kubelet-tls cluster apply --dry-run       # validated by the API server, nothing is stored
   kubelet-tls cluster apply --disable       # sets it to false
-  kubelet-tls rollback --cluster            # undo it exactly")]
+  kubelet-tls cluster rollback              # undo it exactly")]
     Apply(ClusterApply),
+    /// Undo the last `cluster apply` of this user on this machine exactly
+    ///
+    /// Refuses a ConfigMap whose text was edited since. `rollback --cluster` is the same.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls cluster rollback --dry-run    # the diff alone
+  kubelet-tls cluster rollback")]
+    Rollback(ClusterRollback),
     /// Print for each node whether its kubelet serves a certificate of the cluster's CA, until when, and what is pending
     ///
     /// Asks each kubelet through the API server (nodes/proxy) what it runs with, and dials each IP address of its Node
@@ -78,6 +86,17 @@ pub struct ClusterApply {
 /// Arguments of `cluster status`.
 #[derive(Debug, Args)]
 pub struct ClusterStatus {
+    /// The kubeconfig and its context
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// Arguments of `cluster rollback`.
+#[derive(Debug, Args)]
+pub struct ClusterRollback {
+    /// Show what would be done, change nothing
+    #[arg(long, help_heading = HOW_FAR)]
+    pub dry_run: bool,
     /// The kubeconfig and its context
     #[command(flatten)]
     pub access: Access,

@@ -17,7 +17,7 @@ use crate::cli::{Cli, Cluster, ClusterVerb, Verb};
 use crate::host::files as host_files;
 use crate::report::{Code, Kind, NotBegun, Outcome, Problem, VerbResult};
 
-use super::{Ui, apply, approve, cluster, files, legacy};
+use super::{Ui, apply, approve, cluster, files};
 
 /// Answers Ansible; none where it is not Ansible that calls.
 pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
@@ -106,12 +106,7 @@ fn perform(call: &Call, ui: &Ui) -> Result<Value, Problem> {
         Verb::Approve(arguments) => Ok(value(&approve::run(arguments, ui), ui)),
         Verb::Cluster(Cluster {
             verb: ClusterVerb::Apply(arguments),
-        }) => Ok(value(
-            &legacy(Kind::ClusterResult, |all| {
-                cluster::apply(arguments, ui, all)
-            }),
-            ui,
-        )),
+        }) => Ok(value(&cluster::apply(arguments, ui), ui)),
         // No module is another verb.
         _ => Err(Problem::new(
             Code::Usage,

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::approval::{Check, Finding, Local};
 use crate::cli;
-use crate::csr::{Request, State};
+use crate::csr::{Listing, Request, State};
 use crate::host::kube::Api;
 use crate::host::{files, interfaces};
-use crate::report::{Code, CsrReport, Document, Problem};
+use crate::report::{CsrReport, CsrResult, Ending, Outcome, Problem};
 use crate::x509::Names;
 
 use super::{Ui, node, request};
@@ -18,60 +18,73 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// kubeadm's static Pod of an API server.
 const API_SERVER: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
-/// Prints the name.
-///
-/// # Errors
-/// [`Code::Negative`] when there is none; else why the API cannot be asked.
-pub(crate) fn run(arguments: &cli::Csr, ui: &Ui, document: &mut Document) -> Result<(), Problem> {
-    document.csr = Some(None);
+/// Prints the name. Exit 1 when there is no request, or with `--check` when it differs from what this machine knows.
+pub(crate) fn run(arguments: &cli::Csr, ui: &Ui) -> Outcome<CsrResult> {
+    let mut result = CsrResult::default();
     let kubeconfig = match &arguments.kubeconfig {
         Some(path) => path.clone(),
         None => node::kubeconfig(),
     };
-    let api = request::open(&kubeconfig)?;
-    document.node = Some(api.node_name().to_owned());
-    let listing = api
-        .requests(Instant::now() + DEADLINE)
-        .map_err(|error| request::problem("list", &error))?;
-    let Some(newest) = listing.newest.clone() else {
-        return Err(Problem::new(
-            Code::Negative,
-            format!(
-                "no kubelet-serving request of node {} is in the cluster",
-                api.node_name()
-            ),
-        ));
+    let api = match request::open(&kubeconfig) {
+        Ok(api) => api,
+        Err(problem) => return Outcome::failed(result, problem),
     };
-    let differs = arguments.check && !check(&newest, &api, ui, document)?;
+    result.node = Some(api.node_name().to_owned());
+    let listing = match api.requests(Instant::now() + DEADLINE) {
+        Ok(listing) => listing,
+        Err(error) => return Outcome::failed(result, request::problem("list", &error)),
+    };
+    let Some(newest) = &listing.newest else {
+        let none = format!("node {} has no kubelet-serving CSR", api.node_name());
+        return Outcome {
+            result,
+            ending: Ending::Negative(Some(none)),
+        };
+    };
+    result.csr = Some(CsrReport::from(newest));
+    result.checks = match arguments.check.then(|| check(newest, &api, ui)).transpose() {
+        Ok(checks) => checks,
+        Err(problem) => return Outcome::failed(result, problem),
+    };
+    let ending = tell(newest, &listing, result.checks.as_deref(), ui);
+    Outcome { result, ending }
+}
+
+/// Prints the name of a request that does not differ, and what a person should know of it.
+fn tell(newest: &Request, listing: &Listing, checks: Option<&[Check]>, ui: &Ui) -> Ending {
+    let mut checks = checks.unwrap_or_default().iter();
+    let differs = checks.any(|check| check.finding == Finding::Differs);
     if !differs {
         ui.name(&newest.name);
     }
-    ui.detail(&request::describe(&newest));
+    ui.detail(&request::describe(newest));
     match newest.state {
         State::Pending => {}
-        State::Denied => ui.warn(format!(
-            "{} is Denied; the kubelet makes a new request within 32 seconds",
-            newest.name
-        )),
+        State::Denied => {
+            let said = newest.message.as_deref().unwrap_or("no reason given");
+            ui.warn(format!(
+                "{} is Denied ({said}); the kubelet creates a new CSR within 32 seconds",
+                newest.name
+            ));
+        }
         state => ui.detail(&format!("{} needs no approval: it is {state}", newest.name)),
     }
     request::warn_of_stale(&listing.stale(), ui);
-    document.csr = Some(Some(CsrReport::from(&newest)));
     if differs {
-        let message = format!(
-            "{} asks for what this machine does not know to be its own",
+        Ending::Negative(Some(format!(
+            "{} requests names or a subject that this machine does not know as its own",
             newest.name
-        );
-        return Err(Problem::new(Code::Negative, message));
+        )))
+    } else {
+        Ending::Done
     }
-    Ok(())
 }
 
-/// Whether nothing that the request asks for is other than this machine has it.
+/// Compares what the request asks for with what this machine has, and says what comes of it.
 ///
 /// # Errors
 /// When the kubelet cannot be looked at.
-fn check(request: &Request, api: &Api, ui: &Ui, document: &mut Document) -> Result<bool, Problem> {
+fn check(request: &Request, api: &Api, ui: &Ui) -> Result<Vec<Check>, Problem> {
     let located = node::locate(None, node::Need::File, node::When::Now)?;
     for warning in located.warnings() {
         ui.warn(warning);
@@ -110,7 +123,5 @@ fn check(request: &Request, api: &Api, ui: &Ui, document: &mut Document) -> Resu
             Finding::Unknown => ui.warn(format!("{what}: {message}")),
         }
     }
-    let good = checks.iter().all(|check| check.finding != Finding::Differs);
-    document.checks = Some(checks);
-    Ok(good)
+    Ok(checks)
 }

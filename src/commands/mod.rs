@@ -21,7 +21,7 @@ mod table;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, ClusterVerb, Format, Verb};
+use crate::cli::{Access, Cli, ClusterVerb, Format, Verb};
 use crate::report::{Code, Document, Ending, ErrorReport, Kind, NotBegun, Outcome, Problem};
 use crate::text::hint::Typed;
 
@@ -47,21 +47,26 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
         Verb::Diff(arguments) => ui.finish(&diff::run(arguments, &ui)),
         Verb::Apply(arguments) => ui.finish(&apply::run(arguments, &ui)),
         Verb::Status(arguments) => ui.finish(&status::run(arguments, &ui)),
-        Verb::Csr(arguments) => old(Kind::CsrResult, &|all| csr::run(arguments, &ui, all)),
-        Verb::Rollback(arguments) if arguments.cluster => old(Kind::RollbackResult, &|all| {
-            cluster::roll_back(arguments, &ui, all)
-        }),
+        Verb::Csr(arguments) => ui.finish(&csr::run(arguments, &ui)),
+        Verb::Rollback(arguments) if arguments.cluster => {
+            let access = Access {
+                kubeconfig: arguments.kubeconfig.clone(),
+                context: arguments.context.clone(),
+            };
+            ui.finish(&cluster::roll_back(arguments.dry_run, &access, &ui))
+        }
         Verb::Rollback(arguments) => ui.finish(&rollback::run(arguments, &ui)),
         Verb::Approve(arguments) if arguments.watch => approve::watch(arguments, &ui),
         Verb::Approve(arguments) => ui.finish(&approve::run(arguments, &ui)),
         Verb::Cluster(arguments) => match &arguments.verb {
             ClusterVerb::Status(arguments) => ui.finish(&cluster::status(arguments, &ui)),
-            ClusterVerb::Diff(arguments) => old(Kind::ClusterResult, &|all| {
-                cluster::diff(arguments, &ui, all)
-            }),
-            ClusterVerb::Apply(arguments) => old(Kind::ClusterResult, &|all| {
-                cluster::apply(arguments, &ui, all)
-            }),
+            ClusterVerb::Diff(arguments) => ui.finish(&cluster::diff(arguments, &ui)),
+            ClusterVerb::Apply(arguments) => ui.finish(&cluster::apply(arguments, &ui)),
+            ClusterVerb::Rollback(arguments) => ui.finish(&cluster::roll_back(
+                arguments.dry_run,
+                &arguments.access,
+                &ui,
+            )),
         },
         Verb::MetricsServer(arguments) => old(Kind::MetricsServerResult, &|all| {
             metrics_server::run(arguments, &ui, all)
@@ -131,6 +136,9 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         Some("rollback") => Kind::RollbackResult,
         Some("cluster") if arguments.get(2).is_some_and(|verb| verb == "status") => {
             Kind::ClusterStatusResult
+        }
+        Some("cluster") if arguments.get(2).is_some_and(|verb| verb == "rollback") => {
+            Kind::RollbackResult
         }
         Some("cluster") => Kind::ClusterResult,
         Some("metrics-server") => Kind::MetricsServerResult,

@@ -91,8 +91,8 @@ mod tests {
     use super::*;
     use crate::commands::approve::ApproveResult;
     use crate::report::{
-        ApplyResult, ClusterStatusResult, DiffResult, Document, Envelope, RollbackResult,
-        StatusResult,
+        ApplyResult, ClusterResult, ClusterStatusResult, CsrResult, DiffResult, Document, Envelope,
+        RollbackResult, StatusResult,
     };
 
     /// The registry: which type is the result of which kind of document.
@@ -101,10 +101,10 @@ mod tests {
             Kind::DiffResult => of::<DiffResult>(kind),
             Kind::ApplyResult => of::<ApplyResult>(kind),
             Kind::StatusResult => of::<StatusResult>(kind),
-            Kind::CsrResult => of::<Document>(kind),
+            Kind::CsrResult => of::<CsrResult>(kind),
             Kind::RollbackResult => of::<RollbackResult>(kind),
             Kind::ApproveResult => of::<ApproveResult>(kind),
-            Kind::ClusterResult => of::<Document>(kind),
+            Kind::ClusterResult => of::<ClusterResult>(kind),
             Kind::ClusterStatusResult => of::<ClusterStatusResult>(kind),
             Kind::MetricsServerResult => of::<Document>(kind),
         }

@@ -1,9 +1,37 @@
-//! The results of `cluster status`.
+//! The results of `cluster diff`, `cluster apply` and `cluster status`.
 
 use serde::Serialize;
 
-use super::{CertificateReport, Kind, VerbResult};
+use super::{CertificateReport, EditReport, Kind, NodeReport, VerbResult};
 use crate::node::conditions::Status;
+
+/// What `cluster apply` did to the kubelets' configuration in the cluster, or would do.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterResult {
+    /// Whether the ConfigMap differs from before the run; in a dry run and for `cluster diff` whether it would.
+    pub changed: bool,
+    /// Whether this was `--dry-run`; absent for `cluster diff`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    /// The edit of the ConfigMap; absent where the run ended before there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edits: Option<Vec<EditReport>>,
+    /// What the cluster's kubelets run with; absent where the Nodes could not be listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<NodeReport>>,
+}
+
+impl VerbResult for ClusterResult {
+    fn kind(&self) -> Kind {
+        Kind::ClusterResult
+    }
+
+    fn has_changed_something(&self) -> bool {
+        self.changed && self.dry_run == Some(false)
+    }
+}
 
 /// Whether each node of the cluster is secured.
 #[derive(Debug, Default, Serialize)]

@@ -119,9 +119,7 @@ fn the_state_of_a_cluster_as_metrics() {
     assert_eq!(output.code, 1, "{}", output.stderr);
     check_metrics(&output.stdout);
     assert!(
-        output
-            .stdout
-            .contains("kubelet_tls_node_secured{node=\""),
+        output.stdout.contains("kubelet_tls_node_secured{node=\""),
         "{}",
         output.stdout
     );

@@ -68,7 +68,7 @@ fn from_off_to_all_true() {
         ),
         [
             "False(NotSet)",
-            "True(NothingAgainstIt)",
+            "True(NoOverride)",
             "True(StartedAfterConfig)",
             "True(Answers)",
             "False(NotEnabled)",
@@ -213,7 +213,7 @@ fn flags_that_the_next_start_brings() {
         ),
         [
             "True(SetByFlag)",
-            "True(NothingAgainstIt)",
+            "True(NoOverride)",
             "True(StartedAfterConfig)"
         ]
     );

@@ -63,7 +63,7 @@ fn of_1_36() {
     assert_data_eq!(
         diff.stderr,
         str![[r#"
-warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved
+warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its CSR is approved
 3 of 3 nodes run without the change: control-plane-1, worker-1, worker-2
 on each of them, as root: kubelet-tls apply
 
@@ -76,8 +76,8 @@ on each of them, as root: kubelet-tls apply
     assert_data_eq!(
         dry.stderr,
         str![[r#"
-warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved
-configmap/kube-system/kubelet-config: the API server would take the change; nothing was changed
+warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its CSR is approved
+(dry run) configmap/kube-system/kubelet-config: the API server would accept the change
 3 of 3 nodes run without the change: control-plane-1, worker-1, worker-2
 on each of them, as root: kubelet-tls apply
 
@@ -91,8 +91,8 @@ on each of them, as root: kubelet-tls apply
     assert_data_eq!(
         apply.stderr,
         str![[r#"
-warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved
-configmap/kube-system/kubelet-config: changed; nodes that join and nodes that are upgraded get it from there
+warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its CSR is approved
+configmap/kube-system/kubelet-config: updated; applies to new nodes and at the next kubeadm upgrade
 3 of 3 nodes run without the change: control-plane-1, worker-1, worker-2
 on each of them, as root: kubelet-tls apply
 
@@ -194,7 +194,7 @@ fn the_documents() {
     }
   ],
   "warnings": [
-    "a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved"
+    "a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its CSR is approved"
   ]
 }
 

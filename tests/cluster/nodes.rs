@@ -30,8 +30,8 @@ fn each_as_its_kubelet_says() {
     snapbox::assert_data_eq!(
         output.stderr,
         snapbox::str![[r#"
-warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved
-configmap/kube-system/kubelet-config: changed; nodes that join and nodes that are upgraded get it from there
+warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its CSR is approved
+configmap/kube-system/kubelet-config: updated; applies to new nodes and at the next kubeadm upgrade
 1 of 3 nodes run without the change: control-plane-1
 on each of them, as root: kubelet-tls apply
 1 of 3 nodes did not answer, as one that waits for its certificate does not: worker-2
@@ -43,7 +43,7 @@ on each of them, as root: kubelet-tls status
     snapbox::assert_data_eq!(
         output.stderr,
         snapbox::str![[r#"
-configmap/kube-system/kubelet-config: changed; nodes that join and nodes that are upgraded get it from there
+configmap/kube-system/kubelet-config: updated; applies to new nodes and at the next kubeadm upgrade
 1 of 3 nodes run without the change: worker-1
 on each of them, as root: kubelet-tls apply --disable
 1 of 3 nodes did not answer, as one that waits for its certificate does not: worker-2

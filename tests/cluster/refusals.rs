@@ -123,8 +123,8 @@ fn one_that_others_keep_is_changed_with_a_warning() {
     assert_eq!(
         warnings,
         [
-            "warning: configmap/kube-system/kubelet-config may be written anew by its owner Fleet \u{fffd}[2Jx: make the change where that has it from too",
-            "warning: configmap/kube-system/kubelet-config may be written anew by kubectl apply, whose kubectl.kubernetes.io/last-applied-configuration it has: make the change where that has it from too",
+            "warning: configmap/kube-system/kubelet-config may be rewritten by its owner Fleet \u{fffd}[2Jx: make the same change at its source",
+            "warning: configmap/kube-system/kubelet-config may be rewritten by kubectl apply, whose kubectl.kubernetes.io/last-applied-configuration it has: make the same change at its source",
         ]
     );
     assert_eq!(scene.configmap().metadata.owner_references.len(), 1);

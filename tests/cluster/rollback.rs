@@ -73,7 +73,7 @@ fn a_text_that_was_edited_since_is_left_alone() {
             .contains("its text was edited since the cluster apply of ")
             && output
                 .stderr
-                .contains("; to take the key alone back: kubelet-tls cluster apply --disable, ")
+                .contains("; to change only that key, after a look at the diff: kubelet-tls cluster apply --disable")
             && output
                 .stderr
                 .contains("\nhint: kubelet-tls cluster diff --disable\n"),

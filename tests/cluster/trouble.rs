@@ -133,7 +133,7 @@ fn conflicts_without_end() {
     assert!(
         output
             .stderr
-            .contains("it was changed by somebody else each of 8 times"),
+            .contains("another client changed it each of 8 times"),
         "{}",
         output.stderr
     );

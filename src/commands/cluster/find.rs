@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::commands::{Ui, admin};
 use crate::host::kube::Admin;
 use crate::node::KubeletConfigMap;
-use crate::report::{Code, Document, Problem};
+use crate::report::{Code, Problem};
 
 use super::problem;
 
@@ -14,12 +14,7 @@ use super::problem;
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
-pub(super) fn find(
-    admin: &Admin,
-    end: Instant,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<KubeletConfigMap, Problem> {
+pub(super) fn find(admin: &Admin, end: Instant, ui: &Ui) -> Result<KubeletConfigMap, Problem> {
     let minor = admin
         .minor(end)
         .map_err(|error| admin::problem("get", "/version", &error))?;

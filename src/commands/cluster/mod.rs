@@ -1,5 +1,6 @@
-//! `cluster diff`, `cluster apply` and `rollback --cluster`: the same edit in the ConfigMap that kubeadm copies to nodes.
+//! `cluster diff`, `cluster apply`, `cluster rollback`: the same edit in the ConfigMap that kubeadm copies to nodes.
 
+mod decide;
 mod find;
 mod nodes;
 mod receipts;
@@ -10,17 +11,17 @@ mod write;
 use std::time::{Duration, Instant};
 
 use crate::cli;
-use crate::edit::FileKind;
 use crate::host::kube::{Admin, ApiError, Keep};
 use crate::kubelet::Bootstrap;
 use crate::node::KubeletConfigMap;
-use crate::plan::{Edit, Target};
+use crate::plan::Edit;
 use crate::receipt::State;
-use crate::report::{Code, Document, EditReport, Problem};
+use crate::report::{ClusterResult, Code, EditReport, Ending, Outcome, Problem};
 
+use self::decide::decide;
 use self::receipts::Receipts;
-use self::write::{Outcome, Writer};
-use super::{Ui, admin, files};
+use self::write::{Failure, Writer, Written};
+use super::{Ui, admin};
 
 pub(crate) use rollback::run as roll_back;
 pub(crate) use status::run as status;
@@ -28,175 +29,109 @@ pub(crate) use status::run as status;
 /// How long reading and writing the ConfigMap may take in all, however often it is tried.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// `cluster diff`: shows the edit.
-///
-/// # Errors
-/// [`Code::Negative`] when there are differences; else why the ConfigMap cannot be read or edited.
-pub(crate) fn diff(
-    arguments: &cli::ClusterDiff,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<(), Problem> {
-    document.changed = Some(false);
+/// `cluster diff`: shows the edit. Exit 1 when there are differences.
+pub(crate) fn diff(arguments: &cli::ClusterDiff, ui: &Ui) -> Outcome<ClusterResult> {
     let wanted = wanted(arguments.disable);
-    let admin = admin::open(&arguments.access)?;
-    let seen = find::find(&admin, Instant::now() + DEADLINE, ui, document)?;
-    let edit = edit(&seen, wanted, ui, document)?;
-    super::diff::show(&edit, ui);
-    report(&edit, document);
-    document.changed = Some(edit.changes());
-    if edit.changes() {
-        warn_before(&seen, wanted, ui, document);
-        if let Err(problem) = writable(&seen) {
-            ui.warn(problem.message());
-        }
+    let decided = admin::open(&arguments.access).and_then(|admin| {
+        let seen = find::find(&admin, Instant::now() + DEADLINE, ui)?;
+        Ok((decide(&seen, wanted)?, admin))
+    });
+    let (decision, admin) = match decided {
+        Ok(decided) => decided,
+        Err(problem) => return Outcome::failed(ClusterResult::default(), problem),
+    };
+    let edit = &decision.edit;
+    super::diff::show(edit, ui);
+    for warning in &decision.warnings {
+        ui.warn(warning.as_str());
     }
-    document.nodes = nodes::tell(&admin, wanted, ui);
-    if edit.changes() {
-        Err(Problem::new(Code::Negative, ""))
-    } else {
-        Ok(())
+    if let Err(problem) = decision.writable() {
+        ui.warn(problem.message());
+    }
+    Outcome {
+        result: ClusterResult {
+            changed: edit.changes(),
+            dry_run: None,
+            edits: Some(vec![EditReport::from(edit)]),
+            nodes: nodes::tell(&admin, wanted, ui),
+        },
+        ending: if edit.changes() {
+            Ending::Negative(None)
+        } else {
+            Ending::Done
+        },
     }
 }
 
 /// `cluster apply`: makes the edit.
-///
-/// # Errors
-/// What kept it from its end.
-pub(crate) fn apply(
-    arguments: &cli::ClusterApply,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<(), Problem> {
-    document.changed = Some(false);
-    document.dry_run = Some(arguments.dry_run);
+pub(crate) fn apply(arguments: &cli::ClusterApply, ui: &Ui) -> Outcome<ClusterResult> {
     let wanted = wanted(arguments.disable);
-    let admin = admin::open(&arguments.access)?;
-    let end = Instant::now() + DEADLINE;
-    let seen = find::find(&admin, end, ui, document)?;
     let keep = keep(arguments.dry_run);
+    let result = ClusterResult {
+        dry_run: Some(arguments.dry_run),
+        ..ClusterResult::default()
+    };
+    match admin::open(&arguments.access)
+        .map_err(Failure::from)
+        .and_then(|admin| Ok((change(&admin, wanted, keep, ui)?, admin)))
+    {
+        Ok(((changed, edit), admin)) => Outcome::done(ClusterResult {
+            changed,
+            edits: Some(vec![EditReport::from(&edit)]),
+            nodes: nodes::tell(&admin, wanted, ui),
+            ..result
+        }),
+        Err(failure) => Outcome::failed(
+            ClusterResult {
+                edits: failure.shown.as_ref().map(|edit| vec![edit.into()]),
+                ..result
+            },
+            failure.problem,
+        ),
+    }
+}
+
+/// Changes the ConfigMap, and says whether there was something to change, with the edit.
+fn change(admin: &Admin, wanted: Bootstrap, keep: Keep, ui: &Ui) -> Result<(bool, Edit), Failure> {
+    let end = Instant::now() + DEADLINE;
+    let seen = find::find(admin, end, ui)?;
     let mut receipts = Receipts::open(keep, ui)?;
     let writer = Writer {
-        admin: &admin,
+        admin,
         ui,
         keep,
         end,
     };
-    let decide = |seen: &KubeletConfigMap, document: &mut Document| {
-        let edit = edit(seen, wanted, ui, document)?;
-        if edit.changes() {
-            writable(seen)?;
-            warn_before(seen, wanted, ui, document);
-        }
-        Ok(edit)
-    };
     let mut record =
-        |seen: &KubeletConfigMap, edit: &Edit| receipts.begin(edit, address(&admin), &seen.uid);
-    let written = writer.write(seen, decide, &mut record, document);
-    match written {
-        Ok(Outcome::Written(edit)) => {
+        |seen: &KubeletConfigMap, edit: &Edit| receipts.begin(edit, address(admin), &seen.uid);
+    match writer.write(seen, |seen| decide(seen, wanted), &mut record) {
+        Ok(Written::Written(edit)) => {
             receipts.end(State::Done, ui);
-            document.changed = Some(true);
             tell_written(&edit, keep, ui);
+            Ok((true, edit))
         }
-        Ok(Outcome::Unchanged(seen, edit)) => {
-            report(&edit, document);
+        Ok(Written::Unchanged(seen, edit)) => {
             receipts.settle(&seen, ui);
             super::diff::tell_unchanged(&edit, wanted, ui);
+            Ok((false, edit))
         }
         Err(failure) => {
             if !failure.unsure {
                 receipts.abandon(State::PutBack, ui);
             }
-            return Err(failure.problem);
+            Err(failure)
         }
     }
-    document.nodes = nodes::tell(&admin, wanted, ui);
-    Ok(())
 }
 
 fn tell_written(edit: &Edit, keep: Keep, ui: &Ui) {
     let target = &edit.target;
     ui.say(&match keep {
-        Keep::Yes => format!(
-            "{target}: changed; nodes that join and nodes that are upgraded get it from there"
-        ),
-        Keep::No => format!("{target}: the API server would take the change; nothing was changed"),
+        Keep::Yes => {
+            format!("{target}: updated; applies to new nodes and at the next kubeadm upgrade")
+        }
+        Keep::No => format!("(dry run) {target}: the API server would accept the change"),
     });
-}
-
-/// The edit of the ConfigMap's text.
-///
-/// # Errors
-/// When there is no text, or the edit of it is refused.
-fn edit(
-    seen: &KubeletConfigMap,
-    wanted: Bootstrap,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<Edit, Problem> {
-    let target = seen.target();
-    let Some(text) = &seen.text else {
-        return Err(Problem::new(
-            Code::Input,
-            format!("cannot edit {target}: it has no data key kubelet"),
-        )
-        .advise("kubeadm init phase upload-config kubelet writes it anew")
-        .hint(get(seen)));
-    };
-    let edited = crate::edit::edit(text.as_bytes(), FileKind::Kubelet, wanted)
-        .map_err(|refusal| files::refused(&target, &refusal, files::Whose::Node))?;
-    for warning in edited.warnings {
-        let place = at(&target, warning.position);
-        ui.warn(format!("{place}: {}", warning.message));
-    }
-    Ok(Edit::new(target, text.as_bytes().to_vec(), edited.after))
-}
-
-/// What is known to keep any change from being made.
-///
-/// # Errors
-/// When the ConfigMap is immutable.
-fn writable(seen: &KubeletConfigMap) -> Result<(), Problem> {
-    if !seen.immutable {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Code::Io,
-        format!(
-            "cannot write {}: it is immutable, for kubeadm too",
-            seen.target()
-        ),
-    )
-    .advise("only one that is deleted and made anew can differ")
-    .hint(get(seen)))
-}
-
-/// What follows from the change, and who may undo it.
-fn warn_before(seen: &KubeletConfigMap, wanted: Bootstrap, ui: &Ui, document: &mut Document) {
-    if wanted == Bootstrap::Enabled {
-        let text = "a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its request is approved";
-        ui.warn(text.to_owned());
-    }
-    for keeper in &seen.keepers {
-        let text = format!(
-            "{} may be written anew by {keeper}: make the change where that has it from too",
-            seen.target()
-        );
-        ui.warn(text);
-    }
-}
-
-fn at(target: &Target, position: Option<crate::yaml::Position>) -> String {
-    position.map_or_else(
-        || target.to_string(),
-        |at| format!("{target}:{}:{}", at.line, at.column),
-    )
-}
-
-/// The command that shows it.
-fn get(seen: &KubeletConfigMap) -> String {
-    format!("kubectl -n kube-system get configmap {} -o yaml", seen.name)
 }
 
 /// An API error about the ConfigMap `name`, with the permission that may be lacking.
@@ -209,10 +144,6 @@ fn problem(verb: &str, name: &str, error: &ApiError) -> Problem {
     } else {
         problem
     }
-}
-
-fn report(edit: &Edit, document: &mut Document) {
-    document.edits = Some(vec![EditReport::from(edit)]);
 }
 
 fn wanted(disable: bool) -> Bootstrap {

@@ -1,64 +1,77 @@
-//! `rollback --cluster`: undoes the last `cluster apply`, byte for byte.
+//! `cluster rollback`, also called `rollback --cluster`: undoes the last `cluster apply` exactly.
 
 use std::time::Instant;
 
 use crate::apply::NothingToUndo;
 use crate::cli;
 use crate::commands::{Ui, admin};
+use crate::host::kube::Keep;
 use crate::kubelet::Settings;
 use crate::node::KubeletConfigMap;
 use crate::plan::Edit;
 use crate::receipt::{ClusterReceipt, FileState, State};
-use crate::report::{Code, Document, Problem};
+use crate::report::{Code, EditReport, Outcome, Problem, RollbackResult};
 
+use super::decide::Decision;
 use super::receipts::Receipts;
-use super::write::{Outcome, Writer};
-use super::{DEADLINE, address, keep, problem, tell_written, writable};
+use super::write::{Failure, Writer, Written};
+use super::{DEADLINE, address, keep, problem};
 
 /// Undoes it, if the text still reads as it left it.
-///
-/// # Errors
-/// [`Code::Refused`] when there is nothing that could be undone; else what kept it from its end.
-pub(crate) fn run(
-    arguments: &cli::Rollback,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<(), Problem> {
-    document.changed = Some(false);
-    document.dry_run = Some(arguments.dry_run);
-    document.edits = Some(Vec::new());
-    document.rolled_back = Some(false);
-    let keep = keep(arguments.dry_run);
+pub(crate) fn run(dry_run: bool, access: &cli::Access, ui: &Ui) -> Outcome<RollbackResult> {
+    let result = RollbackResult {
+        dry_run,
+        ..RollbackResult::default()
+    };
+    match undo_last(keep(dry_run), access, ui) {
+        Ok(undone) => Outcome::done(RollbackResult {
+            changed: undone.changed,
+            edits: undone.edit.iter().map(EditReport::from).collect(),
+            rolled_back: true,
+            ..result
+        }),
+        Err(failure) => Outcome::failed(
+            RollbackResult {
+                edits: failure.shown.iter().map(EditReport::from).collect(),
+                ..result
+            },
+            failure.problem,
+        ),
+    }
+}
+
+/// Nothing of the last `cluster apply` is left.
+struct Undone {
+    changed: bool,
+    /// What undid it; none where nothing was to be undone.
+    edit: Option<Edit>,
+}
+
+/// Undoes the last `cluster apply`.
+fn undo_last(keep: Keep, access: &cli::Access, ui: &Ui) -> Result<Undone, Failure> {
+    let nothing = Undone {
+        changed: false,
+        edit: None,
+    };
     let mut receipts = Receipts::open(keep, ui)?;
     let Some(receipt) = undoable(&receipts, ui) else {
-        document.rolled_back = Some(true);
-        return Ok(());
+        return Ok(nothing);
     };
     let Some((name, _)) = receipt.change() else {
-        return Ok(());
+        return Ok(nothing);
     };
-    let admin = admin::open(&cli::Access {
-        kubeconfig: arguments.kubeconfig.clone(),
-        context: arguments.context.clone(),
-    })?;
+    let admin = admin::open(access)?;
     let end = Instant::now() + DEADLINE;
     let seen = admin
         .kubelet_configmap(name, end)
         .map_err(|error| problem("get", name, &error))?;
     let Some(seen) = seen else {
-        return Err(elsewhere(
-            &receipt,
-            name,
-            "has no such ConfigMap",
-            &address(&admin),
-        ));
+        let why = "has no such ConfigMap";
+        return Err(elsewhere(&receipt, name, why, &address(&admin)).into());
     };
-    let decide = |seen: &KubeletConfigMap, _: &mut Document| {
+    let decide = |seen: &KubeletConfigMap| {
         let edit = undo(&receipt, seen, &address(&admin))?;
-        if edit.changes() {
-            writable(seen)?;
-        }
-        Ok(edit)
+        Ok(Decision::of(edit, seen))
     };
     let writer = Writer {
         admin: &admin,
@@ -66,35 +79,42 @@ pub(crate) fn run(
         keep,
         end,
     };
-    let written = writer.write(
-        seen,
-        decide,
-        &mut |_, _| receipts.begin_rollback(),
-        document,
-    );
-    match written {
-        Ok(Outcome::Written(edit)) => {
+    match writer.write(seen, decide, &mut |_, _| receipts.begin_rollback()) {
+        Ok(Written::Written(edit)) => {
             receipts.end(State::RolledBack, ui);
-            document.changed = Some(true);
-            tell_written(&edit, keep, ui);
+            ui.say(&match keep {
+                Keep::Yes => format!(
+                    "{}: restored to the text before the last cluster apply",
+                    edit.target
+                ),
+                Keep::No => format!(
+                    "(dry run) {}: the API server would accept the change",
+                    edit.target
+                ),
+            });
+            Ok(Undone {
+                changed: true,
+                edit: Some(edit),
+            })
         }
-        Ok(Outcome::Unchanged(_, edit)) => {
+        Ok(Written::Unchanged(_, edit)) => {
             receipts.end(receipt.undone(), ui);
-            super::report(&edit, document);
             ui.say(&format!(
                 "{}: unchanged: it reads as before the cluster apply of {}",
                 edit.target, receipt.started
             ));
+            Ok(Undone {
+                changed: false,
+                edit: Some(edit),
+            })
         }
         Err(failure) => {
             if !failure.unsure {
                 receipts.abandon(receipt.state, ui);
             }
-            return Err(failure.problem);
+            Err(failure)
         }
     }
-    document.rolled_back = Some(true);
-    Ok(())
 }
 
 /// The receipt of a change that can be undone; if there is none, that is said.
@@ -151,7 +171,7 @@ fn edited_since(receipt: &ClusterReceipt, seen: &KubeletConfigMap, text: &[u8]) 
         ),
     )
     .advise(format!(
-        "to take the key alone back: kubelet-tls cluster apply{disable}, after a look at what that changes"
+        "to change only that key, after a look at the diff: kubelet-tls cluster apply{disable}"
     ))
     .hint(format!("kubelet-tls cluster diff{disable}"))
 }
@@ -161,10 +181,10 @@ fn elsewhere(receipt: &ClusterReceipt, name: &str, why: &str, server: &str) -> P
     Problem::new(
         Code::Refused,
         format!(
-            "cannot roll back configmap/kube-system/{name}: {server} {why}: the last cluster apply was to another cluster, at {}, or it was made anew since",
+            "cannot roll back configmap/kube-system/{name}: {server} {why}: the last cluster apply was to another cluster, at {}, or it was recreated since",
             receipt.subject.server
         ),
     )
-    .advise("name that cluster's kubeconfig with --kubeconfig; in this one the key is taken out by cluster apply --disable")
+    .advise("name that cluster's kubeconfig with --kubeconfig; here, cluster apply --disable sets the key to false")
     .hint("kubelet-tls cluster diff --disable")
 }

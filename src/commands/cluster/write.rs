@@ -7,9 +7,10 @@ use crate::commands::{Ui, diff};
 use crate::host::kube::{Admin, ApiError, Keep};
 use crate::node::KubeletConfigMap;
 use crate::plan::Edit;
-use crate::report::{Code, Document, Problem};
+use crate::report::{Code, Problem};
 
-use super::{problem, report};
+use super::decide::Decision;
+use super::problem;
 
 /// How often it is tried: of those who write at the same time one always succeeds, and few ever write this.
 const ATTEMPTS: u32 = 8;
@@ -25,7 +26,7 @@ pub(super) struct Writer<'a> {
 }
 
 /// What became of it.
-pub(super) enum Outcome {
+pub(super) enum Written {
     /// This edit was made, or could be, where nothing is to be kept.
     Written(Edit),
     /// There was nothing to change.
@@ -35,19 +36,31 @@ pub(super) enum Outcome {
 /// It was not written, as far as is known.
 pub(super) struct Failure {
     pub(super) problem: Problem,
+    /// The edit that was to be made, where there was one.
+    pub(super) shown: Option<Edit>,
     /// Whether an attempt was left without an answer.
     pub(super) unsure: bool,
 }
 
+/// Nothing was sent.
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem,
+            shown: None,
+            unsure: false,
+        }
+    }
+}
+
 impl Writer<'_> {
-    /// Decides on what was `seen`, shows it, records it and writes it; begins anew where somebody was faster.
+    /// Decides on what was `seen`, shows it, records it and writes it; begins again where another client was faster.
     pub(super) fn write(
         &self,
         mut seen: KubeletConfigMap,
-        decide: impl Fn(&KubeletConfigMap, &mut Document) -> Result<Edit, Problem>,
+        decide: impl Fn(&KubeletConfigMap) -> Result<Decision, Problem>,
         record: &mut dyn FnMut(&KubeletConfigMap, &Edit) -> Result<(), Problem>,
-        document: &mut Document,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Written, Failure> {
         let mut shown: Option<Edit> = None;
         // Sent and not answered: it may have been made.
         let mut unanswered: Option<Edit> = None;
@@ -55,15 +68,28 @@ impl Writer<'_> {
         let mut attempt = 1;
         loop {
             let unsure = unanswered.is_some();
-            let fail = |problem| Failure { problem, unsure };
             if let Some(edit) = &unanswered
                 && seen.text.as_deref().map(str::as_bytes) == edit.after.as_deref()
             {
-                return Ok(Outcome::Written(edit.clone()));
+                return Ok(Written::Written(edit.clone()));
             }
-            let edit = decide(&seen, document).map_err(fail)?;
+            let decided = decide(&seen).and_then(|decision| {
+                decision.writable()?;
+                Ok(decision)
+            });
+            let Decision { edit, warnings, .. } = match decided {
+                Ok(decision) => decision,
+                Err(problem) => {
+                    return Err(Failure {
+                        problem,
+                        shown,
+                        unsure,
+                    });
+                }
+            };
+            warnings.iter().for_each(|text| self.ui.warn(text.as_str()));
             if !edit.changes() {
-                return Ok(Outcome::Unchanged(seen, edit));
+                return Ok(Written::Unchanged(seen, edit));
             }
             if shown.as_ref() != Some(&edit) {
                 if shown.is_some() {
@@ -74,30 +100,43 @@ impl Writer<'_> {
                     self.ui.warn(text);
                 }
                 diff::show(&edit, self.ui);
-                report(&edit, document);
-                if self.keep == Keep::Yes {
-                    record(&seen, &edit).map_err(fail)?;
-                }
                 shown = Some(edit.clone());
+                if self.keep == Keep::Yes {
+                    record(&seen, &edit).map_err(|problem| Failure {
+                        problem,
+                        shown: shown.clone(),
+                        unsure,
+                    })?;
+                }
             }
-            let error = match self.send(&seen, &edit, document) {
-                Ok(()) => return Ok(Outcome::Written(edit)),
+            let error = match self.send(&seen, &edit) {
+                Ok(()) => return Ok(Written::Written(edit)),
                 Err(Sent::Altered(problem)) => {
                     return Err(Failure {
                         problem,
+                        shown: Some(edit),
                         unsure: true,
                     });
                 }
                 Err(Sent::Failed(error)) => error,
             };
             if !error.is_conflict() && !error.is_transient() {
-                return Err(fail(problem("patch", &seen.name, &error)));
+                return Err(Failure {
+                    problem: problem("patch", &seen.name, &error),
+                    shown,
+                    unsure,
+                });
             }
             if error.is_transient() && self.keep == Keep::Yes {
                 unanswered = Some(edit);
             }
             let unsure = unanswered.is_some();
-            let fail = |problem| Failure { problem, unsure };
+            let planned = shown.clone();
+            let fail = move |problem| Failure {
+                problem,
+                shown: planned,
+                unsure,
+            };
             let wait = error.retry_after().unwrap_or(pause);
             if attempt == ATTEMPTS || Instant::now() + wait >= self.end {
                 return Err(fail(exhausted(&seen.name, attempt, &error, unsure)));
@@ -113,12 +152,7 @@ impl Writer<'_> {
         }
     }
 
-    fn send(
-        &self,
-        seen: &KubeletConfigMap,
-        edit: &Edit,
-        document: &mut Document,
-    ) -> Result<(), Sent> {
+    fn send(&self, seen: &KubeletConfigMap, edit: &Edit) -> Result<(), Sent> {
         // Only UTF-8 is ever edited.
         let text = String::from_utf8_lossy(edit.bytes_after());
         let answer = self
@@ -158,7 +192,7 @@ fn exhausted(name: &str, attempts: u32, error: &ApiError, unsure: bool) -> Probl
     if error.is_conflict() {
         return Problem::new(
             Code::Temporary,
-            format!("cannot patch configmap/kube-system/{name}: it was changed by somebody else each of {attempts} times: {error}"),
+            format!("cannot patch configmap/kube-system/{name}: another client changed it each of {attempts} times: {error}"),
         )
         .hint(format!(
             "kubectl -n kube-system get configmap {name} --show-managed-fields -o yaml"

@@ -180,7 +180,7 @@ pub(super) fn no_stale_requests(seen: &Evidence) -> Verdict {
     };
     let stale = listing.stale();
     if stale.is_empty() {
-        return holds("None", "no request is pending whose key is lost");
+        return holds("None", "no stale CSRs are pending");
     }
     fails(
         "Stale",

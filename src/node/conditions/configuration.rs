@@ -98,8 +98,8 @@ pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
         );
     }
     holds(
-        "NothingAgainstIt",
-        "no flag, feature gate or static certificate stands against it",
+        "NoOverride",
+        "no flag, feature gate or static certificate overrides it",
     )
 }
 
@@ -179,7 +179,7 @@ pub(super) fn cluster_agrees(seen: &Evidence) -> Verdict {
     }
     if here {
         let message = format!(
-            "configmap/kube-system/{name} does not say true: the next kubeadm upgrade undoes this, and nodes that join do without"
+            "configmap/kube-system/{name} does not set it: the next kubeadm upgrade will revert this node, and new nodes will not have it"
         );
         fails("UpgradeWouldUndo", message, APPLY_CLUSTER)
     } else {
