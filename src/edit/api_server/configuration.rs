@@ -201,7 +201,7 @@ impl Edit<'_, '_> {
         }
         for (index, item) in stream.items(arguments).enumerate() {
             let name = lookup(stream, item, "name").and_then(|name| string(stream, name));
-            if !name.is_some_and(|name| normalized(name) == FLAG) {
+            if name.is_none_or(|name| normalized(name) != FLAG) {
                 continue;
             }
             let value = lookup(stream, item, "value");

@@ -246,7 +246,7 @@ impl Container {
             None => names.clone().is_sorted_by_key(|(name, _)| name),
         };
         let next = names.find(|(name, _)| is_sorted && name.as_str() > FLAG);
-        let end = words().last().map_or(1, |word| word.index + 1);
+        let end = words().next_back().map_or(1, |word| word.index + 1);
         (list, next.map_or(end, |(_, index)| index))
     }
 
