@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::files;
 
 /// A shell that starts the program without `exec`, and not a tree of processes.
 const MAX_PROCESSES: usize = 64;
@@ -91,10 +94,11 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
 
 /// The inodes of the sockets that `process` holds.
 fn sockets_of(process: u32) -> std::io::Result<Vec<u64>> {
-    let entries = fs::read_dir(format!("/proc/{process}/fd"))?;
-    let links = entries
-        .flatten()
-        .filter_map(|entry| fs::read_link(entry.path()).ok());
+    let directory = PathBuf::from(format!("/proc/{process}/fd"));
+    let names = files::names(&directory)?;
+    let links = names
+        .iter()
+        .filter_map(|name| fs::read_link(directory.join(name)).ok());
     Ok(links
         .filter_map(|link| parse_socket(link.to_str()?))
         .collect())
@@ -109,9 +113,11 @@ fn parse_socket(link: &str) -> Option<u64> {
 }
 
 fn children(process: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{process}/task"));
-    let tasks = tasks.into_iter().flatten().flatten();
-    let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let directory = PathBuf::from(format!("/proc/{process}/task"));
+    let tasks = files::names(&directory).unwrap_or_default();
+    let texts = tasks
+        .iter()
+        .filter_map(|task| fs::read_to_string(directory.join(task).join("children")).ok());
     texts
         .flat_map(|text| {
             let words = text.split_whitespace().filter_map(|word| word.parse().ok());

@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::clock;
+use super::{clock, files};
 
 /// Kernel clock ticks a second in /proc/PID/stat. USER_HZ is 100 on every architecture that Kubernetes supports
 /// (include/asm-generic/param.h).
@@ -79,8 +80,9 @@ fn is_younger(age: Duration, of_systemd: Option<Duration>) -> bool {
 
 /// The command lines of all processes that run a program of this name; those that cannot be read are left out.
 pub fn named(name: &str) -> Vec<Vec<String>> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let processes = entries.map(|entry| entry.path()).filter(|process| {
+    let names = files::names(Path::new("/proc")).unwrap_or_default();
+    let processes = names.iter().map(|name| Path::new("/proc").join(name));
+    let processes = processes.filter(|process| {
         let called = fs::read_to_string(process.join("comm"));
         called.is_ok_and(|called| called.trim_end() == name)
     });
