@@ -86,7 +86,7 @@ impl<'a> Site<'a> {
             edits,
             interrupted: receipts.interrupted.clone(),
             is_running: kubelet.started.is_some(),
-            is_behind: kubelet.is_behind(clock::now()),
+            is_behind: is_behind(&kubelet, options.wanted),
             sick: None,
             api: None,
         };
@@ -263,6 +263,12 @@ fn options(arguments: &cli::Apply) -> Result<Options, Problem> {
         wait: arguments.wait(),
         issue_first: arguments.issue_first,
     })
+}
+
+/// Whether a restart would bring another value. A flag that the kubelet runs with is not changed by a newer file.
+fn is_behind(kubelet: &Kubelet, wanted: Bootstrap) -> bool {
+    let by_flag = wanted == Bootstrap::Enabled && kubelet.is_enabled_by_flag();
+    kubelet.is_behind(clock::now()) && (!by_flag || kubelet.flags_change)
 }
 
 /// The edits that the files need, the kubelet's own first.
