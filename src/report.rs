@@ -16,7 +16,7 @@ use crate::approval::Check;
 use crate::csr::Request;
 use crate::node::conditions::Condition;
 use crate::plan::Edit;
-use crate::text::hint::Typed;
+use crate::text::hint::Invocation;
 use crate::x509::Certificate;
 
 pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
@@ -120,7 +120,7 @@ pub struct Document {
     /// The files of a directory that was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<FileReport>>,
-    /// The last words of a kubelet that did not come back.
+    /// The last log lines of a kubelet that did not come back healthy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub journal: Vec<String>,
 }
@@ -385,12 +385,12 @@ pub struct ErrorReport {
 }
 
 impl ErrorReport {
-    /// Of a command that was typed so.
-    pub fn new(problem: &Problem, typed: &Typed) -> Self {
+    /// Reports `problem`, whose hint may repeat `invocation`.
+    pub fn new(problem: &Problem, invocation: &Invocation) -> Self {
         Self {
             code: problem.code as u8,
             message: problem.message(),
-            hint: problem.hint.as_ref().map(|hint| hint.after(typed)),
+            hint: problem.hint.as_ref().map(|hint| hint.after(invocation)),
         }
     }
 }

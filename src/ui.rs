@@ -1,4 +1,4 @@
-//! Where words go: the answer to standard output, the conversation to standard error.
+//! What people and scripts see: the answer on standard output; progress, warnings and errors on standard error.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -13,28 +13,29 @@ use crate::plan::Edit;
 use crate::report::{
     API_VERSION, Code, Ending, Envelope, ErrorReport, Outcome, Problem, VerbResult,
 };
-use crate::text::hint::Typed;
+use crate::text::hint::Invocation;
 
-/// How often a wait is drawn anew.
+/// How often a wait is redrawn.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Both streams, as the options have them. A stream that is closed (a lost session, `| head`) stops nothing.
+/// The program's output, and the warnings that its result document gets. A stream that is closed (a lost session,
+/// `| head`) does not stop a verb.
 #[derive(Debug)]
 pub struct Ui {
-    /// For hints that repeat it.
-    typed: Typed,
+    /// The command line, for hints that repeat it.
+    invocation: Invocation,
     format: Format,
     quiet: bool,
     verbose: bool,
-    /// Standard output is a terminal; or it was, before somebody hung up.
+    /// Whether standard output is a terminal, or was one before its session ended.
     terminal: bool,
-    /// Whether there is nobody to talk to.
+    /// Whether Ansible runs the verb, which reads the document alone.
     silent: bool,
-    /// What became of the last write to standard output that failed.
+    /// The error of the last write to standard output that failed.
     lost: std::cell::RefCell<Option<std::io::Error>>,
-    /// Somebody watches standard error, who wonders what takes so long.
+    /// Whether a person watches standard error, so that a wait is shown.
     watched: bool,
-    /// What is being waited for, as it stands on the terminal.
+    /// The wait that is shown on the terminal.
     wait: std::cell::RefCell<Option<ProgressBar>>,
     /// The warnings so far, for the result document.
     warnings: std::cell::RefCell<Vec<String>>,
@@ -43,8 +44,8 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// As the options say of a command that was typed so.
-    pub fn new(options: &Global, typed: Typed) -> Self {
+    /// Output as `options` have it, for a verb that was run as `invocation`.
+    pub fn new(options: &Global, invocation: Invocation) -> Self {
         match options.color {
             Color::Auto => anstream::ColorChoice::Auto,
             Color::Always => anstream::ColorChoice::Always,
@@ -52,7 +53,7 @@ impl Ui {
         }
         .write_global();
         Self {
-            typed,
+            invocation,
             format: options.output,
             quiet: options.quiet,
             verbose: options.verbose,
@@ -68,10 +69,10 @@ impl Ui {
         }
     }
 
-    /// For Ansible: without a conversation, and it prints the document itself.
+    /// Output for Ansible: nothing on standard error, and the caller prints the document.
     pub(crate) fn silent() -> Self {
         Self {
-            typed: Typed::AnsibleTask,
+            invocation: Invocation::AnsibleTask,
             format: Format::Json,
             quiet: true,
             verbose: false,
@@ -85,15 +86,15 @@ impl Ui {
         }
     }
 
-    /// Progress and explanations.
+    /// Prints progress or an explanation on standard error; not with `--quiet`.
     pub fn say(&self, text: &str) {
         if !self.quiet {
             self.to_stderr(text);
         }
     }
 
-    /// Shows on a terminal, and nowhere else, what is waited for from now on and for how long already. It goes away for
-    /// every other line, and for good with [`Self::waited`] or at the end.
+    /// Shows on a terminal what is waited for from now on, and for how long. It disappears while another line is printed,
+    /// and for good with [`Self::waited`] or at the end.
     pub fn wait_for(&self, what: impl Into<String>) {
         if !self.watched {
             return;
@@ -116,14 +117,14 @@ impl Ui {
         *wait = Some(bar);
     }
 
-    /// Nothing is waited for any more.
+    /// Removes what [`Self::wait_for`] shows.
     pub fn waited(&self) {
         if let Some(bar) = self.wait.borrow_mut().take() {
             bar.finish_and_clear();
         }
     }
 
-    /// Writes while nothing of a wait is on the terminal.
+    /// Writes while no wait is shown on the terminal.
     fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         match self.wait.borrow().as_ref() {
             Some(bar) => bar.suspend(write),
@@ -131,7 +132,7 @@ impl Ui {
         }
     }
 
-    /// What only `--verbose` shows.
+    /// Prints a detail on standard error, with `--verbose` only.
     pub fn detail(&self, text: &str) {
         if self.verbose {
             self.to_stderr(text);
@@ -191,28 +192,28 @@ impl Ui {
         self.shown.take()
     }
 
-    /// A unified diff, as part of the conversation, because standard output holds the result.
+    /// Prints a unified diff on standard error, because standard output holds the result.
     pub fn diff_aside(&self, diff: &str) {
         if !self.quiet {
             let _ = self.aside(|| anstream::stderr().write_all(colored(diff).as_bytes()));
         }
     }
 
-    /// A table, as the answer.
+    /// Prints a table as the answer.
     pub fn table(&self, table: &str) {
         if self.format == Format::Text {
             self.to_stdout(table);
         }
     }
 
-    /// A name, as the answer; at once, whatever follows.
+    /// Prints a name as the answer, at once.
     pub fn name(&self, name: &str) {
         if matches!(self.format, Format::Text | Format::Name) {
             self.to_stdout(&format!("{name}\n"));
         }
     }
 
-    /// A name that only `-o name` prints.
+    /// Prints a name with `-o name` only.
     pub fn bare_name(&self, name: &str) {
         if self.format == Format::Name {
             self.to_stdout(&format!("{name}\n"));
@@ -226,24 +227,24 @@ impl Ui {
         }
     }
 
-    /// Whether the answer is names alone.
+    /// Whether the output format is `name`.
     pub fn wants_names(&self) -> bool {
         self.format == Format::Name
     }
 
-    /// Bytes, as the answer.
+    /// Prints bytes as the answer.
     ///
     /// # Errors
     /// When standard output does not take them.
     pub fn result(&self, bytes: &[u8]) -> std::io::Result<()> {
-        // Not through anstream: the result is bytes, not words.
+        // Not through anstream: the result is bytes, not text with colors.
         self.aside(|| {
             let mut stdout = std::io::stdout().lock();
             stdout.write_all(bytes).and_then(|()| stdout.flush())
         })
     }
 
-    /// Whether the answer is one document.
+    /// Whether the answer is one result document.
     pub fn wants_document(&self) -> bool {
         matches!(self.format, Format::Json | Format::Yaml)
     }
@@ -266,9 +267,9 @@ impl Ui {
             Ending::Failed(problem) => problem.code as u8,
         };
         match self.lost() {
-            // The exit code tells of the node, and 74 says that it is as before.
+            // The exit code is about the node, and 74 says that it is unchanged.
             Some(problem) if code == 0 && outcome.result.has_changed_something() => {
-                self.print_warning(&format!("{}; the change is made", problem.message()));
+                self.print_warning(&format!("{}; the change is in place", problem.message()));
                 code
             }
             Some(problem) if code <= Code::Negative as u8 => {
@@ -287,23 +288,23 @@ impl Ui {
             result: &outcome.result,
             warnings: self.warnings.borrow().clone(),
             error: match &outcome.ending {
-                Ending::Failed(problem) => Some(ErrorReport::new(problem, &self.typed)),
+                Ending::Failed(problem) => Some(ErrorReport::new(problem, &self.invocation)),
                 Ending::Done | Ending::Negative(_) => None,
             },
         }
     }
 
-    /// An error with its hint.
+    /// Prints an error and its hint on standard error.
     pub fn error(&self, problem: &Problem) {
-        let ErrorReport { message, hint, .. } = ErrorReport::new(problem, &self.typed);
+        let ErrorReport { message, hint, .. } = ErrorReport::new(problem, &self.invocation);
         self.to_stderr(&format!("\u{1b}[1;31merror:\u{1b}[0m {message}"));
         if let Some(hint) = hint {
             self.to_stderr(&format!("\u{1b}[36mhint:\u{1b}[0m {hint}"));
         }
     }
 
-    /// Why the answer is not where it was to go, if it is not. A reader that went away wanted no more of it: a closed
-    /// pipe, or a terminal whose session was lost, which fails with EIO.
+    /// Why the answer could not be written, if it could not. A reader that went away is not an error: a closed pipe, or a
+    /// terminal whose session ended, which fails with EIO.
     pub fn lost(&self) -> Option<Problem> {
         let error = self.lost.borrow_mut().take()?;
         let hung_up = self.terminal && error.raw_os_error() == Some(nix::errno::Errno::EIO as i32);
@@ -341,7 +342,7 @@ impl Drop for Ui {
     }
 }
 
-/// The document as text; none where text is wanted.
+/// The document as JSON or YAML; `None` for the other formats.
 fn written<R: Serialize>(format: Format, document: &Envelope<'_, R>) -> Option<String> {
     match format {
         Format::Json => serde_json::to_string_pretty(document)
@@ -366,7 +367,7 @@ pub(crate) fn document_only<R: VerbResult>(format: Format, result: &R, error: Er
     }
 }
 
-/// Colours a diff as git does; anstream takes the colours out again where they are not wanted.
+/// Colors a diff as git does; anstream removes the colors where they are not wanted.
 fn colored(diff: &str) -> String {
     let mut text = String::with_capacity(diff.len() + 64);
     for (number, line) in diff.split_inclusive('\n').enumerate() {

@@ -6,7 +6,7 @@ use crate::report::{
     API_VERSION, ApplyResult, Envelope, ErrorReport, Kind as DocumentKind, KubeletOutcome,
     RestartReport,
 };
-use crate::text::hint::{Hint, Typed};
+use crate::text::hint::{Hint, Invocation};
 
 fn parse(keys: Value) -> Result<Vec<String>, Problem> {
     let words = parse_as("AnsiballZ_x86_64", keys)?;
@@ -305,7 +305,7 @@ fn a_restart_is_a_change_and_a_failure_is_told_whole() {
     let put_back = restart(true, false);
     let error = ErrorReport::new(
         &Problem::new(Code::Refused, "cannot restart kubelet.service: it died").hint("journalctl"),
-        &Typed::AnsibleTask,
+        &Invocation::AnsibleTask,
     );
     let told = answered(put_back, None, Some(error));
     assert_eq!(told["changed"], false, "as before");

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Access, Cli, ClusterVerb, Format, Verb};
 use crate::report::{Code, Document, Ending, ErrorReport, Kind, NotBegun, Outcome, Problem};
-use crate::text::hint::Typed;
+use crate::text::hint::Invocation;
 
 pub use crate::ui::Ui;
 
@@ -40,7 +40,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
 
 /// Runs the command line, which was typed as `arguments`, and returns the exit code.
 fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
-    let ui = Ui::new(&cli.global, Typed::CommandLine(arguments.to_vec()));
+    let ui = Ui::new(&cli.global, Invocation::CommandLine(arguments.to_vec()));
     let old =
         |kind, verb: &dyn Fn(&mut Document) -> Result<(), Problem>| ui.finish(&legacy(kind, verb));
     match &cli.verb {

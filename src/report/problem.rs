@@ -57,8 +57,8 @@ impl Problem {
 
     /// The same, for a command that may be typed again.
     #[must_use]
-    pub fn again(mut self) -> Self {
-        self.hint = Some(Hint::Again);
+    pub fn rerun(mut self) -> Self {
+        self.hint = Some(Hint::Rerun);
         self
     }
 

@@ -14,9 +14,9 @@ use super::is_obeyed;
 pub enum Hint {
     /// A command.
     Command(Command),
-    /// What was typed, once more.
-    Again,
-    /// What was typed, as root.
+    /// The same command line again.
+    Rerun,
+    /// The same command line as root.
     AsRoot,
 }
 
@@ -26,9 +26,9 @@ pub enum Hint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command(String);
 
-/// What was typed, for hints that repeat it.
+/// How the program was run, for hints that repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Typed {
+pub enum Invocation {
     /// The words of a command line, the program's own name first.
     CommandLine(Vec<OsString>),
     /// A task of Ansible's, which has no command line of its own.
@@ -119,13 +119,15 @@ impl From<String> for Hint {
 
 impl Hint {
     /// The command line.
-    pub fn after(&self, typed: &Typed) -> String {
-        match (self, typed) {
+    pub fn after(&self, invocation: &Invocation) -> String {
+        match (self, invocation) {
             (Self::Command(command), _) => command.0.clone(),
-            (Self::Again, Typed::CommandLine(words)) => shell_words(words),
-            (Self::AsRoot, Typed::CommandLine(words)) => format!("sudo {}", shell_words(words)),
-            (Self::Again, Typed::AnsibleTask) => "run the task again".to_owned(),
-            (Self::AsRoot, Typed::AnsibleTask) => "become: true".to_owned(),
+            (Self::Rerun, Invocation::CommandLine(words)) => shell_words(words),
+            (Self::AsRoot, Invocation::CommandLine(words)) => {
+                format!("sudo {}", shell_words(words))
+            }
+            (Self::Rerun, Invocation::AnsibleTask) => "run the task again".to_owned(),
+            (Self::AsRoot, Invocation::AnsibleTask) => "become: true".to_owned(),
         }
     }
 }
@@ -291,11 +293,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_is_repeated() {
-        let typed = Typed::CommandLine(vec!["kubelet-tls".into(), "diff".into(), "my file".into()]);
-        assert_eq!(Hint::Again.after(&typed), "kubelet-tls diff 'my file'");
+    fn a_command_line_is_repeated() {
+        let invocation =
+            Invocation::CommandLine(vec!["kubelet-tls".into(), "diff".into(), "my file".into()]);
+        assert_eq!(Hint::Rerun.after(&invocation), "kubelet-tls diff 'my file'");
         assert_eq!(
-            Hint::AsRoot.after(&typed),
+            Hint::AsRoot.after(&invocation),
             "sudo kubelet-tls diff 'my file'"
         );
     }

@@ -132,7 +132,7 @@ fn a_request_that_nobody_approves_is_pending_and_out_of_time() {
     assert_eq!(document["csr"]["state"], "Pending", "{run}");
     let hint = document["error"]["hint"].as_str().unwrap();
     let name = &scene.new_requests()[0];
-    assert_eq!(hint, format!("kubectl certificate approve {name}"));
+    assert_eq!(hint, format!("kubelet-tls approve {name}"));
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn out_of_time_nothing_is_switched() {
         apply.stderr
     );
     assert!(
-        apply.stderr.contains("the kubelet is unchanged"),
+        apply.stderr.contains("The kubelet is unchanged"),
         "{}",
         apply.stderr
     );

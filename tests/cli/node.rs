@@ -443,7 +443,7 @@ fn a_request_that_never_comes_is_diagnosed() {
     snapbox::assert_data_eq!(
         document["error"]["message"].as_str().unwrap().to_owned(),
         snapbox::str![
-            "timed out after 2s: the kubelet is running but has not created a CSR; the change is in place and the kubelet is healthy; port [..] refuses TLS until one is approved"
+            "cannot wait any longer: timed out after 2s: the kubelet is running but has not created a CSR; the change is in place, and port [..] refuses TLS until one is approved"
         ],
     );
 }

@@ -127,7 +127,7 @@ rolledBack:
   returned: without O(file)
   type: bool
 journal:
-  description: The last words of a kubelet that did not come back.
+  description: The last log lines of a kubelet that did not come back healthy.
   returned: when there are some
   type: list
   elements: str

@@ -96,7 +96,7 @@ impl Issue<'_> {
                     self.api().node_name()
                 ),
             )
-            .again());
+            .rerun());
         };
         let (ips, dns) = node.serving_names();
         if ips.is_empty() {
@@ -266,7 +266,7 @@ impl Issue<'_> {
                 Code::Temporary,
                 format!("cannot get the certificate of {name}: it was deleted meanwhile; the kubelet is unchanged, and the same command makes a new request"),
             )
-            .again()
+            .rerun()
         })
     }
 

@@ -147,12 +147,11 @@ impl Run<'_> {
             true => "interrupted".to_owned(),
             false => format!("timed out after {}", written(self.spec.timeout)),
         };
-        let stands = "the change is in place and the kubelet is healthy";
         let code = match &watched.trouble {
             Some(trouble) if trouble.is_forbidden() => Code::Permission,
             _ => Code::Temporary,
         };
-        match (&watched.request, served) {
+        let problem = match (&watched.request, served) {
             (Some(request), Some(served)) => {
                 let why = match served.map(|served| served.verified) {
                     Ok(Err(why)) => why.to_string(),
@@ -160,49 +159,41 @@ impl Run<'_> {
                     Err(why) => why,
                 };
                 let name = &request.name;
-                Problem::new(
-                    code,
-                    format!("{until}: {name} is issued, but port {port}: {why}"),
-                )
-                .advise(stands)
-                .hint("journalctl -u kubelet --no-pager | grep -i certificate")
+                let text = format!("{until}: {name} is issued, but port {port}: {why}. {IN_PLACE}");
+                Problem::new(code, text)
+                    .hint("journalctl -u kubelet --no-pager | grep -i certificate")
             }
-            (Some(request), None) => pending(request, port, &until, stands, code),
-            (None, _) => self.no_request(watched.trouble.as_ref(), &until, stands, code),
-        }
+            (Some(request), None) => not_issued(request, port, &until, code),
+            (None, _) => self.no_request(watched.trouble.as_ref(), &until, code),
+        };
+        problem.context("cannot wait any longer")
     }
 
-    /// No request came.
-    fn no_request(
-        &mut self,
-        trouble: Option<&ApiError>,
-        until: &str,
-        stands: &str,
-        code: Code,
-    ) -> Problem {
+    /// No request came, or none was seen.
+    fn no_request(&mut self, trouble: Option<&ApiError>, until: &str, code: Code) -> Problem {
         let port = self.kubelet.port();
         let Some(cluster) = self.cluster.as_mut() else {
-            return Problem::new(code, format!("{until}; {stands}"));
+            return Problem::new(code, format!("{until}. {IN_PLACE}"));
         };
         let name = cluster.api.node_name().to_owned();
-        let mut reasons = cluster.node().map(Node::why_no_request).unwrap_or_default();
-        let of_the_node = !reasons.is_empty();
-        reasons.extend(trouble.map(ToString::to_string));
-        let because = match reasons.as_slice() {
-            [] => String::new(),
-            reasons => format!(": {}", reasons.join("; ")),
+        let reasons = cluster.node().map(Node::why_no_request).unwrap_or_default();
+        // What the API did not say, the kubelet may have done.
+        let mut text = match trouble {
+            Some(trouble) => {
+                format!("{until}: the kubelet is running, but no CSR of it was seen: {trouble}")
+            }
+            None => format!("{until}: the kubelet is running but has not created a CSR"),
         };
-        let problem = Problem::new(
-            code,
-            format!("{until}: the kubelet is running but has not created a CSR{because}"),
-        )
-        .advise(format!(
-            "{stands}; port {port} refuses TLS until one is approved"
+        if !reasons.is_empty() {
+            text.push_str(&format!(": {}", reasons.join("; ")));
+        }
+        let problem = Problem::new(code, text).advise(format!(
+            "the change is in place, and port {port} refuses TLS until one is approved"
         ));
-        if of_the_node {
-            problem.hint(Command::new("kubectl").args(["describe", "node", &name]))
-        } else {
+        if reasons.is_empty() {
             problem.hint("journalctl -u kubelet --no-pager | grep -i csr")
+        } else {
+            problem.hint(Command::new("kubectl").args(["describe", "node", &name]))
         }
     }
 
@@ -229,20 +220,21 @@ impl Run<'_> {
     }
 }
 
+/// What happened to the node before the wait ended.
+const IN_PLACE: &str = "The change is in place and the kubelet is healthy";
+
 /// The request is there and not issued.
-fn pending(request: &Request, port: u16, until: &str, stands: &str, code: Code) -> Problem {
+fn not_issued(request: &Request, port: u16, until: &str, code: Code) -> Problem {
     let Request { name, state, .. } = request;
-    let is = match state {
-        State::Pending => "is still Pending".to_owned(),
-        state => format!("is {state}"),
+    let (still, next) = match state {
+        State::Pending => ("still ", format!("{name} is approved")),
+        State::Approved => ("", format!("{name} is issued")),
+        State::Issued | State::Denied | State::Failed => ("", "another CSR is approved".to_owned()),
     };
-    let problem = Problem::new(code, format!("{until}: {name} {is}"));
-    let stands = match state {
-        State::Pending => format!("{stands}; port {port} refuses TLS until {name} is approved"),
-        State::Approved => format!("{stands}; port {port} refuses TLS until {name} is issued"),
-        _ => format!("{stands}; port {port} refuses TLS until another request is approved"),
-    };
-    let problem = problem.advise(stands);
+    let text = format!(
+        "{until}: {name} is {still}{state}. {IN_PLACE}; port {port} refuses TLS until {next}"
+    );
+    let problem = Problem::new(code, text);
     match state {
         State::Pending => problem.hint(next::approve(request)),
         State::Failed | State::Denied => {

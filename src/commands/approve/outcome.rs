@@ -110,7 +110,7 @@ pub(super) fn conclude(
     if let Some(row) = rows.iter().find(|row| matches!(row.what, What::Busy)) {
         let name = row.name();
         let message = format!("cannot approve {name}: it keeps changing");
-        return Err(Problem::new(Code::Temporary, message).again());
+        return Err(Problem::new(Code::Temporary, message).rerun());
     }
     if missing.is_empty() {
         return Ok(());

@@ -85,8 +85,8 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
         FileCause::Untrusted { path, .. } => problem
             .advise("the directory and its parents must belong to you or root, and only their owner may write to them")
             .hint(format!("ls -ld {}", path_word(path))),
-        FileCause::Changed => problem.again(),
-        FileCause::Locked(_) => problem.advise("wait for it to end").again(),
+        FileCause::Changed => problem.rerun(),
+        FileCause::Locked(_) => problem.advise("wait for it to end").rerun(),
         FileCause::TooLarge(_) => problem
             .advise("a kubelet or kubeadm configuration is far smaller")
             .hint(format!("ls -l {path}")),
