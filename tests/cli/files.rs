@@ -580,7 +580,6 @@ fn a_closed_standard_output_stops_nothing() {
 fn a_full_standard_output_is_74_unless_a_change_is_made() {
     let (directory, path) = scene(SHORT);
     let error = "error: cannot write standard output: no storage space\n";
-    let dry = format!("(dry run) no file was changed\n{error}");
     let warning =
         "warning: cannot write standard output: no storage space; the change is in place\n";
     let off = ON.replace("true\nrotate", "false\nrotate");

@@ -456,3 +456,53 @@ fn what_it_does_not_go_with() {
     let dry = issue_first(&node, &["--dry-run"]);
     assert_eq!((dry.code, names(&node).len()), (0, 0), "{}", dry.stderr);
 }
+
+/// Addresses come with time, as from a cloud provider, so that the same command may do later.
+#[test]
+fn a_node_without_an_address_has_to_wait() {
+    let node = node();
+    let before = node.config();
+    let mut spec = NodeSpec::new("worker-1", "127.0.0.1");
+    spec.addresses = vec![("Hostname".into(), "worker-1".into())];
+    node.api().set_node(spec);
+    let apply = issue_first(&node, &[]);
+    assert_eq!(
+        (apply.code, node.config(), names(&node).len()),
+        (75, before, 0),
+        "{}",
+        apply.stderr
+    );
+    for words in [
+        "it has no IP address in its status yet; the kubelet is unchanged",
+        "hint: kubectl describe node worker-1",
+    ] {
+        assert!(apply.stderr.contains(words), "{words}: {}", apply.stderr);
+    }
+}
+
+#[test]
+fn a_rollback_says_that_it_removes_the_certificate() {
+    let node = node();
+    node.api().auto_approve(Duration::from_millis(50));
+    assert_eq!(issue_first(&node, &[]).code, 0);
+    let pair = fs::read_link(current(&node)).unwrap();
+    let pair = pair.file_name().unwrap().to_str().unwrap().to_owned();
+    let dry = run(&node, &["rollback", "--dry-run"]);
+    let said = "(dry run) would remove the certificate that the apply installed: ";
+    assert!(
+        dry.stderr.contains(said) && dry.stderr.contains(&pair),
+        "{}",
+        dry.stderr
+    );
+    assert!(current(&node).exists());
+    let rollback = run(&node, &["rollback", "--settle", "0s"]);
+    assert_eq!(rollback.code, 0, "{}", rollback.stderr);
+    assert!(
+        rollback
+            .stderr
+            .contains("removes the certificate that the apply installed"),
+        "{}",
+        rollback.stderr
+    );
+    assert!(!current(&node).exists());
+}

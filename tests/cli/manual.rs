@@ -140,3 +140,21 @@ fn as_a_plug_in_of_kubectl() {
         "csr\nissued\nnone\n:4\n"
     );
 }
+
+#[test]
+fn the_schemas_are_printed() {
+    let kinds = output(&["schema", "-o", "name"]);
+    assert!(kinds.lines().any(|kind| kind == "ApplyResult"), "{kinds}");
+    for kind in kinds.lines() {
+        let path = format!("docs/schema/{kind}.json");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let shipped = std::fs::read_to_string(path).unwrap();
+        assert_eq!(output(&["schema", kind]), shipped);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    kubelet_tls(directory.path())
+        .args(["schema", "Nope"])
+        .assert()
+        .code(64)
+        .stderr_eq("error: cannot print a schema: no result document has the kind \"Nope\"\nhint: kubelet-tls schema -o name\n");
+}

@@ -598,3 +598,73 @@ fn one_apply_costs_one_list_and_one_watch() {
         .collect();
     assert_eq!(ours, ["list", "watch"]);
 }
+
+/// A dry run says all that the run would do, and warns of all that it would warn of.
+#[test]
+fn a_dry_run_tells_all() {
+    let node = node();
+    let (before, starts) = (node.config(), node.kubelet_starts());
+    let dry = run(&node, &["apply", "--dry-run", "-o", "json"]);
+    assert_eq!(dry.code, 0, "{}", dry.stderr);
+    let outage = "from the restart until the kubelet's CSR is approved";
+    let restart =
+        "(dry run) nothing was changed; would restart kubelet.service: its configuration changes";
+    for words in [outage, restart] {
+        assert!(dry.stderr.contains(words), "{words}: {}", dry.stderr);
+    }
+    let document: serde_json::Value = serde_json::from_str(&dry.stdout).unwrap();
+    assert_eq!(document["dryRun"], true);
+    assert_eq!(document["restart"]["performed"], false);
+    let warning = document["warnings"][0].as_str().unwrap();
+    assert!(warning.contains(outage), "{warning}");
+
+    let first = run(&node, &["apply", "--dry-run", "--issue-first"]);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    assert!(
+        first.stderr.contains("(dry run) would first create a CSR")
+            && !first.stderr.contains(outage),
+        "{}",
+        first.stderr
+    );
+    assert_eq!((node.config(), node.kubelet_starts()), (before, starts));
+
+    assert_eq!(run(&node, &["apply", "--settle", "0s"]).code, 0);
+    let again = run(&node, &["apply", "--dry-run"]);
+    assert!(
+        again.stderr.contains("would not restart kubelet.service"),
+        "{}",
+        again.stderr
+    );
+    // Its pending request would be lost with a restart that the file's rewriting asks for.
+    let always = run(&node, &["apply", "--dry-run", "--restart", "always"]);
+    assert!(
+        always
+            .stderr
+            .contains("the restart makes the pending CSR csr-"),
+        "{}",
+        always.stderr
+    );
+}
+
+/// From its start to its first answer a kubelet of 1.19 takes 11 s; that is not yet an unhealthy one.
+#[test]
+fn a_kubelet_that_is_still_starting_is_waited_for() {
+    let node = node();
+    node.set_knobs(|knobs| knobs.start_delay_ms = 4000);
+    assert_eq!(node.systemctl(&["restart", "kubelet.service"]).code, 0);
+    let apply = run(&node, &["apply", "--settle", "0s"]);
+    assert_eq!(apply.code, 0, "{}", apply.stderr);
+    assert!(
+        apply.stderr.contains("does not answer yet; waiting for it"),
+        "{}",
+        apply.stderr
+    );
+
+    // No longer than is asked for.
+    node.set_knobs(|knobs| knobs.healthz = Healthz::Refuse);
+    assert_eq!(node.systemctl(&["restart", "kubelet.service"]).code, 0);
+    let apply = run(&node, &["apply", "--disable", "--timeout", "1s"]);
+    assert_eq!(apply.code, 78, "{}", apply.stderr);
+    let why = "was not healthy before";
+    assert!(apply.stderr.contains(why), "{}", apply.stderr);
+}

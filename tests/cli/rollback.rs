@@ -334,3 +334,52 @@ fn the_files_alone() {
     );
     assert_eq!(node.kubelet_starts(), starts);
 }
+
+/// kubeadm has rewritten the file as it was before: the key is gone, and no outage comes of the restart.
+#[test]
+fn after_a_rewrite_no_outage_is_warned_of() {
+    let (node, before) = applied();
+    node.edit_config(|_| before.clone());
+    let rollback = run(&node, &["rollback", "--settle", "0s"]);
+    assert_eq!((rollback.code, node.config()), (0, before));
+    assert!(
+        !rollback.stderr.contains("refuses TLS"),
+        "{}",
+        rollback.stderr
+    );
+    assert!(
+        rollback.stderr.contains("restarting kubelet.service"),
+        "{}",
+        rollback.stderr
+    );
+}
+
+/// What is advised follows what the apply was for, and is about the same files.
+#[test]
+fn advice_keeps_the_root() {
+    let node = node();
+    let image = node.root().join("image");
+    let config = image.join("var/lib/kubelet/config.yaml");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    let off = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+    fs::write(&config, off).unwrap();
+    let root = image.display().to_string();
+    let apply = run(&node, &["apply", "--root", &root]);
+    assert_eq!(apply.code, 0, "{}", apply.stderr);
+    let applied = fs::read_to_string(&config).unwrap();
+
+    fs::write(&config, format!("{applied}# mine\n")).unwrap();
+    let rollback = run(&node, &["rollback", "--root", &root]);
+    assert_eq!(rollback.code, 78, "{}", rollback.stderr);
+    let advice = format!("to change only that key: kubelet-tls apply --disable --root {root}\n");
+    assert!(rollback.stderr.contains(&advice), "{}", rollback.stderr);
+
+    fs::write(&config, format!("{off}# mine\n")).unwrap();
+    let rollback = run(&node, &["rollback", "--root", &root]);
+    assert_eq!(rollback.code, 78, "{}", rollback.stderr);
+    assert!(
+        rollback.stderr.contains("nothing is left to undo") && !rollback.stderr.contains("hint:"),
+        "{}",
+        rollback.stderr
+    );
+}

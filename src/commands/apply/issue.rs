@@ -3,28 +3,21 @@
 //! kubelet-tls creates the CSR that the kubelet would create, with the node's own credential. A kubelet that starts with
 //! a good pair in its store serves it at once and creates no CSR (kubelet-facts, 3; seen on 1.19 and 1.36).
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::cli;
 use crate::commands::{Ui, files, request};
-use crate::csr::{Held, Request, State, requestor_of};
+use crate::csr::{Held, Request, State};
 use crate::host::key::Key;
-use crate::host::kube::{Api, ApiError, Sight};
+use crate::host::kube::{Api, ApiError};
 use crate::host::signals::Interrupts;
 use crate::host::state::StateDirectory;
-use crate::host::{clock, tls};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 use crate::x509::{Certificate, Names, requested_key};
 
-use super::cluster::{Cluster, Open};
+use super::cluster::Cluster;
 use super::next;
-
-/// Between two looks for a signal.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How long a server that is asked about one request may take.
-const ANSWER: Duration = Duration::from_secs(30);
 
 /// A certificate with its key, ready to be put into the kubelet's store.
 pub(in crate::commands) struct Ready {
@@ -82,7 +75,7 @@ impl Issue<'_> {
             .map(|ready| Issued::Ready(Box::new(ready)))
     }
 
-    fn api(&self) -> &Api {
+    pub(super) fn api(&self) -> &Api {
         &self.cluster.api
     }
 
@@ -185,165 +178,6 @@ impl Issue<'_> {
             request::problem("create", &error)
         })?;
         Ok((key, held))
-    }
-
-    /// Waits until the request is decided and its certificate there.
-    fn wait(
-        &mut self,
-        made: &Request,
-        end: Instant,
-        interrupts: &Interrupts,
-    ) -> Result<Held, Problem> {
-        let open = Open {
-            request: made.clone(),
-            sure: true,
-        };
-        let sights = self.cluster.watch(Some(&open), end);
-        let mut state = made.state;
-        loop {
-            if interrupts.received().is_some() {
-                return Err(self.not_issued(made, state, "interrupted"));
-            }
-            self.ui.wait_for(request::lacking_in(state, &made.name));
-            match next_sight(&sights) {
-                Some(Sight::Request(request)) if request.name == made.name => {
-                    if request.state != state {
-                        self.ui.say(&request::describe(&request));
-                    }
-                    state = request.state;
-                    self.seen = Some(request.clone());
-                    match state {
-                        State::Issued => {
-                            self.ui.waited();
-                            return self.held(&made.name);
-                        }
-                        State::Denied | State::Failed => return Err(self.lost(&request)),
-                        State::Pending | State::Approved => {}
-                    }
-                }
-                Some(Sight::Trouble(error)) => self.ui.detail(&error.to_string()),
-                Some(_) | None => {}
-            }
-            if Instant::now() >= end {
-                let until = format!("timed out after {}", cli::written(self.patience()));
-                return Err(self.not_issued(made, state, &until));
-            }
-        }
-    }
-
-    /// How long the whole may take.
-    fn patience(&self) -> Duration {
-        self.arguments.timeout.max(Duration::from_secs(1))
-    }
-
-    /// The wait ended before the certificate was there.
-    fn not_issued(&self, made: &Request, state: State, until: &str) -> Problem {
-        let name = &made.name;
-        let still = if state == State::Pending {
-            "still "
-        } else {
-            ""
-        };
-        let problem = Problem::new(
-            Code::Temporary,
-            format!(
-                "{until}: {name} is {still}{state}; the kubelet is unchanged; once the certificate is issued, run the same command again"
-            ),
-        );
-        match state {
-            State::Pending => problem.hint(next::approve(made)),
-            _ => problem.hint(Command::new("kubectl").args(["get", "csr", name])),
-        }
-    }
-
-    fn held(&self, name: &str) -> Result<Held, Problem> {
-        let held = self
-            .api()
-            .request(name, Instant::now() + ANSWER)
-            .map_err(|error| request::problem("get", &error))?;
-        held.ok_or_else(|| {
-            Problem::new(
-                Code::Temporary,
-                format!("cannot get the certificate of {name}: it was deleted meanwhile; the kubelet is unchanged, and the same command makes a new request"),
-            )
-            .rerun()
-        })
-    }
-
-    fn lost(&self, request: &Request) -> Problem {
-        self.forget();
-        let said = request
-            .message
-            .as_ref()
-            .map_or_else(String::new, |message| format!(" ({message})"));
-        Problem::new(
-            Code::Refused,
-            format!(
-                "cannot get a certificate: {} is {}{said}; the kubelet is unchanged, and the same command makes a new request",
-                request.name, request.state
-            ),
-        )
-        .hint(format!("kubectl get csr {} -o yaml", request.name))
-    }
-
-    /// Whatever was issued is looked at as a client of the kubelet would, before the kubelet is given it.
-    fn verified(&self, key: &Key, held: Held, names: &Names) -> Result<Ready, Problem> {
-        let name = &held.request.name;
-        let refused = |why: String| {
-            self.forget();
-            Problem::new(
-                Code::Refused,
-                format!("cannot use the certificate of {name}: {why}; the kubelet is unchanged, and the same command makes a new request"),
-            )
-            .hint(format!("kubectl get csr {name} -o yaml"))
-        };
-        let certificate =
-            tls::verify_issued(&held.certificate, self.api().roots(), names).map_err(refused)?;
-        let mut pair = held.certificate.clone();
-        if !pair.ends_with(b"\n") {
-            pair.push(b'\n');
-        }
-        pair.extend_from_slice(key.to_pem().as_bytes());
-        tls::keys_match(&pair).map_err(refused)?;
-        let node = self.api().node_name();
-        let keeps = self
-            .cluster
-            .node
-            .as_ref()
-            .is_some_and(|known| known.would_serve(node, &certificate, clock::timestamp()));
-        if !keeps {
-            return Err(refused(format!(
-                "the kubelet would not serve it: its subject is {:?} and its names are {}, and it must be {} with the Node's addresses, {}",
-                certificate.common_name.unwrap_or_default(),
-                certificate.names.describe(),
-                requestor_of(node),
-                names.describe(),
-            )));
-        }
-        Ok(Ready {
-            request: held.request,
-            certificate,
-            pair,
-        })
-    }
-
-    /// The key is of no more use.
-    fn forget(&self) {
-        if let Err(error) = self.state.remove_key() {
-            self.ui.say(&error.to_string());
-        }
-    }
-}
-
-fn next_sight(sights: &Receiver<Sight>) -> Option<Sight> {
-    match sights.recv_timeout(LOOK_AGAIN) {
-        Ok(sight) => Some(sight),
-        Err(RecvTimeoutError::Timeout) => None,
-        Err(RecvTimeoutError::Disconnected) => {
-            // Its end has come; the caller's is near.
-            std::thread::sleep(LOOK_AGAIN);
-            None
-        }
     }
 }
 

@@ -3,7 +3,10 @@
 mod cluster;
 mod decide;
 mod drop_in;
+pub(super) mod dry_run;
+mod interrupted;
 mod issue;
+mod issued;
 pub(super) mod next;
 mod node;
 mod observe;
@@ -14,6 +17,7 @@ mod run;
 mod served;
 mod spec;
 mod watch;
+mod write;
 
 use crate::apply::EditFailure;
 use crate::cli;

@@ -1,14 +1,8 @@
-//! What a person is told to do next, and what a dry run would have done.
+//! What a person is told to do next about a request, and what a restart means for it.
 
 use crate::commands::{Ui, request};
 use crate::csr::{Request, State};
-use crate::host::systemd;
-use crate::kubelet::Bootstrap;
-use crate::plan::{Plan, Reason, Restart};
 use crate::text::hint::Command;
-
-use super::decide::Decision;
-use super::observe::Site;
 
 /// The warning of a restart after which the kubelet has no certificate to serve.
 pub(in crate::commands) fn outage(port: u16) -> String {
@@ -46,42 +40,4 @@ pub(super) fn tell_request(request: &Request, ui: &Ui) {
         )),
         State::Approved | State::Issued | State::Denied => {}
     }
-}
-
-/// Says what a dry run would have done to the kubelet.
-pub(super) fn tell_dry_run(decision: &Decision, site: &Site<'_>) {
-    let enables = site.options.wanted == Bootstrap::Enabled;
-    if decision.issues_first {
-        site.ui.say(
-            "(dry run) would first create a CSR with a key of its own, and install its certificate when it is issued",
-        );
-    } else if decision.plan.restart != Restart::No && enables {
-        for name in site.pending() {
-            site.ui.warn(format!(
-                "the restart makes the pending CSR {name} useless, because the kubelet discards its key"
-            ));
-        }
-    }
-    tell_dry_restart(&decision.plan, site.ui);
-}
-
-/// Says whether a dry run would have restarted the kubelet, and why.
-pub(in crate::commands) fn tell_dry_restart(plan: &Plan, ui: &Ui) {
-    let unit = systemd::KUBELET;
-    let why = match plan.restart {
-        Restart::No => {
-            return ui.say(&format!(
-                "(dry run) nothing was changed; would not restart {unit}"
-            ));
-        }
-        Restart::Yes(Reason::Changed) => "its configuration changes",
-        Restart::Yes(Reason::OlderThanConfig) => {
-            "it started before its configuration was last written"
-        }
-        Restart::Yes(Reason::Asked) => "--restart always asks for it",
-        Restart::Yes(Reason::CutOff) => "an interrupted run has left it down",
-    };
-    ui.say(&format!(
-        "(dry run) nothing was changed; would restart {unit}: {why}"
-    ));
 }

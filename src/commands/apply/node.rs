@@ -13,7 +13,7 @@ use crate::report::{
 use super::decide::{self, Decision, Refusal};
 use super::issue::{Issue, Issued};
 use super::observe::Site;
-use super::{drop_in, next, reports, tell_unchanged};
+use super::{drop_in, dry_run, next, reports, tell_unchanged};
 
 /// Makes the change on this node.
 pub(super) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
             ..KubeletOutcome::default()
         };
         if arguments.dry_run {
-            next::tell_dry_run(&decision, &site);
+            dry_run::tell(&decision, &site);
             result.changed = decision.plan.changes();
             result.kubelet = Some(kubelet);
             return Ok(());

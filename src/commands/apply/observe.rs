@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::apply::{HEALTH_DEADLINE, HealthCheck, InterruptedRun, Locks, NodeReceipts};
+use crate::apply::{HEALTH_DEADLINE, HealthCheck, Locks, NodeReceipts};
 use crate::cli;
 use crate::commands::node::{self, Need, When};
 use crate::commands::{Ui, files};
@@ -13,8 +13,7 @@ use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
-use crate::plan::{Edit, Plan, Restart};
-use crate::receipt::Resolution;
+use crate::plan::{Edit, Restart};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 
@@ -23,7 +22,7 @@ use super::decide::{self, Decision, Observed, OpenRequest, Options};
 use super::issue::Ready;
 use super::run::Run;
 use super::spec::RunSpec;
-use super::{EditStopped, drop_in, receipts};
+use super::{EditStopped, drop_in, interrupted, receipts};
 
 /// A node under the locks of one run, as far as it was observed.
 pub(super) struct Site<'a> {
@@ -52,7 +51,7 @@ impl<'a> Site<'a> {
         interrupts: &Interrupts,
     ) -> Result<Option<Self>, EditStopped> {
         let selection = &arguments.selection;
-        let options = options(arguments)?;
+        let options = Options::of(arguments)?;
         let need = match options.restart {
             cli::Restart::Never => Need::File,
             cli::Restart::Auto | cli::Restart::Always => Need::Unit,
@@ -74,7 +73,7 @@ impl<'a> Site<'a> {
         if drop_in::is_unwanted_service(&receipts, options.wanted, ui) {
             return Ok(None);
         }
-        undo_part(&locks, &mut receipts, arguments, ui, interrupts)?;
+        interrupted::undo_part(&locks, &mut receipts, arguments, ui, interrupts)?;
         // Looked at again under the lock: what another run did meanwhile is seen, and done no second time.
         let located = node::locate(selection.root.as_deref(), need, When::NextStart)?;
         let kubelet = located.read(ui)?;
@@ -183,22 +182,6 @@ impl<'a> Site<'a> {
         ui.waited();
     }
 
-    /// Restarts a kubelet that an interrupted run has left down. Whether it is healthy then.
-    pub(super) fn restart_left_down(&mut self, interrupts: &Interrupts) -> bool {
-        let Some(unit) = &self.kubelet.unit else {
-            return false;
-        };
-        let healthy = self
-            .check
-            .without_flags()
-            .restart_and_watch(unit, interrupts)
-            .is_ok();
-        if healthy {
-            receipts::resolve(&mut self.receipts, Resolution::Undone, self.ui);
-        }
-        healthy
-    }
-
     /// The command that rolls this node back.
     pub(super) fn rollback(&self) -> Command {
         let root = self.arguments.selection.root.as_ref();
@@ -239,32 +222,6 @@ impl<'a> Site<'a> {
     }
 }
 
-/// The options, as far as the decision depends on them.
-fn options(arguments: &cli::Apply) -> Result<Options, Problem> {
-    let rooted = arguments.selection.root.is_some();
-    let restart = match arguments.restart {
-        _ if rooted => cli::Restart::Never,
-        restart => restart,
-    };
-    if arguments.issue_first && restart == cli::Restart::Never {
-        let with_restart = cli::Apply {
-            restart: cli::Restart::Auto,
-            ..arguments.clone()
-        };
-        return Err(Problem::new(
-            Code::Usage,
-            "cannot use --issue-first with --restart never: the certificate is for the restart",
-        )
-        .hint(with_restart.command()));
-    }
-    Ok(Options {
-        wanted: node::wanted(&arguments.selection),
-        restart,
-        wait: arguments.wait(),
-        issue_first: arguments.issue_first,
-    })
-}
-
 /// Whether a restart would bring another value. A flag that the kubelet runs with is not changed by a newer file.
 fn is_behind(kubelet: &Kubelet, wanted: Bootstrap) -> bool {
     let by_flag = wanted == Bootstrap::Enabled && kubelet.is_enabled_by_flag();
@@ -300,34 +257,4 @@ fn health_check(
             format!("cannot tell where the kubelet answers /healthz: {reason}"),
         )
     })
-}
-
-/// Undoes the edits of a run that was interrupted between two of them, so that this one begins at the beginning and its
-/// receipt tells of all edits.
-fn undo_part(
-    locks: &Locks,
-    receipts: &mut NodeReceipts,
-    arguments: &cli::Apply,
-    ui: &Ui,
-    interrupts: &Interrupts,
-) -> Result<(), EditStopped> {
-    let InterruptedRun::Partly(edits) = &receipts.interrupted else {
-        return Ok(());
-    };
-    if arguments.dry_run {
-        ui.say("an earlier run was interrupted between two edits; the first would be undone before anything else");
-        return Ok(());
-    }
-    ui.say(
-        "an earlier run was interrupted between two edits; undoing the first before anything else",
-    );
-    interrupts.commit();
-    let made = Plan {
-        edits: edits.clone(),
-        restart: Restart::No,
-    };
-    locks.edit(&made.inverse())?;
-    receipts::resolve(receipts, Resolution::Undone, ui);
-    receipts.interrupted = InterruptedRun::No;
-    Ok(())
 }

@@ -6,7 +6,10 @@ use crate::cli;
 use crate::commands::node;
 use crate::kubelet::Bootstrap;
 use crate::receipt::Resolution;
+use crate::report::{Code, Problem};
 use crate::text::hint::Command;
+
+use super::decide::Options;
 
 /// What a run is to bring about, and how.
 #[derive(Debug, Clone)]
@@ -82,5 +85,36 @@ impl RunSpec {
             (Direction::Apply, Bootstrap::Disabled) => "disable serverTLSBootstrap",
             (Direction::RollBack, _) => "roll back the last apply",
         }
+    }
+}
+
+impl Options {
+    /// What the command line asks for, as far as the decision depends on it.
+    ///
+    /// # Errors
+    /// When its options contradict each other.
+    pub(super) fn of(arguments: &cli::Apply) -> Result<Self, Problem> {
+        let rooted = arguments.selection.root.is_some();
+        let restart = match arguments.restart {
+            _ if rooted => cli::Restart::Never,
+            restart => restart,
+        };
+        if arguments.issue_first && restart == cli::Restart::Never {
+            let with_restart = cli::Apply {
+                restart: cli::Restart::Auto,
+                ..arguments.clone()
+            };
+            return Err(Problem::new(
+                Code::Usage,
+                "cannot use --issue-first with --restart never: the certificate is for the restart",
+            )
+            .hint(with_restart.command()));
+        }
+        Ok(Self {
+            wanted: node::wanted(&arguments.selection),
+            restart,
+            wait: arguments.wait(),
+            issue_first: arguments.issue_first,
+        })
     }
 }

@@ -1,26 +1,25 @@
 //! `rollback`: undoes the last `apply` exactly, restarts the kubelet and checks that it is healthy.
 
+mod advice;
 mod decide;
 mod targets;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::apply::{HealthCheck, Locks, NodeReceipts, NothingToUndo};
 use crate::cli;
-use crate::edit::patch;
 use crate::host::files::Root;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
-use crate::receipt::{Change, NodeReceipt};
+use crate::receipt::NodeReceipt;
 use crate::report::{Code, KubeletRestart, Outcome, Problem, RestartReport, RollbackResult};
-use crate::text::hint::Command;
 use crate::yaml::MAX_BYTES;
 
-use self::decide::{Decision, Observed, Refusal, Undo};
-use super::apply::{Direction, Run, RunSpec, next, receipts, reports};
+use self::decide::{Decision, Observed, Undo};
+use super::apply::{Direction, Run, RunSpec, dry_run, next, receipts, reports};
 use super::node::{self, Need, When};
 use super::{Ui, diff, files};
 
@@ -52,7 +51,7 @@ pub(crate) fn run(arguments: &cli::Rollback, ui: &Ui) -> Outcome<RollbackResult>
             restart: RestartReport::planned(&undo.plan, systemd::KUBELET),
         });
         if arguments.dry_run {
-            next::tell_dry_restart(&undo.plan, ui);
+            dry_run::tell_restart(&undo.plan, ui);
             result.changed = undo.plan.changes();
             result.rolled_back = true;
             return Ok(());
@@ -199,74 +198,6 @@ impl<'a> Site<'a> {
         Ok(())
     }
 
-    /// A refusal as a problem: what to do instead follows what the apply was for.
-    fn refused(&self, refusal: &Refusal) -> Problem {
-        let Refusal::EditedSince {
-            edit,
-            applied,
-            is_left,
-        } = refusal;
-        let receipt = self.observed.receipt.as_ref().ok();
-        let Some((receipt, change)) =
-            receipt.and_then(|receipt| Some((receipt, receipt.edits.get(*edit)?)))
-        else {
-            return another_run();
-        };
-        let path = change.target.display();
-        let problem = Problem::new(
-            Code::Refused,
-            format!(
-                "cannot roll back {path}: it was edited after the apply of {} ({})",
-                to_the_second(&receipt.started),
-                described(change)
-            ),
-        );
-        if !is_left {
-            return problem.advise(match applied {
-                Bootstrap::Enabled => {
-                    "it no longer sets serverTLSBootstrap: true, so nothing is left to undo"
-                }
-                Bootstrap::Disabled => {
-                    "it sets serverTLSBootstrap: true again, so nothing is left to undo"
-                }
-            });
-        }
-        let alone = self.apply(*applied == Bootstrap::Enabled, None);
-        let look = match *applied {
-            Bootstrap::Enabled => vec!["diff", "--disable"],
-            Bootstrap::Disabled => vec!["diff"],
-        };
-        let look = Command::new("kubelet-tls").args(look);
-        problem
-            .advise(format!("to change only that key: {alone}"))
-            .hint(look.arg(&change.target))
-    }
-
-    /// An `apply` of the same files to this node.
-    fn apply(&self, disable: bool, restart: Option<&str>) -> Command {
-        let mut command = Command::new("kubelet-tls").arg("apply");
-        if disable {
-            command = command.arg("--disable");
-        }
-        let edits = self.observed.receipt.iter().flat_map(|all| &all.edits);
-        let others = edits.filter(|change| !is_kubelets(&self.kubelet, &change.target));
-        for change in others {
-            command = match patch::directory([change.target.as_path()]) {
-                Some(directory) => command.arg("--patches").arg(directory),
-                None => command.arg("--kubeadm-config").arg(&change.target),
-            };
-        }
-        if let Some(root) = &self.arguments.root {
-            command = command.arg("--root").arg(root);
-        }
-        command.args(
-            restart
-                .map(|when| ["--restart", when])
-                .into_iter()
-                .flatten(),
-        )
-    }
-
     fn into_run(self, undo: Undo) -> Run<'a> {
         let undo_edits = self.apply(undo.becomes == Bootstrap::Enabled, Some("never"));
         Run {
@@ -316,25 +247,4 @@ fn another_run() -> Problem {
 fn is_down(kubelet: &Kubelet, check: &HealthCheck) -> bool {
     let unit = kubelet.unit.as_ref();
     unit.is_some_and(|unit| check.check(unit).is_err())
-}
-
-fn is_kubelets(kubelet: &Kubelet, path: &Path) -> bool {
-    kubelet.files.iter().any(|file| file.path == path)
-}
-
-/// A change in a few words.
-fn described(change: &Change) -> String {
-    let (removed, inserted) = (change.removed.trim(), change.inserted.trim());
-    match (removed, inserted) {
-        ("", inserted) => format!("added {inserted:?}"),
-        (removed, "") => format!("removed {removed:?}"),
-        (removed, inserted) => format!("replaced {removed:?} with {inserted:?}"),
-    }
-}
-
-/// A time of a receipt without its fraction of a second.
-fn to_the_second(time: &str) -> String {
-    let parsed = time.parse::<jiff::Timestamp>();
-    let whole = parsed.and_then(|time| jiff::Timestamp::from_second(time.as_second()));
-    whole.map_or_else(|_| time.to_owned(), |time| time.to_string())
 }

@@ -1,0 +1,59 @@
+//! What an interrupted run has left is put right before anything else.
+
+use crate::apply::{InterruptedRun, Locks, NodeReceipts};
+use crate::cli;
+use crate::commands::Ui;
+use crate::host::signals::Interrupts;
+use crate::plan::{Plan, Restart};
+use crate::receipt::Resolution;
+
+use super::observe::Site;
+use super::{EditStopped, receipts};
+
+/// Undoes the edits of a run that was interrupted between two of them, so that this one begins at the beginning and its
+/// receipt tells of all edits.
+pub(super) fn undo_part(
+    locks: &Locks,
+    receipts: &mut NodeReceipts,
+    arguments: &cli::Apply,
+    ui: &Ui,
+    interrupts: &Interrupts,
+) -> Result<(), EditStopped> {
+    let InterruptedRun::Partly(edits) = &receipts.interrupted else {
+        return Ok(());
+    };
+    if arguments.dry_run {
+        ui.say("an earlier run was interrupted between two edits; the first would be undone before anything else");
+        return Ok(());
+    }
+    ui.say(
+        "an earlier run was interrupted between two edits; undoing the first before anything else",
+    );
+    interrupts.commit();
+    let made = Plan {
+        edits: edits.clone(),
+        restart: Restart::No,
+    };
+    locks.edit(&made.inverse())?;
+    receipts::resolve(receipts, Resolution::Undone, ui);
+    receipts.interrupted = InterruptedRun::No;
+    Ok(())
+}
+
+impl Site<'_> {
+    /// Restarts a kubelet that an interrupted run has left down. Whether it is healthy then.
+    pub(super) fn restart_left_down(&mut self, interrupts: &Interrupts) -> bool {
+        let Some(unit) = &self.kubelet.unit else {
+            return false;
+        };
+        let healthy = self
+            .check
+            .without_flags()
+            .restart_and_watch(unit, interrupts)
+            .is_ok();
+        if healthy {
+            receipts::resolve(&mut self.receipts, Resolution::Undone, self.ui);
+        }
+        healthy
+    }
+}

@@ -1,0 +1,185 @@
+//! `--issue-first`: waits for the certificate, and examines it before the kubelet is given it.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::cli;
+use crate::commands::request;
+use crate::csr::{Held, Request, State, requestor_of};
+use crate::host::key::Key;
+use crate::host::kube::Sight;
+use crate::host::signals::Interrupts;
+use crate::host::{clock, tls};
+use crate::report::{Code, Problem};
+use crate::text::hint::Command;
+use crate::x509::Names;
+
+use super::cluster::Open;
+use super::issue::{Issue, Ready};
+use super::next;
+
+/// Between two looks for a signal.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a server that is asked about one request may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+impl Issue<'_> {
+    /// Waits until the request is decided and its certificate there.
+    pub(super) fn wait(
+        &mut self,
+        made: &Request,
+        end: Instant,
+        interrupts: &Interrupts,
+    ) -> Result<Held, Problem> {
+        let open = Open {
+            request: made.clone(),
+            sure: true,
+        };
+        let sights = self.cluster.watch(Some(&open), end);
+        let mut state = made.state;
+        loop {
+            if interrupts.received().is_some() {
+                return Err(self.not_issued(made, state, "interrupted"));
+            }
+            self.ui.wait_for(request::lacking_in(state, &made.name));
+            match next_sight(&sights) {
+                Some(Sight::Request(request)) if request.name == made.name => {
+                    if request.state != state {
+                        self.ui.say(&request::describe(&request));
+                    }
+                    state = request.state;
+                    self.seen = Some(request.clone());
+                    match state {
+                        State::Issued => {
+                            self.ui.waited();
+                            return self.held(&made.name);
+                        }
+                        State::Denied | State::Failed => return Err(self.lost(&request)),
+                        State::Pending | State::Approved => {}
+                    }
+                }
+                Some(Sight::Trouble(error)) => self.ui.detail(&error.to_string()),
+                Some(_) | None => {}
+            }
+            if Instant::now() >= end {
+                let until = format!("timed out after {}", cli::written(self.patience()));
+                return Err(self.not_issued(made, state, &until));
+            }
+        }
+    }
+
+    /// How long the whole may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.arguments.timeout.max(Duration::from_secs(1))
+    }
+
+    /// The wait ended before the certificate was there.
+    fn not_issued(&self, made: &Request, state: State, until: &str) -> Problem {
+        let name = &made.name;
+        let still = if state == State::Pending {
+            "still "
+        } else {
+            ""
+        };
+        let problem = Problem::new(
+            Code::Temporary,
+            format!(
+                "cannot wait any longer: {until}: {name} is {still}{state}. The kubelet is unchanged; once the request is approved, run the same command again"
+            ),
+        );
+        match state {
+            State::Pending => problem.hint(next::approve(made)),
+            _ => problem.hint(Command::new("kubectl").args(["get", "csr", name])),
+        }
+    }
+
+    fn held(&self, name: &str) -> Result<Held, Problem> {
+        let held = self
+            .api()
+            .request(name, Instant::now() + ANSWER)
+            .map_err(|error| request::problem("get", &error))?;
+        held.ok_or_else(|| {
+            Problem::new(
+                Code::Temporary,
+                format!("cannot get the certificate of {name}: it was deleted meanwhile; the kubelet is unchanged, and the same command makes a new request"),
+            )
+            .rerun()
+        })
+    }
+
+    fn lost(&self, request: &Request) -> Problem {
+        self.forget();
+        let said = request
+            .message
+            .as_ref()
+            .map_or_else(String::new, |message| format!(" ({message})"));
+        Problem::new(
+            Code::Refused,
+            format!(
+                "cannot get a certificate: {} is {}{said}; the kubelet is unchanged, and the same command makes a new request",
+                request.name, request.state
+            ),
+        )
+        .hint(format!("kubectl get csr {} -o yaml", request.name))
+    }
+
+    /// Whatever was issued is looked at as a client of the kubelet would, before the kubelet is given it.
+    pub(super) fn verified(&self, key: &Key, held: Held, names: &Names) -> Result<Ready, Problem> {
+        let name = &held.request.name;
+        let refused = |why: String| {
+            self.forget();
+            Problem::new(
+                Code::Refused,
+                format!("cannot use the certificate of {name}: {why}; the kubelet is unchanged, and the same command makes a new request"),
+            )
+            .hint(format!("kubectl get csr {name} -o yaml"))
+        };
+        let certificate =
+            tls::verify_issued(&held.certificate, self.api().roots(), names).map_err(refused)?;
+        let mut pair = held.certificate.clone();
+        if !pair.ends_with(b"\n") {
+            pair.push(b'\n');
+        }
+        pair.extend_from_slice(key.to_pem().as_bytes());
+        tls::keys_match(&pair).map_err(refused)?;
+        let node = self.api().node_name();
+        let keeps = self
+            .cluster
+            .node
+            .as_ref()
+            .is_some_and(|known| known.would_serve(node, &certificate, clock::timestamp()));
+        if !keeps {
+            return Err(refused(format!(
+                "the kubelet would not serve it: its subject is {:?} and its names are {}, and it must be {} with the Node's addresses, {}",
+                certificate.common_name.unwrap_or_default(),
+                certificate.names.describe(),
+                requestor_of(node),
+                names.describe(),
+            )));
+        }
+        Ok(Ready {
+            request: held.request,
+            certificate,
+            pair,
+        })
+    }
+
+    /// The key is of no more use.
+    pub(super) fn forget(&self) {
+        if let Err(error) = self.state.remove_key() {
+            self.ui.say(&error.to_string());
+        }
+    }
+}
+
+fn next_sight(sights: &Receiver<Sight>) -> Option<Sight> {
+    match sights.recv_timeout(LOOK_AGAIN) {
+        Ok(sight) => Some(sight),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => {
+            // Its end has come; the caller's is near.
+            std::thread::sleep(LOOK_AGAIN);
+            None
+        }
+    }
+}

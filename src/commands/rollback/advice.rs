@@ -1,0 +1,104 @@
+//! What to do instead of a rollback that is refused: it follows what the apply was for, and is about the same files.
+
+use std::path::Path;
+
+use crate::edit::patch;
+use crate::kubelet::Bootstrap;
+use crate::node::Kubelet;
+use crate::receipt::Change;
+use crate::report::{Code, Problem};
+use crate::text::hint::Command;
+
+use super::decide::Refusal;
+use super::{Site, another_run};
+
+impl Site<'_> {
+    /// A refusal as a problem: what to do instead follows what the apply was for.
+    pub(super) fn refused(&self, refusal: &Refusal) -> Problem {
+        let Refusal::EditedSince {
+            edit,
+            applied,
+            is_left,
+        } = refusal;
+        let receipt = self.observed.receipt.as_ref().ok();
+        let Some((receipt, change)) =
+            receipt.and_then(|receipt| Some((receipt, receipt.edits.get(*edit)?)))
+        else {
+            return another_run();
+        };
+        let path = change.target.display();
+        let problem = Problem::new(
+            Code::Refused,
+            format!(
+                "cannot roll back {path}: it was edited after the apply of {} ({})",
+                to_the_second(&receipt.started),
+                described(change)
+            ),
+        );
+        if !is_left {
+            return problem.advise(match applied {
+                Bootstrap::Enabled => {
+                    "it no longer sets serverTLSBootstrap: true, so nothing is left to undo"
+                }
+                Bootstrap::Disabled => {
+                    "it sets serverTLSBootstrap: true again, so nothing is left to undo"
+                }
+            });
+        }
+        let alone = self.apply(*applied == Bootstrap::Enabled, None);
+        let look = match *applied {
+            Bootstrap::Enabled => vec!["diff", "--disable"],
+            Bootstrap::Disabled => vec!["diff"],
+        };
+        let look = Command::new("kubelet-tls").args(look);
+        problem
+            .advise(format!("to change only that key: {alone}"))
+            .hint(look.arg(&change.target))
+    }
+
+    /// An `apply` of the same files to this node.
+    pub(super) fn apply(&self, disable: bool, restart: Option<&str>) -> Command {
+        let mut command = Command::new("kubelet-tls").arg("apply");
+        if disable {
+            command = command.arg("--disable");
+        }
+        let edits = self.observed.receipt.iter().flat_map(|all| &all.edits);
+        let others = edits.filter(|change| !is_kubelets(&self.kubelet, &change.target));
+        for change in others {
+            command = match patch::directory([change.target.as_path()]) {
+                Some(directory) => command.arg("--patches").arg(directory),
+                None => command.arg("--kubeadm-config").arg(&change.target),
+            };
+        }
+        if let Some(root) = &self.arguments.root {
+            command = command.arg("--root").arg(root);
+        }
+        command.args(
+            restart
+                .map(|when| ["--restart", when])
+                .into_iter()
+                .flatten(),
+        )
+    }
+}
+
+fn is_kubelets(kubelet: &Kubelet, path: &Path) -> bool {
+    kubelet.files.iter().any(|file| file.path == path)
+}
+
+/// A change in a few words.
+fn described(change: &Change) -> String {
+    let (removed, inserted) = (change.removed.trim(), change.inserted.trim());
+    match (removed, inserted) {
+        ("", inserted) => format!("added {inserted:?}"),
+        (removed, "") => format!("removed {removed:?}"),
+        (removed, inserted) => format!("replaced {removed:?} with {inserted:?}"),
+    }
+}
+
+/// A time of a receipt without its fraction of a second.
+fn to_the_second(time: &str) -> String {
+    let parsed = time.parse::<jiff::Timestamp>();
+    let whole = parsed.and_then(|time| jiff::Timestamp::from_second(time.as_second()));
+    whole.map_or_else(|_| time.to_owned(), |time| time.to_string())
+}
