@@ -37,7 +37,7 @@ pub(crate) fn watch(arguments: &cli::Approve, ui: &Ui) -> u8 {
                 StartError::Listen { .. } => {
                     Problem::of(Code::Unavailable, error).hint("ss --listening --tcp --processes")
                 }
-                StartError::Thread(_) => Problem::of(Code::Unavailable, error).again(),
+                StartError::Thread(_) => Problem::of(Code::Unavailable, error).rerun(),
             };
             ui.error(&problem);
             problem.code as u8
