@@ -131,6 +131,9 @@ pub enum PluginFailure {
     /// Its output is not an ExecCredential with a token or a certificate and a key.
     #[error("did not print an ExecCredential with a token or a client certificate")]
     Output,
+    /// Its credential is of the past.
+    #[error("printed a credential that has expired (is this machine's clock right?)")]
+    Expired,
 }
 
 impl KubeconfigError {

@@ -8,16 +8,22 @@
 )]
 
 use std::io::{self, IsTerminal as _, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ::kube::config::Config;
+use jiff::Timestamp;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde::Deserialize;
 use serde_json::json;
 use serde_yaml::Value;
+
+use crate::host::clock;
 
 use super::error::{KubeconfigError, NoPlugin, PluginFailure};
 use super::{Credential, Plugins, to_base64};
@@ -73,6 +79,7 @@ struct Status {
     token: Option<String>,
     client_certificate_data: Option<String>,
     client_key_data: Option<String>,
+    expiration_timestamp: Option<Timestamp>,
 }
 
 /// Runs the plug-in and returns the credential that it prints.
@@ -116,7 +123,7 @@ impl Plugin {
         }
         let is_interactive = is_terminal && mode != InteractiveMode::Never;
         let output = self.run(directory, version, config, is_interactive)?;
-        parse(&output, version)
+        parse(&output, version, clock::timestamp())
     }
 
     fn run(
@@ -130,6 +137,11 @@ impl Plugin {
         let mut command = Command::new(self.program(directory)?);
         for Variable { name, value } in self.env.iter().flatten() {
             command.env(name, value);
+        }
+        // A group of its own, so that what it starts ends with it; one that asks on the terminal must stay in the
+        // terminal's group.
+        if !is_interactive {
+            command.process_group(0);
         }
         let mut child = command
             .args(self.args.iter().flatten())
@@ -160,8 +172,7 @@ impl Plugin {
             Err(error) => Err(started(error)),
         };
         if status.is_err() {
-            let _ = child.kill();
-            let _ = child.wait();
+            end_all(&mut child, is_interactive);
         }
         let status = status?;
         if !status.success() {
@@ -170,7 +181,11 @@ impl Plugin {
         let left = end.saturating_duration_since(Instant::now());
         match printed.recv_timeout(left) {
             Ok(bytes) => bytes.map_err(started),
-            Err(_) => Err(PluginFailure::Deadline(DEADLINE.as_secs())),
+            Err(_) => {
+                // It has ended, and a process that it started holds its standard output.
+                end_all(&mut child, is_interactive);
+                Err(PluginFailure::Deadline(DEADLINE.as_secs()))
+            }
         }
     }
 
@@ -201,7 +216,17 @@ impl Plugin {
     }
 }
 
-fn wait(child: &mut std::process::Child, end: Instant) -> Result<ExitStatus, PluginFailure> {
+/// Kills the plug-in, and what it has started where it has a group of its own.
+fn end_all(child: &mut Child, is_interactive: bool) {
+    let group = i32::try_from(child.id()).map(Pid::from_raw);
+    if let (Ok(group), false) = (group, is_interactive) {
+        let _ = killpg(group, Signal::SIGKILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn wait(child: &mut Child, end: Instant) -> Result<ExitStatus, PluginFailure> {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
@@ -212,14 +237,17 @@ fn wait(child: &mut std::process::Child, end: Instant) -> Result<ExitStatus, Plu
     }
 }
 
-/// Reads what a plug-in printed.
-fn parse(output: &[u8], version: &str) -> Result<Credential, PluginFailure> {
+/// Reads what a plug-in printed; `now` is for the credential's expiry.
+fn parse(output: &[u8], version: &str, now: Timestamp) -> Result<Credential, PluginFailure> {
     let printed: ExecCredential =
         serde_json::from_slice(output).map_err(|_| PluginFailure::Output)?;
     if printed.kind != "ExecCredential" || printed.api_version != version {
         return Err(PluginFailure::Output);
     }
     let status = printed.status.ok_or(PluginFailure::Output)?;
+    if status.expiration_timestamp.is_some_and(|end| end <= now) {
+        return Err(PluginFailure::Expired);
+    }
     let text = |text: Option<String>| text.filter(|text| !text.is_empty());
     let credential = Credential {
         certificate: text(status.client_certificate_data).map(String::into_bytes),
@@ -240,9 +268,10 @@ mod tests {
     #[test]
     fn a_plug_in_prints_a_token_or_a_pair() {
         let version = "client.authentication.k8s.io/v1";
+        let now = "2029-01-01T00:00:00Z".parse().unwrap();
         let printed = |status: serde_json::Value| {
             let text = json!({"apiVersion": version, "kind": "ExecCredential", "status": status});
-            parse(text.to_string().as_bytes(), version)
+            parse(text.to_string().as_bytes(), version, now)
         };
         let token = printed(json!({"token": "abc", "expirationTimestamp": "2030-01-01T00:00:00Z"}));
         assert_eq!(token.unwrap().token.as_deref(), Some("abc"));
@@ -258,7 +287,14 @@ mod tests {
         ] {
             assert_eq!(printed(odd).err(), Some(PluginFailure::Output));
         }
+        let expired = json!({"token": "abc", "expirationTimestamp": "2029-01-01T00:00:00Z"});
+        assert_eq!(printed(expired).err(), Some(PluginFailure::Expired));
+        let no_time = json!({"token": "abc", "expirationTimestamp": "soon"});
+        assert_eq!(printed(no_time).err(), Some(PluginFailure::Output));
         let other = br#"{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","status":{"token":"abc"}}"#;
-        assert_eq!(parse(other, version).err(), Some(PluginFailure::Output));
+        assert_eq!(
+            parse(other, version, now).err(),
+            Some(PluginFailure::Output)
+        );
     }
 }

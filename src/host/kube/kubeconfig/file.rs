@@ -122,8 +122,9 @@ fn entry(
             .iter()
             .filter_map(Value::as_mapping)
             .find(|entry| text_of(entry, "name").as_deref() == Some(name))?;
-        let fields = named.get(section)?.as_mapping()?.clone();
-        Some((fields, (*directory).to_owned()))
+        // The first file that names it counts, also where it says nothing of it.
+        let fields = named.get(section).and_then(Value::as_mapping).cloned();
+        Some((fields.unwrap_or_default(), (*directory).to_owned()))
     })
 }
 
