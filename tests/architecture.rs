@@ -43,7 +43,6 @@ const EFFECTS: &[&str] = &[
     "std::fs::",
     "fs::File",
     "process::Command",
-    "Command::new(",
     "SystemTime::now",
     "Timestamp::now",
     "env::var",

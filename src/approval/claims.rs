@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::inventory::{Inventory, NodeFacts};
 use super::names::{canonical, check_dns, is_local, not_unicast};
-use super::policy::ApprovalPolicy;
 use super::rule::{Rule, Violation};
+use super::settings::ApprovalPolicy;
 use crate::text::names::shown;
 use crate::text::quoted;
 

@@ -2,11 +2,11 @@
 //! current: each object replaces what it said before, and can be taken out again.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::index::Index;
 use super::names::canonical;
 use crate::x509::Names;
 
@@ -69,41 +69,6 @@ pub struct Inventory {
     endpoints: HashMap<String, BTreeSet<IpAddr>>,
     api_server: HashMap<String, Names>,
     networks: HashMap<String, Networks>,
-}
-
-/// Who has a thing. Each owner is counted once, and taken out by its name.
-#[derive(Debug)]
-struct Index<K>(HashMap<K, BTreeSet<String>>);
-
-impl<K> Default for Index<K> {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
-
-impl<K: Eq + Hash> Index<K> {
-    fn add(&mut self, thing: K, owner: &str) {
-        self.0.entry(thing).or_default().insert(owner.to_owned());
-    }
-
-    fn remove(&mut self, thing: &K, owner: &str) {
-        if let Some(owners) = self.0.get_mut(thing) {
-            owners.remove(owner);
-            if owners.is_empty() {
-                self.0.remove(thing);
-            }
-        }
-    }
-
-    fn owners<'a, Q: Eq + Hash + ?Sized>(
-        &'a self,
-        thing: &Q,
-    ) -> impl Iterator<Item = &'a str> + use<'a, K, Q>
-    where
-        K: std::borrow::Borrow<Q>,
-    {
-        self.0.get(thing).into_iter().flatten().map(String::as_str)
-    }
 }
 
 impl Inventory {
@@ -360,37 +325,9 @@ fn wildcard_covers(known: &str, name: &str) -> bool {
     domain.is_some_and(|domain| name.split_once('.').is_some_and(|(_, rest)| rest == domain))
 }
 
-/// Reads an IP address as Kubernetes does (netutils.ParseIPSloppy), which passes over leading zeros in IPv4's numbers:
-/// what one party reads as an address must not pass for something else here. IPv4 in IPv6's form is the IPv4 address.
-pub fn parse_ip(text: &str) -> Option<IpAddr> {
-    let strict = |text: &str| text.parse::<IpAddr>().ok();
-    let parsed = strict(text).or_else(|| {
-        let (start, v4) = text
-            .rfind(':')
-            .map_or(("", text), |at| text.split_at(at + 1));
-        let numbers: Vec<&str> = v4.split('.').collect();
-        let numbers = numbers
-            .iter()
-            .map(|number| match number.trim_start_matches('0') {
-                "" if !number.is_empty() => "0",
-                rest => rest,
-            });
-        strict(&format!("{start}{}", numbers.collect::<Vec<_>>().join(".")))
-    });
-    parsed.map(|ip| ip.to_canonical())
-}
-
-/// Reads a network such as `10.0.0.0/16`, with leading zeros passed over as [`parse_ip`] does.
-pub fn parse_network(text: &str) -> Option<IpNet> {
-    let (ip, length) = text.trim().split_once('/')?;
-    let ip = ip.parse::<IpAddr>().ok().or_else(|| parse_ip(ip))?;
-    IpNet::new(ip, length.parse().ok()?)
-        .ok()
-        .map(|network| network.trunc())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::address::parse_network;
     use super::*;
 
     fn node(name: &str, ips: &[&str]) -> NodeFacts {
@@ -470,40 +407,5 @@ mod tests {
         inventory.put_node(with("10.244.1.0/24"));
         inventory.put_node(node("a", &["10.0.0.1", "10.244.1.7"]));
         assert_eq!(holder(&inventory, "10.244.1.7").as_deref(), Some("c"));
-    }
-
-    #[test]
-    fn addresses_are_read_as_kubernetes_reads_them() {
-        for (text, ip) in [
-            ("10.0.0.7", "10.0.0.7"),
-            ("010.000.0.07", "10.0.0.7"),
-            ("::ffff:10.0.0.7", "10.0.0.7"),
-            ("::ffff:010.0.0.7", "10.0.0.7"),
-            ("fd00::7", "fd00::7"),
-        ] {
-            assert_eq!(parse_ip(text), Some(ip.parse().unwrap()), "{text}");
-        }
-        for text in [
-            "",
-            "a",
-            "10.0.0",
-            "10.0.0.",
-            "10.0.0.256",
-            "0x10.0.0.1",
-            "None",
-        ] {
-            assert_eq!(parse_ip(text), None, "{text}");
-        }
-        assert_eq!(
-            parse_network("10.1.2.3/16"),
-            Some("10.1.0.0/16".parse().unwrap())
-        );
-        assert_eq!(
-            parse_network("010.96.0.0/12"),
-            Some("10.96.0.0/12".parse().unwrap())
-        );
-        for text in ["10.0.0.0", "10.0.0.0/33", "/8", "a/8", "10.0.0.0/"] {
-            assert_eq!(parse_network(text), None, "{text}");
-        }
     }
 }

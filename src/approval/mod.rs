@@ -9,16 +9,21 @@
 //! What it cannot see without `--ip-prefix` or `--renewals`: an address outside the cluster that no Node and no Service
 //! has, once the node claims it.
 
+mod address;
 mod claims;
+mod index;
 mod inventory;
 mod local;
 mod names;
 mod policy;
 mod renewal;
 mod rule;
+mod settings;
 
-pub use inventory::{Inventory, Networks, NodeFacts, ServiceFacts, parse_ip, parse_network};
+pub use address::{parse_ip, parse_network};
+pub use inventory::{Inventory, Networks, NodeFacts, ServiceFacts};
 pub use local::{Check, Finding, Local};
-pub use policy::{Approval, ApprovalPolicy, Verdict, Vouched};
-pub use renewal::{ServedAt, judge_renewal};
+pub use policy::{Approval, Verdict};
+pub use renewal::{NotVerified, ServedAt, judge_renewal};
 pub use rule::{Rule, Violation};
+pub use settings::{ApprovalPolicy, Vouched};

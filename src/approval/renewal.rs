@@ -7,14 +7,24 @@ use super::policy::Approval;
 use super::rule::{Rule, Violation};
 use crate::x509::Certificate;
 
+/// Why no certificate was seen that verifies, fit for a terminal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotVerified {
+    /// None was presented.
+    #[error("the kubelet serves no certificate: {0}")]
+    NotServed(String),
+    /// One was presented that does not verify.
+    #[error("the certificate does not verify: {0}")]
+    Unverified(String),
+}
+
 /// What was presented at one address of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedAt {
     /// The address that was dialled.
     pub address: IpAddr,
-    /// The certificate, which verifies for the address against the cluster's CA; or why there is none such, fit for a
-    /// terminal.
-    pub certificate: Result<Certificate, String>,
+    /// The certificate, which verifies for the address against the cluster's CA; or why none was seen.
+    pub certificate: Result<Certificate, NotVerified>,
 }
 
 /// Whether what is approved is a renewal: at every address of the request the node serves, with a certificate that is

@@ -16,7 +16,7 @@ use rustls::{
     RootCertStore, SignatureScheme,
 };
 
-use crate::approval::ServedAt;
+use crate::approval::{NotVerified, ServedAt};
 use crate::node::{NotServed, Served, Unverified};
 use crate::x509::{Certificate, Names};
 
@@ -42,9 +42,9 @@ pub fn served_at(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<ServedAt> {
         certificate: match answer {
             Ok(served) => match served.verified {
                 Ok(()) => Ok(served.certificate),
-                Err(error) => Err(format!("the certificate does not verify: {error}")),
+                Err(error) => Err(NotVerified::Unverified(error.to_string())),
             },
-            Err(error) => Err(format!("the kubelet serves no certificate: {error}")),
+            Err(error) => Err(NotVerified::NotServed(error.to_string())),
         },
     });
     seen.collect()

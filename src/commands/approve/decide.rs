@@ -9,7 +9,6 @@ use crate::csr::{Newest, Request, State};
 use crate::host::kube::ApiError;
 
 use super::candidates::{Candidate, Chosen};
-use super::outcome::{Row, What};
 
 /// Everything that the decisions rest on.
 #[derive(Debug, Default)]
@@ -98,17 +97,108 @@ fn judge(request: &Request, observed: &Observed, options: &Options) -> Result<Ap
     Ok(approval)
 }
 
-impl Planned {
-    /// What would become of it, for a dry run. `denied` would say that it was done.
-    pub(super) fn preview(self) -> Row {
-        let what = match self.decision.clone() {
-            Decision::Approve(approval) => What::Approved(approval),
-            Decision::Deny(violation) | Decision::Refuse(violation) => What::Refused(violation),
-            Decision::Already => What::Already,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::NodeFacts;
+    use crate::csr::KUBELET_SERVING;
+
+    /// A good request of worker-1's, and everything that it is judged by.
+    fn good() -> (Request, Observed, Options) {
+        let request = Request {
+            signer: KUBELET_SERVING.into(),
+            groups: vec!["system:nodes".into()],
+            usages: vec!["digital signature".into(), "server auth".into()],
+            pem: include_bytes!("../../../testdata/approval/p384.pem").to_vec(),
+            created: Some("2026-11-23T07:16:49Z".parse().unwrap()),
+            ..Request::new("csr-1", "worker-1")
         };
-        Row {
-            planned: self,
-            what,
+        let mut observed = Observed::default();
+        observed.inventory.put_node(NodeFacts {
+            name: "worker-1".into(),
+            ips: ["10.0.0.7".parse().unwrap()].into(),
+            ..NodeFacts::default()
+        });
+        (request, observed, Options::default())
+    }
+
+    type Change = fn(&mut Request, &mut Observed, &mut Options);
+
+    #[test]
+    fn what_is_decided() {
+        let cases: [(&str, Change, &str); 10] = [
+            ("every rule holds", |_, _, _| {}, "approve"),
+            (
+                "approved before",
+                |request, _, _| request.state = State::Approved,
+                "already",
+            ),
+            (
+                "issued before",
+                |request, _, _| request.state = State::Issued,
+                "already",
+            ),
+            (
+                "denied before",
+                |request, _, _| request.state = State::Denied,
+                "refuse Undecided",
+            ),
+            (
+                "a newer one exists",
+                |request, observed, _| {
+                    let mut newer = request.clone();
+                    newer.name = "csr-2".into();
+                    newer.created = Some("2026-11-23T07:16:50Z".parse().unwrap());
+                    observed.newest.add(&newer);
+                },
+                "refuse NewestOfNode",
+            ),
+            (
+                "its own fault",
+                |request, _, _| request.usages.clear(),
+                "refuse UsagesAreServing",
+            ),
+            (
+                "its own fault, with --deny",
+                |request, _, options| {
+                    request.usages.clear();
+                    options.deny = true;
+                },
+                "deny UsagesAreServing",
+            ),
+            (
+                "another's fault, with --deny",
+                |_, observed, options| {
+                    observed.inventory.remove_node("worker-1");
+                    options.deny = true;
+                },
+                "refuse NodeExists",
+            ),
+            (
+                "nothing was seen at its addresses",
+                |_, _, options| options.renewals = true,
+                "refuse NamesAreServed",
+            ),
+            (
+                "the same, with --deny",
+                |_, _, options| {
+                    options.renewals = true;
+                    options.deny = true;
+                },
+                "refuse NamesAreServed",
+            ),
+        ];
+        for (name, change, wanted) in cases {
+            let (mut request, mut observed, mut options) = good();
+            change(&mut request, &mut observed, &mut options);
+            observed.newest.add(&request);
+            let decided = match decide_one(&request, &observed, &options) {
+                Decision::Approve(_) => "approve".to_owned(),
+                Decision::Already => "already".to_owned(),
+                Decision::Deny(violation) => format!("deny {}", violation.rule),
+                Decision::Refuse(violation) => format!("refuse {}", violation.rule),
+            };
+            assert_eq!(decided, wanted, "{name}");
         }
     }
 }

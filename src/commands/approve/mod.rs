@@ -17,12 +17,11 @@ use crate::approval::{ApprovalPolicy, Vouched};
 use crate::cli;
 use crate::host::kube::{Admin, GivenNetworks};
 use crate::report::{Outcome, Problem};
-use crate::text::names::shown;
 
 use super::{Ui, admin};
 use act::act;
 use decide::{Observed, Options, Planned, decide};
-use outcome::{Row, What, conclude};
+use outcome::{Row, What, conclude, kind};
 pub(crate) use result::ApproveResult;
 pub(crate) use watch::watch;
 
@@ -43,7 +42,7 @@ pub(crate) fn run(arguments: &cli::Approve, ui: &Ui) -> Outcome<ApproveResult> {
     };
     let plan = decide(&observed, &options);
     let rows = if arguments.dry_run {
-        plan.into_iter().map(Planned::preview).collect()
+        plan.into_iter().map(Row::preview).collect()
     } else {
         execute(&api, plan, &observed, &options, ui, end)
     };
@@ -145,12 +144,4 @@ fn bare_name(row: &Row, ui: &Ui) {
     if matches!(row.what, What::Approved(_) | What::Already) {
         ui.bare_name(&row.name());
     }
-}
-
-/// A request as kubectl names it.
-fn kind(name: &str) -> String {
-    format!(
-        "certificatesigningrequest.certificates.k8s.io/{}",
-        shown(name)
-    )
 }

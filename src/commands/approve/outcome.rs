@@ -10,7 +10,7 @@ use crate::text::names::shown;
 
 use super::super::{Ui, admin};
 use super::candidates::Chosen;
-use super::decide::{Observed, Planned};
+use super::decide::{Decision, Observed, Planned};
 
 /// Lists the requests of the signer.
 const LIST: &str = "kubectl get csr --field-selector spec.signerName=kubernetes.io/kubelet-serving";
@@ -42,6 +42,16 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// What would become of a request, for a dry run. `denied` would say that it was done.
+    pub(super) fn preview(planned: Planned) -> Self {
+        let what = match planned.decision.clone() {
+            Decision::Approve(approval) => What::Approved(approval),
+            Decision::Deny(violation) | Decision::Refuse(violation) => What::Refused(violation),
+            Decision::Already => What::Already,
+        };
+        Self { planned, what }
+    }
+
     /// The request's name, fit for a terminal.
     pub(super) fn name(&self) -> Cow<'_, str> {
         shown(&self.planned.request.name)
@@ -123,7 +133,7 @@ pub(super) fn conclude(
 fn missing(rows: &[Row], observed: &Observed, arguments: &cli::Approve, ui: &Ui) -> Vec<String> {
     let mut missing = Vec::new();
     for name in &observed.missing {
-        ui.table(&format!("{} not found\n", super::kind(name)));
+        ui.table(&format!("{} not found\n", kind(name)));
         missing.push(format!("CSR {} not found", shown(name)));
     }
     for row in rows.iter().filter(|row| matches!(row.what, What::Missing)) {
@@ -196,4 +206,12 @@ fn refused(rows: &[Row], missing: &[String]) -> Result<(), Problem> {
     Err(problem
         .advise(violation.remedy)
         .hint(violation.hint(&first.planned.request.name)))
+}
+
+/// A request as kubectl names it.
+pub(super) fn kind(name: &str) -> String {
+    format!(
+        "certificatesigningrequest.certificates.k8s.io/{}",
+        shown(name)
+    )
 }

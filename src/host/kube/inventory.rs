@@ -1,25 +1,26 @@
-//! What the API says of the cluster, as facts for the approver. The conversions of single objects are for watches too.
+//! The inventory of the cluster, read once.
 
-use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
 use std::time::Instant;
 
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Node, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Endpoints};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::ServiceCIDR;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use k8s_openapi::api::core::v1::{Node, Service};
+
+use super::Admin;
 use super::connection::signer_selector;
 use super::decision::REQUESTS;
+use super::facts::{
+    Fact, FactError, endpoint_ips, kubeadm_facts, names_of_address, node_facts, service_facts,
+};
 use super::follow::{Followed, Listener};
-use super::presented::{PresentedError, resolve};
-use super::{Admin, ApiError};
-use crate::approval::{Inventory, Networks, NodeFacts, ServiceFacts, parse_ip, parse_network};
+use super::presented::resolve;
+use crate::approval::{Inventory, Networks, parse_ip, parse_network};
 use crate::csr::Request;
-use crate::text::names::{is_label, is_node_name, is_subdomain, shown};
 use crate::text::quoted;
 use crate::x509::Names;
 
@@ -32,106 +33,6 @@ const ENDPOINTS: &str = "/api/v1/namespaces/default/endpoints/kubernetes";
 const KUBEADM: &str = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config";
 /// v1 since 1.33.
 const SERVICE_CIDRS: &str = "/apis/networking.k8s.io/v1/servicecidrs";
-
-/// One of the things that judgements rest on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fact {
-    /// All Nodes.
-    Nodes,
-    /// All Services.
-    Services,
-    /// The EndpointSlices of the Service `default/kubernetes`.
-    EndpointSlices,
-    /// The Endpoints of the same, where the API has no EndpointSlices.
-    Endpoints,
-    /// The ConfigMap `kube-system/kubeadm-config`.
-    KubeadmConfig,
-    /// The ServiceCIDR objects, where no kubeadm-config exists.
-    ServiceCidrs,
-}
-
-impl Fact {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Nodes,
-        Self::Services,
-        Self::EndpointSlices,
-        Self::Endpoints,
-        Self::KubeadmConfig,
-        Self::ServiceCidrs,
-    ];
-
-    /// The rule of a ClusterRole that allows a credential to read it.
-    pub fn rbac_rule(self) -> &'static str {
-        match self {
-            Self::Nodes => r#"{apiGroups: [""], resources: [nodes], verbs: [list]}"#,
-            Self::Services => r#"{apiGroups: [""], resources: [services], verbs: [list]}"#,
-            Self::EndpointSlices => {
-                r#"{apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list]}"#
-            }
-            Self::Endpoints => {
-                r#"{apiGroups: [""], resources: [endpoints], resourceNames: [kubernetes], verbs: [get]}"#
-            }
-            Self::KubeadmConfig => {
-                r#"{apiGroups: [""], resources: [configmaps], resourceNames: [kubeadm-config], verbs: [get]}"#
-            }
-            Self::ServiceCidrs => {
-                r#"{apiGroups: [networking.k8s.io], resources: [servicecidrs], verbs: [list]}"#
-            }
-        }
-    }
-
-    /// The verb and the object as `kubectl auth can-i` takes them, and the namespace.
-    pub fn access(self) -> (&'static str, &'static str, Option<&'static str>) {
-        match self {
-            Self::Nodes => ("list", "nodes", None),
-            Self::Services => ("list", "services", None),
-            Self::EndpointSlices => ("list", "endpointslices.discovery.k8s.io", Some("default")),
-            Self::Endpoints => ("get", "endpoints/kubernetes", Some("default")),
-            Self::KubeadmConfig => ("get", "configmaps/kubeadm-config", Some("kube-system")),
-            Self::ServiceCidrs => ("list", "servicecidrs.networking.k8s.io", None),
-        }
-    }
-}
-
-/// Why a fact is unknown, so that nothing can be vouched for.
-#[derive(Debug, thiserror::Error)]
-pub enum FactError {
-    /// The API does not say.
-    #[error("cannot {} {}", .0.access().0, .0.access().1)]
-    Api(Fact, #[source] ApiError),
-    /// What it says is not what it should be.
-    #[error("cannot use {object}: {reason}")]
-    Malformed {
-        /// Which fact it belongs to.
-        fact: Fact,
-        /// The object, as kubectl names it.
-        object: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The Service `default/kubernetes` has no endpoints.
-    #[error(
-        "service default/kubernetes has no endpoints, so that the API server's addresses are unknown"
-    )]
-    NoEndpoints,
-    /// Neither kubeadm-config nor a ServiceCIDR exists, and no networks were given.
-    #[error(
-        "neither configmap/kube-system/kubeadm-config nor a ServiceCIDR exists, so that the Service and pod subnets are unknown"
-    )]
-    NoNetworks,
-    /// The API server's own certificate was not seen.
-    #[error("cannot see the API server's certificate")]
-    Presented(#[from] PresentedError),
-    /// The API server's name has no address.
-    #[error("cannot resolve {host}, which is the API server's ({source})")]
-    Unresolved {
-        /// The name.
-        host: String,
-        /// Why not.
-        source: io::Error,
-    },
-}
 
 /// The networks that an administrator gave.
 #[derive(Debug, Clone, Default)]
@@ -380,221 +281,4 @@ impl Admin {
         serde_json::from_slice(&bytes)
             .map_err(|error| FactError::Api(fact, self.invalid(&error.to_string())))
     }
-}
-
-/// What a Node says.
-///
-/// # Errors
-/// The object and what is wrong with it: it has no name that a Node can have, or a podCIDR that is not a network.
-pub fn node_facts(node: &Node) -> Result<NodeFacts, (String, String)> {
-    let name = node.metadata.name.as_deref().unwrap_or_default();
-    let wrong = |reason: String| (format!("node {}", shown(name)), reason);
-    if !is_node_name(name) {
-        return Err(wrong("its name is not a DNS subdomain".to_owned()));
-    }
-    let labels = node.metadata.labels.as_ref();
-    // 1.19 knows only the older one; kubeadm set both up to 1.23.
-    let roles = ["control-plane", "master"].map(|role| format!("node-role.kubernetes.io/{role}"));
-    let control_plane =
-        labels.is_some_and(|labels| roles.iter().any(|role| labels.contains_key(role)));
-    let spec = node.spec.as_ref();
-    let cidrs = spec
-        .and_then(|spec| spec.pod_cidrs.as_deref())
-        .unwrap_or_default();
-    let one = spec
-        .and_then(|spec| spec.pod_cidr.as_ref())
-        .filter(|cidr| !cidr.is_empty());
-    let pod_cidrs = cidrs
-        .iter()
-        .chain(one)
-        .map(|cidr| {
-            parse_network(cidr)
-                .ok_or_else(|| wrong(format!("its podCIDR {} is not a network", quoted(cidr))))
-        })
-        .collect::<Result<_, _>>()?;
-    let mut facts = NodeFacts {
-        name: name.to_owned(),
-        control_plane,
-        pod_cidrs,
-        ..NodeFacts::default()
-    };
-    let status = node.status.as_ref();
-    let addresses = status.and_then(|status| status.addresses.as_deref());
-    for address in addresses.unwrap_or_default() {
-        // As the kubelet makes names of them (pkg/kubelet/certificate/kubelet.go, addressesToHostnamesAndIPs). What is
-        // neither is its kubelet's nonsense, and no reason to refuse all others.
-        match (address.type_.as_str(), parse_ip(&address.address)) {
-            ("InternalIP" | "ExternalIP" | "Hostname", Some(ip)) => drop(facts.ips.insert(ip)),
-            ("Hostname", None) => drop(facts.hostnames.insert(address.address.clone())),
-            _ => {}
-        }
-    }
-    let endpoints = status.and_then(|status| status.daemon_endpoints.as_ref());
-    let kubelet = endpoints.and_then(|endpoints| endpoints.kubelet_endpoint.as_ref());
-    facts.kubelet_port = kubelet
-        .and_then(|kubelet| kubelet.port.try_into().ok())
-        .filter(|port| *port > 0);
-    Ok(facts)
-}
-
-/// What a Service has.
-///
-/// # Errors
-/// The object and what is wrong with it: it has no namespace and name that a Service can have.
-pub fn service_facts(service: &Service) -> Result<ServiceFacts, (String, String)> {
-    let name = service.metadata.name.as_deref().unwrap_or_default();
-    let namespace = service.metadata.namespace.as_deref().unwrap_or_default();
-    // A Service's name is a label; one of a subdomain's form does no harm, and an aggregated API may have it.
-    if !is_subdomain(name) || !is_label(namespace) {
-        let object = format!("service {}/{}", shown(namespace), shown(name));
-        return Err((object, "its name is not a DNS label".to_owned()));
-    }
-    let mut facts = ServiceFacts {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        ..ServiceFacts::default()
-    };
-    let spec = service.spec.as_ref();
-    let status = service.status.as_ref();
-    let ingress = status
-        .and_then(|status| status.load_balancer.as_ref())
-        .and_then(|balancer| balancer.ingress.as_deref());
-    let of_spec = spec.into_iter().flat_map(|spec| {
-        let one = [
-            &spec.cluster_ip,
-            &spec.load_balancer_ip,
-            &spec.external_name,
-        ];
-        let several = [&spec.cluster_ips, &spec.external_ips];
-        let several = several.into_iter().flatten().flatten();
-        one.into_iter().flatten().chain(several)
-    });
-    let of_status = ingress
-        .unwrap_or_default()
-        .iter()
-        .flat_map(|ingress| [&ingress.ip, &ingress.hostname])
-        .flatten();
-    for address in of_spec.chain(of_status) {
-        match parse_ip(address) {
-            Some(ip) => drop(facts.ips.insert(ip)),
-            // A headless one has `None` or nothing for an address.
-            None if address.is_empty() || address == "None" => {}
-            None => drop(facts.names.insert(address.clone())),
-        }
-    }
-    Ok(facts)
-}
-
-/// The addresses of an EndpointSlice, whether ready or not.
-pub fn endpoint_ips(slice: &EndpointSlice) -> BTreeSet<IpAddr> {
-    let addresses = slice
-        .endpoints
-        .iter()
-        .flatten()
-        .flat_map(|endpoint| &endpoint.addresses);
-    addresses.filter_map(|address| parse_ip(address)).collect()
-}
-
-/// What kubeadm was told of the cluster.
-#[derive(Debug)]
-pub struct KubeadmFacts {
-    /// `networking`.
-    pub networks: Networks,
-    /// `controlPlaneEndpoint`.
-    pub endpoint: Names,
-    /// `controlPlaneEndpoint` and `apiServer.certSANs`.
-    pub api_server: Names,
-}
-
-/// Reads the `ClusterConfiguration` of the ConfigMap `kube-system/kubeadm-config`.
-///
-/// # Errors
-/// When it is not one.
-pub fn kubeadm_facts(map: &ConfigMap) -> Result<KubeadmFacts, FactError> {
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Configuration {
-        control_plane_endpoint: Option<String>,
-        api_server: Option<Server>,
-        networking: Option<Networking>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Server {
-        #[serde(rename = "certSANs")]
-        cert_sans: Option<Vec<String>>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Networking {
-        dns_domain: Option<String>,
-        service_subnet: Option<String>,
-        pod_subnet: Option<String>,
-    }
-    let malformed = |reason: String| FactError::Malformed {
-        fact: Fact::KubeadmConfig,
-        object: "configmap/kube-system/kubeadm-config".to_owned(),
-        reason,
-    };
-    let text = map
-        .data
-        .as_ref()
-        .and_then(|data| data.get("ClusterConfiguration"));
-    let text = text.ok_or_else(|| malformed("it has no ClusterConfiguration".to_owned()))?;
-    let configuration: Configuration = serde_yaml::from_str(text).map_err(|error| {
-        malformed(format!(
-            "its ClusterConfiguration: {}",
-            quoted(&error.to_string())
-        ))
-    })?;
-    let networking = configuration.networking.unwrap_or_default();
-    let networks = |text: Option<String>| {
-        let text = text.unwrap_or_default();
-        let all = text.split(',').map(str::trim).filter(|one| !one.is_empty());
-        all.map(|one| {
-            parse_network(one).ok_or_else(|| malformed(format!("{} is not a network", quoted(one))))
-        })
-        .collect::<Result<Vec<_>, _>>()
-    };
-    let endpoint = configuration.control_plane_endpoint.unwrap_or_default();
-    let endpoint = names_of_address(&endpoint);
-    let mut api_server = endpoint.clone();
-    let server = configuration.api_server.unwrap_or_default();
-    for san in server.cert_sans.unwrap_or_default() {
-        let Names { dns, ips } = names_of_address(&san);
-        api_server.dns.extend(dns);
-        api_server.ips.extend(ips);
-    }
-    Ok(KubeadmFacts {
-        networks: Networks {
-            services: networks(networking.service_subnet)?,
-            pods: networks(networking.pod_subnet)?,
-            domains: networking
-                .dns_domain
-                .into_iter()
-                .filter(|domain| !domain.is_empty())
-                .collect(),
-        },
-        endpoint,
-        api_server,
-    })
-}
-
-/// The name or address in `HOST`, `HOST:PORT`, `[ADDRESS]` or `[ADDRESS]:PORT`.
-fn names_of_address(address: &str) -> Names {
-    let host = match address.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.contains(':') => {
-            host
-        }
-        Some((host, _)) if host.starts_with('[') && host.ends_with(']') => host,
-        _ => address,
-    };
-    let host = host.trim_matches(['[', ']']);
-    let mut names = Names::default();
-    match parse_ip(host) {
-        Some(ip) => names.ips.push(ip),
-        None if host.is_empty() => {}
-        None => names.dns.push(host.to_owned()),
-    }
-    names
 }

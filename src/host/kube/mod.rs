@@ -8,6 +8,7 @@ mod answers;
 mod cluster;
 mod connection;
 mod decision;
+mod facts;
 mod follow;
 mod inventory;
 mod issue;
@@ -35,10 +36,10 @@ pub use cluster::Keep;
 pub(crate) use cluster::listed_node;
 pub(crate) use decision::REQUESTS;
 pub use decision::{Condition, Decided, Step};
-pub use inventory::{
-    Fact, FactError, GivenNetworks, KubeadmFacts, endpoint_ips, kubeadm_facts, node_facts,
-    service_facts,
+pub use facts::{
+    Fact, FactError, KubeadmFacts, endpoint_ips, kubeadm_facts, node_facts, service_facts,
 };
+pub use inventory::GivenNetworks;
 pub use presented::{PresentedError, resolve};
 
 pub use follow::{Followed, Listener};
