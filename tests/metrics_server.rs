@@ -56,6 +56,7 @@ impl Scene {
         command
             .current_dir(self.work.path())
             .env_remove("KUBECONFIG")
+            .env("KUBELET_TLS_STATE_DIR", self.path("state"))
             .arg("metrics-server")
             .args(arguments);
         command

@@ -68,9 +68,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
                 &ui,
             )),
         },
-        Verb::MetricsServer(arguments) => old(Kind::MetricsServerResult, &|all| {
-            metrics_server::run(arguments, &ui, all)
-        }),
+        Verb::MetricsServer(arguments) => ui.finish(&metrics_server::run(arguments, &ui)),
         // They print no result document.
         Verb::Completions(shell) => manual::ended(manual::completions(shell, arguments, &ui), &ui),
         Verb::Man(arguments) => manual::ended(manual::man(arguments, &ui), &ui),

@@ -90,6 +90,7 @@ mod tests {
 
     use super::*;
     use crate::commands::approve::ApproveResult;
+    use crate::commands::metrics_server::MetricsServerResult;
     use crate::report::{
         ApplyResult, ClusterResult, ClusterStatusResult, CsrResult, DiffResult, Document, Envelope,
         RollbackResult, StatusResult,
@@ -106,7 +107,7 @@ mod tests {
             Kind::ApproveResult => of::<ApproveResult>(kind),
             Kind::ClusterResult => of::<ClusterResult>(kind),
             Kind::ClusterStatusResult => of::<ClusterStatusResult>(kind),
-            Kind::MetricsServerResult => of::<Document>(kind),
+            Kind::MetricsServerResult => of::<MetricsServerResult>(kind),
         }
     }
 

@@ -72,7 +72,7 @@ pub(super) fn official(kubelet_ca: &KubeletCa) -> Vec<String> {
     all
 }
 
-/// The arguments of a manifest that was read, with ours in the place of those that decide a channel.
+/// The arguments of a manifest that was read, with ours in place of those that decide a channel.
 pub(super) fn over(base: &[String], kubelet_ca: &KubeletCa) -> Vec<String> {
     let mut kept = Vec::new();
     let mut words = base.iter();

@@ -2,39 +2,32 @@
 
 use serde_json::{Value, json};
 
-use super::arguments;
-use super::base::Base;
-use super::files::{Wanted, kept_names, yaml};
-use super::{KubeletCa, pod};
+use super::base::{self, Base, OFFICIAL_MANIFEST};
+use super::manifest::{self, CONFIG_MAP, SECRET, hashed, yaml};
+use super::spec::{OverlaySpec, file_names};
+use super::{KubeletCa, arguments, pod};
 use crate::x509::pem;
 
 /// Where the official manifest puts everything, and what it calls its Service.
 const OFFICIAL_NAMESPACE: &str = "kube-system";
 const OFFICIAL_SERVICE: &str = "metrics-server";
 
-const SECRET: &str = "metrics-server-tls";
-const CONFIG_MAP: &str = "metrics-server-kubelet-ca";
+const ROLLING_UPDATE: &str = "RollingUpdate";
 
 /// `kustomization.yaml`
-pub(super) fn kustomization(wanted: &Wanted) -> String {
-    let namespace = &wanted.names.namespace;
-    let base = match &wanted.base {
+pub(super) fn kustomization(spec: &OverlaySpec) -> String {
+    let namespace = &spec.names.namespace;
+    let base = match &spec.base {
+        Base::Official => OFFICIAL_MANIFEST,
         Base::Url(url) => url.as_str(),
         Base::File(_) => "base.yaml",
     };
     let mut all = json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [base],
-        // Its name ends in a hash of its content: a renewed certificate makes a new one, which rolls the Deployment.
-        "secretGenerator": [{
-            "name": SECRET,
-            "namespace": namespace,
-            "type": "kubernetes.io/tls",
-            "files": [kept_names::CERTIFICATE, kept_names::KEY],
-        }],
+        "resources": [base, "secret.yaml"],
     });
-    if let KubeletCa::Certificates(_) = wanted.kubelet_ca {
+    if let KubeletCa::Certificates(_) = spec.kubelet_ca {
         all["configMapGenerator"] = json!([{
             "name": CONFIG_MAP,
             "namespace": namespace,
@@ -45,7 +38,7 @@ pub(super) fn kustomization(wanted: &Wanted) -> String {
         json!({"path": "apiservice.yaml"}),
         json!({"path": "deployment.yaml"}),
     ];
-    patches.extend(moves(wanted));
+    patches.extend(moves(spec));
     all["patches"] = patches.into();
     yaml(
         "metrics-server with both its TLS channels verified. To install: kubectl apply -k the directory of this file.",
@@ -55,8 +48,8 @@ pub(super) fn kustomization(wanted: &Wanted) -> String {
 
 /// What gives other names than the official ones. kustomize's own `namespace` would also move the RoleBinding that lies
 /// in kube-system whatever the namespace, because it is about a ConfigMap there.
-fn moves(wanted: &Wanted) -> Vec<Value> {
-    let names = &wanted.names;
+fn moves(spec: &OverlaySpec) -> Vec<Value> {
+    let names = &spec.names;
     let replace = |path: &str, value: &str| json!({"op": "replace", "path": path, "value": value});
     let patch = |target: Value, operations: Vec<Value>| {
         let text = serde_yaml::to_string(&operations).unwrap_or_default();
@@ -89,38 +82,59 @@ fn moves(wanted: &Wanted) -> Vec<Value> {
     all
 }
 
-/// `apiservice.yaml`. `insecureSkipTLSVerify` is false and not left out: an object in the cluster that another tool made
-/// would keep its `true`, and the API server refuses that beside a `caBundle`.
-pub(super) fn api_service(wanted: &Wanted, bundle: &str) -> String {
+/// The Secret's name and `secret.yaml`. kustomize's own secretGenerator breaks base64 into lines, which the API server
+/// takes out again, so that `kubectl apply` would find a difference each time.
+pub(super) fn secret(spec: &OverlaySpec, certificate: &str, key: &str) -> (String, String) {
+    let name = hashed(SECRET, &[certificate, key]);
+    let data = json!({
+        file_names::CERTIFICATE: pem::base64(certificate.as_bytes()),
+        file_names::KEY: pem::base64(key.as_bytes()),
+    });
+    let secret = manifest::secret(&name, &spec.names.namespace, "data", data);
+    let text = yaml(
+        "metrics-server's serving certificate, with its key.",
+        &secret,
+    );
+    (name, text)
+}
+
+/// `apiservice.yaml`. The null removes `insecureSkipTLSVerify`. The API server stores no `false` there, so that
+/// `kubectl apply` would find a difference each time; and it refuses `true` beside a `caBundle`.
+pub(super) fn api_service(spec: &OverlaySpec, bundle: &str) -> String {
+    let version = match &spec.base {
+        // A patch finds only an object of its own apiVersion.
+        Base::File(base) => base.api_service.as_str(),
+        Base::Official | Base::Url(_) => base::API_SERVICE_VERSIONS[0],
+    };
     yaml(
         "The API server verifies metrics-server: caBundle is ca.crt.",
         &json!({
-            "apiVersion": "apiregistration.k8s.io/v1",
+            "apiVersion": version,
             "kind": "APIService",
             "metadata": {"name": "v1beta1.metrics.k8s.io"},
             "spec": {
                 "caBundle": pem::base64(bundle.as_bytes()),
-                "insecureSkipTLSVerify": false,
-                "service": {"name": wanted.names.service, "namespace": wanted.names.namespace},
+                "insecureSkipTLSVerify": null,
+                "service": {"name": spec.names.service, "namespace": spec.names.namespace},
             },
         }),
     )
 }
 
 /// `deployment.yaml`
-pub(super) fn deployment(wanted: &Wanted) -> String {
+pub(super) fn deployment(spec: &OverlaySpec, secret: &str) -> String {
     let mut container = json!({
         "name": "metrics-server",
         "securityContext": pod::security_context(),
-        "volumeMounts": pod::mounts(&wanted.kubelet_ca),
+        "volumeMounts": pod::mounts(&spec.kubelet_ca),
     });
-    match &wanted.base {
+    match &spec.base {
         Base::File(base) => {
-            container["args"] = arguments::over(&base.arguments, &wanted.kubelet_ca).into();
+            container["args"] = arguments::over(&base.arguments, &spec.kubelet_ca).into();
         }
         // Not read, so replaced: the arguments, and the port that they name, which was another up to v0.6.
-        Base::Url(_) => {
-            let mut all = arguments::official(&wanted.kubelet_ca);
+        Base::Official | Base::Url(_) => {
+            let mut all = arguments::official(&spec.kubelet_ca);
             all.push(format!("--secure-port={}", arguments::PORT));
             container["args"] = all.into();
             container["ports"] = json!([
@@ -129,25 +143,50 @@ pub(super) fn deployment(wanted: &Wanted) -> String {
             ]);
         }
     }
-    let mut spec = json!({
+    let mut pod_spec = json!({
         "containers": [container],
-        "volumes": pod::volumes(&wanted.kubelet_ca, SECRET, CONFIG_MAP),
+        "volumes": pod::volumes(&spec.kubelet_ca, secret, CONFIG_MAP),
     });
-    if wanted.kubelet_ca == KubeletCa::ControlPlane {
-        let already = match &wanted.base {
+    if spec.kubelet_ca == KubeletCa::ControlPlane {
+        let already = match &spec.base {
             Base::File(base) => base.tolerations.as_slice(),
-            Base::Url(_) => &[],
+            Base::Official | Base::Url(_) => &[],
         };
-        spec["affinity"] = pod::affinity();
-        spec["tolerations"] = pod::tolerations(already);
+        pod_spec["affinity"] = pod::affinity();
+        pod_spec["tolerations"] = pod::tolerations(already);
+    }
+    let mut deployment_spec = json!({"template": {"spec": pod_spec}});
+    if let Some(strategy) = strategy(&spec.base) {
+        deployment_spec["strategy"] = strategy;
     }
     yaml(
         "metrics-server verifies the kubelets, and serves the certificate that the API server can verify.",
         &json!({
-            "apiVersion": "apps/v1",
+            "apiVersion": base::DEPLOYMENT_VERSION,
             "kind": "Deployment",
             "metadata": {"name": "metrics-server", "namespace": OFFICIAL_NAMESPACE},
-            "spec": {"template": {"spec": spec}},
+            "spec": deployment_spec,
         }),
     )
+}
+
+/// What the manifest's strategy lacks of a whole one, with the API server's default values. `kubectl apply` replaces a
+/// strategy as a whole (its patch has `$retainKeys`), and so finds a difference each time where the API server has
+/// filled in a part.
+fn strategy(base: &Base) -> Option<Value> {
+    let given = match base {
+        Base::Official => return Some(json!({"type": ROLLING_UPDATE})),
+        // It may be Recreate.
+        Base::Url(_) => return None,
+        Base::File(base) => &base.strategy,
+    };
+    let is_rolling = given["type"] == ROLLING_UPDATE;
+    let (has_type, has_parameters) = (!given["type"].is_null(), given["rollingUpdate"].is_object());
+    match (has_type, has_parameters) {
+        (false, true) => Some(json!({"type": ROLLING_UPDATE})),
+        (true, false) if is_rolling => {
+            Some(json!({"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}))
+        }
+        _ => None,
+    }
 }

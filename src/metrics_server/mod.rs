@@ -1,5 +1,5 @@
 //! What metrics-server takes to run with both its TLS channels verified: from options and a certificate to the contents
-//! of files. Nothing here reads or writes one.
+//! of files, and from a cluster's objects to conditions. Nothing here reads or writes a file or a socket.
 //!
 //! The two channels: the API server verifies metrics-server (the APIService's `caBundle` against its serving
 //! certificate), and metrics-server verifies the kubelets (kubelet-facts, 7).
@@ -7,21 +7,28 @@
 mod arguments;
 mod base;
 pub mod check;
-mod due;
+mod directory;
 mod files;
+mod header;
 mod helm;
 mod kubelet_ca;
 mod kustomization;
-mod mark;
+mod manifest;
 mod names;
 mod pair;
 mod pod;
+mod record;
+mod renewal;
+mod spec;
 
 pub use crate::x509::pem::certificates;
-pub use base::{Base, OFFICIAL_MANIFEST, OfBase};
-pub use due::{Demand, Due, Kept, due, previous, renew};
-pub use files::{File, Format, INDEXES, MAY_BE_OURS, Mode, Wanted, files, kept_names};
-pub use kubelet_ca::{KubeletCa, authorities};
-pub use mark::{Whose, whose};
-pub use names::{Names, cluster_domain, namespace, service};
-pub use pair::{CaKey, NotMade, Pair};
+pub use base::{Base, BaseError, BaseManifest, OFFICIAL_MANIFEST, OFFICIAL_RELEASE};
+pub use directory::{DirectoryPlan, ExistingFile, PlannedFile, decide};
+pub use files::{GENERATED, GeneratedFile, Mode};
+pub use header::{Ownership, ownership};
+pub use kubelet_ca::{CaFileError, KubeletCa, authorities};
+pub use names::{NameError, ServiceNames, cluster_domain, namespace, service};
+pub use pair::{CaKey, CertificateError, Pair};
+pub use record::CaRecord;
+pub use renewal::{CertificateSpec, RenewalReason};
+pub use spec::{Format, OverlaySpec, file_names};

@@ -1,15 +1,34 @@
 //! The names that metrics-server is reached by.
 
-use crate::text::names::is_label;
+use crate::text::names::{is_label, is_service_name};
 
 /// The longest DNS name, in bytes (RFC 1035, 2.3.4).
 const NAME_MAX: usize = 253;
 /// The longest common name, in characters (RFC 5280, ub-common-name).
 const COMMON_NAME_MAX: usize = 64;
 
+/// What is wrong with a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Not an RFC 1123 label.
+    #[error("a namespace is at most 63 of a-z, 0-9 and -, and neither begins nor ends with -")]
+    Namespace,
+    /// Not an RFC 1035 label.
+    #[error(
+        "a Service's name is at most 63 of a-z, 0-9 and -, begins with a letter and does not end with -"
+    )]
+    Service,
+    /// Not labels with dots between.
+    #[error("a domain is labels of a-z, 0-9 and - with dots between, such as cluster.local")]
+    Domain,
+    /// Together the names make a DNS name that is too long.
+    #[error("{0} is longer than {NAME_MAX} characters")]
+    TooLong(String),
+}
+
 /// Where metrics-server runs and what its Service is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
+pub struct ServiceNames {
     /// The namespace of all of it.
     pub namespace: String,
     /// The Service.
@@ -18,7 +37,7 @@ pub struct Names {
     pub cluster_domain: String,
 }
 
-impl Names {
+impl ServiceNames {
     /// The name that the API server verifies: `SERVICE.NAMESPACE.svc` (kube-aggregator,
     /// pkg/apiserver/handler_proxy.go).
     pub fn host(&self) -> String {
@@ -48,57 +67,47 @@ impl Names {
         self.common_name() != self.host()
     }
 
-    /// Says what is wrong with the names taken together.
+    /// Checks the names taken together.
     ///
     /// # Errors
-    /// When they make a DNS name that is too long.
-    pub fn check(&self) -> Result<(), String> {
-        match self.dns().iter().find(|name| name.len() > NAME_MAX) {
-            Some(name) => Err(format!("{name} is longer than {NAME_MAX} characters")),
+    /// [`NameError::TooLong`]
+    pub fn check(&self) -> Result<(), NameError> {
+        match self.dns().into_iter().find(|name| name.len() > NAME_MAX) {
+            Some(name) => Err(NameError::TooLong(name)),
             None => Ok(()),
         }
     }
 }
 
-/// Reads a namespace, for clap: an RFC 1123 label.
+/// Reads a namespace, for clap.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn namespace(text: &str) -> Result<String, String> {
-    if is_label(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(
-            "a namespace is at most 63 of a-z, 0-9 and -, and neither begins nor ends with -"
-                .into(),
-        )
-    }
+/// [`NameError::Namespace`]
+pub fn namespace(text: &str) -> Result<String, NameError> {
+    accept(text, is_label(text), NameError::Namespace)
 }
 
-/// Reads a Service's name, for clap: an RFC 1035 label.
+/// Reads a Service's name, for clap.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn service(text: &str) -> Result<String, String> {
-    if is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase()) {
-        Ok(text.to_owned())
-    } else {
-        Err(
-            "a Service's name is at most 63 of a-z, 0-9 and -, begins with a letter and does not end with -"
-                .into(),
-        )
-    }
+/// [`NameError::Service`]
+pub fn service(text: &str) -> Result<String, NameError> {
+    accept(text, is_service_name(text), NameError::Service)
 }
 
-/// Reads a cluster's domain, for clap: labels with dots between.
+/// Reads a cluster's domain, for clap.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn cluster_domain(text: &str) -> Result<String, String> {
-    if text.split('.').all(is_label) {
+/// [`NameError::Domain`]
+pub fn cluster_domain(text: &str) -> Result<String, NameError> {
+    accept(text, text.split('.').all(is_label), NameError::Domain)
+}
+
+fn accept(text: &str, is_good: bool, error: NameError) -> Result<String, NameError> {
+    if is_good {
         Ok(text.to_owned())
     } else {
-        Err("a domain is labels of a-z, 0-9 and - with dots between, such as cluster.local".into())
+        Err(error)
     }
 }
 
@@ -122,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_common_name_has_64_characters_at_most() {
-        let mut names = Names {
+        let mut names = ServiceNames {
             namespace: "n".repeat(43),
             service: "metrics-server1".into(),
             cluster_domain: "cluster.local".into(),

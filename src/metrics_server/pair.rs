@@ -9,7 +9,7 @@ use rcgen::{
 };
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::Names;
+use super::ServiceNames;
 use crate::x509::pem;
 
 /// Certificates are valid from a little before they are made, for clocks that are behind.
@@ -36,13 +36,19 @@ impl Pair {
 
 /// Why no certificate could be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotMade(String);
-
-impl From<rcgen::Error> for NotMade {
-    fn from(error: rcgen::Error) -> Self {
-        Self(error.to_string())
-    }
+pub enum CertificateError {
+    /// No randomness, say.
+    #[error(transparent)]
+    Signing(#[from] rcgen::Error),
+    /// The system's clock is wrong.
+    #[error("the system clock is set before 1970")]
+    Clock,
+    /// X.509 cannot write the end.
+    #[error("the certificate would end after the year 9999")]
+    TooLong,
+    /// The CA of an earlier run is broken.
+    #[error("the CA is unreadable")]
+    UnreadableCa,
 }
 
 /// What becomes of the CA's key.
@@ -84,12 +90,12 @@ pub(super) fn kept(
 /// # Errors
 /// When the end is later than X.509 can write, or there is no randomness.
 pub(super) fn make(
-    names: &Names,
+    names: &ServiceNames,
     lifetime: Duration,
     now: Timestamp,
     ca: Option<KeptCa>,
     fate: CaKey,
-) -> Result<Pair, NotMade> {
+) -> Result<Pair, CertificateError> {
     let ca = match ca {
         Some(ca) => ca,
         None => new_ca(lifetime, now, fate)?,
@@ -117,7 +123,7 @@ pub(super) fn make(
     })
 }
 
-fn new_ca(lifetime: Duration, now: Timestamp, fate: CaKey) -> Result<KeptCa, NotMade> {
+fn new_ca(lifetime: Duration, now: Timestamp, fate: CaKey) -> Result<KeptCa, CertificateError> {
     // Without its key it can sign nothing more, and need not outlive what it has signed.
     let lifetime = match fate {
         CaKey::Kept => lifetime.saturating_add(KEPT_CA),
@@ -133,7 +139,11 @@ fn new_ca(lifetime: Duration, now: Timestamp, fate: CaKey) -> Result<KeptCa, Not
     })
 }
 
-fn ca_params(name: &str, now: Timestamp, lifetime: Duration) -> Result<CertificateParams, NotMade> {
+fn ca_params(
+    name: &str,
+    now: Timestamp,
+    lifetime: Duration,
+) -> Result<CertificateParams, CertificateError> {
     let mut params = params(name, now, lifetime)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -141,19 +151,23 @@ fn ca_params(name: &str, now: Timestamp, lifetime: Duration) -> Result<Certifica
 }
 
 /// The serial number is rcgen's: the beginning of the hash of a public key that is new each time.
-fn params(name: &str, now: Timestamp, lifetime: Duration) -> Result<CertificateParams, NotMade> {
+fn params(
+    name: &str,
+    now: Timestamp,
+    lifetime: Duration,
+) -> Result<CertificateParams, CertificateError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     let now = u64::try_from(now.as_second())
         .map(Duration::from_secs)
-        .map_err(|_| NotMade("the clock stands before 1970".into()))?;
+        .map_err(|_| CertificateError::Clock)?;
     // Year 9999 is the last that X.509 can write; long before it, arithmetic is safe.
     let end = now
         .checked_add(lifetime)
         .filter(|end| *end < Duration::from_secs(LAST))
-        .ok_or_else(|| NotMade("the certificate would end after the year 9999".into()))?;
+        .ok_or_else(|| CertificateError::TooLong)?;
     params.not_before = epoch + now.saturating_sub(BACKDATED);
     params.not_after = epoch + Duration::from_secs(end.as_secs());
     Ok(params)
@@ -162,13 +176,12 @@ fn params(name: &str, now: Timestamp, lifetime: Duration) -> Result<CertificateP
 /// 9999-01-01, in seconds since 1970.
 const LAST: u64 = 253_370_764_800;
 
-fn ca_name(der: &[u8]) -> Result<String, NotMade> {
-    let (_, parsed) =
-        X509Certificate::from_der(der).map_err(|_| NotMade("the CA is unreadable".into()))?;
+fn ca_name(der: &[u8]) -> Result<String, CertificateError> {
+    let (_, parsed) = X509Certificate::from_der(der).map_err(|_| CertificateError::UnreadableCa)?;
     let name = parsed.subject().iter_common_name().next();
     name.and_then(|name| name.as_str().ok())
         .map(str::to_owned)
-        .ok_or_else(|| NotMade("the CA has no name".into()))
+        .ok_or_else(|| CertificateError::UnreadableCa)
 }
 
 /// The SubjectPublicKeyInfo in DER.
@@ -184,8 +197,8 @@ mod tests {
 
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-    fn names() -> Names {
-        Names {
+    fn names() -> ServiceNames {
+        ServiceNames {
             namespace: "kube-system".into(),
             service: "metrics-server".into(),
             cluster_domain: "cluster.local".into(),

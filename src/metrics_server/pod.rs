@@ -16,7 +16,7 @@ pub(super) const KUBELET_CA_KEY: &str = "ca.crt";
 const SERVING_VOLUME: &str = "kubelet-tls-serving";
 const KUBELET_CA_VOLUME: &str = "kubelet-tls-kubelet-ca";
 
-/// The volumes; a Secret's files are readable for everybody in the pod, so also for one who is not root.
+/// The volumes. The files of a Secret are readable for every user in the Pod, so also for the container's, which is not root.
 pub(super) fn volumes(kubelet_ca: &KubeletCa, secret: &str, config_map: &str) -> Value {
     let mut all = vec![json!({"name": SERVING_VOLUME, "secret": {"secretName": secret}})];
     match kubelet_ca {
@@ -32,7 +32,7 @@ pub(super) fn volumes(kubelet_ca: &KubeletCa, secret: &str, config_map: &str) ->
     all.into()
 }
 
-/// Where they are mounted.
+/// Where the volumes are mounted.
 pub(super) fn mounts(kubelet_ca: &KubeletCa) -> Value {
     let mut all = vec![json!({"name": SERVING_VOLUME, "mountPath": SERVING, "readOnly": true})];
     match kubelet_ca {
@@ -60,29 +60,25 @@ pub(super) fn security_context() -> Value {
     })
 }
 
-/// The label and the taint of a control plane's nodes: up to 1.23 kubeadm set `master`, from 1.24 on `control-plane`
-/// alone.
-const ROLES: [&str; 2] = [
-    "node-role.kubernetes.io/control-plane",
-    "node-role.kubernetes.io/master",
-];
+/// The label and the taint of a control plane's nodes. kubeadm sets the label from 1.20 and the taint from 1.24 on. Their
+/// older name, `master`, is left out: the API server warns of it. Up to 1.23, `--kubelet-ca` does the same.
+const ROLE: &str = "node-role.kubernetes.io/control-plane";
 
-/// Only nodes that have the control plane's files; the terms are alternatives.
+/// Only nodes that have the control plane's files.
 pub(super) fn affinity() -> Value {
-    let terms =
-        ROLES.map(|role| json!({"matchExpressions": [{"key": role, "operator": "Exists"}]}));
+    let term = json!({"matchExpressions": [{"key": ROLE, "operator": "Exists"}]});
     json!({"nodeAffinity": {
-        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms},
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]},
     }})
 }
 
-/// What a control-plane node repels others with, beside what the manifest tolerates already.
+/// The tolerations of the manifest, and that of the control plane's taint.
 pub(super) fn tolerations(already: &[Value]) -> Value {
-    let ours = ROLES.map(|role| json!({"key": role, "operator": "Exists", "effect": "NoSchedule"}));
+    let ours = json!({"key": ROLE, "operator": "Exists", "effect": "NoSchedule"});
     already
         .iter()
-        .filter(|toleration| !ours.contains(toleration))
-        .chain(&ours)
+        .filter(|toleration| **toleration != ours)
+        .chain([&ours])
         .cloned()
         .collect()
 }

@@ -212,6 +212,7 @@ fn is_command(text: &str) -> bool {
         "cloud-init",
         "curl",
         "df",
+        "diff",
         "export",
         "find",
         "findmnt",

@@ -20,6 +20,11 @@ pub fn is_label(text: &str) -> bool {
     text.len() <= LABEL_MAX && is_label_of_any_length(text)
 }
 
+/// Whether `text` is a Service's name: a DNS label that begins with a letter (RFC 1035), as every API server accepts it.
+pub fn is_service_name(text: &str) -> bool {
+    is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
 /// Whether a Node may be called `text`: a DNS subdomain.
 pub fn is_node_name(text: &str) -> bool {
     is_subdomain(text)
@@ -120,6 +125,7 @@ mod tests {
         }
         assert!(is_label(&"a".repeat(63)) && !is_label(&"a".repeat(64)) && !is_label("a.b"));
         assert!(is_subdomain(&"a".repeat(253)));
+        assert!(is_service_name("a1") && !is_service_name("1a") && !is_service_name("a.b"));
     }
 
     #[test]

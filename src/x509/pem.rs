@@ -1,41 +1,43 @@
-//! PEM and base64, as much of them as certificates take.
+//! Certificates as PEM, and base64.
 
-use k8s_openapi::ByteString;
-use x509_parser::pem::Pem;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pem::{EncodeConfig, LineEnding, Pem};
 
-/// PEM's lines have this many characters (RFC 7468, 2).
-const LINE: usize = 64;
+/// The tag of a certificate's section (RFC 7468, 5.1).
+const CERTIFICATE: &str = "CERTIFICATE";
+
+/// A file that is not PEM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PemError {
+    /// A section has no end, or is not base64.
+    #[error("a PEM section is broken")]
+    Broken,
+}
 
 /// The DER certificates of a PEM file, in its order, whatever else it holds.
 ///
 /// # Errors
-/// When a section is no PEM.
-pub fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    Pem::iter_from_buffer(pem)
+/// When a section is broken.
+pub fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, PemError> {
+    x509_parser::pem::Pem::iter_from_buffer(pem)
         .filter(|section| {
             section
                 .as_ref()
-                .map_or(true, |section| section.label == "CERTIFICATE")
+                .map_or(true, |section| section.label == CERTIFICATE)
         })
         .map(|section| {
             section
                 .map(|section| section.contents)
-                .map_err(|_| "a PEM section is broken".to_owned())
+                .map_err(|_| PemError::Broken)
         })
         .collect()
 }
 
 /// One certificate as PEM.
 pub(crate) fn encode(der: &[u8]) -> String {
-    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
-    for (index, letter) in base64(der).chars().enumerate() {
-        if index > 0 && index % LINE == 0 {
-            text.push('\n');
-        }
-        text.push(letter);
-    }
-    text.push_str("\n-----END CERTIFICATE-----\n");
-    text
+    let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    pem::encode_config(&Pem::new(CERTIFICATE, der), config)
 }
 
 /// Several certificates, one after the other.
@@ -45,9 +47,5 @@ pub(crate) fn encode_all(ders: &[Vec<u8>]) -> String {
 
 /// Base64 as the API writes bytes.
 pub(crate) fn base64(bytes: &[u8]) -> String {
-    // A string of bytes always becomes a string.
-    serde_json::to_value(ByteString(bytes.to_vec()))
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
+    STANDARD.encode(bytes)
 }

@@ -41,10 +41,8 @@ impl Cluster {
         let mut deployment = scene.yaml("deployment.yaml");
         deployment["spec"]["template"]["metadata"] = json!({"labels": labels});
         let secret = json!({"data": {"tls.crt": base64(&files["tls.crt"]), "tls.key": "c2VjcmV0"}});
-        api.set_object(
-            &format!("{SYSTEM}/secrets/metrics-server-tls"),
-            secret.to_string(),
-        );
+        let name = secret_name(&deployment);
+        api.set_object(&format!("{SYSTEM}/secrets/{name}"), secret.to_string());
         let root = json!({"data": {"ca.crt": api.ca_pem()}});
         api.set_object(
             &format!("{SYSTEM}/configmaps/kube-root-ca.crt"),
@@ -149,6 +147,13 @@ impl Cluster {
             .unwrap();
         condition["message"].as_str().unwrap().to_owned()
     }
+}
+
+fn secret_name(deployment: &Value) -> String {
+    let volumes = &deployment["spec"]["template"]["spec"]["volumes"];
+    let name = volumes[0]["secret"]["secretName"].as_str().unwrap();
+    assert!(name.starts_with("metrics-server-tls-"));
+    name.to_owned()
 }
 
 fn base64(bytes: &[u8]) -> Value {
@@ -274,7 +279,13 @@ fn out_of_reach_the_secret_is_looked_at_and_said_to_be() {
     cluster.api_service["spec"]["service"]["port"] = nowhere().port().into();
     assert_eq!(cluster.lacking(), [""; 0]);
     let message = cluster.message("MetricsServerCertificateTrusted");
-    assert!(message.starts_with("secret/kube-system/metrics-server-tls verifies for metrics-server.kube-system.svc, valid until "), "{message}");
+    let secret = format!("secret/kube-system/{}", secret_name(&cluster.deployment));
+    assert!(
+        message.starts_with(&format!(
+            "{secret} verifies for metrics-server.kube-system.svc, valid until "
+        )),
+        "{message}"
+    );
     assert!(
         message.ends_with("cannot be reached from here: connection refused"),
         "{message}"
@@ -283,10 +294,8 @@ fn out_of_reach_the_secret_is_looked_at_and_said_to_be() {
     let other = Scene::new();
     other.write(&[]);
     let secret = json!({"data": {"tls.crt": base64(&other.files()["tls.crt"])}});
-    cluster.api.set_object(
-        &format!("{SYSTEM}/secrets/metrics-server-tls"),
-        secret.to_string(),
-    );
+    let path = format!("{SYSTEM}/secrets/{}", secret_name(&cluster.deployment));
+    cluster.api.set_object(&path, secret.to_string());
     assert_eq!(
         cluster.lacking()[0],
         "MetricsServerCertificateTrusted=False(UnknownAuthority)"

@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::Scene;
 
-const KUSTOMIZE: [&str; 6] = [
+const KUSTOMIZE: [&str; 7] = [
     "apiservice.yaml",
     "ca.crt",
     "deployment.yaml",
     "kustomization.yaml",
+    "secret.yaml",
     "tls.crt",
     "tls.key",
 ];
@@ -60,7 +61,7 @@ fn keys_are_for_their_owner_alone() {
         (0o600, 0o600, 0o644)
     );
     assert_eq!(mode("."), 0o755);
-    // Whoever opened one since has it closed again, without a new key.
+    // A key that another user could read is not used again.
     let before = scene.files();
     fs::set_permissions(
         scene.out().join("tls.key"),
@@ -68,7 +69,8 @@ fn keys_are_for_their_owner_alone() {
     )
     .unwrap();
     scene.write(&["--keep-ca-key"]);
-    assert_eq!((mode("tls.key"), scene.files()), (0o600, before));
+    assert_eq!(mode("tls.key"), 0o600);
+    assert_ne!(scene.files()["tls.key"], before["tls.key"]);
     scene.write(&["--format", "helm"]);
     assert_eq!(mode("manifests.yaml"), 0o600);
 }
@@ -106,22 +108,39 @@ fn what_depends_on_an_option_follows_it_and_nothing_else() {
         changed(&[], &["--base", "base.yaml"]),
         ["base.yaml", "deployment.yaml", "kustomization.yaml"]
     );
-    let certificate = ["apiservice.yaml", "ca.crt", "tls.crt", "tls.key"];
+    let certificate = [
+        "apiservice.yaml",
+        "ca.crt",
+        "deployment.yaml",
+        "secret.yaml",
+        "tls.crt",
+        "tls.key",
+    ];
     assert_eq!(changed(&[], &["--cluster-domain", "example"]), certificate);
     assert_eq!(changed(&[], &["--duration", "90d"]), certificate);
     assert_eq!(
         changed(&[], &["--keep-ca-key"]),
-        ["apiservice.yaml", "ca.crt", "ca.key", "tls.crt", "tls.key"]
+        [
+            "apiservice.yaml",
+            "ca.crt",
+            "ca.key",
+            "deployment.yaml",
+            "secret.yaml",
+            "tls.crt",
+            "tls.key"
+        ]
     );
     assert_eq!(changed(&["--keep-ca-key"], &[]), ["ca.key"]);
     assert_eq!(
         changed(&["--keep-ca-key"], &["--keep-ca-key", "--duration", "90d"]),
-        ["tls.crt", "tls.key"]
+        ["deployment.yaml", "secret.yaml", "tls.crt", "tls.key"]
     );
     let everything = [
         "apiservice.yaml",
         "ca.crt",
+        "deployment.yaml",
         "kustomization.yaml",
+        "secret.yaml",
         "tls.crt",
         "tls.key",
     ];
@@ -134,6 +153,7 @@ fn what_depends_on_an_option_follows_it_and_nothing_else() {
             "deployment.yaml",
             "kustomization.yaml",
             "manifests.yaml",
+            "secret.yaml",
             "values.yaml"
         ]
     );

@@ -111,7 +111,7 @@ fn a_directory_that_cannot_be_written() {
         assert!(
             output
                 .stderr
-                .contains("; --out names a directory that may be written\n"),
+                .contains("; --dir names a directory that may be written\n"),
             "{}",
             output.stderr
         );

@@ -15,9 +15,10 @@ use crate::metrics_server::check::{
     Serving, Source, dialled, of_config_map, of_secret,
 };
 use crate::node::conditions::{Condition, Status};
-use crate::report::{Code, Document, Problem};
+use crate::report::{Ending, Outcome, Problem};
 
 use super::super::{Ui, admin, status};
+use super::MetricsServerResult;
 
 /// How long each question to the API may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -34,15 +35,33 @@ const IN_CLUSTER: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
 const API_SERVICE: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io";
 
-/// Prints the conditions.
-///
-/// # Errors
-/// [`Code::Negative`] when one is not True; else why the API cannot be asked.
-pub(crate) fn run(
-    arguments: &cli::MetricsServer,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<(), Problem> {
+/// Prints the conditions; the answer is no when one is not True. It fails when the API cannot be asked.
+pub(super) fn run(arguments: &cli::MetricsServer, ui: &Ui) -> Outcome<MetricsServerResult> {
+    let conditions = match examine(arguments) {
+        Ok(conditions) => conditions,
+        Err(problem) => return Outcome::failed(MetricsServerResult::default(), problem),
+    };
+    ui.table(&status::table(&conditions));
+    let lacking: Vec<_> = conditions
+        .iter()
+        .filter(|condition| condition.status != Status::True)
+        .collect();
+    lacking
+        .iter()
+        .for_each(|condition| ui.bare_name(&condition.kind.to_string()));
+    Outcome {
+        ending: match lacking.is_empty() {
+            true => Ending::Done,
+            false => Ending::Negative(None),
+        },
+        result: MetricsServerResult {
+            conditions: Some(conditions),
+            ..MetricsServerResult::default()
+        },
+    }
+}
+
+fn examine(arguments: &cli::MetricsServer) -> Result<Vec<Condition<check::Kind>>, Problem> {
     let api = admin::open(&cli::Access {
         kubeconfig: arguments.kubeconfig.clone(),
         context: arguments.context.clone(),
@@ -52,22 +71,7 @@ pub(crate) fn run(
         Err(error) if error.is_not_found() => None,
         Err(error) => return Err(admin::problem("get", "apiservices", &error)),
     };
-    let conditions = check::conditions(&look(&api, api_service));
-    ui.table(&status::table(&conditions));
-    let lacking: Vec<&Condition> = conditions
-        .iter()
-        .filter(|condition| condition.status != Status::True)
-        .collect();
-    lacking
-        .iter()
-        .for_each(|condition| ui.bare_name(&condition.kind.to_string()));
-    let all_true = lacking.is_empty();
-    document.conditions = Some(conditions);
-    if all_true {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::Negative, ""))
-    }
+    Ok(check::conditions(&look(&api, api_service)))
 }
 
 fn get(api: &Admin, path: &str) -> Result<Value, ApiError> {
@@ -184,7 +188,7 @@ fn serving(
     .map_err(|why| not_seen(&why))?;
     let pem = of_secret(&object, &key)
         .ok_or_else(|| not_seen(&format!("the Secret {secret} has no {key}")))?;
-    let chain = certificates(&pem).map_err(|why| not_seen(&why))?;
+    let chain = certificates(&pem).map_err(|why| not_seen(&why.to_string()))?;
     let served = tls::examine(&chain, host, ca_bundle)
         .map_err(|why| not_seen(&format!("the Secret {secret}: {why}")))?;
     Ok(Serving {

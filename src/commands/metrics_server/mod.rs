@@ -1,24 +1,21 @@
-//! `metrics-server`: writes what it takes, or examines one that runs.
+//! `metrics-server`: writes an overlay that verifies both TLS channels, or examines a metrics-server that runs.
 
 mod check;
+mod options;
+mod result;
 mod write;
 
 use crate::cli;
-use crate::report::{Document, Problem};
+use crate::report::Outcome;
 
 use super::Ui;
 
-/// Writes, or checks.
-///
-/// # Errors
-/// As [`write::run`] and [`check::run`].
-pub(crate) fn run(
-    arguments: &cli::MetricsServer,
-    ui: &Ui,
-    document: &mut Document,
-) -> Result<(), Problem> {
-    match &arguments.out {
-        Some(out) => write::run(arguments, out, ui, document),
-        None => check::run(arguments, ui, document),
+pub(crate) use result::MetricsServerResult;
+
+/// Writes the directory, or with `--check` prints conditions.
+pub(crate) fn run(arguments: &cli::MetricsServer, ui: &Ui) -> Outcome<MetricsServerResult> {
+    match &arguments.dir {
+        Some(directory) => write::run(arguments, directory, ui),
+        None => check::run(arguments, ui),
     }
 }

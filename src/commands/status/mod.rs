@@ -208,8 +208,8 @@ fn stored(path: PathBuf) -> Stored {
 }
 
 /// As kubectl prints tables; a hint stands under its row.
-pub(crate) fn table(conditions: &[Condition]) -> String {
-    let width = |text: fn(&Condition) -> String, head: &str| {
+pub(crate) fn table<K: std::fmt::Display>(conditions: &[Condition<K>]) -> String {
+    let width = |text: fn(&Condition<K>) -> String, head: &str| {
         conditions
             .iter()
             .map(|condition| text(condition).len())

@@ -73,6 +73,11 @@ impl OutputDirectory {
         self.path.join(name)
     }
 
+    /// The directory's path without symlinks, by which it is told from others.
+    pub fn real_path(&self) -> PathBuf {
+        fs::canonicalize(&self.path).unwrap_or_else(|_| super::absolute(&self.path))
+    }
+
     /// The file `name`; none where there is none.
     ///
     /// # Errors

@@ -4,7 +4,9 @@ mod objects;
 
 use std::fmt;
 
-use crate::node::conditions::{Condition, Kind, Status, Verdict, fails, holds, unknown};
+use serde::Serialize;
+
+use crate::node::conditions::{Condition, Status, Verdict, fails, holds, unknown};
 use crate::node::{NotServed, Served, Unverified};
 use crate::text::hint::Command;
 use crate::x509::Certificate;
@@ -13,6 +15,36 @@ pub use objects::{
     ADDRESS_TYPES, ApiService, Deployment, Dialled, Service, Source, dialled, of_config_map,
     of_secret,
 };
+
+/// The conditions of a metrics-server that runs, in the order in which each rests on those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "MetricsServerConditionType")
+)]
+pub enum Kind {
+    /// The APIService has the API server verify metrics-server.
+    APIServiceVerifies,
+    /// metrics-server's serving certificate verifies against the `caBundle`.
+    MetricsServerCertificateTrusted,
+    /// The API server reaches metrics-server.
+    APIServiceAvailable,
+    /// metrics-server is started so that it verifies the kubelets.
+    KubeletsVerified,
+    /// The kubelets' certificates verify.
+    KubeletsTrusted,
+    /// The first TLS channel: from the API server to metrics-server.
+    APIServerToMetricsServer,
+    /// The second TLS channel: from metrics-server to the kubelets.
+    MetricsServerToKubelets,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
 
 /// All that the conditions are drawn from. An `Err` says why something was not seen.
 #[derive(Debug, Clone)]
@@ -63,12 +95,12 @@ impl fmt::Display for Place {
 
 /// The command that puts both channels right.
 const INSTALL: &str =
-    "kubelet-tls metrics-server --out metrics-server && kubectl apply -k metrics-server";
+    "kubelet-tls metrics-server --dir metrics-server && kubectl apply -k metrics-server";
 /// How many nodes are named.
 const NAMED: usize = 5;
 
 /// Draws the conditions: what each channel rests on, then each channel.
-pub fn conditions(seen: &Evidence) -> Vec<Condition> {
+pub fn conditions(seen: &Evidence) -> Vec<Condition<Kind>> {
     let verifies = api_service_verifies(seen);
     let trusted = certificate_trusted(seen);
     let verified = kubelets_verified(seen);

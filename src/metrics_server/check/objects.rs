@@ -36,7 +36,7 @@ impl ApiService {
             skips_verification: spec["insecureSkipTLSVerify"] == true,
             ca_bundle: bytes(bundle)
                 .ok_or_else(|| "it is not base64".to_owned())
-                .and_then(|pem| pem::certificates(&pem)),
+                .and_then(|pem| pem::certificates(&pem).map_err(|error| error.to_string())),
             service: text(&service["namespace"])
                 .zip(text(&service["name"]))
                 .filter(|(namespace, name)| is_subdomain(namespace) && is_subdomain(name))

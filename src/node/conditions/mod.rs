@@ -68,13 +68,13 @@ pub enum Stored {
     Pair(PathBuf, Certificate),
 }
 
-/// One condition.
+/// One condition: of the node where `K` is [`Kind`], of something else where it has types of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Condition {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Condition"))]
+pub struct Condition<K = Kind> {
     /// Which.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: K,
     /// Whether it holds.
     pub status: Status,
     /// Why, in one CamelCase word.
@@ -108,20 +108,6 @@ pub enum Kind {
     ClusterConfigAgrees,
     /// No request is pending whose key is lost.
     NoStaleRequests,
-    /// Of metrics-server: the API server is to verify it.
-    APIServiceVerifies,
-    /// Its serving certificate verifies.
-    MetricsServerCertificateTrusted,
-    /// The API server reaches it.
-    APIServiceAvailable,
-    /// It is to verify the kubelets.
-    KubeletsVerified,
-    /// They verify.
-    KubeletsTrusted,
-    /// What the first channel comes to.
-    APIServerToMetricsServer,
-    /// What the second comes to.
-    MetricsServerToKubelets,
 }
 
 /// Whether a condition holds.
@@ -152,9 +138,9 @@ impl fmt::Display for Status {
     }
 }
 
-impl Condition {
+impl<K> Condition<K> {
     /// A verdict with its name.
-    pub(crate) fn new(kind: Kind, (status, reason, message, hint): Verdict) -> Self {
+    pub(crate) fn new(kind: K, (status, reason, message, hint): Verdict) -> Self {
         Self {
             kind,
             status,
