@@ -22,6 +22,8 @@ struct Cluster {
     api_service: Value,
     service: Value,
     deployment: Value,
+    /// The Pods' own args; those of the Deployment where it is `None`.
+    pod_args: Option<Value>,
     nodes: Vec<Value>,
 }
 
@@ -40,6 +42,9 @@ impl Cluster {
         let labels = json!({"k8s-app": "metrics-server"});
         let mut deployment = scene.yaml("deployment.yaml");
         deployment["spec"]["template"]["metadata"] = json!({"labels": labels});
+        deployment["metadata"]["generation"] = 2.into();
+        deployment["status"] =
+            json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1});
         let secret = json!({"data": {"tls.crt": base64(&files["tls.crt"]), "tls.key": "c2VjcmV0"}});
         let name = secret_name(&deployment);
         api.set_object(&format!("{SYSTEM}/secrets/{name}"), secret.to_string());
@@ -55,6 +60,7 @@ impl Cluster {
             api_service,
             service,
             deployment,
+            pod_args: None,
             nodes: Vec::new(),
         };
         for name in ["worker-1", "worker-2"] {
@@ -92,6 +98,16 @@ impl Cluster {
         self.api.set_object(
             "/apis/apps/v1/namespaces/kube-system/deployments",
             json!({"items": [self.deployment]}).to_string(),
+        );
+        let template = &self.deployment["spec"]["template"];
+        let mut pod = json!({"metadata": template["metadata"], "spec": template["spec"], "status": {"phase": "Running"}});
+        pod["metadata"]["name"] = "metrics-server-x7f2k".into();
+        if let Some(args) = &self.pod_args {
+            pod["spec"]["containers"][0]["args"] = args.clone();
+        }
+        self.api.set_object(
+            &format!("{SYSTEM}/pods"),
+            json!({"items": [pod]}).to_string(),
         );
         self.api
             .set_object("/api/v1/nodes", json!({"items": self.nodes}).to_string());
@@ -277,7 +293,10 @@ fn the_served_certificate_does_not_verify() {
 fn out_of_reach_the_secret_is_looked_at_and_said_to_be() {
     let mut cluster = Cluster::new(&[]);
     cluster.api_service["spec"]["service"]["port"] = nowhere().port().into();
-    assert_eq!(cluster.lacking(), [""; 0]);
+    assert_eq!(
+        cluster.lacking(),
+        ["APIServerToMetricsServer=Unknown(NotReached)"]
+    );
     let message = cluster.message("MetricsServerCertificateTrusted");
     let secret = format!("secret/kube-system/{}", secret_name(&cluster.deployment));
     assert!(
@@ -327,6 +346,41 @@ fn the_second_channel_is_open() {
             "MetricsServerToKubelets=False(Broken)"
         ]
     );
+}
+
+#[test]
+fn a_stalled_rollout_is_seen_in_the_pods() {
+    let mut cluster = Cluster::new(&[]);
+    cluster.pod_args = Some(json!(["--cert-dir=/tmp", "--kubelet-insecure-tls"]));
+    cluster.deployment["status"]["updatedReplicas"] = 0.into();
+    assert_eq!(
+        cluster.lacking(),
+        [
+            "KubeletsVerified=False(InsecureFlag)",
+            "MetricsServerToKubelets=False(Broken)"
+        ]
+    );
+    assert_eq!(
+        cluster.message("KubeletsVerified"),
+        "pod/metrics-server-x7f2k still runs with --kubelet-insecure-tls, which deployment/metrics-server no longer has"
+    );
+    cluster.pod_args = None;
+    let unknown = |reason: &str| {
+        [
+            format!("KubeletsVerified=Unknown({reason})"),
+            "MetricsServerToKubelets=Unknown(NotSeen)".to_owned(),
+        ]
+    };
+    assert_eq!(cluster.lacking(), unknown("RolloutUnfinished"));
+    cluster.deployment["status"]["updatedReplicas"] = 1.into();
+    cluster.deployment["status"]["unavailableReplicas"] = 1.into();
+    assert_eq!(cluster.lacking(), unknown("RolloutUnfinished"));
+    cluster.deployment["status"]["unavailableReplicas"] = 0.into();
+    cluster.deployment["metadata"]["generation"] = 3.into();
+    assert_eq!(cluster.lacking(), unknown("RolloutUnfinished"));
+    cluster.deployment["metadata"]["generation"] = 2.into();
+    cluster.pod_args = Some(json!(["--kubelet-preferred-address-types=Hostname"]));
+    assert_eq!(cluster.lacking(), unknown("PodsDiffer"));
 }
 
 #[test]

@@ -277,3 +277,46 @@ fn no_link_is_followed_and_no_directory_replaced() {
     assert_eq!(scene.run(&["--out", "out"]).code, 65);
     assert_eq!(fs::read(scene.path("elsewhere")).unwrap(), b"theirs");
 }
+
+/// A copy of a directory brings another party's CA; so does a state directory without the record.
+#[test]
+fn a_ca_that_was_not_created_here_is_not_trusted() {
+    let other = Scene::new();
+    other.write(&["--keep-ca-key"]);
+    let foreign = other.ca_bundle();
+    let scene = Scene::new();
+    fs::create_dir(scene.out()).unwrap();
+    for (name, content) in other.files() {
+        let path = scene.out().join(&name);
+        fs::write(&path, content).unwrap();
+        let mode = if name.ends_with(".key") { 0o600 } else { 0o644 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let output = scene.write(&["--keep-ca-key"]);
+    assert!(!scene.ca_bundle().contains(&foreign[0]));
+    assert_eq!(scene.ca_bundle().len(), 1);
+    assert!(
+        output
+            .stderr
+            .contains("the caBundle does not hold the CA that was in out before"),
+        "{}",
+        output.stderr
+    );
+    let files = other.files();
+    for name in ["tls.key", "ca.key", "ca.crt", "tls.crt"] {
+        assert_ne!(scene.files()[name], files[name], "{name}");
+    }
+}
+
+#[test]
+fn the_command_to_install_is_one_that_a_shell_takes() {
+    let scene = Scene::new();
+    let output = scene.run(&["--dir", "a b;c"]);
+    assert!(
+        output
+            .stderr
+            .contains("to install: kubectl apply -k 'a b;c'\n"),
+        "{}",
+        output.stderr
+    );
+}

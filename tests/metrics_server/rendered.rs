@@ -335,3 +335,89 @@ fn values_for_the_chart() {
         );
     }
 }
+
+/// Manifests as older releases and exports have them.
+#[test]
+fn every_manifest_that_is_accepted_is_patched() {
+    let field = |name: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("testdata/metrics-server/field")
+            .join(name)
+    };
+    for name in [
+        "apiservice-v1beta1.yaml",
+        "list-with-apiservice-v1beta1.yaml",
+    ] {
+        let scene = Scene::new();
+        let file = field(name);
+        let output = scene.write(&["--base", file.to_str().unwrap()]);
+        assert!(
+            output
+                .stderr
+                .contains("which Kubernetes 1.22 and later refuse"),
+            "{}",
+            output.stderr
+        );
+        let Some(kubectl) = kubectl() else { return };
+        let objects = objects(&render(&scene, &kubectl));
+        let api_service = find(&objects, "APIService");
+        assert_eq!(api_service["apiVersion"], "apiregistration.k8s.io/v1beta1");
+        assert!(api_service["spec"]["insecureSkipTLSVerify"].is_null());
+        assert!(api_service["spec"]["caBundle"].is_string());
+        let pod = &find(&objects, "Deployment")["spec"]["template"]["spec"];
+        let args = pod["containers"][0]["args"].to_string();
+        assert!(!args.contains("insecure") && args.contains("--tls-cert-file="));
+    }
+    let scene = Scene::new();
+    let file = field("deployment-extensions-v1beta1.yaml");
+    let output = scene.run(&["--dir", "out", "--base", file.to_str().unwrap()]);
+    assert_eq!(output.code, 65);
+    assert!(
+        output.stderr.contains(
+            "its Deployment has the apiVersion extensions/v1beta1; only apps/v1 can be patched"
+        ),
+        "{}",
+        output.stderr
+    );
+    assert!(!scene.out().exists());
+}
+
+/// What the API server adds or leaves out must not be in what is applied, or `kubectl apply` finds a difference each time.
+#[test]
+fn a_second_apply_finds_no_difference() {
+    let Some(kubectl) = kubectl() else { return };
+    let scene = Scene::new();
+    let base = fs::read_to_string(scene.path("base.yaml")).unwrap();
+    let part = "  selector:\n    matchLabels:";
+    assert!(base.contains(part));
+    let strategies = [
+        ("", Value::Null),
+        (
+            "  strategy: {rollingUpdate: {maxUnavailable: 0}}\n",
+            serde_json::json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}}),
+        ),
+        (
+            "  strategy: {type: RollingUpdate}\n",
+            serde_json::json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}),
+        ),
+        (
+            "  strategy: {type: Recreate}\n",
+            serde_json::json!({"type": "Recreate"}),
+        ),
+    ];
+    for (given, whole) in strategies {
+        fs::write(
+            scene.path("base.yaml"),
+            base.replacen(part, &format!("{given}{part}"), 1),
+        )
+        .unwrap();
+        scene.write(&["--base", "base.yaml"]);
+        let objects = objects(&render(&scene, &kubectl));
+        assert_eq!(find(&objects, "Deployment")["spec"]["strategy"], whole);
+        assert!(find(&objects, "APIService")["spec"]["insecureSkipTLSVerify"].is_null());
+        let secret = find(&objects, "Secret");
+        for key in ["tls.crt", "tls.key"] {
+            assert!(!secret["data"][key].as_str().unwrap().contains('\n'));
+        }
+    }
+}

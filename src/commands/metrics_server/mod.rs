@@ -1,6 +1,8 @@
 //! `metrics-server`: writes an overlay that verifies both TLS channels, or examines a metrics-server that runs.
 
+mod ask;
 mod check;
+mod kubelets;
 mod options;
 mod result;
 mod write;

@@ -1,5 +1,6 @@
 //! A metrics-server that runs: which of its two TLS channels is broken, and what to do.
 
+mod kubelets;
 mod objects;
 
 use std::fmt;
@@ -8,12 +9,11 @@ use serde::Serialize;
 
 use crate::node::conditions::{Condition, Status, Verdict, fails, holds, unknown};
 use crate::node::{NotServed, Served, Unverified};
-use crate::text::hint::Command;
 use crate::x509::Certificate;
 
 pub use objects::{
-    ADDRESS_TYPES, ApiService, Deployment, Dialled, Service, Source, dialled, of_config_map,
-    of_secret,
+    ADDRESS_TYPES, ApiService, Deployment, Dialled, Pod, Program, Service, Source, dialled,
+    of_config_map, of_secret,
 };
 
 /// The conditions of a metrics-server that runs, in the order in which each rests on those before it.
@@ -55,6 +55,8 @@ pub struct Evidence {
     pub serving: Result<Serving, String>,
     /// The Deployment.
     pub deployment: Result<Deployment, String>,
+    /// Its Pods, which run what they were created with, whatever the Deployment says by now.
+    pub pods: Result<Vec<Pod>, String>,
     /// What the kubelets are verified against, for people.
     pub kubelet_ca: Result<String, String>,
     /// What each kubelet serves, verified against that.
@@ -96,19 +98,20 @@ impl fmt::Display for Place {
 /// The command that puts both channels right.
 const INSTALL: &str =
     "kubelet-tls metrics-server --dir metrics-server && kubectl apply -k metrics-server";
-/// How many nodes are named.
-const NAMED: usize = 5;
 
 /// Draws the conditions: what each channel rests on, then each channel.
 pub fn conditions(seen: &Evidence) -> Vec<Condition<Kind>> {
     let verifies = api_service_verifies(seen);
     let trusted = certificate_trusted(seen);
-    let verified = kubelets_verified(seen);
-    let kubelets = kubelets_trusted(seen);
-    let to_metrics_server = channel(&[
-        (Kind::APIServiceVerifies, &verifies),
-        (Kind::MetricsServerCertificateTrusted, &trusted),
-    ]);
+    let verified = kubelets::verified(seen);
+    let kubelets = kubelets::trusted(seen);
+    let to_metrics_server = first_channel(
+        seen,
+        channel(&[
+            (Kind::APIServiceVerifies, &verifies),
+            (Kind::MetricsServerCertificateTrusted, &trusted),
+        ]),
+    );
     let to_kubelets = channel(&[
         (Kind::KubeletsVerified, &verified),
         (Kind::KubeletsTrusted, &kubelets),
@@ -137,6 +140,20 @@ fn channel(rests_on: &[(Kind, &Verdict)]) -> Verdict {
     match first(Status::Unknown) {
         Some((kind, _)) => unknown("NotSeen", format!("see {kind}")),
         None => holds("Verified", "verification is on, and succeeds"),
+    }
+}
+
+/// The first channel succeeds only where the certificate was seen on the wire: a Secret does not say what is served.
+fn first_channel(seen: &Evidence, verdict: Verdict) -> Verdict {
+    match &seen.serving {
+        Ok(Serving {
+            place: Place::Secret(name, why),
+            ..
+        }) if verdict.0 == Status::True => unknown(
+            "NotReached",
+            format!("only secret/{name} was looked at, because {why}"),
+        ),
+        _ => verdict,
     }
 }
 
@@ -250,112 +267,5 @@ fn available(seen: &Evidence) -> Verdict {
             "kubectl describe apiservice v1beta1.metrics.k8s.io",
         ),
         None => unknown("NotSeen", "the APIService has no condition Available yet"),
-    }
-}
-
-fn kubelets_verified(seen: &Evidence) -> Verdict {
-    let deployment = match &seen.deployment {
-        Ok(deployment) => deployment,
-        Err(why) => return unknown("NotSeen", why.as_str()),
-    };
-    let name = &deployment.name;
-    if deployment.takes_any_kubelet() {
-        return fails(
-            "InsecureFlag",
-            format!(
-                "deployment/{name} is given --kubelet-insecure-tls: whoever answers in a kubelet's place is believed, and given the token"
-            ),
-            INSTALL,
-        );
-    }
-    match &seen.kubelet_ca {
-        Ok(ca) => holds(
-            "Verifies",
-            format!("deployment/{name} verifies kubelets against {ca}"),
-        ),
-        Err(why) => unknown("CANotSeen", why.as_str()),
-    }
-}
-
-fn kubelets_trusted(seen: &Evidence) -> Verdict {
-    let kubelets = match (&seen.kubelets, &seen.kubelet_ca) {
-        (Ok(kubelets), Ok(_)) if !kubelets.is_empty() => kubelets,
-        (Ok(_), Ok(_)) => {
-            return unknown(
-                "NoNodes",
-                "no Node has an address that metrics-server dials",
-            );
-        }
-        (Err(why), _) | (_, Err(why)) => return unknown("NotSeen", why.as_str()),
-    };
-    let ca = seen.kubelet_ca.as_deref().unwrap_or_default();
-    let mut bad = Vec::new();
-    let mut unreached = Vec::new();
-    for (dialled, served) in kubelets {
-        let at = format!("{} ({})", dialled.node, dialled.address);
-        match served {
-            Ok(Served {
-                verified: Ok(()), ..
-            }) => {}
-            Ok(Served {
-                certificate,
-                verified: Err(why),
-            }) => {
-                let (reason, cause) = match why {
-                    Unverified::UnknownAuthority if certificate.is_kubelets_own() => (
-                        "SelfSigned",
-                        "serves the kubelet's own certificate".to_owned(),
-                    ),
-                    _ => cause(why, certificate, &dialled.name, ca),
-                };
-                bad.push((reason, dialled, format!("{at} {cause}")));
-            }
-            Err(NotServed::NoCertificate) => {
-                bad.push((
-                    "NoCertificate",
-                    dialled,
-                    format!("{at}: {}", NotServed::NoCertificate),
-                ));
-            }
-            Err(why) => unreached.push(format!("{at}: {why}")),
-        }
-    }
-    if let Some((reason, dialled, _)) = bad.first() {
-        let hint = match *reason {
-            "NoCertificate" => Command::new("kubelet-tls")
-                .args(["approve", "--node"])
-                .arg(&dialled.node),
-            "UnknownAuthority" => INSTALL.into(),
-            _ => Command::new("ssh")
-                .arg(format!("root@{}", dialled.node))
-                .args(["kubelet-tls", "apply"]),
-        };
-        let words: Vec<String> = bad.iter().map(|(_, _, words)| words.clone()).collect();
-        let aside = match *reason {
-            "UnknownAuthority" => "; where another CA signs kubelets, --kubelet-ca names it",
-            _ => "",
-        };
-        return fails(reason, format!("{}{aside}", some(&words)), hint);
-    }
-    if !unreached.is_empty() {
-        return unknown("Unreachable", some(&unreached));
-    }
-    holds(
-        "Verified",
-        format!("all {} kubelets verify", kubelets.len()),
-    )
-}
-
-/// The first few, and how many more there are.
-fn some(words: &[String]) -> String {
-    let named = words
-        .iter()
-        .take(NAMED)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("; ");
-    match words.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named}; and {more} more"),
     }
 }

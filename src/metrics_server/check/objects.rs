@@ -6,7 +6,7 @@ use k8s_openapi::ByteString;
 use serde_json::Value;
 
 use crate::text::harmless;
-use crate::text::names::is_subdomain;
+use crate::text::names::{is_label, is_subdomain};
 use crate::x509::pem;
 
 /// metrics-server's APIService.
@@ -39,7 +39,7 @@ impl ApiService {
                 .and_then(|pem| pem::certificates(&pem).map_err(|error| error.to_string())),
             service: text(&service["namespace"])
                 .zip(text(&service["name"]))
-                .filter(|(namespace, name)| is_subdomain(namespace) && is_subdomain(name))
+                .filter(|(namespace, name)| is_label(namespace) && is_label(name))
                 .map(|(namespace, name)| (namespace, name, port(&service["port"], 443))),
             available: available.map(|condition| {
                 let words = ["reason", "message"].map(|field| text(&condition[field]));
@@ -59,6 +59,12 @@ pub struct Service {
 }
 
 impl Service {
+    /// Whether it means the Pods with these metadata.
+    fn selects(&self, metadata: &Value) -> bool {
+        let labels = pairs(&metadata["labels"]);
+        !self.selector.is_empty() && self.selector.iter().all(|label| labels.contains(label))
+    }
+
     /// Reads a Service.
     pub fn read(object: &Value) -> Self {
         let spec = &object["spec"];
@@ -81,6 +87,24 @@ fn pairs(value: &Value) -> Vec<(String, String)> {
 pub struct Deployment {
     /// Its name.
     pub name: String,
+    /// What it is to run.
+    pub program: Program,
+    /// Why its Pods are not all as it says, where they are not.
+    pub unfinished: Option<String>,
+}
+
+/// A Pod behind the Service that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Its name.
+    pub name: String,
+    /// What it runs.
+    pub program: Program,
+}
+
+/// The metrics-server of a Pod's spec: its command line, and where its files come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
     words: Vec<String>,
     mounts: Value,
     volumes: Value,
@@ -100,12 +124,65 @@ pub enum Source {
 impl Deployment {
     /// The one of a list whose pods the Service means.
     pub fn behind(service: &Service, items: &Value) -> Option<Self> {
-        let item = list(&items["items"]).iter().find(|item| {
-            let labels = pairs(&item["spec"]["template"]["metadata"]["labels"]);
-            !service.selector.is_empty()
-                && service.selector.iter().all(|label| labels.contains(label))
-        })?;
-        let pod = &item["spec"]["template"]["spec"];
+        let item = list(&items["items"])
+            .iter()
+            .find(|item| service.selects(&item["spec"]["template"]["metadata"]))?;
+        Some(Self {
+            name: harmless(item["metadata"]["name"].as_str()?),
+            program: Program::read(&item["spec"]["template"]["spec"])?,
+            unfinished: unfinished(item),
+        })
+    }
+}
+
+/// Why the Pods of a Deployment are not all as it says, as `kubectl rollout status` tells it.
+fn unfinished(deployment: &Value) -> Option<String> {
+    let (spec, status) = (&deployment["spec"], &deployment["status"]);
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    let wanted = spec["replicas"].as_u64().unwrap_or(1);
+    let updated = number(&status["updatedReplicas"]);
+    if number(&status["observedGeneration"]) < number(&deployment["metadata"]["generation"]) {
+        return Some("its latest change is not rolled out yet".to_owned());
+    }
+    if updated < wanted {
+        return Some(format!("{updated} of its {wanted} Pods are updated"));
+    }
+    if number(&status["replicas"]) > updated {
+        return Some("Pods from before its latest change still run".to_owned());
+    }
+    match number(&status["unavailableReplicas"]) {
+        0 => None,
+        unavailable => Some(format!(
+            "{unavailable} of its {wanted} Pods are unavailable"
+        )),
+    }
+}
+
+impl Pod {
+    /// The Pods of a list that the Service means and that have not ended.
+    pub fn behind(service: &Service, items: &[Value]) -> Vec<Self> {
+        let read = |item: &Value| {
+            Some(Self {
+                name: harmless(item["metadata"]["name"].as_str()?),
+                program: Program::read(&item["spec"])?,
+            })
+        };
+        let has_ended = |item: &Value| {
+            matches!(
+                item["status"]["phase"].as_str(),
+                Some("Succeeded" | "Failed")
+            )
+        };
+        items
+            .iter()
+            .filter(|item| service.selects(&item["metadata"]) && !has_ended(item))
+            .filter_map(read)
+            .collect()
+    }
+}
+
+impl Program {
+    fn read(pod: &Value) -> Option<Self> {
         let containers = list(&pod["containers"]);
         let container = containers
             .iter()
@@ -117,11 +194,24 @@ impl Deployment {
             .filter_map(|word| word.as_str().map(harmless))
             .collect();
         Some(Self {
-            name: harmless(item["metadata"]["name"].as_str()?),
             words,
             mounts: container["volumeMounts"].clone(),
             volumes: pod["volumes"].clone(),
         })
+    }
+
+    /// Whether it verifies kubelets as `other` does: against the same CA, at the same kind of address.
+    pub fn verifies_as(&self, other: &Self) -> bool {
+        let flags = [
+            "kubelet-certificate-authority",
+            "kubelet-preferred-address-types",
+        ];
+        let source = |program: &Self| {
+            let file = program.flag("kubelet-certificate-authority")?;
+            program.source(file)
+        };
+        flags.iter().all(|flag| self.flag(flag) == other.flag(flag))
+            && source(self) == source(other)
     }
 
     /// The value of the flag `name`, the last one given; empty where it has none.
@@ -264,7 +354,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn deployment(args: &[&str], volume: Value) -> Deployment {
+    fn deployment(args: &[&str], volume: Value) -> Program {
         let service = Service::read(
             &json!({"spec": {"clusterIP": "10.96.0.9", "selector": {"k8s-app": "m"}}}),
         );
@@ -281,7 +371,9 @@ mod tests {
                 },
             }}})
         };
-        Deployment::behind(&service, &json!({"items": [pod("other"), pod("m")]})).unwrap()
+        Deployment::behind(&service, &json!({"items": [pod("other"), pod("m")]}))
+            .unwrap()
+            .program
     }
 
     #[test]
@@ -361,6 +453,36 @@ mod tests {
         );
         assert_eq!(dialled(&node, "ExternalDNS"), None);
         assert_eq!(dialled(&json!({}), ADDRESS_TYPES), None);
+    }
+
+    #[test]
+    fn a_rollout_is_finished_when_every_pod_is_as_the_deployment_says() {
+        let with = |status: Value| {
+            unfinished(
+                &json!({"metadata": {"generation": 3}, "spec": {"replicas": 2}, "status": status}),
+            )
+        };
+        let done = json!({"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2});
+        assert_eq!(with(done.clone()), None);
+        for (field, value, why) in [
+            (
+                "observedGeneration",
+                2,
+                "its latest change is not rolled out yet",
+            ),
+            ("updatedReplicas", 1, "1 of its 2 Pods are updated"),
+            (
+                "replicas",
+                3,
+                "Pods from before its latest change still run",
+            ),
+            ("unavailableReplicas", 1, "1 of its 2 Pods are unavailable"),
+        ] {
+            let mut status = done.clone();
+            status[field] = value.into();
+            assert_eq!(with(status).as_deref(), Some(why));
+        }
+        assert!(with(Value::Null).is_some());
     }
 
     #[test]

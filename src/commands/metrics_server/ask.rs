@@ -1,0 +1,22 @@
+//! One object of the API, as JSON.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::host::kube::{Admin, ApiError};
+
+/// How long each question to the API may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a list may take, page by page.
+pub(super) const LIST_DEADLINE: Duration = Duration::from_secs(30);
+
+pub(super) fn get(api: &Admin, path: &str) -> Result<Value, ApiError> {
+    let bytes = api.get(path, Instant::now() + DEADLINE)?;
+    // What is no JSON has no field that anything here asks for.
+    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+pub(super) fn seen(api: &Admin, path: &str) -> Result<Value, String> {
+    get(api, path).map_err(|error| error.to_string())
+}

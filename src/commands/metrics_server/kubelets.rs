@@ -1,0 +1,133 @@
+//! What the kubelets serve, and what metrics-server verifies them against.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::host::kube::Admin;
+use crate::host::{files, tls};
+use crate::metrics_server::certificates;
+use crate::metrics_server::check::{
+    ADDRESS_TYPES, Deployment, Dialled, Kubelets, Source, dialled, of_config_map, of_secret,
+};
+
+use super::ask::{LIST_DEADLINE, get, seen};
+
+/// How many kubelets are dialled at once; one that is silent takes a second.
+const DIALLED_AT_ONCE: usize = 32;
+/// A CA file, in bytes.
+const PEM_CAP: u64 = 1024 * 1024;
+/// Where the CA in every pod is.
+const IN_CLUSTER: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+/// What metrics-server verifies kubelets against: in words, and in DER.
+pub(super) fn kubelet_ca(
+    api: &Admin,
+    deployment: &Deployment,
+    namespace: &str,
+) -> Result<(String, Vec<Vec<u8>>), String> {
+    let path = deployment
+        .program
+        .flag("kubelet-certificate-authority")
+        .filter(|path| !path.is_empty())
+        .unwrap_or(IN_CLUSTER);
+    if path == IN_CLUSTER {
+        return in_cluster_ca(api, namespace);
+    }
+    let object = |kind: &str, name: &str| {
+        seen(
+            api,
+            &format!("/api/v1/namespaces/{namespace}/{kind}/{name}"),
+        )
+    };
+    let (words, pem) = match deployment.program.source(path) {
+        Some(Source::ConfigMap(name, key)) => (
+            format!("configmap/{namespace}/{name}"),
+            of_config_map(&object("configmaps", &name)?, &key),
+        ),
+        Some(Source::Secret(name, key)) => (
+            format!("secret/{namespace}/{name}"),
+            of_secret(&object("secrets", &name)?, &key),
+        ),
+        Some(Source::Host(file)) => {
+            let pem = files::read(file.as_ref(), PEM_CAP);
+            let pem = pem.map_err(|error| {
+                format!("{error}; it lies on the node that metrics-server runs on: run this there")
+            })?;
+            (format!("{file} of this machine"), Some(pem))
+        }
+        None => return Err(format!("where {path} comes from cannot be seen")),
+    };
+    let pem = pem.unwrap_or_default();
+    cas(&pem, &words).map(|cas| (words, cas))
+}
+
+fn cas(pem: &[u8], words: &str) -> Result<Vec<Vec<u8>>, String> {
+    match certificates(pem) {
+        Ok(cas) if cas.is_empty() => Err(format!("{words} holds no certificate")),
+        cas => cas.map_err(|why| format!("{words}: {why}")),
+    }
+}
+
+/// The CA in every pod is a ConfigMap in every namespace from 1.20 on; before, it is what kubeadm's kubeconfig holds.
+fn in_cluster_ca(api: &Admin, namespace: &str) -> Result<(String, Vec<Vec<u8>>), String> {
+    let path = format!("/api/v1/namespaces/{namespace}/configmaps/kube-root-ca.crt");
+    match get(api, &path) {
+        Ok(object) => {
+            let pem = of_config_map(&object, "ca.crt").unwrap_or_default();
+            let words = "the in-cluster CA".to_owned();
+            cas(&pem, &words).map(|cas| (words, cas))
+        }
+        Err(error) if error.is_not_found() => Ok((
+            "the in-cluster CA, that of the kubeconfig".into(),
+            api.roots().to_vec(),
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Dials every kubelet, some at once.
+pub(super) fn kubelets(
+    api: &Admin,
+    deployment: &Deployment,
+    cas: &[Vec<u8>],
+) -> Result<Kubelets, String> {
+    let types = deployment
+        .program
+        .flag("kubelet-preferred-address-types")
+        .filter(|types| !types.is_empty())
+        .unwrap_or(ADDRESS_TYPES);
+    let nodes = nodes(api, types)?;
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    let dial = || {
+        while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let served = tls::probe_as(node.address, &node.name, cas);
+            found
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((node.clone(), served));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..DIALLED_AT_ONCE.min(nodes.len()) {
+            // Where no more threads are to be had, those that there are dial the rest.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, dial);
+        }
+        dial();
+    });
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_by(|(a, _), (b, _)| a.node.cmp(&b.node));
+    Ok(found)
+}
+
+/// The kubelets as metrics-server dials them. A Node without an address that it dials is left out, as metrics-server leaves
+/// it out.
+fn nodes(api: &Admin, types: &str) -> Result<Vec<Dialled>, String> {
+    let take = |all: &mut Vec<Dialled>, node: Value| all.extend(dialled(&node, types));
+    let end = Instant::now() + LIST_DEADLINE;
+    api.list("/api/v1/nodes", take, end)
+        .map_err(|error| error.to_string())
+}
