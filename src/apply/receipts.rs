@@ -156,6 +156,7 @@ impl<S: Subject> ReceiptStore<S> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test looks at files")]
 mod tests {
     use super::*;
     use crate::host::files::Root;

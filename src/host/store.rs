@@ -135,6 +135,7 @@ fn name(path: &Path) -> &OsStr {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test looks at files")]
 mod tests {
     use super::*;
     use std::fs;

@@ -4,7 +4,7 @@ pub mod conditions;
 mod configmap;
 mod fleet;
 mod kubelet;
-mod node;
+mod object;
 mod serving;
 mod unit;
 
@@ -14,7 +14,7 @@ pub use fleet::{
     Security,
 };
 pub use kubelet::{ConfigFile, Kubelet, kubeconfig};
-pub use node::Node;
+pub use object::Node;
 pub use serving::{Flaw, FlawKind, flaw};
 pub use unit::{Incarnation, Unit};
 

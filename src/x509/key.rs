@@ -44,8 +44,7 @@ pub(super) enum Key<'a> {
 impl<'a> Key<'a> {
     /// Reads the content of a SubjectPublicKeyInfo.
     pub(super) fn read(info: Der<'a>) -> Result<Self, Pkcs10Error> {
-        Self::parse(info)
-            .unwrap_or_else(|Malformed| Err(Pkcs10Error::Malformed("its key is malformed")))
+        Self::parse(info).unwrap_or(Err(Pkcs10Error::Malformed("its key is malformed")))
     }
 
     fn parse(mut info: Der<'a>) -> Result<Result<Self, Pkcs10Error>, Malformed> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use crate::approval::{NotVerified, ServedAt, Verdict};
+use crate::approval::{ServedAt, Verdict};
 use crate::host::kube::Admin;
 use crate::host::tls;
 

@@ -83,7 +83,10 @@ pub(crate) fn apply(arguments: &cli::ClusterApply, ui: &Ui) -> Outcome<ClusterRe
         }),
         Err(failure) => Outcome::failed(
             ClusterResult {
-                edits: failure.shown.as_ref().map(|edit| vec![edit.into()]),
+                edits: failure
+                    .shown
+                    .as_ref()
+                    .map(|edit| vec![edit.as_ref().into()]),
                 ..result
             },
             failure.problem,

@@ -32,7 +32,11 @@ pub(crate) fn run(dry_run: bool, access: &cli::Access, ui: &Ui) -> Outcome<Rollb
         }),
         Err(failure) => Outcome::failed(
             RollbackResult {
-                edits: failure.shown.iter().map(EditReport::from).collect(),
+                edits: failure
+                    .shown
+                    .iter()
+                    .map(|edit| EditReport::from(edit.as_ref()))
+                    .collect(),
                 ..result
             },
             failure.problem,

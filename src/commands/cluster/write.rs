@@ -37,7 +37,7 @@ pub(super) enum Written {
 pub(super) struct Failure {
     pub(super) problem: Problem,
     /// The edit that was to be made, where there was one.
-    pub(super) shown: Option<Edit>,
+    pub(super) shown: Option<Box<Edit>>,
     /// Whether an attempt was left without an answer.
     pub(super) unsure: bool,
 }
@@ -82,7 +82,7 @@ impl Writer<'_> {
                 Err(problem) => {
                     return Err(Failure {
                         problem,
-                        shown,
+                        shown: shown.map(Box::new),
                         unsure,
                     });
                 }
@@ -104,7 +104,7 @@ impl Writer<'_> {
                 if self.keep == Keep::Yes {
                     record(&seen, &edit).map_err(|problem| Failure {
                         problem,
-                        shown: shown.clone(),
+                        shown: shown.clone().map(Box::new),
                         unsure,
                     })?;
                 }
@@ -114,7 +114,7 @@ impl Writer<'_> {
                 Err(Sent::Altered(problem)) => {
                     return Err(Failure {
                         problem,
-                        shown: Some(edit),
+                        shown: Some(Box::new(edit)),
                         unsure: true,
                     });
                 }
@@ -123,7 +123,7 @@ impl Writer<'_> {
             if !error.is_conflict() && !error.is_transient() {
                 return Err(Failure {
                     problem: problem("patch", &seen.name, &error),
-                    shown,
+                    shown: shown.map(Box::new),
                     unsure,
                 });
             }
@@ -134,7 +134,7 @@ impl Writer<'_> {
             let planned = shown.clone();
             let fail = move |problem| Failure {
                 problem,
-                shown: planned,
+                shown: planned.map(Box::new),
                 unsure,
             };
             let wait = error.retry_after().unwrap_or(pause);

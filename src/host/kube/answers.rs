@@ -7,6 +7,7 @@ use crate::node::Node;
 use crate::text::brief;
 
 #[derive(Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one exists at a time")]
 pub(super) enum Event {
     /// A request was added or changed.
     Changed {

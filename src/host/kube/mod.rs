@@ -149,6 +149,7 @@ impl ApiError {
 
 /// What a watch saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a few exist at a time")]
 pub enum Sight {
     /// A request of this node that was not in the list, or a change of one.
     Request(Request),
@@ -174,7 +175,7 @@ impl Api {
     /// When the kubeconfig is not a kubelet's: without a client certificate of a node, or with verification off.
     pub fn open(path: &Path) -> Result<Self, ApiError> {
         let source = Source::file(path);
-        connect(&source, Plugins::Refuse, |credential| node_of(credential))
+        connect(&source, Plugins::Refuse, node_of)
     }
 
     fn again(&self) -> Result<Self, ApiError> {
