@@ -12,9 +12,7 @@ mod status;
 
 use serde::Serialize;
 
-use crate::approval::Check;
 use crate::csr::Request;
-use crate::node::conditions::Condition;
 use crate::plan::Edit;
 use crate::text::hint::Invocation;
 use crate::x509::Certificate;
@@ -73,69 +71,6 @@ pub struct Envelope<'a, R> {
     pub error: Option<ErrorReport>,
 }
 
-/// The result of every verb that has no result type of its own yet.
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Document {
-    /// Which document this is.
-    #[serde(skip)]
-    pub kind: Kind,
-    /// Whether anything on the node (or in the files) is different now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub changed: Option<bool>,
-    /// Whether this was `--dry-run`; then `changed` says what would be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dry_run: Option<bool>,
-    /// The node's name, from the kubelet's client certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
-    /// What was edited, or would be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub edits: Option<Vec<EditReport>>,
-    /// The kubelet's restart; null where none was planned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub restart: Option<Option<RestartReport>>,
-    /// The kubelet's request; null where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub csr: Option<Option<CsrReport>>,
-    /// What the kubelet serves, where it was looked at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<Option<CertificateReport>>,
-    /// Whether the change is undone: put back by `apply` because the kubelet did not come back healthy, or by `rollback`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rolled_back: Option<bool>,
-    /// What is true of the node.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub conditions: Option<Vec<Condition>>,
-    /// What the node itself says about its request, of `csr --check`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub checks: Option<Vec<Check>>,
-    /// What became of each request, of `approve`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub requests: Option<Vec<ApprovalReport>>,
-    /// What the cluster's kubelets run with, where that may be asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nodes: Option<Vec<NodeReport>>,
-    /// The files of a directory that was written.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub files: Option<Vec<FileReport>>,
-    /// The last log lines of a kubelet that did not come back healthy.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub journal: Vec<String>,
-}
-
-impl VerbResult for Document {
-    fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    fn has_changed_something(&self) -> bool {
-        // `diff` and `--dry-run` say there what would be.
-        self.changed == Some(true) && self.dry_run != Some(true) && self.kind != Kind::DiffResult
-    }
-}
-
 /// The version of the result documents.
 pub const API_VERSION: &str = "kubelet-tls/v1";
 
@@ -170,29 +105,6 @@ pub enum Kind {
 impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{self:?}")
-    }
-}
-
-impl Document {
-    /// An empty document of `kind`.
-    pub fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            changed: None,
-            dry_run: None,
-            node: None,
-            edits: None,
-            restart: None,
-            csr: None,
-            certificate: None,
-            rolled_back: None,
-            conditions: None,
-            checks: None,
-            requests: None,
-            nodes: None,
-            files: None,
-            journal: Vec::new(),
-        }
     }
 }
 

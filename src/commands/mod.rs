@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::cli::{Access, Cli, ClusterVerb, Format, Verb};
-use crate::report::{Code, Document, Ending, ErrorReport, Kind, NotBegun, Outcome, Problem};
+use crate::report::{Code, ErrorReport, Kind, NotBegun};
 use crate::text::hint::Invocation;
 
 pub use crate::ui::Ui;
@@ -41,8 +41,6 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
 /// Runs the command line, which was typed as `arguments`, and returns the exit code.
 fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
     let ui = Ui::new(&cli.global, Invocation::CommandLine(arguments.to_vec()));
-    let old =
-        |kind, verb: &dyn Fn(&mut Document) -> Result<(), Problem>| ui.finish(&legacy(kind, verb));
     match &cli.verb {
         Verb::Diff(arguments) => ui.finish(&diff::run(arguments, &ui)),
         Verb::Apply(arguments) => ui.finish(&apply::run(arguments, &ui)),
@@ -73,21 +71,6 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
         Verb::Completions(shell) => manual::ended(manual::completions(shell, arguments, &ui), &ui),
         Verb::Man(arguments) => manual::ended(manual::man(arguments, &ui), &ui),
         Verb::Schema(arguments) => manual::ended(schema::run(arguments, &ui), &ui),
-    }
-}
-
-/// Runs a verb that has no result type of its own yet.
-fn legacy(kind: Kind, verb: impl Fn(&mut Document) -> Result<(), Problem>) -> Outcome<Document> {
-    let mut result = Document::new(kind);
-    match verb(&mut result) {
-        Err(problem) if problem.code == Code::Negative => {
-            let message = problem.message();
-            Outcome {
-                result,
-                ending: Ending::Negative((!message.is_empty()).then_some(message)),
-            }
-        }
-        ended => Outcome::new(result, ended),
     }
 }
 

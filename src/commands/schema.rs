@@ -92,7 +92,7 @@ mod tests {
     use crate::commands::approve::ApproveResult;
     use crate::commands::metrics_server::MetricsServerResult;
     use crate::report::{
-        ApplyResult, ClusterResult, ClusterStatusResult, CsrResult, DiffResult, Document, Envelope,
+        ApplyResult, ClusterResult, ClusterStatusResult, CsrResult, DiffResult, Envelope,
         RollbackResult, StatusResult,
     };
 

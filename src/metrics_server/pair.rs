@@ -167,7 +167,7 @@ fn params(
     let end = now
         .checked_add(lifetime)
         .filter(|end| *end < Duration::from_secs(LAST))
-        .ok_or_else(|| CertificateError::TooLong)?;
+        .ok_or(CertificateError::TooLong)?;
     params.not_before = epoch + now.saturating_sub(BACKDATED);
     params.not_after = epoch + Duration::from_secs(end.as_secs());
     Ok(params)
@@ -181,7 +181,7 @@ fn ca_name(der: &[u8]) -> Result<String, CertificateError> {
     let name = parsed.subject().iter_common_name().next();
     name.and_then(|name| name.as_str().ok())
         .map(str::to_owned)
-        .ok_or_else(|| CertificateError::UnreadableCa)
+        .ok_or(CertificateError::UnreadableCa)
 }
 
 /// The SubjectPublicKeyInfo in DER.
