@@ -135,7 +135,7 @@ Examples:
   kubelet-tls approve --node worker-1 --node worker-2
   kubelet-tls approve --all -o json | jq '.requests[] | select(.approved | not) | .name, .rule'")]
     Approve(Approve),
-    /// Make the same change in the ConfigMap that `kubeadm join` and `upgrade` copy; show every node's state
+    /// Make the same change in the cluster's ConfigMap; show every node's state
     #[command(after_long_help = "\
 Examples:
   kubelet-tls cluster status                # which nodes are secured

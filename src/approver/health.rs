@@ -1,11 +1,8 @@
-//! When each watch last heard from the API server, and what the health endpoints say of it.
+//! When each watch last heard from the API server.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::host::endpoint::Answer;
-
-use super::metrics::Metrics;
 use super::timestamp;
 
 /// A watch that has heard nothing for this long is deaf: an API server sends a bookmark about every minute.
@@ -95,41 +92,22 @@ impl Health {
             .collect()
     }
 
-    /// The answer to a request for `path`.
-    pub(super) fn answer(&self, path: &str, metrics: &Metrics) -> Answer {
+    /// Which watches have heard nothing for two minutes.
+    pub(super) fn deaf(&self) -> Vec<&'static str> {
+        self.failing(|watch| watch.heard.elapsed() >= DEAF)
+    }
+
+    /// Which watches have no complete list yet.
+    pub(super) fn incomplete(&self) -> Vec<&'static str> {
+        self.failing(|watch| !watch.synced)
+    }
+
+    fn failing(&self, fails: impl Fn(&Watch) -> bool) -> Vec<&'static str> {
         let watches = *self.lock();
-        let failing = |fails: &dyn Fn(&Watch) -> bool, what: &str| {
-            let all = Kind::ALL.into_iter().zip(watches);
-            all.filter(|(_, watch)| fails(watch))
-                .map(|(kind, _)| format!("{}: {what}\n", kind.as_str()))
-                .collect::<String>()
-        };
-        let plain = |failing: String| Answer {
-            status: if failing.is_empty() { 200 } else { 503 },
-            content_type: "text/plain; charset=utf-8",
-            body: if failing.is_empty() {
-                "ok\n".to_owned()
-            } else {
-                failing
-            },
-        };
-        match path {
-            "/healthz" | "/livez" => plain(failing(
-                &|watch| watch.heard.elapsed() >= DEAF,
-                "nothing heard from the API server for two minutes",
-            )),
-            "/readyz" => plain(failing(&|watch| !watch.synced, "not complete yet")),
-            "/metrics" => Answer {
-                status: 200,
-                content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                body: metrics.encode(self),
-            },
-            _ => Answer {
-                status: 404,
-                content_type: "text/plain; charset=utf-8",
-                body: "try /metrics, /healthz or /readyz\n".to_owned(),
-            },
-        }
+        let all = Kind::ALL.into_iter().zip(watches);
+        all.filter(|(_, watch)| fails(watch))
+            .map(|(kind, _)| kind.as_str())
+            .collect()
     }
 }
 
@@ -139,26 +117,19 @@ mod tests {
 
     #[test]
     fn health_is_what_the_watches_heard() {
-        let (health, metrics) = (Health::new(), Metrics::new());
-        assert_eq!(
-            health.answer("/healthz", &metrics).status,
-            200,
-            "it has just begun"
-        );
-        assert_eq!(health.answer("/readyz", &metrics).status, 503);
+        let health = Health::new();
+        assert!(health.deaf().is_empty(), "it has just begun");
+        assert_eq!(health.incomplete().len(), 4);
         for kind in Kind::ALL {
             health.heard(kind);
             health.synced(kind);
         }
-        assert_eq!(health.answer("/readyz", &metrics).status, 200);
+        assert!(health.incomplete().is_empty());
         let past = Instant::now().checked_sub(DEAF).unwrap();
         health.lock()[Kind::Nodes as usize].heard = past;
-        let deaf = health.answer("/healthz", &metrics);
-        assert_eq!(deaf.status, 503);
-        assert!(deaf.body.starts_with("nodes: "), "{}", deaf.body);
+        assert_eq!(health.deaf(), ["nodes"]);
         assert!(!health.is_live());
         health.restarted();
-        assert_eq!(health.answer("/readyz", &metrics).status, 503);
-        assert_eq!(health.answer("/", &metrics).status, 404);
+        assert_eq!(health.incomplete().len(), 4);
     }
 }

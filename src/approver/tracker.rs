@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use crate::approval::{ApprovalPolicy, Rule, Verdict, Violation};
+use crate::approval::{Rule, Verdict, Violation};
 use crate::csr::{KUBELET_SERVING, Newest, Request, Standing, State};
 use crate::host::kube::Followed;
 use crate::x509::pkcs10::PEM_CAP;
 
+use super::job::{Job, Outcome, Verb, judge};
 use super::line::{Decided, DecisionLine};
-use super::workers::{Job, Outcome, Verb};
 use super::{Known, Options};
 
 /// How long a request waits before it is judged, so that changes of Nodes and Services that the API server made before it
@@ -274,10 +274,4 @@ impl Tracked {
             DecisionLine::new(&self.request, Decided::Refused, seconds).breaking(&violation)
         })
     }
-}
-
-/// Whether every rule holds of `request` that needs no look at what its node serves.
-pub(super) fn judge(policy: &ApprovalPolicy, request: &Request, known: &Known) -> Verdict {
-    let standing = known.newest.standing(request);
-    policy.judge_with(request, &standing, &known.inventory)
 }

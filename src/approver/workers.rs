@@ -7,50 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::approval::{Approval, Verdict, Violation, judge_renewal};
+use crate::approval::{Approval, Verdict, judge_renewal};
 use crate::csr::{Request, State};
 use crate::host::kube::{Admin, Condition, Decided, Step};
 use crate::host::tls;
 
-use super::tracker::judge;
+use super::job::{Job, Outcome, Verb, judge};
 use super::{Message, Options, Shared, StartError, read};
 
 /// So many decisions are written, and so many nodes dialled, at once.
 const WORKERS: usize = 4;
 /// How long one decision may take.
 const DEADLINE: Duration = Duration::from_secs(20);
-
-/// What to do about a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
-    Approve,
-    Deny,
-}
-
-/// One decision to write.
-#[derive(Debug)]
-pub(super) struct Job {
-    /// As it was judged; the watch may have dropped it when the decision is done.
-    pub(super) request: Request,
-    pub(super) arrived: Instant,
-    pub(super) verb: Verb,
-    /// What it is denied for.
-    pub(super) violation: Option<Violation>,
-}
-
-/// What came of a job.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Written,
-    /// As it is now, it breaks a rule.
-    Refused(Violation),
-    /// It does not exist any more.
-    Missing,
-    /// Another approver decided it.
-    Decided,
-    /// The API did not take it.
-    Failed(String),
-}
 
 /// Where jobs are handed in.
 pub(super) struct Jobs(Sender<Job>);

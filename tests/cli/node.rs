@@ -540,7 +540,7 @@ fn csr_is_exit_1_where_there_is_none() {
     snapbox::assert_data_eq!(
         csr.stderr,
         snapbox::str![[r#"
-no kubelet-serving request of node worker-1 is in the cluster
+node worker-1 has no kubelet-serving CSR
 
 "#]]
     );

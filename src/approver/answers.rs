@@ -1,0 +1,47 @@
+//! What `/metrics`, `/healthz` and `/readyz` answer.
+
+use crate::host::endpoint::Answer;
+
+use super::health::Health;
+use super::metrics::Metrics;
+
+/// The answer to a request for `path`.
+pub(super) fn answer(path: &str, health: &Health, metrics: &Metrics) -> Answer {
+    match path {
+        "/healthz" | "/livez" => plain(
+            &health.deaf(),
+            "nothing heard from the API server for two minutes",
+        ),
+        "/readyz" => plain(&health.incomplete(), "not complete yet"),
+        "/metrics" => Answer {
+            status: 200,
+            content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            body: metrics.encode(health),
+        },
+        _ => Answer {
+            status: 404,
+            content_type: PLAIN,
+            body: "try /metrics, /healthz or /readyz\n".to_owned(),
+        },
+    }
+}
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// 200, or 503 with what fails.
+fn plain(failing: &[&str], what: &str) -> Answer {
+    let lines = failing.iter().map(|watch| format!("{watch}: {what}\n"));
+    let body: String = lines.collect();
+    match body.is_empty() {
+        true => Answer {
+            status: 200,
+            content_type: PLAIN,
+            body: "ok\n".to_owned(),
+        },
+        false => Answer {
+            status: 503,
+            content_type: PLAIN,
+            body,
+        },
+    }
+}

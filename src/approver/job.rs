@@ -1,0 +1,46 @@
+//! A decision on its way to the API, and what comes of it.
+
+use std::time::Instant;
+
+use crate::approval::{ApprovalPolicy, Verdict, Violation};
+use crate::csr::Request;
+
+use super::Known;
+
+/// What to do about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Approve,
+    Deny,
+}
+
+/// One decision to write.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// As it was judged; the watch may have dropped it when the decision is done.
+    pub(super) request: Request,
+    pub(super) arrived: Instant,
+    pub(super) verb: Verb,
+    /// What it is denied for.
+    pub(super) violation: Option<Violation>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Written,
+    /// As it is now, it breaks a rule.
+    Refused(Violation),
+    /// It does not exist any more.
+    Missing,
+    /// Another approver decided it.
+    Decided,
+    /// The API did not take it.
+    Failed(String),
+}
+
+/// Whether every rule holds of `request` that needs no look at what its node serves.
+pub(super) fn judge(policy: &ApprovalPolicy, request: &Request, known: &Known) -> Verdict {
+    let standing = known.newest.standing(request);
+    policy.judge_with(request, &standing, &known.inventory)
+}
