@@ -1,7 +1,7 @@
 //! `approve --watch`: decides about each CSR as it comes.
 //!
-//! Watches keep an [`Inventory`] of Nodes and Services current; [`tracker`] decides, purely, which request to judge when;
-//! [`workers`] write decisions with compare-and-swap, so that several instances may run at once.
+//! Watches keep an [`Inventory`] of Nodes and Services current; `tracker` decides, purely, which request to judge when;
+//! `workers` write decisions with compare-and-swap, so that several instances may run at once.
 
 mod answers;
 mod caches;
