@@ -26,7 +26,7 @@ Commands:
   csr             Print the name of this node's newest kubelet-serving CSR
   rollback        Undo the last `apply` exactly, restart the kubelet and check that it is healthy
   approve         On a control plane: check pending CSRs against every rule, approve those that pass
-  cluster         Make the same change in the ConfigMap that `kubeadm join` and `upgrade` copy
+  cluster         Make the same change in the cluster's ConfigMap; show every node's state
   metrics-server  Write a kustomization that runs metrics-server with both its TLS channels verified
   schema          Print the JSON Schema of a result document
   completions     Print a completion script, for packagers
@@ -45,10 +45,11 @@ Output:
           Output format
 
           Possible values:
-          - text: for people
-          - json: the result document as JSON, and nothing else on standard output
-          - yaml: the result document as YAML, and nothing else on standard output
-          - name: only names, one per line
+          - text:       for people
+          - json:       the result document as JSON, and nothing else on standard output
+          - yaml:       the result document as YAML, and nothing else on standard output
+          - name:       only names, one per line
+          - prometheus: metrics in Prometheus' text format, of `status` and `cluster status`
           
           [default: text]
 
