@@ -83,7 +83,7 @@ pub fn an_upgrade_does_not_undo_it() {
     let (worker, text) = with_drop_in("upgrade");
     restart(&worker);
     assert!(!enabled(&worker), "nobody has applied it here");
-    assert!(journal(&worker, "kubelet").contains("left alone: nobody has applied"));
+    assert!(journal(&worker, "kubelet").contains("left alone: kubelet-tls apply was never run on this node"));
     apply(&worker, 0);
     worker.approve(&worker.requests()[0]);
     worker.await_handshake(SOON);
