@@ -96,12 +96,19 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
 fn sockets_of(process: u32) -> std::io::Result<Vec<u64>> {
     let directory = PathBuf::from(format!("/proc/{process}/fd"));
     let names = files::names(&directory)?;
-    let links = names
-        .iter()
-        .filter_map(|name| fs::read_link(directory.join(name)).ok());
-    Ok(links
-        .filter_map(|link| parse_socket(link.to_str()?))
-        .collect())
+    let mut sockets = Vec::new();
+    for name in &names {
+        match fs::read_link(directory.join(name)) {
+            Ok(link) => sockets.extend(link.to_str().and_then(parse_socket)),
+            // The directory may be listed with CAP_DAC_OVERRIDE; its links take CAP_SYS_PTRACE.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(error);
+            }
+            // It was closed meanwhile.
+            Err(_) => {}
+        }
+    }
+    Ok(sockets)
 }
 
 /// `socket:[12345]`.

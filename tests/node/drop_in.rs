@@ -83,7 +83,10 @@ pub fn an_upgrade_does_not_undo_it() {
     let (worker, text) = with_drop_in("upgrade");
     restart(&worker);
     assert!(!enabled(&worker), "nobody has applied it here");
-    assert!(journal(&worker, "kubelet").contains("left alone: kubelet-tls apply was never run on this node"));
+    assert!(
+        journal(&worker, "kubelet")
+            .contains("left alone: kubelet-tls apply was never run on this node")
+    );
     apply(&worker, 0);
     worker.approve(&worker.requests()[0]);
     worker.await_handshake(SOON);
@@ -118,7 +121,7 @@ pub fn it_gives_way_to_an_apply() {
     let apply = worker.tool(&["apply", "--settle", "3s"]).run();
     assert_eq!((apply.code, worker.starts()), (Some(0), 2), "{apply}");
     assert!(apply.took < Duration::from_secs(15), "{apply}");
-    assert!(journal(&worker, "kubelet").contains("another run is at work"));
+    assert!(journal(&worker, "kubelet").contains("another run holds the lock"));
     assert_eq!(receipt(&worker)["state"], "Done");
 
     // proved by an `apply` of one's own, where the kubelet's start has made it
@@ -196,7 +199,9 @@ pub fn a_kubelet_that_dies_of_it_gets_its_file_back() {
     let stood = worker.unit();
     assert_eq!(worker.starts(), starts + 2, "one death");
     assert_eq!(receipt(&worker)["state"], "PutBack");
-    assert!(journal(&worker, "kubelet").contains("so it is put back: kubelet-tls apply"));
+    assert!(journal(&worker, "kubelet").contains(
+        "so the change is rolled back; to try it with a health check: kubelet-tls apply"
+    ));
     thread::sleep(Duration::from_secs(4));
     assert_eq!(worker.unit(), stood, "it runs for good");
     restart(&worker);

@@ -84,7 +84,7 @@ pub fn without_room_for_its_receipt_nothing_is_changed() {
         "-t",
         "tmpfs",
         "-o",
-        "size=16k",
+        "size=16k,mode=0700",
         "tmpfs",
         "/var/lib/kubelet-tls",
     ]);

@@ -210,6 +210,8 @@ pub fn status_follows_the_job() {
         "ServerTLSBootstrapEnabled",
         "ServingCertificateIssued",
         "ServingCertificateTrusted",
+        // Unknown: the kubelet has no certificate to renew.
+        "RenewalOnTime",
     ];
     assert_eq!(lacking(&[]), not_enabled);
     let apply = worker.tool(&["apply", "--settle", "1s"]).run();
@@ -217,6 +219,7 @@ pub fn status_follows_the_job() {
     let pending = [
         "ServingCertificateIssued",
         "ServingCertificateTrusted",
+        "RenewalOnTime",
         "ClusterConfigAgrees",
     ];
     assert_eq!(lacking(&[]), pending);
