@@ -276,6 +276,11 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = later.id();
+        // `spawn` returns before the kernel has laid down the arguments of the new program.
+        let arguments = format!("/proc/{pid}/cmdline");
+        while std::fs::read(&arguments).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
         let long_ago = clock::monotonic().checked_sub(Duration::from_secs(10));
         let error = command_line(pid, long_ago).unwrap_err();
         assert!(error.to_string().contains("no longer the one"), "{error}");

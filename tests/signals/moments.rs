@@ -151,7 +151,7 @@ fn judge(
         (None, None) => Fate::Done,
         (Some(0), _) => Fate::Done,
         (Some(75), _) => {
-            let says = "interrupted when the change was made and the kubelet healthy with it";
+            let says = "the change is in place";
             must(end.stderr.contains(says), "it does not say what is done")?;
             Fate::CutShort
         }
