@@ -278,7 +278,7 @@ mod tests {
         let pid = later.id();
         // `spawn` returns before the kernel has laid down the arguments of the new program.
         let arguments = format!("/proc/{pid}/cmdline");
-        while std::fs::read(&arguments).unwrap().is_empty() {
+        while fs::read(&arguments).unwrap().is_empty() {
             std::thread::yield_now();
         }
         let long_ago = clock::monotonic().checked_sub(Duration::from_secs(10));

@@ -37,6 +37,7 @@ mod clock;
 pub mod kubelet;
 mod multicall;
 pub mod node;
+pub mod pace;
 pub mod pki;
 pub mod schema;
 pub mod systemd;

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use standins::api::{Csr, NodeSpec};
 use standins::pki::Sans;
-use standins::{ApiServer, Config, Fault, KubeconfigStyle, Matcher, Node, Options, Output};
+use standins::{ApiServer, Config, Fault, KubeconfigStyle, Matcher, Node, Options, Output, pace};
 
 use super::scene::{BINARY, with_kubeconfig};
 
@@ -662,7 +662,7 @@ fn every_good_request_is_issued() {
     );
     let output = fleet.approve(&["--all", "--dns-suffix", ".corp"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let until = pace::now() + std::time::Duration::from_secs(20);
     let states = || {
         names
             .iter()
@@ -670,12 +670,7 @@ fn every_good_request_is_issued() {
             .collect::<Vec<_>>()
     };
     while states() != ["Issued"; 4] {
-        assert!(
-            std::time::Instant::now() < until,
-            "{:?}\n{}",
-            states(),
-            output.stdout
-        );
+        assert!(pace::now() < until, "{:?}\n{}", states(), output.stdout);
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
 }

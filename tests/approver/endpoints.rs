@@ -3,7 +3,9 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::scene::Scene;
+use standins::pace;
+
+use super::scene::{LONG, Scene};
 
 #[test]
 fn metrics_and_health() {
@@ -18,7 +20,12 @@ fn metrics_and_health() {
     } else {
         &second["rule"]
     };
-    let (status, metrics) = approver.get("/metrics");
+    let (mut status, mut metrics) = approver.get("/metrics");
+    // The approved request leaves the gauge when the watch has told of its approval.
+    pace::wait_for(LONG, || {
+        (status, metrics) = approver.get("/metrics");
+        metrics.contains("kubelet_tls_approver_pending_requests 1")
+    });
     assert_eq!(status, 200);
     for line in [
         "kubelet_tls_approver_decisions_total{verdict=\"approved\",rule=\"\"} 1".to_owned(),

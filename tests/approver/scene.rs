@@ -5,12 +5,12 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use standins::api::{Csr, NodeSpec};
 use standins::pki::Sans;
-use standins::{ApiServer, Config};
+use standins::{ApiServer, Config, pace};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 /// Far beyond what any decision takes, on a machine that does other things too.
@@ -122,12 +122,9 @@ impl Approver {
 
     /// Waits for a warning with these words.
     pub(crate) fn warns(&self, words: &str) {
-        let end = Instant::now() + LONG;
+        let end = pace::now() + LONG;
         let mut seen = Vec::new();
-        while let Ok(line) = self
-            .warnings
-            .recv_timeout(end.saturating_duration_since(Instant::now()))
-        {
+        while let Ok(line) = self.warnings.recv_timeout(end.saturating_sub(pace::now())) {
             if line.contains(words) {
                 return;
             }
@@ -138,11 +135,11 @@ impl Approver {
 
     /// Status and body of a GET.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        let end = Instant::now() + LONG;
+        let end = pace::now() + LONG;
         let mut stream = loop {
             match TcpStream::connect(("127.0.0.1", self.port)) {
                 Ok(stream) => break stream,
-                Err(_) if Instant::now() < end => thread::sleep(Duration::from_millis(10)),
+                Err(_) if pace::now() < end => thread::sleep(Duration::from_millis(10)),
                 Err(error) => panic!("{error}"),
             }
         };
@@ -156,13 +153,9 @@ impl Approver {
     }
 
     pub(crate) fn ready(&self) {
-        let end = Instant::now() + LONG;
+        let end = pace::now() + LONG;
         while self.get("/readyz").0 != 200 {
-            assert!(
-                Instant::now() < end,
-                "never ready: {}",
-                self.get("/readyz").1
-            );
+            assert!(pace::now() < end, "never ready: {}", self.get("/readyz").1);
             thread::sleep(Duration::from_millis(10));
         }
     }

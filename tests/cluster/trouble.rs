@@ -1,7 +1,9 @@
 //! Others who write at the same time, and a server on a bad day.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use standins::pace;
 
 use standins::Fault;
 
@@ -18,8 +20,8 @@ fn meanwhile(
         .inject(writes().once(), Fault::Delay(Duration::from_millis(400)));
     thread::scope(|scope| {
         scope.spawn(|| {
-            let end = Instant::now() + Duration::from_secs(20);
-            while scene.writes() == 0 && Instant::now() < end {
+            let end = pace::now() + Duration::from_secs(20);
+            while scene.writes() == 0 && pace::now() < end {
                 thread::sleep(Duration::from_millis(5));
             }
             scene.change(change);

@@ -5,10 +5,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use standins::node::copy_program;
-use standins::{Node, Options, Output};
+use standins::{Node, Options, Output, pace};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 const CONFIG: &str = include_str!("../../testdata/captured/1.36/config.yaml");
@@ -56,13 +56,13 @@ fn ended(child: Child) -> (Option<i32>, String) {
 
 /// Waits for the temporary file, and says where it is.
 fn temporary(directory: &Path) -> PathBuf {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = pace::now() + Duration::from_secs(20);
     loop {
         let ours = |name: &String| name.starts_with(".kubelet-tls-");
         if let Some(name) = names(directory).into_iter().find(ours) {
             return directory.join(name);
         }
-        assert!(Instant::now() < until, "no temporary file");
+        assert!(pace::now() < until, "no temporary file");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

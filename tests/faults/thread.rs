@@ -9,7 +9,9 @@ use std::fs;
 use std::io::{Read as _, Seek as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use standins::pace;
 
 use nix::libc;
 use nix::sys::ptrace::{self, Options};
@@ -38,7 +40,7 @@ pub fn run(command: &mut Command, nth: usize, strace: &[OsString], patience: Dur
         .spawn()
         .expect("a run");
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-    let end = Instant::now() + patience;
+    let end = pace::now() + patience;
     let code = match born(pid, nth, end) {
         Ok(thread) => {
             let mut strace = attached(strace, thread, end);
@@ -46,7 +48,7 @@ pub fn run(command: &mut Command, nth: usize, strace: &[OsString], patience: Dur
             let status = loop {
                 match child.try_wait().expect("a child") {
                     Some(status) => break status,
-                    None if Instant::now() < end => std::thread::sleep(LOOK_AGAIN),
+                    None if pace::now() < end => std::thread::sleep(LOOK_AGAIN),
                     None => child.kill().expect("a child"),
                 }
             };
@@ -69,7 +71,7 @@ pub fn run(command: &mut Command, nth: usize, strace: &[OsString], patience: Dur
 }
 
 /// Lets the process run until that thread is born, which leaves all of it stopped; its exit code where it ends before.
-fn born(pid: Pid, nth: usize, end: Instant) -> Result<Pid, i32> {
+fn born(pid: Pid, nth: usize, end: Duration) -> Result<Pid, i32> {
     let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED)).expect("a child");
     assert_eq!(stopped, WaitStatus::Stopped(pid, Signal::SIGSTOP));
     ptrace::seize(
@@ -106,7 +108,7 @@ fn born(pid: Pid, nth: usize, end: Instant) -> Result<Pid, i32> {
 }
 
 /// What becomes of it next.
-fn next(pid: Pid, end: Instant) -> WaitStatus {
+fn next(pid: Pid, end: Duration) -> WaitStatus {
     let mut status = WaitStatus::StillAlive;
     wait_until(end, || {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
@@ -116,7 +118,7 @@ fn next(pid: Pid, end: Instant) -> WaitStatus {
     status
 }
 
-fn attached(strace: &[OsString], thread: Pid, end: Instant) -> std::process::Child {
+fn attached(strace: &[OsString], thread: Pid, end: Duration) -> std::process::Child {
     let (program, arguments) = strace.split_first().expect("a program");
     let strace = Command::new(program)
         .args(arguments)
@@ -132,9 +134,9 @@ fn status_has(path: &str, part: &str) -> bool {
     fs::read_to_string(path).is_ok_and(|status| status.contains(part))
 }
 
-fn wait_until(end: Instant, mut holds: impl FnMut() -> bool) {
+fn wait_until(end: Duration, mut holds: impl FnMut() -> bool) {
     while !holds() {
-        assert!(Instant::now() < end, "a thread is not where it should be");
+        assert!(pace::now() < end, "a thread is not where it should be");
         std::thread::sleep(LOOK_AGAIN);
     }
 }

@@ -7,13 +7,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use standins::api::NodeSpec;
-use standins::{Fault, Options, Output};
+use standins::{Fault, Options, Output, pace};
 
 use super::answers::{Harm, answers, of_http, of_watches, strayed};
 use super::crowds::{CROWDS, Crowd};
@@ -28,6 +28,8 @@ const MEMORY: u64 = 64 * 1024;
 const SLACK: Duration = Duration::from_secs(12);
 /// So many are played at once; they mostly wait.
 const AT_ONCE: usize = 48;
+/// A crowd keeps a core busy for as long as it is read: one at a time.
+static CROWDED: Mutex<()> = Mutex::new(());
 
 enum Hostility {
     Answer(Fault),
@@ -45,6 +47,7 @@ struct Case {
 /// What one run did, seen from outside.
 struct Seen {
     output: Output,
+    /// On the clock of [`pace`].
     took: Duration,
     /// The most memory it had resident, in KiB.
     peak: u64,
@@ -198,8 +201,9 @@ impl Case {
     }
 
     fn play(&self, spare: &Mutex<Vec<Scene>>) -> (Seen, Vec<String>) {
-        let plain =
-            self.row.node == After::Untouched && !matches!(self.hostility, Hostility::Crowd(_));
+        let crowded = matches!(self.hostility, Hostility::Crowd(_));
+        let _alone = crowded.then(|| CROWDED.lock().unwrap_or_else(PoisonError::into_inner));
+        let plain = self.row.node == After::Untouched && !crowded;
         let plain = plain && !matches!(self.row.at, At::Probe);
         let used = if plain {
             spare.lock().unwrap().pop()
@@ -264,7 +268,7 @@ impl Case {
         let mut command = scene.node.command(BINARY);
         // What is to go well has the time for it on a busy machine, and needs it nowhere else.
         let patient = |word: &&'static str| match (self.harm, *word) {
-            (Harm::None, "2s") => "120s",
+            (Harm::None, "2s") => "600s",
             (_, word) => word,
         };
         command.args(self.row.arguments.iter().map(patient));
@@ -281,7 +285,7 @@ impl Case {
                     scene.node.api().add_csrs(crowd());
                 });
             }
-            let began = Instant::now();
+            let began = pace::now();
             let piped = command
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
@@ -292,7 +296,7 @@ impl Case {
             let stderr = scope.spawn(|| drain(err));
             let limit = Duration::from_secs(self.seconds()) + SLACK * 2;
             let (peak, status) = watch(&mut child, limit);
-            let took = began.elapsed();
+            let took = pace::now() - began;
             over.store(true, Ordering::Relaxed);
             let output = Output {
                 code: status
@@ -425,7 +429,7 @@ fn drain(mut pipe: impl std::io::Read) -> String {
 
 /// Looks at its memory until it ends; one that never ends is ended.
 fn watch(child: &mut Child, limit: Duration) -> (u64, std::process::ExitStatus) {
-    let began = Instant::now();
+    let began = pace::now();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     loop {
@@ -441,7 +445,7 @@ fn watch(child: &mut Child, limit: Duration) -> (u64, std::process::ExitStatus) 
         if let Some(status) = child.try_wait().unwrap() {
             return (peak, status);
         }
-        if began.elapsed() > limit {
+        if pace::now() - began > limit {
             let _ = child.kill();
         }
         thread::sleep(Duration::from_millis(5));

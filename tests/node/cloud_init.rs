@@ -1,6 +1,7 @@
 //! The examples under `cloud-init/`, run as cloud-init runs them.
 
 use standins::kubelet::Knobs;
+use standins::pace;
 
 use super::command::Finished;
 use super::worker::{CONFIG, ENABLED, Worker, well};
@@ -70,9 +71,9 @@ fn kubeadm_ran(worker: &Worker) -> bool {
 }
 
 fn await_request(worker: &Worker) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = pace::now() + std::time::Duration::from_secs(20);
     while worker.requests().is_empty() {
-        assert!(std::time::Instant::now() < deadline, "no request");
+        assert!(pace::now() < deadline, "no request");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }

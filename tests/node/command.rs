@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use standins::pace;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -178,7 +180,7 @@ impl Background {
 
     /// The command's own process, as the host numbers it: nsenter and its like stand between.
     pub fn pid(&mut self) -> Pid {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = pace::now() + Duration::from_secs(10);
         loop {
             let descendants = descendants(self.child.id());
             if let Some(&pid) = descendants
@@ -188,7 +190,7 @@ impl Background {
                 return Pid::from_raw(pid.cast_signed());
             }
             assert!(
-                self.is_running() && Instant::now() < deadline,
+                self.is_running() && pace::now() < deadline,
                 "{} is not running",
                 self.program
             );
@@ -212,11 +214,11 @@ impl Background {
 
     /// Polls until `done` says so, and fails the test after `timeout` or when the command has ended.
     pub fn wait_until(&mut self, timeout: Duration, mut done: impl FnMut(&mut Self) -> bool) {
-        let deadline = Instant::now() + timeout;
+        let deadline = pace::now() + timeout;
         while !done(self) {
             let running = self.is_running();
             assert!(
-                running && Instant::now() < deadline,
+                running && pace::now() < deadline,
                 "waited for something that did not come; running: {running}\n--- stdout\n{}--- stderr\n{}",
                 self.stdout(),
                 self.stderr()
@@ -299,9 +301,9 @@ impl Reader {
 
     /// A process that the command left behind may hold the pipe open: what was said by then must do.
     fn finish(&mut self) -> String {
-        let deadline = Instant::now() + Duration::from_secs(2);
+        let deadline = pace::now() + Duration::from_secs(2);
         if let Some(thread) = self.thread.take() {
-            while !thread.is_finished() && Instant::now() < deadline {
+            while !thread.is_finished() && pace::now() < deadline {
                 thread::sleep(Duration::from_millis(1));
             }
         }

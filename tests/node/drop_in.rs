@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::chown;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use standins::pace;
 
 use standins::kubelet::Knobs;
 
@@ -71,9 +73,9 @@ fn journal(worker: &Worker, unit: &str) -> String {
 }
 
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SOON;
+    let deadline = pace::now() + SOON;
     while !done() {
-        assert!(Instant::now() < deadline, "{what}");
+        assert!(pace::now() < deadline, "{what}");
         thread::sleep(Duration::from_millis(50));
     }
 }

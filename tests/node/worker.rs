@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use standins::api::NodeSpec;
 use standins::kubelet::Knobs;
 use standins::node::free_port;
-use standins::{ApiServer, Config, KubeconfigStyle, client};
+use standins::{ApiServer, Config, KubeconfigStyle, client, pace};
 
 use super::command::Invocation;
 use super::machine::Machine;
@@ -361,9 +361,9 @@ impl Worker {
     }
 
     pub fn await_healthy(&self) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = pace::now() + Duration::from_secs(20);
         while !self.is_healthy() {
-            if Instant::now() > deadline {
+            if pace::now() > deadline {
                 panic!(
                     "the kubelet is not healthy: {:?}\n{}",
                     self.unit(),
@@ -414,9 +414,9 @@ impl Worker {
     }
 
     pub fn await_handshake(&self, timeout: Duration) {
-        let deadline = Instant::now() + timeout;
+        let deadline = pace::now() + timeout;
         while let Err(error) = self.handshake() {
-            assert!(Instant::now() < deadline, "{error}");
+            assert!(pace::now() < deadline, "{error}");
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use standins::{Knobs, Node, Options};
+use standins::{Knobs, Node, Options, pace};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 /// Longer than any run takes on a busy machine.
@@ -235,9 +235,9 @@ fn on_terminal(node: &Node, verb: Verb, blow: Blow, moment: Moment) -> End {
         // Nobody is left to be told how the program ended.
         (end.code, end.signal) = (None, None);
         if let Ok(pid) = fs::read_to_string(&pid_file) {
-            let began = Instant::now();
+            let began = pace::now();
             while is_alive(pid.trim()) {
-                assert!(began.elapsed() < LONG, "it does not end");
+                assert!((pace::now() - began) < LONG, "it does not end");
                 thread::sleep(Duration::from_millis(5));
             }
         }
@@ -285,12 +285,12 @@ fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<()> {
 }
 
 fn wait(child: &mut Child) -> std::process::ExitStatus {
-    let began = Instant::now();
+    let began = pace::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
-        if began.elapsed() > LONG {
+        if (pace::now() - began) > LONG {
             let _ = child.kill();
         }
         thread::sleep(Duration::from_millis(2));

@@ -2,11 +2,11 @@
 
 use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use standins::{Fault, Matcher, Node, Output};
+use standins::{Fault, Matcher, Node, Output, pace};
 
 use super::blow::{BINARY, node, state};
 
@@ -38,15 +38,15 @@ fn before_the_write_a_signal_ends_it_at_once() {
         let asked = |node: &Node| !node.api().requests().is_empty();
         assert!(node.wait_for(Duration::from_secs(30), asked));
         thread::sleep(Duration::from_millis(100));
-        let began = Instant::now();
+        let began = pace::now();
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
         let output = child.wait_with_output().unwrap();
         use std::os::unix::process::ExitStatusExt as _;
         assert_eq!(output.status.signal(), Some(signal as i32));
         assert!(
-            began.elapsed() < Duration::from_secs(10),
+            (pace::now() - began) < Duration::from_secs(10),
             "{:?}",
-            began.elapsed()
+            (pace::now() - began)
         );
         assert_eq!(state(&node), before);
     }

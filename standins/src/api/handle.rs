@@ -13,6 +13,7 @@ use super::{
     Cluster, Condition, Config, ConfigMap, Csr, CsrSpec, Fault, KUBELET_SERVING, Logged, Matcher,
     NodeSpec, ServerCertificate, approved, random_suffix, random_uid, server, services, to_base64,
 };
+use crate::pace;
 use crate::pki::{Ca, Identity, Sans};
 
 /// The running API server. Stops when dropped.
@@ -219,17 +220,12 @@ impl ApiServer {
     /// Waits for a request of this node beyond the first `known` ones.
     #[must_use]
     pub fn wait_for_csr(&self, node: &str, known: usize, timeout: Duration) -> Option<Csr> {
-        let until = Instant::now() + timeout;
-        loop {
-            let mut mine = self.csrs_of(node);
-            if mine.len() > known {
-                return Some(mine.swap_remove(known));
-            }
-            if Instant::now() >= until {
-                return None;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut mine = Vec::new();
+        let came = pace::wait_for(timeout, || {
+            mine = self.csrs_of(node);
+            mine.len() > known
+        });
+        came.then(|| mine.swap_remove(known))
     }
 
     /// `kubectl certificate approve`. False: no such request.

@@ -16,7 +16,7 @@ mod layout;
 mod options;
 
 use crate::api::NodeSpec;
-use crate::{ApiServer, Config, Knobs, KubeconfigStyle, client, schema, systemd};
+use crate::{ApiServer, Config, Knobs, KubeconfigStyle, client, pace, schema, systemd};
 pub use layout::{copy_program, free_port};
 use layout::{lay_out, standin_executable};
 pub use options::{Options, Release};
@@ -313,14 +313,7 @@ impl Node {
     }
 
     fn wait_until(&self, timeout: Duration, holds: impl Fn(&Self) -> bool) -> bool {
-        let until = Instant::now() + timeout;
-        while !holds(self) {
-            if Instant::now() > until {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        true
+        pace::wait_for(timeout, || holds(self))
     }
 
     /// A TLS handshake with the kubelet's port, its certificate verified against the cluster's CA and for this
