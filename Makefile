@@ -29,7 +29,7 @@ OCI_ARCH_aarch64 := arm64
 BINARY = target/$(TARGET)/release/kubelet-tls
 DIST := target/dist
 STAGE := $(DIST)/stage
-UNITS := kubelet-tls.service kubelet-tls.path
+UNITS := $(notdir $(wildcard systemd/*.service systemd/*.path systemd/*.timer))
 SHARE = $(DESTDIR)$(PREFIX)/share
 VERSION := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
 NAME := kubelet-tls-$(VERSION)

@@ -14,7 +14,13 @@ const README: &str = include_str!("../../README.md");
 const INSTALL: &str = "dpkg -i kubelet-tls_*_amd64.deb";
 const ENABLE: &str = "systemctl enable --now kubelet-tls.path";
 const DOWNLOADS: &str = "/root/downloads";
-const UNITS: [&str; 2] = ["kubelet-tls.service", "kubelet-tls.path"];
+const UNITS: [&str; 5] = [
+    "kubelet-tls.service",
+    "kubelet-tls.path",
+    "kubelet-tls-approver.service",
+    "kubelet-tls-metrics.service",
+    "kubelet-tls-metrics.timer",
+];
 const SHARE: &str = "/usr/share/kubelet-tls";
 const DROP_IN: &str = "/etc/systemd/system/kubelet.service.d/20-kubelet-tls.conf";
 
@@ -26,7 +32,7 @@ const FILES: &str = r"
 ";
 
 /// What it ships, beside its documentation.
-const SHIPPED: [&str; 8] = [
+const SHIPPED: [&str; 11] = [
     "/usr/bin/kubelet-tls",
     "/usr/share/man/man1/kubelet-tls.1.gz",
     "/usr/share/man/man1/kubelet-tls-apply.1.gz",
@@ -35,6 +41,9 @@ const SHIPPED: [&str; 8] = [
     "/usr/share/fish/vendor_completions.d/kubelet-tls.fish",
     "/usr/lib/systemd/system/kubelet-tls.service",
     "/usr/lib/systemd/system/kubelet-tls.path",
+    "/usr/lib/systemd/system/kubelet-tls-approver.service",
+    "/usr/lib/systemd/system/kubelet-tls-metrics.service",
+    "/usr/lib/systemd/system/kubelet-tls-metrics.timer",
 ];
 
 /// Installed, used, upgraded, removed, installed again and purged; the kubelet notices nothing of any of it.
