@@ -3,12 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::host::healthz::{Healthz, HealthzError};
-use crate::host::signals::Interrupts;
-use crate::host::systemd::{self, SystemdError};
+use crate::host::systemd;
 use crate::kubelet::Bootstrap;
 use crate::node::{Kubelet, Unit};
-
-use super::watch::HealthWatch;
 
 /// How long a kubelet may take from its start to its first healthy answer: 0.7 s on 1.36 and 10 s on 1.19 were seen
 /// on idle machines, and a node may be busy.
@@ -121,27 +118,6 @@ impl HealthCheck {
         checked
     }
 
-    /// Restarts the kubelet and begins to watch over it.
-    ///
-    /// # Errors
-    /// When systemd refuses or does not answer.
-    pub fn restart(&self, before: Option<&Unit>) -> Result<HealthWatch, SystemdError> {
-        let began = Instant::now();
-        systemd::restart(self.unit, before.and_then(|unit| unit.stop_timeout))?;
-        let unit = systemd::show(self.unit)?;
-        Ok(HealthWatch::new(self, &unit, began, false))
-    }
-
-    /// Watches over a kubelet that has been healthy for a while.
-    pub fn resume(&self, unit: &Unit) -> HealthWatch {
-        HealthWatch::new(self, unit, Instant::now(), true)
-    }
-
-    /// Watches over a kubelet that somebody else has restarted, from now on.
-    pub fn begin(&self, unit: &Unit) -> HealthWatch {
-        HealthWatch::new(self, unit, Instant::now(), false)
-    }
-
     /// The same check, whatever the flags say.
     #[must_use]
     pub fn without_flags(&self) -> Self {
@@ -149,23 +125,5 @@ impl HealthCheck {
             wanted: None,
             ..self.clone()
         }
-    }
-
-    /// Restarts the kubelet and watches until it has settled.
-    ///
-    /// # Errors
-    /// Why it did not.
-    pub fn restart_and_watch(
-        &self,
-        before: &Unit,
-        interrupts: &Interrupts,
-    ) -> Result<(), HealthFailure> {
-        let watch = self.restart(Some(before)).map_err(|error| HealthFailure {
-            reason: error.to_string(),
-            journal: Vec::new(),
-            hint: LOOK_AT_STATUS,
-        })?;
-        let watched = watch.run(None, None, Instant::now(), interrupts, |_| {}, |_| true);
-        watched.health
     }
 }

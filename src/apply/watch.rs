@@ -8,7 +8,7 @@ use crate::host::healthz::Healthz;
 use crate::host::kube::{ApiError, Sight};
 use crate::host::process;
 use crate::host::signals::Interrupts;
-use crate::host::systemd;
+use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::{Bootstrap, Flags};
 use crate::node::{Incarnation, Unit};
 
@@ -70,8 +70,49 @@ pub struct HealthWatch {
     restarts_by_others: u32,
 }
 
+impl HealthCheck {
+    /// Restarts the kubelet and begins to watch over it.
+    ///
+    /// # Errors
+    /// When systemd refuses or does not answer.
+    pub fn restart(&self, before: Option<&Unit>) -> Result<HealthWatch, SystemdError> {
+        let began = Instant::now();
+        systemd::restart(self.unit, before.and_then(|unit| unit.stop_timeout))?;
+        let unit = systemd::show(self.unit)?;
+        Ok(HealthWatch::new(self, &unit, began, false))
+    }
+
+    /// Watches over a kubelet that has been healthy for a while.
+    pub fn resume(&self, unit: &Unit) -> HealthWatch {
+        HealthWatch::new(self, unit, Instant::now(), true)
+    }
+
+    /// Watches over a kubelet that somebody else has restarted, from now on.
+    pub fn begin(&self, unit: &Unit) -> HealthWatch {
+        HealthWatch::new(self, unit, Instant::now(), false)
+    }
+
+    /// Restarts the kubelet and watches until it has settled.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn restart_and_watch(
+        &self,
+        before: &Unit,
+        interrupts: &Interrupts,
+    ) -> Result<(), HealthFailure> {
+        let watch = self.restart(Some(before)).map_err(|error| HealthFailure {
+            reason: error.to_string(),
+            journal: Vec::new(),
+            hint: LOOK_AT_STATUS,
+        })?;
+        let watched = watch.run(None, None, Instant::now(), interrupts, |_| {}, |_| true);
+        watched.health
+    }
+}
+
 impl HealthWatch {
-    pub(super) fn new(check: &HealthCheck, unit: &Unit, began: Instant, settled: bool) -> Self {
+    fn new(check: &HealthCheck, unit: &Unit, began: Instant, settled: bool) -> Self {
         Self {
             check: check.clone(),
             baseline: unit.incarnation(),

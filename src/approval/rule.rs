@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::text::hint::Command;
 use crate::text::names::is_csr_name;
-use crate::x509::pkcs10::Pkcs10Error;
+use crate::x509::Pkcs10Error;
 
 macro_rules! rules {
     ($($name:ident $fault:ident: $sentence:literal, $remedy:literal;)*) => {

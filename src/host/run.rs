@@ -8,12 +8,32 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::systemd::SystemdError;
-
 /// Output beyond this is cut: no answer of systemctl's is near it.
 const OUTPUT_CAP: u64 = 1024 * 1024;
 /// What a program said is there when it ends, unless somebody else holds its pipes open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Why a program gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It is not there.
+    #[error("there is no {0} on this machine")]
+    Missing(String),
+    /// It could not be run.
+    #[error("cannot run {0}: {1}")]
+    Run(String, io::Error),
+    /// It did not end in time: what was asked of which program.
+    #[error("{0} {1} did not answer within {2:?}")]
+    Deadline(String, &'static str, Duration),
+    /// It failed.
+    #[error("{words}")]
+    Refused {
+        /// The exit code.
+        code: i32,
+        /// The first line of what it said on standard error.
+        words: String,
+    },
+}
 
 /// Runs `program` and returns what it said on standard output.
 ///
@@ -24,10 +44,10 @@ pub(super) fn run(
     what: &'static str,
     arguments: &[&str],
     deadline: Duration,
-) -> Result<String, SystemdError> {
+) -> Result<String, RunError> {
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => SystemdError::Missing(program.to_owned()),
-        _ => SystemdError::Run(program.to_owned(), error),
+        io::ErrorKind::NotFound => RunError::Missing(program.to_owned()),
+        _ => RunError::Run(program.to_owned(), error),
     };
     // First, so that nothing was started where there is no thread to be had.
     let (stdout, output) = drain().map_err(failed)?;
@@ -51,7 +71,7 @@ pub(super) fn run(
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(SystemdError::Deadline(what, deadline));
+                return Err(RunError::Deadline(program.to_owned(), what, deadline));
             }
             Err(error) => return Err(failed(error)),
         }
@@ -63,7 +83,7 @@ pub(super) fn run(
             .max(LAST_WORDS);
         match said.recv_timeout(left) {
             Ok(text) => text.map_err(failed),
-            Err(_) => Err(SystemdError::Deadline(what, deadline)),
+            Err(_) => Err(RunError::Deadline(program.to_owned(), what, deadline)),
         }
     };
     let (output, words) = (text(&output)?, text(&words)?);
@@ -77,7 +97,7 @@ pub(super) fn run(
         .find(|line| !line.is_empty())
         .map(str::to_owned);
     let words = words.unwrap_or_else(|| format!("{program} {what} failed: {status}"));
-    Err(SystemdError::Refused {
+    Err(RunError::Refused {
         code: status.code().unwrap_or(-1),
         words,
     })
@@ -103,11 +123,11 @@ mod tests {
     fn a_program_that_hangs_or_is_missing() {
         let started = Instant::now();
         let hung = run("sleep", "test", &["60"], Duration::from_millis(50));
-        assert!(matches!(hung, Err(SystemdError::Deadline("test", _))));
+        assert!(matches!(hung, Err(RunError::Deadline(_, "test", _))));
         assert!(started.elapsed() < Duration::from_secs(10));
         assert!(matches!(
             run("no-such-program", "test", &[], Duration::from_secs(15)),
-            Err(SystemdError::Missing(_))
+            Err(RunError::Missing(_))
         ));
         let started = Instant::now();
         let left_behind = run(
@@ -116,10 +136,7 @@ mod tests {
             &["-c", "sleep 3 & echo started"],
             Duration::from_millis(50),
         );
-        assert!(matches!(
-            left_behind,
-            Err(SystemdError::Deadline("test", _))
-        ));
+        assert!(matches!(left_behind, Err(RunError::Deadline(_, "test", _))));
         assert!(started.elapsed() < Duration::from_secs(10));
         let refused = run(
             "sh",
@@ -127,6 +144,6 @@ mod tests {
             &["-c", "echo why >&2; exit 5"],
             Duration::from_secs(15),
         );
-        assert!(matches!(refused, Err(SystemdError::Refused { code: 5, words }) if words == "why"));
+        assert!(matches!(refused, Err(RunError::Refused { code: 5, words }) if words == "why"));
     }
 }

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::host::{files, run::run};
+use crate::host::files;
+use crate::host::run::{RunError, run};
 use crate::kubelet::unit::{EnvironmentFile, UnknownCommandLine, Word, next_command_line};
 use crate::node::{Incarnation, Unit};
 
@@ -21,23 +22,9 @@ const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(90);
 /// Why systemd gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemdError {
-    /// `systemctl` is not there.
-    #[error("there is no {0} on this machine")]
-    Missing(String),
-    /// It could not be run.
-    #[error("cannot run {0}: {1}")]
-    Run(String, std::io::Error),
-    /// It did not come back.
-    #[error("systemctl {0} did not answer within {1:?}")]
-    Deadline(&'static str, Duration),
-    /// It said no; its exit code and its words.
-    #[error("{words}")]
-    Refused {
-        /// The exit code.
-        code: i32,
-        /// What it said on standard error.
-        words: String,
-    },
+    /// `systemctl` or `journalctl` gave no answer.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// Its answer lacks a property.
     #[error("systemctl show gave no {0}")]
     Answer(&'static str),
@@ -159,7 +146,7 @@ fn systemctl(
 ) -> Result<String, SystemdError> {
     let mut all = vec!["--no-pager", "--no-ask-password"];
     all.extend_from_slice(arguments);
-    run("systemctl", what, &all, deadline)
+    Ok(run("systemctl", what, &all, deadline)?)
 }
 
 fn parse_show(text: &str) -> Result<Unit, SystemdError> {

@@ -6,8 +6,8 @@ use ring::signature::{
     UnparsedPublicKey, VerificationAlgorithm,
 };
 
+use super::Pkcs10Error;
 use super::der::{Der, Malformed, tag};
-use super::pkcs10::Pkcs10Error;
 
 /// 1.2.840.10045.2.1
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];

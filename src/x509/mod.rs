@@ -14,6 +14,35 @@ use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
 
 use crate::text::harmless;
 
+/// Why a PKCS#10 request is not of the form that kubelets write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Pkcs10Error {
+    /// It is not one PEM block with one request in strict DER.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The subject is not one CN and one O.
+    #[error("{0}")]
+    Subject(&'static str),
+    /// It asks for more than subject alternative names.
+    #[error("{0}")]
+    Extensions(&'static str),
+    /// It asks for no name.
+    #[error("it does not ask for any name")]
+    NoNames,
+    /// It asks for a name that is neither a DNS name nor an IP address.
+    #[error("{0}")]
+    KindOfName(String),
+    /// It asks for bytes that no DNS name and no IP address has.
+    #[error("{0}")]
+    Name(String),
+    /// Its key is too weak, or of a kind that is not verified here.
+    #[error("{0}")]
+    Key(String),
+    /// It is not signed with its own key.
+    #[error("{0}")]
+    Signature(&'static str),
+}
+
 /// Subject alternative names, in the order given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names {

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use k8s_openapi::ByteString;
 
-use super::Names;
 use super::der::{Der, Malformed, tag};
 use super::key::Key;
+use super::{Names, Pkcs10Error};
 use crate::text::quoted;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE REQUEST-----";
@@ -19,35 +19,6 @@ const ORGANIZATION: &[u8] = &[0x55, 4, 10];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
 /// 1.2.840.113549.1.9.14
 const EXTENSION_REQUEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 14];
-
-/// Why a PKCS#10 request is not of the form that kubelets write.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Pkcs10Error {
-    /// It is not one PEM block with one request in strict DER.
-    #[error("{0}")]
-    Malformed(&'static str),
-    /// The subject is not one CN and one O.
-    #[error("{0}")]
-    Subject(&'static str),
-    /// It asks for more than subject alternative names.
-    #[error("{0}")]
-    Extensions(&'static str),
-    /// It asks for no name.
-    #[error("it does not ask for any name")]
-    NoNames,
-    /// It asks for a name that is neither a DNS name nor an IP address.
-    #[error("{0}")]
-    KindOfName(String),
-    /// It asks for bytes that no DNS name and no IP address has.
-    #[error("{0}")]
-    Name(String),
-    /// Its key is too weak, or of a kind that is not verified here.
-    #[error("{0}")]
-    Key(String),
-    /// It is not signed with its own key.
-    #[error("{0}")]
-    Signature(&'static str),
-}
 
 /// A request whose form and signature are right.
 #[derive(Debug, Clone, PartialEq, Eq)]
