@@ -10,7 +10,12 @@ use super::wire::Wire;
 
 /// A kubelet makes one request in 15 minutes while nobody decides and one in 32 seconds while they are denied, and they are
 /// kept for a day and an hour (kubelet-facts, 3 and 4): some two hundred.
-const MOST_OF_ONE_NODE: usize = 10_000;
+pub(super) const MOST_OF_ONE_NODE: usize = 10_000;
+
+/// More requests of one node than its kubelet makes.
+#[derive(Debug, thiserror::Error)]
+#[error("the list has more requests of one node than a kubelet makes")]
+pub struct TooMany;
 
 pub(super) struct ListSeed<'a> {
     pub(super) requestor: &'a str,
@@ -18,21 +23,21 @@ pub(super) struct ListSeed<'a> {
 }
 
 impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
-    type Value = Listing;
+    type Value = (Listing, String);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Listing, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for ListSeed<'_> {
-    type Value = Listing;
+    type Value = (Listing, String);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a CertificateSigningRequestList")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listing, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Meta {
@@ -41,17 +46,13 @@ impl<'de> Visitor<'de> for ListSeed<'_> {
             next: Option<String>,
         }
         let mut listing = Listing::default();
+        let mut next = String::new();
         let mut has_items = false;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "metadata" => {
                     let meta = map.next_value::<Meta>()?;
-                    // It was asked for whole; part of it would make an old request look new.
-                    if meta.next.is_some_and(|next| !next.is_empty()) {
-                        return Err(serde::de::Error::custom(
-                            "the list was cut short by the server",
-                        ));
-                    }
+                    next = meta.next.unwrap_or_default();
                     listing.resource_version = meta.resource_version.unwrap_or_default();
                 }
                 "items" => {
@@ -65,7 +66,7 @@ impl<'de> Visitor<'de> for ListSeed<'_> {
             }
         }
         if has_items {
-            Ok(listing)
+            Ok((listing, next))
         } else {
             Err(serde::de::Error::missing_field("items"))
         }
@@ -112,9 +113,7 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
                     self.listing.add(request);
                 }
                 if self.listing.known.len() > MOST_OF_ONE_NODE {
-                    return Err(serde::de::Error::custom(
-                        "the list has more requests of one node than a kubelet makes",
-                    ));
+                    return Err(serde::de::Error::custom(TooMany));
                 }
             } else {
                 let (pending, approved) = &mut self.listing.others;

@@ -16,7 +16,8 @@ use crate::x509::Names;
 
 pub use newest::{Newest, Standing};
 
-use list::ListSeed;
+pub use list::TooMany;
+use list::{ListSeed, MOST_OF_ONE_NODE};
 use newest::Age;
 use wire::Wire;
 
@@ -191,8 +192,8 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Reads a CertificateSigningRequestList as it arrives, keeping nothing of other requestors' requests.
-    /// `after_item` is called behind each item.
+    /// Reads a page of a CertificateSigningRequestList as it arrives, keeping nothing of other requestors' requests.
+    /// `after_item` is called behind each item. The token of the next page comes with it, empty at the end.
     ///
     /// # Errors
     /// When it is no such list.
@@ -200,15 +201,38 @@ impl Listing {
         reader: impl std::io::Read,
         node: &str,
         after_item: &dyn Fn(),
-    ) -> Result<Self, serde_json::Error> {
+    ) -> Result<(Self, String), serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_reader(reader);
-        let listing = ListSeed {
+        let page = ListSeed {
             requestor: &requestor_of(node),
             after_item,
         }
         .deserialize(&mut deserializer)?;
         deserializer.end()?;
-        Ok(listing)
+        Ok(page)
+    }
+
+    /// Adds the next page of the same list.
+    ///
+    /// # Errors
+    /// When the node has more requests than a kubelet makes.
+    pub fn append(&mut self, page: Self) -> Result<(), TooMany> {
+        // Each page shows the same state, which the first one names.
+        if self.resource_version.is_empty() {
+            self.resource_version = page.resource_version;
+            self.clock_ahead = page.clock_ahead;
+        }
+        self.known.extend(page.known);
+        self.pending.extend(page.pending);
+        self.others.0 += page.others.0;
+        self.others.1 += page.others.1;
+        if let Some(request) = page.newest {
+            self.see(request);
+        }
+        match self.known.len() > MOST_OF_ONE_NODE {
+            true => Err(TooMany),
+            false => Ok(()),
+        }
     }
 
     /// The Pending requests that must not be approved: older than the newest, or all where that one is decided.
@@ -234,6 +258,11 @@ impl Listing {
         if request.state == State::Pending {
             self.pending.insert(request.name.clone());
         }
+        self.see(request);
+    }
+
+    /// Keeps the request where it is the newest so far.
+    fn see(&mut self, request: Request) {
         if self
             .newest
             .as_ref()
@@ -249,7 +278,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str, node: &str) -> Result<Listing, serde_json::Error> {
-        Listing::read(json.as_bytes(), node, &|| {})
+        Listing::read(json.as_bytes(), node, &|| {}).map(|(page, _)| page)
     }
 
     #[test]
@@ -356,11 +385,41 @@ mod tests {
             r#"{"items":[{}]}"#,
             r#"{"items":[]"#,
             r#"{"items":[]} x"#,
-            r#"{"metadata":{"resourceVersion":"1","continue":"abc"},"items":[]}"#,
         ] {
             assert!(read(text, "n").is_err(), "{text}");
         }
         assert!(read(r#"{"items":null,"metadata":{}}"#, "n").is_ok());
+    }
+
+    #[test]
+    fn pages_of_one_list_come_to_one_listing() {
+        let item = |name: &str, node: &str, created: &str| {
+            format!(
+                r#"{{"metadata":{{"name":"{name}","creationTimestamp":"{created}"}},"spec":{{"signerName":"kubernetes.io/kubelet-serving","username":"system:node:{node}","request":"","usages":[]}},"status":{{}}}}"#
+            )
+        };
+        let (early, late) = ("2026-11-23T07:16:49Z", "2026-11-23T08:16:49Z");
+        let pages = [
+            (
+                "token",
+                [item("csr-b", "n", late), item("csr-x", "m", late)],
+            ),
+            ("", [item("csr-a", "n", early), item("csr-y", "m", early)]),
+        ];
+        let mut all = Listing::default();
+        for (token, items) in pages {
+            let text = format!(
+                r#"{{"metadata":{{"resourceVersion":"7","continue":"{token}"}},"items":[{}]}}"#,
+                items.join(",")
+            );
+            let (page, next) = Listing::read(text.as_bytes(), "n", &|| {}).unwrap();
+            assert_eq!(next, token);
+            all.append(page).unwrap();
+        }
+        assert_eq!(all.resource_version, "7");
+        assert_eq!(all.newest.as_ref().unwrap().name, "csr-b");
+        assert_eq!(all.stale(), ["csr-a"]);
+        assert_eq!((all.known.len(), all.others), (2, (2, 0)));
     }
 
     #[test]

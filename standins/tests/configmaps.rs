@@ -9,7 +9,7 @@
 
 use kubelet_tls_standins::api::NodeSpec;
 use kubelet_tls_standins::client::{Client, Kubeconfig};
-use kubelet_tls_standins::{ApiServer, Config};
+use kubelet_tls_standins::{ApiServer, Config, KubeconfigStyle};
 use serde_json::{Value, json};
 
 const PATH: &str = "/api/v1/namespaces/kube-system/configmaps/kubelet-config";
@@ -107,4 +107,35 @@ fn nodes_come_in_pages_and_tell_what_their_kubelets_run_with() {
         Value::Null
     );
     assert_eq!((configz("c").0, configz("d").0), (503, 404));
+}
+
+#[test]
+fn a_node_may_read_the_name_of_its_version_alone() {
+    for (version, node, other, captured) in [
+        (
+            "v1.19.16",
+            "node1",
+            "kubelet-config",
+            include_str!("../../testdata/captured/1.19/configmap-other-name-as-node.json"),
+        ),
+        (
+            "v1.36.2",
+            "node36",
+            "kubelet-config-1.36",
+            include_str!("../../testdata/captured/1.36/configmap-other-name-as-node.json"),
+        ),
+    ] {
+        let api = ApiServer::start(Config {
+            version: version.into(),
+            ..Config::default()
+        });
+        let files = tempfile::tempdir().unwrap();
+        let path = api.kubeconfig_for_node(node, files.path(), KubeconfigStyle::Kubelet);
+        let client = Client::new(&Kubeconfig::read(&path).unwrap(), "kubelet").unwrap();
+        let target = format!("/api/v1/namespaces/kube-system/configmaps/{other}");
+        let answer = client.request("GET", &target, None).unwrap();
+        let captured: Value = serde_json::from_str(captured).unwrap();
+        let answer: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(answer, captured);
+    }
 }

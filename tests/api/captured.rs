@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use kubelet_tls::csr::State;
 use kubelet_tls::host::kube::{Api, Sight};
 use serde_json::{Value, json};
-use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output};
+use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output, Release};
 
 use super::scene::{BINARY, lists, watches, with_kubeconfig};
 
@@ -242,4 +242,63 @@ fn an_apply_that_sees_the_real_list_and_the_real_watch() {
             "requestor": "system:node:node36", "dnsNames": ["node36"], "ipAddresses": ["10.77.0.21"]
         })
     );
+}
+
+/// The API server answers a node 403 for the ConfigMap's name that its version does not use.
+#[test]
+fn the_kubelets_configuration_by_the_name_of_the_version() {
+    for (version, name) in [
+        ("v1.19.16", "kubelet-config-1.19"),
+        ("v1.36.2", "kubelet-config"),
+    ] {
+        kubelet_tls::host::tls::install_provider();
+        let api = ApiServer::start(Config {
+            version: version.into(),
+            ..Config::default()
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let kubeconfig =
+            api.kubeconfig_for_node("node", directory.path(), KubeconfigStyle::Kubelet);
+        let node = Api::open(&kubeconfig).unwrap();
+        // The kubelet's version, a newer one than the API server's could be, an older one, and none.
+        for minor in [Some(19), Some(36), None] {
+            let end = Instant::now() + Duration::from_secs(10);
+            let found = node.kubelet_config(minor, end);
+            let is_old_name = minor == Some(36) && version == "v1.19.16";
+            if is_old_name {
+                // A kubelet is never newer than its API server; the name with its version is not there.
+                assert!(found.unwrap_err().is_forbidden());
+            } else {
+                let (found, text) = found.unwrap();
+                assert_eq!(found, name, "{minor:?}");
+                assert!(text.contains("kind: KubeletConfiguration"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn status_knows_whether_the_cluster_agrees_on_the_oldest_release_and_the_newest() {
+    for (release, version) in [(Release::V1_19, "v1.19.16"), (Release::V1_36, "v1.36.2")] {
+        let node = Node::new(Options {
+            release,
+            api: Config {
+                version: version.into(),
+                ..Config::default()
+            },
+            ..Options::default()
+        });
+        let output = node.run(BINARY, &["status", "-o", "json"]);
+        let document: Value = serde_json::from_str(&output.stdout).unwrap();
+        let conditions = document["conditions"].as_array().unwrap();
+        let agrees = conditions
+            .iter()
+            .find(|condition| condition["type"] == "ClusterConfigAgrees")
+            .unwrap();
+        assert_eq!(
+            (&agrees["status"], &agrees["reason"]),
+            (&json!("True"), &json!("Agrees")),
+            "{version}: {agrees}"
+        );
+    }
 }

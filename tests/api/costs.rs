@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use standins::api::{Csr, Logged};
+use standins::api::{Csr, Logged, Matcher};
 use standins::pki::Sans;
-use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options};
+use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output};
 
 use super::scene::{BINARY, play, watches, with_kubeconfig};
 
@@ -186,3 +186,41 @@ fn delay(node: &Node) -> Duration {
     };
     at.duration_since(node.api().created_at(name).unwrap())
 }
+
+#[test]
+fn requests_without_end_of_another_node_are_read_in_pages_of_bounded_size() {
+    let api = ApiServer::start(Config::default());
+    let name = api.add_csr(Csr::kubelet_serving("worker-1", &Sans::default()));
+    let mut large = Csr::kubelet_serving("other", &Sans::default());
+    large.spec.request = "A".repeat(1_400_000);
+    api.add_csrs((0..LARGE).map(|_| large.clone()));
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig =
+        api.kubeconfig_for_node("worker-1", directory.path(), KubeconfigStyle::Kubelet);
+    let mut command = with_kubeconfig(&kubeconfig, &["csr"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let peak = peak(&mut child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{name}\n"));
+    eprintln!("memory with {LARGE} large requests: {} MiB", peak / 1024);
+    assert!((1..MEMORY).contains(&peak), "{peak} KiB");
+    // A list that expires on the way is begun again, once.
+    let expired = || Fault::Status(410, None);
+    let later = || Matcher::new().path("&continue=");
+    api.inject(later().once(), expired());
+    let output = Output::of(&mut with_kubeconfig(&kubeconfig, &["csr"]));
+    assert_eq!(output.stdout, format!("{name}\n"), "{}", output.stderr);
+    api.inject(later(), expired());
+    let output = Output::of(&mut with_kubeconfig(&kubeconfig, &["csr"]));
+    assert_eq!(output.code, 69, "{}", output.stderr);
+    assert!(
+        output
+            .stderr
+            .contains("a list expires before it is read to its end"),
+        "{}",
+        output.stderr
+    );
+}
+
+/// So many requests are more than two of the pages that are read whole.
+const LARGE: usize = 120;

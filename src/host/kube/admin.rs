@@ -4,35 +4,23 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use http::{Method, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::connection::{Connection, OBJECT_CAP};
 use super::kubeconfig::{Credential, KubeconfigError, Plugins, Source};
-use super::{Api, ApiError, Unreachable, connect};
+use super::list::{HELD, Part};
+use super::{Api, ApiError, connect};
 
-/// How many objects a page has, as kubectl asks for them.
-pub(super) const PAGE: usize = 500;
-/// A page over this many bytes is asked for again with half as many objects; normal ones have one megabyte.
+/// The longest page that is held, in bytes; normal ones have one megabyte.
 const PAGE_CAP: usize = 4 * OBJECT_CAP;
 
 /// What a page of a list holds.
 pub(super) struct Objects<T> {
     pub(super) items: Vec<T>,
-    /// Where the next page goes on; empty at the end.
-    pub(super) next: String,
     /// `metadata.resourceVersion` of the list.
     pub(super) revision: String,
-}
-
-/// What a page of a list was.
-pub(super) enum Page<T> {
-    /// Its objects.
-    Objects(Objects<T>),
-    /// Too large to be held.
-    TooLarge,
-    /// What it was to go on from is gone.
-    Expired,
 }
 
 /// The API server with an administrator's credential.
@@ -94,7 +82,7 @@ impl Admin {
     }
 
     /// The objects of a list, page by page, gathered into a `C` by `take`; only the current page is held. When the list
-    /// expires on the way it begins anew, once, and what was gathered is forgotten. Failed attempts are repeated until
+    /// expires on the way it is read again from its first page, once, and what was gathered is forgotten. Failed attempts are repeated until
     /// `end`.
     ///
     /// # Errors
@@ -105,53 +93,18 @@ impl Admin {
         take: impl Fn(&mut C, T),
         end: Instant,
     ) -> Result<C, ApiError> {
-        match self.pages(path, &take, end)? {
-            Some(gathered) => Ok(gathered),
-            None => self.pages(path, &take, end)?.ok_or_else(|| {
-                let reason = "a list expires before it is read to its end";
-                self.0
-                    .connection
-                    .unreachable(Unreachable::Other(reason.to_owned()))
-            }),
-        }
-    }
-
-    /// None when the list expired.
-    fn pages<T: DeserializeOwned, C: Default>(
-        &self,
-        path: &str,
-        take: &impl Fn(&mut C, T),
-        end: Instant,
-    ) -> Result<Option<C>, ApiError> {
         let Api {
             connection,
             runtime,
             client,
             ..
         } = &self.0;
-        let (mut gathered, mut from, mut limit) = (C::default(), String::new(), PAGE);
-        loop {
-            let separator = if path.contains('?') { '&' } else { '?' };
-            let on = if from.is_empty() {
-                String::new()
-            } else {
-                format!("&continue={}", escaped(&from))
-            };
-            let target = format!("{path}{separator}limit={limit}{on}");
-            match runtime.block_on(connection.repeat(end, || page(connection, client, &target)))? {
-                Page::Objects(Objects { items, next, .. }) => {
-                    items.into_iter().for_each(|one| take(&mut gathered, one));
-                    if next.is_empty() {
-                        return Ok(Some(gathered));
-                    }
-                    from = next;
-                    limit = (limit * 2).min(PAGE);
-                }
-                Page::TooLarge if limit > 1 => limit /= 2,
-                Page::TooLarge => return Err(connection.invalid("an object never ends")),
-                Page::Expired => return Ok(None),
-            }
-        }
+        let read = async |target: &str| page(connection, client, target).await;
+        let take = |gathered: &mut C, objects: Objects<T>| {
+            objects.items.into_iter().for_each(|one| take(gathered, one));
+            Ok(())
+        };
+        runtime.block_on(connection.pages(path, HELD, end, read, take))
     }
 
     /// Puts `object`, which carries the resourceVersion that was read, in the place of the one at `path`, and returns what
@@ -178,7 +131,7 @@ pub(super) async fn page<T: DeserializeOwned>(
     connection: &Connection,
     client: &kube::Client,
     target: &str,
-) -> Result<Page<T>, ApiError> {
+) -> Result<Part<Objects<T>>, ApiError> {
     #[derive(Deserialize)]
     #[serde(bound = "T: DeserializeOwned")]
     struct List<T> {
@@ -194,13 +147,9 @@ pub(super) async fn page<T: DeserializeOwned>(
         next: Option<String>,
         resource_version: Option<String>,
     }
-    let body = match connection.get(client, target).await {
-        Ok(body) => body,
-        Err(error) if error.is_gone() && target.contains("&continue=") => return Ok(Page::Expired),
-        Err(error) => return Err(error),
-    };
+    let body = connection.get(client, target).await?;
     let Some(bytes) = connection.capped(body, PAGE_CAP).await? else {
-        return Ok(Page::TooLarge);
+        return Ok(Part::TooLarge);
     };
     let list: List<T> =
         serde_json::from_slice(&bytes).map_err(|error| connection.invalid(error.to_string()))?;
@@ -208,22 +157,33 @@ pub(super) async fn page<T: DeserializeOwned>(
         .metadata
         .map(|meta| (meta.next, meta.resource_version))
         .unwrap_or_default();
-    Ok(Page::Objects(Objects {
+    let objects = Objects {
         items: list.items.unwrap_or_default(),
-        next: next.unwrap_or_default(),
         revision: revision.unwrap_or_default(),
-    }))
+    };
+    Ok(Part::Read(objects, next.unwrap_or_default()))
 }
 
-/// A value in a query: what is not unreserved (RFC 3986, 2.3) in percent.
+/// A segment of a path or a value in a query, with all that is not unreserved (RFC 3986, 2.3) percent-encoded: names and
+/// tokens come from a server.
 pub(crate) fn escaped(text: &str) -> String {
-    text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// All but letters, digits and the four unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_change_a_path() {
+        assert_eq!(escaped("worker-1.example"), "worker-1.example");
+        assert_eq!(escaped("../x?y=ä&~_"), "..%2Fx%3Fy%3D%C3%A4%26~_");
+    }
 }

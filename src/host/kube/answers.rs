@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::csr::Request;
-use crate::node::Node;
+use crate::node::{Node, conditions};
 use crate::text::brief;
 
 #[derive(Debug, PartialEq)]
@@ -133,6 +133,18 @@ pub(super) fn parse_kubelet_config(bytes: &[u8]) -> Result<String, serde_json::E
     serde_json::from_slice::<Wire>(bytes).map(|wire| wire.data.kubelet)
 }
 
+/// The minor of the API server's `/version`.
+pub(super) fn parse_minor(bytes: &[u8]) -> Result<u32, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire {
+        git_version: String,
+    }
+    let wire: Wire = serde_json::from_slice(bytes)?;
+    conditions::minor(&wire.git_version)
+        .ok_or_else(|| serde::de::Error::custom("its version is not one of Kubernetes 1"))
+}
+
 /// The `Date` header (RFC 9110, 5.6.7), of which servers send the fixed form alone.
 pub(super) fn parse_date(text: &str) -> Option<jiff::Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new()
@@ -244,6 +256,22 @@ mod tests {
         ));
         assert!(text.unwrap().contains("kind: KubeletConfiguration\n"));
         assert!(parse_kubelet_config(br#"{"data":{}}"#).is_err());
+    }
+
+    #[test]
+    fn versions() {
+        let of = |version: &str| {
+            parse_minor(
+                serde_json::json!({ "gitVersion": version })
+                    .to_string()
+                    .as_bytes(),
+            )
+            .ok()
+        };
+        assert_eq!(of("v1.19.16"), Some(19));
+        assert_eq!(of("v1.36.2-gke.7"), Some(36));
+        assert_eq!(of("v2.0.0"), None);
+        assert_eq!(of(""), None);
     }
 
     #[test]

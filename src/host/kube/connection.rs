@@ -1,22 +1,17 @@
 //! One question, one answer, read frame by frame with a cap.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 
-use crate::csr::{KUBELET_SERVING, Listing};
-use crate::host::clock;
+use crate::csr::KUBELET_SERVING;
 use crate::node::Node;
 use crate::text::brief;
 
-use super::answers::{parse_date, parse_kubelet_config, parse_node, parse_status};
+use super::answers::{parse_kubelet_config, parse_minor, parse_node, parse_status};
 use super::{ApiError, Unreachable};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -30,12 +25,13 @@ pub(super) const OBJECT_CAP: usize = 4 * 1024 * 1024;
 pub(super) const NO_CONNECTION: Duration = Duration::from_secs(5);
 /// The longest that a server's Retry-After is obeyed: beyond any deadline, and short enough to reckon with.
 pub(super) const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
-/// The longest list that is read, in bytes: a request is some two or three kilobytes, so this is more than 100,000 of them.
-pub(super) const LIST_CAP: usize = 512 * 1024 * 1024;
 /// What is kept of an error's body, in bytes.
 pub(super) const ERROR_CAP: usize = 16 * 1024;
 
 pub(super) const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+
+/// Where the API server tells its version.
+pub(super) const VERSION: &str = "/version";
 
 #[derive(Clone)]
 pub(super) struct Connection {
@@ -88,68 +84,17 @@ impl Connection {
         }
     }
 
-    pub(super) async fn list(&self, client: &kube::Client) -> Result<Listing, ApiError> {
-        let answer = self
-            .ask(client, &format!("{REQUESTS}?{}", signer_selector()))
-            .await?;
-        let date = answer
-            .headers()
-            .get(http::header::DATE)
-            .and_then(|date| date.to_str().ok());
-        let clock_ahead = date.and_then(parse_date).map_or(0, |server| {
-            server.as_second() - clock::timestamp().as_second()
-        });
-        let body = answer.into_body();
-        let (frames, received) = sync_channel(4);
-        let item_bytes = Arc::new(AtomicUsize::new(0));
-        let (node, counter) = (self.node.clone(), item_bytes.clone());
-        // serde reads from a blocking reader; the frames come to it through a channel of a few.
-        let reader = thread::Builder::new().spawn(move || {
-            let frames = Frames {
-                received,
-                current: Vec::new(),
-                position: 0,
-                item_bytes: counter.clone(),
-            };
-            Listing::read(std::io::BufReader::new(frames), &node, &|| {
-                counter.store(0, Ordering::Relaxed)
-            })
-        });
-        let reader =
-            reader.map_err(|error| self.unreachable(Unreachable::Other(error.to_string())))?;
-        let sent = self.forward(body, frames).await;
-        let listing = reader
-            .join()
-            .map_err(|_| self.invalid("the list cannot be read"))?;
-        // Where both failed, the connection is the cause and the broken list its consequence.
-        sent?;
-        let listing = listing.map_err(|error| self.invalid(error.to_string()))?;
-        Ok(Listing {
-            clock_ahead,
-            ..listing
-        })
-    }
-
-    async fn forward(&self, mut body: Body, frames: SyncSender<Vec<u8>>) -> Result<(), ApiError> {
-        let mut bytes = 0;
-        while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
-            bytes += data.len();
-            if bytes > LIST_CAP {
-                return Err(self.invalid("the list never ends"));
-            }
-            // The reader gave up; it says why.
-            if frames.send(data).is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     pub(super) async fn get_node(&self, client: &kube::Client) -> Result<Node, ApiError> {
         let bytes = self
             .object(client, &format!("/api/v1/nodes/{}", self.node))
             .await?;
         parse_node(&bytes).map_err(|error| self.invalid(error.to_string()))
+    }
+
+    /// The API server's minor version, which everyone may read.
+    pub(super) async fn get_minor(&self, client: &kube::Client) -> Result<u32, ApiError> {
+        let bytes = self.object(client, VERSION).await?;
+        parse_minor(&bytes).map_err(|error| self.invalid(error.to_string()))
     }
 
     /// The text under `kubelet` in the ConfigMap `name` of kube-system.
@@ -299,33 +244,4 @@ pub(super) fn signer_selector() -> String {
         "fieldSelector=spec.signerName%3D{}",
         KUBELET_SERVING.replace('/', "%2F")
     )
-}
-
-/// The frames of a body as a blocking reader that stops at an item without end.
-pub(super) struct Frames {
-    received: Receiver<Vec<u8>>,
-    current: Vec<u8>,
-    position: usize,
-    item_bytes: Arc<AtomicUsize>,
-}
-
-impl std::io::Read for Frames {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        while self.position == self.current.len() {
-            match self.received.recv() {
-                Ok(frame) => (self.current, self.position) = (frame, 0),
-                Err(_) => return Ok(0),
-            }
-        }
-        let rest = self.current.get(self.position..).unwrap_or_default();
-        let count = rest.len().min(buffer.len());
-        if self.item_bytes.fetch_add(count, Ordering::Relaxed) > OBJECT_CAP {
-            return Err(std::io::Error::other("an item of the list never ends"));
-        }
-        for (to, from) in buffer.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        self.position += count;
-        Ok(count)
-    }
 }

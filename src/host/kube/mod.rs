@@ -13,6 +13,7 @@ mod follow;
 mod inventory;
 mod issue;
 pub mod kubeconfig;
+mod list;
 mod presented;
 mod proxy;
 mod unreachable;
@@ -27,7 +28,7 @@ use tokio::runtime::Runtime;
 
 use crate::csr::{Listing, Request};
 use crate::host::tls;
-use crate::node::Node;
+use crate::node::{KubeletConfigMap, Node};
 use crate::x509::Certificate;
 
 pub use admin::Admin;
@@ -205,15 +206,13 @@ impl Api {
             .unwrap_or_default()
     }
 
-    /// The kubelet-serving requests in the cluster, as one list; failed attempts are repeated until `end`.
+    /// The kubelet-serving requests in the cluster, read page by page; failed attempts are repeated until `end`.
     ///
     /// # Errors
     /// The last attempt's, or the first that asking again does not mend.
     pub fn requests(&self, end: Instant) -> Result<Listing, ApiError> {
-        self.runtime.block_on(
-            self.connection
-                .repeat(end, || self.connection.list(&self.client)),
-        )
+        self.runtime
+            .block_on(self.connection.list(&self.client, end))
     }
 
     /// This node's Node object; failed attempts are repeated until `end`.
@@ -228,7 +227,7 @@ impl Api {
     }
 
     /// The kubelet's configuration in the cluster, which `kubeadm upgrade` and `kubeadm join` copy: the ConfigMap's name
-    /// and its text. `kubelet-config`, or `kubelet-config-1.X` up to 1.23 (kubelet-facts, 5), X being `minor`.
+    /// and its text. Its name depends on `minor` ([`KubeletConfigMap::names`]); unless that is known, the API server's counts.
     ///
     /// # Errors
     /// As [`Self::requests`].
@@ -237,20 +236,26 @@ impl Api {
         minor: Option<u32>,
         end: Instant,
     ) -> Result<(String, String), ApiError> {
+        let connection = &self.connection;
         let get = |name: String| {
-            let text = self.runtime.block_on(self.connection.repeat(end, || {
-                self.connection.get_kubelet_config(&self.client, &name)
-            }));
+            let text = self.runtime.block_on(
+                connection.repeat(end, || connection.get_kubelet_config(&self.client, &name)),
+            );
             text.map(|text| (name, text))
+        };
+        let minor = match minor {
+            Some(minor) => minor,
+            None => self
+                .runtime
+                .block_on(connection.repeat(end, || connection.get_minor(&self.client)))?,
         };
         // The API server answers a node with 403, not 404, for the name that its version does not use; an answer for one
         // name says nothing about the other (kubelet-facts, 5).
-        let (first, second) = kubelet_config_names(minor);
+        let (first, second) = KubeletConfigMap::names(minor);
         match get(first) {
-            Err(error) if error.is_forbidden() || error.is_not_found() => match second {
-                Some(second) => get(second).map_err(|_| error),
-                None => Err(error),
-            },
+            Err(error) if error.is_forbidden() || error.is_not_found() => {
+                get(second).map_err(|_| error)
+            }
             answer => answer,
         }
     }
@@ -313,15 +318,6 @@ fn connect(
         client,
         files,
     })
-}
-
-/// The name that this minor version uses, and another to try: up to 1.23 the version is part of it.
-fn kubelet_config_names(minor: Option<u32>) -> (String, Option<String>) {
-    let plain = "kubelet-config".to_owned();
-    match minor {
-        Some(minor) if minor <= 23 => (format!("kubelet-config-1.{minor}"), Some(plain)),
-        _ => (plain, None),
-    }
 }
 
 fn runtime() -> std::io::Result<Runtime> {

@@ -87,10 +87,7 @@ impl Watch {
 
     /// Lists again after the history that the watch needed is gone. False when nobody listens any more.
     async fn begin_anew(&mut self, client: &kube::Client) -> bool {
-        let listed = self
-            .connection
-            .repeat(self.end, || self.connection.list(client))
-            .await;
+        let listed = self.connection.list(client, self.end).await;
         match listed {
             Ok(listing) => {
                 self.from = listing.resource_version;

@@ -129,14 +129,15 @@ pub(crate) fn node_proxy(user: &User, name: &str) -> Result<(), Status> {
     ))
 }
 
-/// kubeadm lets nodes get the kubelet's ConfigMap by name, and nothing else.
+/// kubeadm lets nodes get the kubelet's ConfigMap, by the name that its minor version uses, and nothing else.
 pub(crate) fn configmaps(
     user: &User,
     verb: &str,
     namespace: &str,
     name: &str,
+    minor: u32,
 ) -> Result<(), Status> {
-    let kubelets = namespace == "kube-system" && name.starts_with("kubelet-config");
+    let kubelets = namespace == "kube-system" && name == kubelet_config(minor);
     if user.is_admin() || (verb == "get" && kubelets && user.node().is_some()) {
         return Ok(());
     }
@@ -154,4 +155,13 @@ pub(crate) fn configmaps(
     };
     let scope = format!("in the namespace {namespace:?}");
     Err(Status::forbidden(&user.name, verb, resource, &scope, &why))
+}
+
+/// The ConfigMap of kubelets as kubeadm of this minor names it.
+pub(crate) fn kubelet_config(minor: u32) -> String {
+    if minor <= 23 {
+        format!("kubelet-config-1.{minor}")
+    } else {
+        "kubelet-config".to_owned()
+    }
 }

@@ -32,7 +32,7 @@ impl Cluster {
         namespace: &str,
         name: &str,
     ) -> Result<Response, Status> {
-        auth::configmaps(user, "get", namespace, name)?;
+        auth::configmaps(user, "get", namespace, name, self.minor())?;
         let store = self.store.lock().unwrap();
         let key = (namespace.to_owned(), name.to_owned());
         let object = store
@@ -43,7 +43,7 @@ impl Cluster {
     }
 
     pub(crate) fn list_configmaps(&self, user: &User, namespace: &str) -> Result<Response, Status> {
-        auth::configmaps(user, "list", namespace, "")?;
+        auth::configmaps(user, "list", namespace, "", self.minor())?;
         let store = self.store.lock().unwrap();
         let here = store
             .configmaps
@@ -72,7 +72,7 @@ impl Cluster {
         } else {
             "patch"
         };
-        auth::configmaps(user, verb, namespace, name)?;
+        auth::configmaps(user, verb, namespace, name, self.minor())?;
         let mut store = self.store.lock().unwrap();
         let key = (namespace.to_owned(), name.to_owned());
         let current = store
@@ -157,9 +157,8 @@ impl Cluster {
         let mut store = self.store.lock().unwrap();
         for item in list["items"].as_array().into_iter().flatten() {
             let mut object: ConfigMap = serde_json::from_value(item.clone()).unwrap();
-            // Named after the minor version up to 1.23.
-            if object.metadata.name == "kubelet-config-1.19" {
-                object.metadata.name = format!("kubelet-config-1.{minor}");
+            if object.data.contains_key("kubelet") {
+                object.metadata.name = auth::kubelet_config(minor);
             }
             object.metadata.resource_version = store.next_version();
             let key = (

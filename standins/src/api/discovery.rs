@@ -81,7 +81,7 @@ fn resource(name: &str, kind: &str, short: &str, namespaced: bool, verbs: &[&str
 }
 
 /// `POST …/selfsubjectaccessreviews`: what `kubectl auth can-i` asks.
-pub(crate) fn may_i(user: &User, request: &Request) -> Result<Response, Status> {
+pub(crate) fn may_i(user: &User, request: &Request, minor: u32) -> Result<Response, Status> {
     let mut review = protobuf::body(request)?;
     review["kind"] = "SelfSubjectAccessReview".into();
     review["apiVersion"] = "authorization.k8s.io/v1".into();
@@ -95,7 +95,7 @@ pub(crate) fn may_i(user: &User, request: &Request) -> Result<Response, Status> 
     let verdict = match (text("group"), text("resource")) {
         (CERTIFICATES, "certificatesigningrequests") => auth::csrs(user, verb, &plural, name),
         ("", "nodes") => auth::nodes(user, verb, name),
-        ("", "configmaps") => auth::configmaps(user, verb, text("namespace"), name),
+        ("", "configmaps") => auth::configmaps(user, verb, text("namespace"), name, minor),
         _ if user.is_admin() => Ok(()),
         _ => Err(Status::unauthorized()),
     };

@@ -217,7 +217,7 @@ impl Cluster {
                     "v1",
                     "selfsubjectaccessreviews",
                 ],
-            ) if !user.is_anonymous() => discovery::may_i(user, request),
+            ) if !user.is_anonymous() => discovery::may_i(user, request, self.minor()),
             ("GET", path) if !user.is_anonymous() => {
                 discovery::answer(path).ok_or_else(Status::no_such_path)
             }

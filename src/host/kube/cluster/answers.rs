@@ -3,21 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::node::conditions;
 use crate::node::{KubeletConfigMap, Listed, ListedNode, MalformedNode, Node};
 use crate::text::brief;
 use crate::text::names::{is_node_name, shown};
-
-pub(super) fn parse_minor(bytes: &[u8]) -> Result<u32, serde_json::Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wire {
-        git_version: String,
-    }
-    let wire: Wire = serde_json::from_slice(bytes)?;
-    conditions::minor(&wire.git_version)
-        .ok_or_else(|| serde::de::Error::custom("its version is not one of Kubernetes 1"))
-}
 
 pub(super) fn parse_configmap(bytes: &[u8]) -> Result<KubeletConfigMap, serde_json::Error> {
     #[derive(Deserialize)]
@@ -239,17 +227,6 @@ mod tests {
                 "Flux, whose kustomize.toolkit.fluxcd.io/name it has",
             ]
         );
-    }
-
-    #[test]
-    fn versions() {
-        let of = |version: &str| {
-            parse_minor(json!({ "gitVersion": version }).to_string().as_bytes()).ok()
-        };
-        assert_eq!(of("v1.19.16"), Some(19));
-        assert_eq!(of("v1.36.2-gke.7"), Some(36));
-        assert_eq!(of("v2.0.0"), None);
-        assert_eq!(of(""), None);
     }
 
     #[test]

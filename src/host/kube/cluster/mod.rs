@@ -12,11 +12,13 @@ use serde_json::json;
 use crate::node::KubeletConfigMap;
 
 use super::Unreachable;
-use super::admin::Admin;
+use super::admin::{Admin, escaped};
 use super::{Api, ApiError};
 
+use super::answers::parse_minor;
+use super::connection::VERSION;
 pub(crate) use answers::listed_node;
-use answers::{parse_configmap, parse_configz, parse_minor};
+use answers::{parse_configmap, parse_configz};
 
 /// Whether a change is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl Admin {
     /// # Errors
     /// As [`Admin::get`].
     pub fn minor(&self, end: Instant) -> Result<u32, ApiError> {
-        self.read("/version", end, parse_minor)
+        self.read(VERSION, end, parse_minor)
     }
 
     /// The ConfigMap `name` of kube-system; none where there is none.
@@ -116,7 +118,7 @@ impl Admin {
             client,
             ..
         } = &self.0;
-        let path = format!("/api/v1/nodes/{}/proxy/configz", escape(node));
+        let path = format!("/api/v1/nodes/{}/proxy/configz", escaped(node));
         let attempt = async {
             let bytes = connection.object(client, &path).await?;
             parse_configz(&bytes).map_err(|error| connection.invalid(error.to_string()))
@@ -153,30 +155,8 @@ const AGENT: &str = concat!("kubelet-tls/", env!("CARGO_PKG_VERSION"));
 
 fn path_of(name: &str) -> String {
     let namespace = KubeletConfigMap::NAMESPACE;
-    format!("/api/v1/namespaces/{namespace}/configmaps/{}", escape(name))
-}
-
-/// Percent-encodes what is no letter, digit, `-`, `.` or `_`: names and tokens come from a server.
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_change_a_path() {
-        assert_eq!(escape("worker-1.example"), "worker-1.example");
-        assert_eq!(escape("../x?y=ä"), "..%2Fx%3Fy%3D%C3%A4");
-    }
+    format!(
+        "/api/v1/namespaces/{namespace}/configmaps/{}",
+        escaped(name)
+    )
 }

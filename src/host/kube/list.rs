@@ -1,0 +1,218 @@
+//! Lists of the API read page by page, with a bound on each page and none on their sum
+//! (<https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Instant;
+
+use kube::client::Body;
+
+use crate::csr::Listing;
+use crate::host::clock;
+
+use super::answers::parse_date;
+use super::connection::{ANSWER_DEADLINE, Connection, OBJECT_CAP, REQUESTS, signer_selector};
+use super::{ApiError, Unreachable, escaped};
+
+/// Requests to a page. They are read item by item, so that a page costs little memory here; most clusters have one page.
+const REQUESTS_PAGE: usize = 10_000;
+/// The longest page of requests that is read, in bytes; two or three kilobytes are normal for a request.
+const REQUESTS_PAGE_CAP: usize = 64 * 1024 * 1024;
+/// A page that is too large is asked for again with so many times fewer objects.
+const SHRINK: usize = 8;
+
+/// What asking for one page came to.
+pub(super) enum Part<P> {
+    /// The page, and the token of the next one; empty at the end.
+    Read(P, String),
+    /// More bytes than are read of one page.
+    TooLarge,
+}
+
+impl Connection {
+    /// Reads the list at `path` page by page with `read`, `most` objects at a time or fewer where they are large, and
+    /// gathers them by `take`. When the list expires on the way it begins again, once, and what was gathered is
+    /// forgotten. Failed attempts are repeated until `end`.
+    pub(super) async fn pages<P, C: Default>(
+        &self,
+        path: &str,
+        most: usize,
+        end: Instant,
+        read: impl AsyncFn(&str) -> Result<Part<P>, ApiError>,
+        take: impl Fn(&mut C, P) -> Result<(), ApiError>,
+    ) -> Result<C, ApiError> {
+        for _ in 0..2 {
+            let gathered = self.pages_once(path, most, end, &read, &take).await?;
+            if let Some(gathered) = gathered {
+                return Ok(gathered);
+            }
+        }
+        let reason = "a list expires before it is read to its end";
+        Err(self.unreachable(Unreachable::Other(reason.to_owned())))
+    }
+
+    /// None when the list expired: what the server keeps of its history does not reach back to the first page.
+    async fn pages_once<P, C: Default>(
+        &self,
+        path: &str,
+        most: usize,
+        end: Instant,
+        read: &impl AsyncFn(&str) -> Result<Part<P>, ApiError>,
+        take: &impl Fn(&mut C, P) -> Result<(), ApiError>,
+    ) -> Result<Option<C>, ApiError> {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let (mut gathered, mut token, mut limit) = (C::default(), String::new(), most);
+        loop {
+            let mut target = format!("{path}{separator}limit={limit}");
+            if !token.is_empty() {
+                target.push_str("&continue=");
+                target.push_str(&escaped(&token));
+            }
+            let attempt = || async {
+                match read(&target).await {
+                    // Of a first page it may pass, of a later one it does not.
+                    Err(error) if error.is_gone() && !token.is_empty() => Ok(None),
+                    answer => answer.map(Some),
+                }
+            };
+            match self.repeat(end, attempt).await? {
+                Some(Part::Read(page, next)) => {
+                    take(&mut gathered, page)?;
+                    if next.is_empty() {
+                        return Ok(Some(gathered));
+                    }
+                    if next == token || Instant::now() >= end {
+                        return Err(self.invalid("the list never ends"));
+                    }
+                    token = next;
+                    limit = (limit * 2).min(most);
+                }
+                Some(Part::TooLarge) if limit > 1 => limit = (limit / SHRINK).max(1),
+                Some(Part::TooLarge) => return Err(self.invalid("an object never ends")),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The kubelet-serving requests of the cluster, of which only this node's are kept.
+    pub(super) async fn list(
+        &self,
+        client: &kube::Client,
+        end: Instant,
+    ) -> Result<Listing, ApiError> {
+        let path = format!("{REQUESTS}?{}", signer_selector());
+        let read = async |target: &str| self.requests_page(client, target).await;
+        let take = |all: &mut Listing, page| {
+            all.append(page)
+                .map_err(|error| self.invalid(error.to_string()))
+        };
+        self.pages(&path, REQUESTS_PAGE, end, read, take).await
+    }
+
+    async fn requests_page(
+        &self,
+        client: &kube::Client,
+        target: &str,
+    ) -> Result<Part<Listing>, ApiError> {
+        let answer = self.ask(client, target).await?;
+        let date = answer
+            .headers()
+            .get(http::header::DATE)
+            .and_then(|date| date.to_str().ok());
+        let clock_ahead = date.and_then(parse_date).map_or(0, |server| {
+            server.as_second() - clock::timestamp().as_second()
+        });
+        let (frames, received) = sync_channel(4);
+        let item_bytes = Arc::new(AtomicUsize::new(0));
+        let (node, counter) = (self.node.clone(), item_bytes.clone());
+        // serde reads from a blocking reader; the frames come to it through a channel of a few.
+        let reader = thread::Builder::new().spawn(move || {
+            let frames = Frames {
+                received,
+                current: Vec::new(),
+                position: 0,
+                item_bytes,
+            };
+            Listing::read(std::io::BufReader::new(frames), &node, &|| {
+                counter.store(0, Ordering::Relaxed)
+            })
+        });
+        let reader =
+            reader.map_err(|error| self.unreachable(Unreachable::Other(error.to_string())))?;
+        let forwarded = self.forward(answer.into_body(), frames).await;
+        let page = reader
+            .join()
+            .map_err(|_| self.invalid("the list cannot be read"))?;
+        // Where both failed, the connection is the cause and the broken list its consequence.
+        if forwarded? == Forwarded::TooLarge {
+            return Ok(Part::TooLarge);
+        }
+        let (page, next) = page.map_err(|error| self.invalid(error.to_string()))?;
+        Ok(Part::Read(
+            Listing {
+                clock_ahead,
+                ..page
+            },
+            next,
+        ))
+    }
+
+    async fn forward(
+        &self,
+        mut body: Body,
+        frames: SyncSender<Vec<u8>>,
+    ) -> Result<Forwarded, ApiError> {
+        let mut bytes = 0;
+        while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
+            bytes += data.len();
+            if bytes > REQUESTS_PAGE_CAP {
+                return Ok(Forwarded::TooLarge);
+            }
+            // The reader gave up; it says why.
+            if frames.send(data).is_err() {
+                break;
+            }
+        }
+        Ok(Forwarded::All)
+    }
+}
+
+/// How much of a body reached its reader.
+#[derive(PartialEq, Eq)]
+enum Forwarded {
+    /// All that the reader wanted.
+    All,
+    /// As much as is read of one page, and there is more.
+    TooLarge,
+}
+
+/// The frames of a body as a blocking reader that stops at an item without end.
+struct Frames {
+    received: Receiver<Vec<u8>>,
+    current: Vec<u8>,
+    position: usize,
+    item_bytes: Arc<AtomicUsize>,
+}
+
+impl std::io::Read for Frames {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.position == self.current.len() {
+            match self.received.recv() {
+                Ok(frame) => (self.current, self.position) = (frame, 0),
+                Err(_) => return Ok(0),
+            }
+        }
+        let rest = self.current.get(self.position..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        if self.item_bytes.fetch_add(count, Ordering::Relaxed) > OBJECT_CAP {
+            return Err(std::io::Error::other("an item of the list never ends"));
+        }
+        for (to, from) in buffer.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        self.position += count;
+        Ok(count)
+    }
+}
