@@ -67,7 +67,6 @@ const KNOWN_LONG: &[&str] = &[
     "edit/api_server/configuration.rs",
     "edit/api_server/manifest.rs",
     "host/files/root.rs",
-    "host/kube/connection.rs",
     "host/kube/facts.rs",
     "host/kube/follow.rs",
     "host/kube/mod.rs",

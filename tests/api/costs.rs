@@ -223,4 +223,4 @@ fn requests_without_end_of_another_node_are_read_in_pages_of_bounded_size() {
 }
 
 /// So many requests are more than two of the pages that are read whole.
-const LARGE: usize = 120;
+const LARGE: usize = 24;

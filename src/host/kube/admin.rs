@@ -101,7 +101,10 @@ impl Admin {
         } = &self.0;
         let read = async |target: &str| page(connection, client, target).await;
         let take = |gathered: &mut C, objects: Objects<T>| {
-            objects.items.into_iter().for_each(|one| take(gathered, one));
+            objects
+                .items
+                .into_iter()
+                .for_each(|one| take(gathered, one));
             Ok(())
         };
         runtime.block_on(connection.pages(path, HELD, end, read, take))

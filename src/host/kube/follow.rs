@@ -4,14 +4,16 @@
 //! Answers are read frame by frame with a cap on each object, so that no server makes it hold more than a page.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::admin::{PAGE, Page, escaped, page};
+use super::admin::{Objects, page};
 use super::connection::{BACKOFF, Connection, OBJECT_CAP};
+use super::list::{HELD, ListEnd};
 use super::watch::WATCH_SILENCE;
 use super::{Admin, ApiError, Unreachable, client, runtime};
 use crate::text::brief;
@@ -169,34 +171,26 @@ impl<F> Follower<'_, F> {
             return Ok(None);
         }
         let end = Instant::now() + LIST_DEADLINE;
-        let (mut next, mut limit) = (String::new(), PAGE);
-        loop {
-            let on = match next.as_str() {
-                "" => String::new(),
-                token => format!("&continue={}", escaped(token)),
-            };
-            let target = format!("{}{}limit={limit}{on}", self.path, self.separator());
-            let attempt = || page::<T>(&self.connection, &self.client, &target);
-            match self.connection.repeat(end, attempt).await? {
-                Page::Objects(objects) => {
-                    for object in objects.items {
-                        if self.told(Followed::Put(object)).is_none() {
-                            return Ok(None);
-                        }
-                    }
-                    if objects.next.is_empty() {
-                        let told = self.told(Followed::Synced);
-                        return Ok(told.map(|()| objects.revision));
-                    }
-                    next = objects.next;
-                    limit = (limit * 2).min(PAGE);
-                }
-                Page::TooLarge if limit > 1 => limit /= 2,
-                Page::TooLarge => return Err(self.connection.invalid("an object never ends")),
-                Page::Expired => {
-                    return Err(self.connection.invalid("a list expired before its end"));
-                }
-            }
+        let mut revision = String::new();
+        let read = async |target: &str| page::<T>(&self.connection, &self.client, target).await;
+        let take = |objects: Objects<T>| {
+            revision = objects.revision;
+            let heard = objects
+                .items
+                .into_iter()
+                .all(|object| self.told(Followed::Put(object)).is_some());
+            Ok(match heard {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        };
+        let read = self
+            .connection
+            .pages_once(&self.path, HELD, end, &read, take);
+        match read.await? {
+            ListEnd::Complete => Ok(self.told(Followed::Synced).map(|()| revision)),
+            ListEnd::Stopped => Ok(None),
+            ListEnd::Expired => Err(self.connection.invalid("a list expired before its end")),
         }
     }
 

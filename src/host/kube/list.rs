@@ -1,6 +1,7 @@
 //! Lists of the API read page by page, with a bound on each page and none on their sum
 //! (<https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>).
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,12 +17,28 @@ use super::answers::parse_date;
 use super::connection::{ANSWER_DEADLINE, Connection, OBJECT_CAP, REQUESTS, signer_selector};
 use super::{ApiError, Unreachable, escaped};
 
-/// Requests to a page. They are read item by item, so that a page costs little memory here; most clusters have one page.
-const REQUESTS_PAGE: usize = 10_000;
+/// How a list is cut into pages.
+#[derive(Clone, Copy)]
+pub(super) struct Paging {
+    /// Objects to a page at most.
+    most: usize,
+    /// A page that is too large is asked for again with so many times fewer objects.
+    shrink: usize,
+}
+
+/// Pages that are held whole, of as many objects as kubectl asks for.
+pub(super) const HELD: Paging = Paging {
+    most: 500,
+    shrink: 2,
+};
+/// Pages of requests, which are read item by item, so that a page costs little memory and an attempt time alone; most
+/// clusters have one page.
+const STREAMED: Paging = Paging {
+    most: 5_000,
+    shrink: 8,
+};
 /// The longest page of requests that is read, in bytes; two or three kilobytes are normal for a request.
-const REQUESTS_PAGE_CAP: usize = 64 * 1024 * 1024;
-/// A page that is too large is asked for again with so many times fewer objects.
-const SHRINK: usize = 8;
+const REQUESTS_PAGE_CAP: usize = 16 * 1024 * 1024;
 
 /// What asking for one page came to.
 pub(super) enum Part<P> {
@@ -31,21 +48,33 @@ pub(super) enum Part<P> {
     TooLarge,
 }
 
+/// How reading a list ended.
+#[derive(PartialEq, Eq)]
+pub(super) enum ListEnd {
+    /// The last page was taken.
+    Complete,
+    /// Whoever takes the pages wants no more of them.
+    Stopped,
+    /// What the server keeps of its history does not reach back to the first page.
+    Expired,
+}
+
 impl Connection {
-    /// Reads the list at `path` page by page with `read`, `most` objects at a time or fewer where they are large, and
-    /// gathers them by `take`. When the list expires on the way it begins again, once, and what was gathered is
-    /// forgotten. Failed attempts are repeated until `end`.
+    /// Reads the list at `path` page by page with `read` and gathers the pages by `take`. When the list expires on the way
+    /// it is read again from its first page, once, and what was gathered is forgotten. Failed attempts are repeated until
+    /// `end`.
     pub(super) async fn pages<P, C: Default>(
         &self,
         path: &str,
-        most: usize,
+        paging: Paging,
         end: Instant,
         read: impl AsyncFn(&str) -> Result<Part<P>, ApiError>,
         take: impl Fn(&mut C, P) -> Result<(), ApiError>,
     ) -> Result<C, ApiError> {
         for _ in 0..2 {
-            let gathered = self.pages_once(path, most, end, &read, &take).await?;
-            if let Some(gathered) = gathered {
+            let mut gathered = C::default();
+            let each = |page| take(&mut gathered, page).map(ControlFlow::Continue);
+            if self.pages_once(path, paging, end, &read, each).await? != ListEnd::Expired {
                 return Ok(gathered);
             }
         }
@@ -53,17 +82,18 @@ impl Connection {
         Err(self.unreachable(Unreachable::Other(reason.to_owned())))
     }
 
-    /// None when the list expired: what the server keeps of its history does not reach back to the first page.
-    async fn pages_once<P, C: Default>(
+    /// Reads the list at `path` page by page with `read` and hands each page to `take`, until that breaks. Fewer objects
+    /// are asked for at a time where they are large. Failed attempts are repeated until `end`.
+    pub(super) async fn pages_once<P>(
         &self,
         path: &str,
-        most: usize,
+        paging: Paging,
         end: Instant,
         read: &impl AsyncFn(&str) -> Result<Part<P>, ApiError>,
-        take: &impl Fn(&mut C, P) -> Result<(), ApiError>,
-    ) -> Result<Option<C>, ApiError> {
+        mut take: impl FnMut(P) -> Result<ControlFlow<()>, ApiError>,
+    ) -> Result<ListEnd, ApiError> {
         let separator = if path.contains('?') { '&' } else { '?' };
-        let (mut gathered, mut token, mut limit) = (C::default(), String::new(), most);
+        let (mut token, mut limit) = (String::new(), paging.most);
         loop {
             let mut target = format!("{path}{separator}limit={limit}");
             if !token.is_empty() {
@@ -72,26 +102,28 @@ impl Connection {
             }
             let attempt = || async {
                 match read(&target).await {
-                    // Of a first page it may pass, of a later one it does not.
+                    // A 410 for a first page may pass; for a later one it does not.
                     Err(error) if error.is_gone() && !token.is_empty() => Ok(None),
                     answer => answer.map(Some),
                 }
             };
             match self.repeat(end, attempt).await? {
                 Some(Part::Read(page, next)) => {
-                    take(&mut gathered, page)?;
+                    if take(page)?.is_break() {
+                        return Ok(ListEnd::Stopped);
+                    }
                     if next.is_empty() {
-                        return Ok(Some(gathered));
+                        return Ok(ListEnd::Complete);
                     }
                     if next == token || Instant::now() >= end {
                         return Err(self.invalid("the list never ends"));
                     }
                     token = next;
-                    limit = (limit * 2).min(most);
+                    limit = (limit * 2).min(paging.most);
                 }
-                Some(Part::TooLarge) if limit > 1 => limit = (limit / SHRINK).max(1),
+                Some(Part::TooLarge) if limit > 1 => limit = (limit / paging.shrink).max(1),
                 Some(Part::TooLarge) => return Err(self.invalid("an object never ends")),
-                None => return Ok(None),
+                None => return Ok(ListEnd::Expired),
             }
         }
     }
@@ -108,7 +140,7 @@ impl Connection {
             all.append(page)
                 .map_err(|error| self.invalid(error.to_string()))
         };
-        self.pages(&path, REQUESTS_PAGE, end, read, take).await
+        self.pages(&path, STREAMED, end, read, take).await
     }
 
     async fn requests_page(
