@@ -12,6 +12,7 @@
 )]
 
 mod node {
+    pub mod address;
     pub mod command;
     pub mod debian;
     pub mod harness;
@@ -27,6 +28,7 @@ mod node {
     pub mod interruptions;
     pub mod issue_first;
     pub mod kills;
+    pub mod kind;
     pub mod main_job;
     pub mod packages;
     pub mod proof;
@@ -37,7 +39,7 @@ use std::process::ExitCode;
 
 use node::{
     ansible, cloud_init, debian, drop_in, files, gate, harness, interruptions, issue_first, kills,
-    machine, main_job, packages, proof, units, worker,
+    kind, machine, main_job, packages, proof, units, worker,
 };
 
 /// Names a test after its module and function.
@@ -78,6 +80,9 @@ const TESTS: &[harness::Test] = tests![
     interruptions::fifty_at_once,
     issue_first::no_handshake_fails,
     issue_first::killed_at_any_step,
+    kind::the_whole_job_in_the_documented_order,
+    kind::the_whole_job_with_the_certificate_first,
+    kind::a_renewal_is_approved,
     kills::of_a_change,
     kills::of_putting_back,
     drop_in::an_upgrade_does_not_undo_it,

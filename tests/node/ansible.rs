@@ -7,12 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use standins::kubelet::Knobs;
 use standins::{ApiServer, Config};
 
+use super::address::Address;
 use super::command::Finished;
 use super::harness;
 use super::worker::{Worker, added_lines, well};
@@ -128,40 +128,13 @@ struct Fleet {
     addresses: Vec<Address>,
 }
 
-/// An address of the host's, and so of its machines: `approve` refuses loopback, and no two nodes may have the same.
-struct Address(String);
-
-impl Address {
-    /// Of those for tests between networks (RFC 2544), which are nobody's.
-    fn new() -> Self {
-        static TAKEN: AtomicU32 = AtomicU32::new(1);
-        let number = TAKEN.fetch_add(1, Ordering::Relaxed);
-        let address = format!("198.18.{}.{number}", std::process::id() % 250);
-        let _ = ip_address("del", &address).output();
-        must(&mut ip_address("add", &address));
-        Self(address)
-    }
-}
-
-impl Drop for Address {
-    fn drop(&mut self) {
-        let _ = ip_address("del", &self.0).output();
-    }
-}
-
-fn ip_address(verb: &str, address: &str) -> Command {
-    let mut command = Command::new("ip");
-    command.args(["address", verb, &format!("{address}/32"), "dev", "lo"]);
-    command
-}
-
 impl Fleet {
     fn start(label: &str, names: &[&str]) -> Self {
         let api = Arc::new(ApiServer::start(Config::default()));
         let addresses: Vec<_> = names.iter().map(|_| Address::new()).collect();
         let join = |(number, name): (usize, &&str)| {
             let label = format!("{label}-{number}");
-            let node = Worker::join(&label, Arc::clone(&api), name, &addresses[number].0);
+            let node = Worker::join(&label, Arc::clone(&api), name, &addresses[number].text());
             let kubernetes = node.machine.path("/etc/kubernetes");
             if number == 0 {
                 api.admin_kubeconfig(&kubernetes);
@@ -213,7 +186,7 @@ impl Fleet {
         }
         text = text.replace(&*self.directory.to_string_lossy(), "[DIR]");
         for (address, node) in self.addresses.iter().zip(&self.nodes) {
-            text = text.replace(&address.0, &format!("[IP of {}]", node.name()));
+            text = text.replace(address.text(), &format!("[IP of {}]", node.name()));
         }
         // How much a dying kubelet has still said is chance.
         while let Some((before, rest)) = text.split_once("\"journal\": [\"") {

@@ -47,14 +47,17 @@ impl Bootstrap {
     pub(crate) fn run(&self, serving: &Serving, mut current: Option<Arc<CertifiedKey>>) {
         std::thread::sleep(Duration::from_millis(self.knobs.csr_delay_ms));
         let mut backoff = self.knobs.csr_backoff_ms;
+        let mut held_since = Instant::now();
         loop {
             let sans = self.addresses();
             if self.knobs.never_csr {
                 return;
             }
-            if current.as_ref().is_some_and(|c| self.satisfies(c, &sans)) {
+            let renew_after = self.knobs.renew_after_ms.map(Duration::from_millis);
+            let is_due = renew_after.is_some_and(|after| held_since.elapsed() >= after);
+            if !is_due && current.as_ref().is_some_and(|c| self.satisfies(c, &sans)) {
                 // Nothing to do for most of a year, unless an address changes.
-                let Some(pause) = self.knobs.address_poll_ms else {
+                let Some(pause) = self.knobs.address_poll_ms.or(self.knobs.renew_after_ms) else {
                     return;
                 };
                 std::thread::sleep(Duration::from_millis(pause));
@@ -72,6 +75,7 @@ impl Bootstrap {
                     );
                     serving.set_issued(Arc::clone(&pair));
                     current = Some(pair);
+                    held_since = Instant::now();
                 }
                 Err(why) => {
                     klog::error(

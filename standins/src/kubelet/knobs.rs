@@ -30,6 +30,8 @@ pub struct Knobs {
     pub csr_timeout_ms: u64,
     /// How often it looks whether the node's addresses have changed, once it has a certificate.
     pub address_poll_ms: Option<u64>,
+    /// How long it has a certificate before it asks for the next one; really 70 to 90 % of the lifetime.
+    pub renew_after_ms: Option<u64>,
     /// SIGTERM does nothing.
     pub ignore_sigterm: bool,
     /// From SIGTERM to the exit.
@@ -70,6 +72,7 @@ impl Default for Knobs {
             csr_backoff_ms: 2000,
             csr_timeout_ms: 900_000,
             address_poll_ms: None,
+            renew_after_ms: None,
             ignore_sigterm: false,
             stop_delay_ms: 0,
             version: "v1.36.2".into(),
