@@ -31,6 +31,7 @@ pub struct Knobs {
     /// How often it looks whether the node's addresses have changed, once it has a certificate.
     pub address_poll_ms: Option<u64>,
     /// How long it has a certificate before it asks for the next one; really 70 to 90 % of the lifetime.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub renew_after_ms: Option<u64>,
     /// SIGTERM does nothing.
     pub ignore_sigterm: bool,
