@@ -18,6 +18,8 @@ pub struct ListedNode {
     pub is_control_plane: bool,
     /// The port of its kubelet: `status.daemonEndpoints.kubeletEndpoint.Port`, or 10250 where it does not say.
     pub port: u16,
+    /// Whether its label `kubernetes.io/os` is `windows`.
+    pub is_windows: bool,
     /// Its addresses and its version.
     pub node: Node,
 }
@@ -106,6 +108,11 @@ pub enum NodeRemedy {
 }
 
 impl ProbedNode {
+    /// Whether the node runs Windows, by the label that its kubelet sets. False where the Node is malformed.
+    pub fn is_windows(&self) -> bool {
+        self.listed.as_ref().is_ok_and(|listed| listed.is_windows)
+    }
+
     /// The Node's name, safe to print.
     pub fn name(&self) -> &str {
         match &self.listed {

@@ -24,6 +24,7 @@ fn probed(
             name: "node36".into(),
             is_control_plane: false,
             port: 10250,
+            is_windows: false,
             node: Node {
                 addresses: vec![
                     ("InternalIP".into(), "10.77.0.21".into()),

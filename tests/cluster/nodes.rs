@@ -65,6 +65,39 @@ on each of them, as root: kubelet-tls status
 }
 
 #[test]
+fn windows_nodes_are_named_in_a_warning() {
+    let scene = Scene::new();
+    for (name, value) in [("win-1", Some(false)), ("win-2", None)] {
+        scene.api.set_node(NodeSpec {
+            server_tls_bootstrap: value,
+            labels: [("kubernetes.io/os".to_owned(), "windows".to_owned())].into(),
+            ..NodeSpec::new(name, "10.0.0.11")
+        });
+    }
+    set(&scene, "worker-2", Some(true));
+    let output = scene.expect(&["cluster", "apply"], 0);
+    snapbox::assert_data_eq!(
+        output.stderr,
+        snapbox::str![[r#"
+warning: a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its CSR is approved
+configmap/kube-system/kubelet-config: updated; applies to new nodes and at the next kubeadm upgrade
+warning: 2 of 5 nodes run Windows: win-1, win-2. A Windows node that joins gets serverTLSBootstrap: true too, and refuses TLS on port 10250 until its CSR is approved; kubelet-tls runs on Linux only, so it cannot change or check that node: kubelet-tls approve --node NODE
+2 of 3 Linux nodes run without the change: control-plane-1, worker-1
+on each of them, as root: kubelet-tls apply
+
+"#]]
+    );
+    let document = scene.document(&["cluster", "apply"], 0);
+    let warnings = document["warnings"].to_string();
+    assert!(warnings.contains("win-1, win-2"), "{warnings}");
+    assert_eq!(document["nodes"].as_array().unwrap().len(), 5);
+
+    // Without the setting no CSR has to be approved for a Windows node.
+    let output = scene.expect(&["cluster", "apply", "--disable"], 0);
+    assert!(!output.stderr.contains("warning"), "{}", output.stderr);
+}
+
+#[test]
 fn what_may_not_be_read_is_one_warning_and_no_error() {
     let scene = Scene::new();
     let proxy = Matcher::new().path("/proxy/configz");

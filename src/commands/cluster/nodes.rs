@@ -40,6 +40,9 @@ pub(super) fn tell(admin: &Admin, wanted: Bootstrap, ui: &Ui) -> Option<Vec<Node
             ui.detail(&format!("{}: {why}", node.name()));
         }
     }
+    if wanted == Bootstrap::Enabled {
+        warn_of_windows(&nodes, ui);
+    }
     summarize(&nodes, wanted, ui);
     Some(nodes.iter().map(NodeReport::from).collect())
 }
@@ -57,14 +60,37 @@ fn unasked(message: String) -> String {
     format!("{message}; which nodes run without the change is not known")
 }
 
+/// kubeadm gives nodes of every operating system the same ConfigMap.
+fn warn_of_windows(nodes: &[ProbedNode], ui: &Ui) {
+    let windows = nodes.iter().filter(|node| node.is_windows());
+    let windows: Vec<&str> = windows.map(ProbedNode::name).collect();
+    if !windows.is_empty() {
+        ui.warn(format!(
+            "{} of {} nodes run Windows: {}. A Windows node that joins gets serverTLSBootstrap: true too, and refuses TLS on port 10250 until its CSR is approved; kubelet-tls runs on Linux only, so it cannot change or check that node: kubelet-tls approve --node NODE",
+            windows.len(),
+            nodes.len(),
+            some(&windows)
+        ));
+    }
+}
+
 fn summarize(nodes: &[ProbedNode], wanted: Bootstrap, ui: &Ui) {
+    // The commands below run on Linux only.
+    let linux = nodes.iter().filter(|node| !node.is_windows());
+    let linux: Vec<&ProbedNode> = linux.collect();
+    let kind = if linux.len() == nodes.len() {
+        "nodes"
+    } else {
+        "Linux nodes"
+    };
+    let nodes = linux;
     let (value, again) = match wanted {
         Bootstrap::Enabled => (true, "kubelet-tls apply"),
         Bootstrap::Disabled => (false, "kubelet-tls apply --disable"),
     };
     let named = |which: &dyn Fn(&Result<bool, NotConfigured>) -> bool| -> Vec<&str> {
         let nodes = nodes.iter().filter(|node| which(&node.configured));
-        nodes.map(ProbedNode::name).collect()
+        nodes.map(|node| node.name()).collect()
     };
     let lacking = named(&|configured| *configured == Ok(!value));
     let silent = named(&|configured| matches!(configured, Err(NotConfigured::NoAnswer(_))));
@@ -72,19 +98,19 @@ fn summarize(nodes: &[ProbedNode], wanted: Bootstrap, ui: &Ui) {
     let total = nodes.len();
     if !lacking.is_empty() {
         ui.say(&format!(
-            "{} of {total} nodes run without the change: {}",
+            "{} of {total} {kind} run without the change: {}",
             lacking.len(),
             some(&lacking)
         ));
         ui.say(&format!("on each of them, as root: {again}"));
     } else if answered == total && total > 0 {
         ui.say(&format!(
-            "all {total} nodes run with serverTLSBootstrap: {value}"
+            "all {total} {kind} run with serverTLSBootstrap: {value}"
         ));
     }
     if !silent.is_empty() {
         ui.say(&format!(
-            "{} of {total} nodes did not answer, as one that waits for its certificate does not: {}",
+            "{} of {total} {kind} did not answer, as one that waits for its certificate does not: {}",
             silent.len(),
             some(&silent)
         ));
@@ -92,7 +118,7 @@ fn summarize(nodes: &[ProbedNode], wanted: Bootstrap, ui: &Ui) {
     }
     let unasked = total - answered - silent.len();
     if unasked > 0 {
-        ui.say(&format!("{unasked} of {total} nodes were not asked"));
+        ui.say(&format!("{unasked} of {total} {kind} were not asked"));
     }
 }
 

@@ -121,6 +121,9 @@ pub(crate) fn listed_node(item: Value) -> Listed {
     let is_control_plane = ["control-plane", "master"]
         .iter()
         .any(|role| labels.contains_key(&format!("node-role.kubernetes.io/{role}")));
+    let is_windows = labels
+        .get("kubernetes.io/os")
+        .is_some_and(|os| os == "windows");
     let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
     let status = node.status.unwrap_or_default();
     let port = status
@@ -131,6 +134,7 @@ pub(crate) fn listed_node(item: Value) -> Listed {
     let addresses = status.addresses.unwrap_or_default().into_iter();
     Ok(ListedNode {
         is_control_plane,
+        is_windows,
         port: port.unwrap_or(PORT),
         node: Node {
             addresses: addresses
