@@ -23,6 +23,8 @@ mod check;
 mod costs;
 #[path = "api/during.rs"]
 mod during;
+#[path = "api/fields.rs"]
+mod fields;
 #[path = "api/kubeconfigs.rs"]
 mod kubeconfigs;
 #[path = "api/proxies.rs"]
