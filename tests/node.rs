@@ -103,6 +103,7 @@ const TESTS: &[harness::Test] = tests![
     units::another_file_that_the_next_start_reads_counts,
     units::a_config_directory_decides,
     units::a_slow_stop_without_a_message_bus,
+    units::a_node_without_kubeadm,
     cloud_init::a_control_plane,
     cloud_init::a_control_plane_whose_file_is_refused,
     cloud_init::a_worker,

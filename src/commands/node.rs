@@ -7,6 +7,7 @@ use crate::cli::Selection;
 use crate::host::files::{self as host_files, Locking, Root};
 use crate::host::process;
 use crate::host::systemd::{self, SystemdError};
+use crate::kubelet::image::KUBEADM_FLAGS;
 use crate::kubelet::unit::Word;
 use crate::kubelet::{Bootstrap, Flags, Settings};
 use crate::node::{ConfigFile, Kubelet, Unit};
@@ -272,7 +273,9 @@ impl Located {
                     .map_or_else(|| self.path.clone(), |file| file.path.clone());
                 files::refused(&Target::File(path), &refusal, files::Whose::Node)
             })?;
+        let is_kubeadm = is_kubeadm(&self.root, &self.path);
         Ok(Kubelet {
+            is_kubeadm,
             unit: self.unit,
             flags: self.flags,
             flags_change: self.flags_change,
@@ -283,6 +286,18 @@ impl Located {
             settings,
         })
     }
+}
+
+/// Whether kubeadm set this node up: `kubeadm init` and `kubeadm join` write kubeadm-flags.env beside the configuration.
+/// True also where that file cannot be looked for.
+fn is_kubeadm(root: &Root, config: &Path) -> bool {
+    let flags = Path::new("/").join(KUBEADM_FLAGS);
+    let beside = flags.file_name().map(|name| config.with_file_name(name));
+    let is_missing = |path: &Path| {
+        root.modified(path)
+            .is_err_and(|error| error.cause.is_not_found())
+    };
+    !is_missing(&flags) || beside.is_some_and(|path| !is_missing(&path))
 }
 
 /// The kubelet's configuration cannot be read or locked.

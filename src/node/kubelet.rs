@@ -28,6 +28,8 @@ pub struct Kubelet {
     pub files: Vec<ConfigFile>,
     /// What the kubelet makes of all of them.
     pub settings: Settings,
+    /// Whether kubeadm set this node up, so that its upgrades rewrite the configuration. True also where that cannot be told.
+    pub is_kubeadm: bool,
 }
 
 /// A configuration file of the kubelet's.
@@ -218,6 +220,7 @@ mod tests {
                 modified: None,
             }],
             settings: Settings::read(config.as_bytes()).unwrap(),
+            is_kubeadm: true,
         }
     }
 

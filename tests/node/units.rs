@@ -1,10 +1,13 @@
 //! Where the kubelet's flags come from: the unit and its drop-ins, wherever a distribution puts them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use standins::kubelet::Knobs;
+use standins::{ApiServer, Config};
 
+use super::address::Address;
 use super::worker::{CONFIG, ENABLED, Worker, well};
 
 const ELSEWHERE: &str = "/etc/kubernetes/kubelet-config.yaml";
@@ -236,4 +239,50 @@ pub fn a_kubelet_that_never_ran_is_read_from_its_unit() {
         diff.stdout,
         "the kubelet runs with what systemd said"
     );
+}
+
+/// A kubelet that an administrator set up by hand: a unit of its own, other paths, and nothing of kubeadm's.
+pub fn a_node_without_kubeadm() {
+    const UNIT: &str = "[Unit]\nDescription=kubelet\n[Service]\nExecStart=/usr/bin/kubelet --config=/etc/kubelet/config.yaml --kubeconfig=/etc/kubelet/kubeconfig\nRestart=always\nRestartSec=10\n[Install]\nWantedBy=multi-user.target\n";
+    let address = Address::new();
+    let api = Arc::new(ApiServer::start(Config::default()));
+    let worker = Worker::join("no-kubeadm", api, "worker-1", address.text());
+    let machine = &worker.machine;
+    machine.write("/usr/lib/systemd/system/kubelet.service", UNIT, 0o644);
+    machine.must(&["mkdir", "/etc/kubelet"]);
+    machine.must(&["mv", CONFIG, "/etc/kubelet/config.yaml"]);
+    machine.must(&[
+        "mv",
+        "/etc/kubernetes/kubelet.conf",
+        "/etc/kubelet/kubeconfig",
+    ]);
+    machine.must(&["rm", "-r", "/usr/lib/systemd/system/kubelet.service.d"]);
+    machine.must(&["rm", "/var/lib/kubelet/kubeadm-flags.env"]);
+    worker.start_kubelet();
+
+    let apply = worker.tool(&["apply", "--settle", "1s"]).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+    assert!(!apply.stderr.contains("kubeadm"), "{apply}");
+    assert!(
+        machine
+            .read_text("/etc/kubelet/config.yaml")
+            .contains(ENABLED)
+    );
+    let csr = worker.tool(&["csr", "--check"]).run();
+    assert_eq!(csr.code, Some(0), "{csr}");
+    let request = worker.requests().pop().expect("a request");
+    assert_eq!(csr.stdout.trim_end(), request, "{csr}");
+    worker.approve(&request);
+    worker.await_handshake(Duration::from_secs(10));
+
+    let status = worker.tool(&["status", "-o", "json"]).run();
+    assert_eq!(status.code, Some(0), "{status}");
+    let conditions = status.json()["conditions"].clone();
+    let kinds = conditions.as_array().expect("conditions").iter();
+    let kinds: Vec<_> = kinds.filter_map(|kind| kind["type"].as_str()).collect();
+    assert_eq!(kinds.len(), 8, "{status}");
+    assert!(!kinds.contains(&"ClusterConfigAgrees"), "{status}");
+
+    let rollback = worker.tool(&["rollback", "--settle", "1s"]).run();
+    assert_eq!(rollback.code, Some(0), "{rollback}");
 }

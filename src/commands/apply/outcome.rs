@@ -199,7 +199,8 @@ impl Run<'_> {
 
     /// Says what to do if the cluster's configuration would revert this node.
     fn tell_configmap(&self) {
-        let Some(cluster) = self.cluster.as_ref().filter(|_| self.plan.changes()) else {
+        let is_due = self.plan.changes() && self.kubelet.is_kubeadm;
+        let Some(cluster) = self.cluster.as_ref().filter(|_| is_due) else {
             return;
         };
         let version = cluster

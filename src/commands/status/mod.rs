@@ -122,6 +122,9 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
             .clone()
             .and_then(|api| api.requests(end).map_err(|error| error.to_string())),
         cluster: asked.clone().and_then(|api| {
+            if !kubelet.is_kubeadm {
+                return Err("kubeadm did not set this node up".to_owned());
+            }
             let (name, text) = api
                 .kubelet_config(minor, end)
                 .map_err(|error| error.to_string())?;

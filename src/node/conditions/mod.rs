@@ -161,7 +161,7 @@ const DIFF: &str = "kubelet-tls diff";
 /// Makes what was set here last, from wherever an administrator's kubeconfig is.
 const APPLY_CLUSTER: &str = "kubelet-tls cluster apply";
 
-/// Draws the conditions.
+/// Draws the conditions. A node that kubeadm did not set up has no [`Kind::ClusterConfigAgrees`].
 pub fn conditions(seen: &Evidence) -> Vec<Condition> {
     [
         (Kind::ServerTLSBootstrapEnabled, enabled(seen)),
@@ -175,6 +175,8 @@ pub fn conditions(seen: &Evidence) -> Vec<Condition> {
         (Kind::NoStaleRequests, no_stale_requests(seen)),
     ]
     .into_iter()
+    // Only kubeadm copies the ConfigMap to a node.
+    .filter(|(kind, _)| *kind != Kind::ClusterConfigAgrees || seen.kubelet.is_kubeadm)
     .map(|(kind, verdict)| Condition::new(kind, verdict))
     .collect()
 }

@@ -28,6 +28,7 @@ pub(super) fn well() -> Evidence {
                 modified: Some(started),
             }],
             settings: Settings::read(ON.as_bytes()).unwrap(),
+            is_kubeadm: true,
         },
         complaints: Vec::new(),
         health: Ok(()),
@@ -219,4 +220,20 @@ fn a_unit_that_changed_on_disk() {
     let mut seen = well();
     seen.kubelet.unit.as_mut().unwrap().need_daemon_reload = true;
     assert_eq!(said(&seen, Kind::KubeletUpToDate), "False(UnitChanged)");
+}
+
+#[test]
+fn a_node_without_kubeadm_has_no_condition_of_kubeadms() {
+    let mut seen = well();
+    seen.kubelet.is_kubeadm = false;
+    seen.cluster = Err("forbidden".into());
+    let conditions = conditions(&seen);
+    assert_eq!(conditions.len(), 8);
+    assert!(
+        conditions
+            .iter()
+            .all(|condition| condition.kind != Kind::ClusterConfigAgrees
+                && condition.status == Status::True),
+        "{conditions:?}"
+    );
 }
