@@ -17,6 +17,7 @@ mod rollback;
 mod schema;
 mod status;
 mod table;
+mod unmanaged;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

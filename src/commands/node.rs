@@ -15,7 +15,7 @@ use crate::plan::{Edit, Target};
 use crate::report::{Code, Problem};
 use crate::yaml::MAX_BYTES;
 
-use super::{Ui, files, preflight};
+use super::{Ui, files, preflight, unmanaged};
 
 /// Where kubeadm writes the kubelet's configuration; a running kubelet's `--config` is asked first.
 pub(crate) const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
@@ -175,6 +175,10 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
     let path = match flags.get("config") {
         Some(path) => Path::new("/").join(path),
         None if is_known => {
+            let program = program.as_deref().unwrap_or_default();
+            if let Some(problem) = unmanaged::other_program(program) {
+                return Err(problem);
+            }
             return Err(Problem::new(
                 Code::Refused,
                 "cannot edit the kubelet's configuration: it is started without --config, so it reads no file",
@@ -256,7 +260,10 @@ impl Located {
             let file = root
                 .read(&path, MAX_BYTES as u64)
                 .and_then(|bytes| Ok((bytes, root.modified(&path)?)))
-                .map_err(|error| unreadable(&error, self.unit.is_some()))?;
+                .map_err(|error| match root.is_image() {
+                    true => files::problem_of(&error),
+                    false => unreadable(&error, self.unit.is_some()),
+                })?;
             read.push(ConfigFile {
                 path,
                 bytes: file.0,
@@ -304,9 +311,7 @@ fn is_kubeadm(root: &Root, config: &Path) -> bool {
 pub(crate) fn unreadable(error: &host_files::FileError, has_unit: bool) -> Problem {
     let problem = files::problem_of(error);
     match (error.cause.is_not_found(), has_unit) {
-        (true, false) => problem
-            .advise("this machine is no kubeadm node yet; files are edited by their names")
-            .hint("kubelet-tls diff --help"),
+        (true, false) => unmanaged::no_kubeadm_node(problem),
         (true, true) => problem
             .advise("kubeadm init or kubeadm join writes it")
             .hint("systemctl cat kubelet"),
@@ -368,9 +373,7 @@ fn no_unit(unit: &Unit) -> Problem {
     );
     match unit.load_state.as_str() {
         "masked" => problem.hint("systemctl unmask kubelet"),
-        "not-found" => problem
-            .advise("k3s, RKE2, MicroK8s and others run the kubelet inside a unit of their own, which this tool leaves alone")
-            .hint("systemctl list-units --type service '*kube*' 'k3s*' 'rke2*'"),
+        "not-found" => unmanaged::no_kubeadm_node(problem),
         _ => problem.hint("systemctl status kubelet"),
     }
 }

@@ -173,3 +173,35 @@ fn what_is_no_obstacle_is_a_warning() {
         assert!(apply.stderr.contains(words), "{words}: {}", apply.stderr);
     }
 }
+
+/// A wrapper's command line says nothing of the kubelet's configuration.
+#[test]
+fn a_unit_whose_main_process_is_not_a_kubelet() {
+    let node = Node::new(Options {
+        starts: false,
+        ..Options::default()
+    });
+    let unit = node.path("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf");
+    let text = std::fs::read_to_string(&unit).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let start = lines
+        .iter_mut()
+        .rfind(|line| line.starts_with("ExecStart=/"))
+        .unwrap();
+    *start = "ExecStart=/usr/bin/docker logs --follow kubelet";
+    std::fs::write(&unit, lines.join("\n")).unwrap();
+    node.systemctl(&["daemon-reload"]);
+    let config = node.config();
+    for verb in ["diff", "status", "apply"] {
+        let output = run(&node, &[verb], "");
+        assert_eq!(output.code, 78, "{verb}: {}", output.stderr);
+        assert!(
+            output.stderr.contains(
+                "error: cannot tell the kubelet's configuration: the main process of kubelet.service is /usr/bin/docker, not a kubelet"
+            ),
+            "{verb}: {}",
+            output.stderr
+        );
+    }
+    assert_eq!(node.config(), config);
+}

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::csr::{State, requestor_of};
+use crate::csr::{Request, State, requestor_of};
 use crate::node::{Flaw, FlawKind, NotServed, Served, flaw};
 use crate::text::hint::Command;
 
@@ -79,8 +79,17 @@ fn not_issued(seen: &Evidence, what: String) -> Verdict {
         ),
         Some(request) if request.state == State::Failed => fails(
             "SignerRefused",
-            format!("{what}; the signer refused {}", request.name),
-            Command::new("kubectl").args(["get", "csr", &request.name, "-o", "yaml"]),
+            format!(
+                "{what}; the signer refused {}{}",
+                request.name,
+                said(request)
+            ),
+            get(&request.name),
+        ),
+        Some(request) if request.state == State::Denied => fails(
+            "Denied",
+            format!("{what}; {} is Denied{}", request.name, said(request)),
+            get(&request.name),
         ),
         Some(request) => fails(
             "NoRequest",
@@ -90,12 +99,39 @@ fn not_issued(seen: &Evidence, what: String) -> Verdict {
             ),
             "journalctl -u kubelet | grep -i csr",
         ),
+        None if has_no_address(seen) => {
+            let node = seen.name.as_deref().unwrap_or_default();
+            fails(
+                "NoAddress",
+                format!(
+                    "{what}; the Node has no IP address, so the kubelet requests no certificate"
+                ),
+                Command::new("kubectl").args(["describe", "node", node]),
+            )
+        }
         None => fails(
             "NoRequest",
-            format!("{what}; the kubelet has made no request"),
+            format!("{what}; the kubelet has not created a CSR"),
             APPLY,
         ),
     }
+}
+
+/// Whether the Node is known to have no IP address, as before an external cloud provider sets it.
+fn has_no_address(seen: &Evidence) -> bool {
+    let node = seen.node.as_ref();
+    node.is_ok_and(|node| node.serving_names().0.is_empty())
+}
+
+/// What the API says about the decision, in parentheses: who decided, and why.
+fn said(request: &Request) -> String {
+    let message = request.message.as_ref();
+    message.map_or_else(String::new, |message| format!(" ({message})"))
+}
+
+/// Shows the whole of a request.
+fn get(name: &str) -> Command {
+    Command::new("kubectl").args(["get", "csr", name, "-o", "yaml"])
 }
 
 pub(super) fn trusted(seen: &Evidence) -> Verdict {

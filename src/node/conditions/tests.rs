@@ -237,3 +237,46 @@ fn a_node_without_kubeadm_has_no_condition_of_kubeadms() {
         "{conditions:?}"
     );
 }
+
+/// A node whose change is in place and whose only request is `newest`.
+fn without_certificate(newest: Option<crate::csr::Request>) -> Evidence {
+    let mut seen = well();
+    seen.stored = Stored::Missing("/pki/current.pem".into());
+    seen.requests = Ok(Listing {
+        newest,
+        ..Listing::default()
+    });
+    seen
+}
+
+#[test]
+fn a_denied_request_is_shown_with_its_reason_and_message() {
+    for (state, reason) in [
+        (crate::csr::State::Denied, "Denied"),
+        (crate::csr::State::Failed, "SignerRefused"),
+    ] {
+        let mut request = crate::csr::Request::new("csr-x", "node36");
+        request.state = state;
+        request.message = Some("AdminDecided: not our node".into());
+        let (status, word, message, hint) = issued(&without_certificate(Some(request)));
+        assert_eq!((status, word), (Status::False, reason));
+        assert!(
+            message.contains("(AdminDecided: not our node)"),
+            "{message}"
+        );
+        assert_eq!(hint.as_deref(), Some("kubectl get csr csr-x -o yaml"));
+    }
+}
+
+#[test]
+fn a_node_without_an_address_is_not_told_to_apply_again() {
+    let mut seen = without_certificate(None);
+    assert_eq!(issued(&seen).1, "NoRequest");
+    seen.node.as_mut().unwrap().addresses = vec![("Hostname".into(), "node36".into())];
+    seen.served.clear();
+    let (status, word, _, hint) = issued(&seen);
+    assert_eq!((status, word), (Status::False, "NoAddress"));
+    assert_eq!(hint.as_deref(), Some("kubectl describe node node36"));
+    let hints = conditions(&seen).into_iter().filter_map(|one| one.hint);
+    assert!(hints.into_iter().all(|hint| hint != APPLY));
+}

@@ -1,0 +1,32 @@
+//! What is said of a machine whose kubelet is not a kubeadm node's: the same words from every verb of a node.
+
+use std::path::Path;
+
+use crate::host::systemd;
+use crate::report::{Code, Problem};
+use crate::text::brief;
+
+/// A refusal if the main process of kubelet.service is another program than a kubelet, such as a shell that wraps it or
+/// `docker logs`; its flags say nothing of the kubelet's.
+pub(super) fn other_program(program: &str) -> Option<Problem> {
+    let name = Path::new(program).file_name()?.to_string_lossy();
+    if name.starts_with("kubelet") {
+        return None;
+    }
+    let cause = format!(
+        "cannot tell the kubelet's configuration: the main process of {} is {}, not a kubelet",
+        systemd::KUBELET,
+        brief(program)
+    );
+    let problem = Problem::new(Code::Refused, cause)
+        .advise("only a kubelet that systemd starts itself is managed; to edit a file instead, name it: kubelet-tls diff FILE")
+        .hint("systemctl cat kubelet");
+    Some(problem)
+}
+
+/// Adds to a problem that this machine has no kubelet.service, and what to do instead.
+pub(super) fn no_kubeadm_node(problem: Problem) -> Problem {
+    problem
+        .advise("this machine is not a kubeadm node (k3s, RKE2, MicroK8s and k0s run the kubelet inside a unit of their own, which kubelet-tls leaves alone); to edit a file instead, name it: kubelet-tls diff FILE")
+        .hint("systemctl list-units --type service '*kube*' 'k3s*' 'rke2*'")
+}
