@@ -1,5 +1,6 @@
 //! The command line. The doc comments here are the manual.
 
+mod api_server;
 mod approve;
 mod cluster;
 mod metrics_server;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use api_server::{ApiServer, ApiServerDiff, ApiServerVerb};
 pub use approve::Approve;
 pub use cluster::{
     Cluster, ClusterApply, ClusterDiff, ClusterRollback, ClusterStatus, ClusterVerb,
@@ -142,6 +144,11 @@ Examples:
   kubelet-tls cluster diff                  # what would change, and which nodes run without it
   kubelet-tls cluster apply                 # once per cluster; a node changes when it joins or is upgraded")]
     Cluster(Cluster),
+    /// On a control plane: have the API server verify kubelets
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls api-server diff               # what would change on this control-plane node and in kubeadm-config")]
+    ApiServer(ApiServer),
     /// Write a kustomization that runs metrics-server with both its TLS channels verified
     ///
     /// A new CA, a serving certificate, the APIService with its `caBundle`, and the Deployment's arguments without

@@ -2,6 +2,7 @@
 //!
 //! Field names and exit codes are a contract with scripts: fields may be added, none is renamed or removed.
 
+mod api_server;
 mod apply;
 mod cluster;
 mod csr;
@@ -17,6 +18,7 @@ use crate::plan::Edit;
 use crate::text::hint::Invocation;
 use crate::x509::Certificate;
 
+pub use self::api_server::ApiServerResult;
 pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
 pub use self::cluster::{
     AddressStatus, ClusterResult, ClusterStatusResult, NodeStatus, PendingReport,
@@ -98,6 +100,8 @@ pub enum Kind {
     ClusterResult,
     /// of `cluster status`
     ClusterStatusResult,
+    /// of `api-server diff`
+    ApiServerResult,
     /// of `metrics-server`
     MetricsServerResult,
 }

@@ -10,6 +10,8 @@
     reason = "a test sets its scene and fails by panicking"
 )]
 
+#[path = "cluster/api_server.rs"]
+mod api_server;
 #[path = "cluster/captured.rs"]
 mod captured;
 #[path = "cluster/names.rs"]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod ansible;
+mod api_server;
 mod apply;
 mod approve;
 mod cluster;
@@ -22,7 +23,7 @@ mod unmanaged;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::{Access, Cli, ClusterVerb, Format, Verb};
+use crate::cli::{Access, ApiServerVerb, Cli, ClusterVerb, Format, Verb};
 use crate::report::{Code, ErrorReport, Kind, NotBegun};
 use crate::text::hint::Invocation;
 
@@ -66,6 +67,9 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
                 &arguments.access,
                 &ui,
             )),
+        },
+        Verb::ApiServer(arguments) => match &arguments.verb {
+            ApiServerVerb::Diff(arguments) => ui.finish(&api_server::diff(arguments, &ui)),
         },
         Verb::MetricsServer(arguments) => ui.finish(&metrics_server::run(arguments, &ui)),
         // They print no result document.
@@ -123,6 +127,7 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
             Kind::RollbackResult
         }
         Some("cluster") => Kind::ClusterResult,
+        Some("api-server") => Kind::ApiServerResult,
         Some("metrics-server") => Kind::MetricsServerResult,
         _ => Kind::ApplyResult,
     };

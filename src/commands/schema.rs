@@ -43,6 +43,10 @@ const SCHEMAS: &[(Kind, &str)] = &[
         include_str!("../../docs/schema/ClusterStatusResult.json"),
     ),
     (
+        Kind::ApiServerResult,
+        include_str!("../../docs/schema/ApiServerResult.json"),
+    ),
+    (
         Kind::MetricsServerResult,
         include_str!("../../docs/schema/MetricsServerResult.json"),
     ),
@@ -92,8 +96,8 @@ mod tests {
     use crate::commands::approve::ApproveResult;
     use crate::commands::metrics_server::MetricsServerResult;
     use crate::report::{
-        ApplyResult, ClusterResult, ClusterStatusResult, CsrResult, DiffResult, Envelope,
-        RollbackResult, StatusResult,
+        ApiServerResult, ApplyResult, ClusterResult, ClusterStatusResult, CsrResult, DiffResult,
+        Envelope, RollbackResult, StatusResult,
     };
 
     /// The registry: which type is the result of which kind of document.
@@ -107,6 +111,7 @@ mod tests {
             Kind::ApproveResult => of::<ApproveResult>(kind),
             Kind::ClusterResult => of::<ClusterResult>(kind),
             Kind::ClusterStatusResult => of::<ClusterStatusResult>(kind),
+            Kind::ApiServerResult => of::<ApiServerResult>(kind),
             Kind::MetricsServerResult => of::<MetricsServerResult>(kind),
         }
     }

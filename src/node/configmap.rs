@@ -1,4 +1,4 @@
-//! The kubelets' configuration as kubeadm keeps it in the cluster.
+//! What kubeadm keeps in the cluster: the kubelets' configuration, and its own.
 
 use crate::plan::Target;
 
@@ -46,5 +46,37 @@ impl KubeletConfigMap {
     /// Whether kubeadm of this minor may have been told to use the other name.
     pub fn has_choice(minor: u32) -> bool {
         matches!(minor, 23 | 24)
+    }
+}
+
+/// kubeadm's ConfigMap `kubeadm-config` of kube-system, from which `kubeadm upgrade` and `kubeadm join` take the API
+/// server's flags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubeadmConfigMap {
+    /// The object's identity: a ConfigMap that was deleted and created again has another one.
+    pub uid: String,
+    /// The version of this state of it, never empty.
+    pub resource_version: String,
+    /// The text under the data key `ClusterConfiguration`.
+    pub text: Option<String>,
+    /// Whether the API server refuses every change of its data.
+    pub immutable: bool,
+    /// Who may rewrite what is changed here: an owner, an applier.
+    pub keepers: Vec<String>,
+}
+
+impl KubeadmConfigMap {
+    /// Its name, in every version of kubeadm.
+    pub const NAME: &'static str = "kubeadm-config";
+
+    /// The data key of its text.
+    pub const KEY: &'static str = "ClusterConfiguration";
+
+    /// What an edit of its text is made to.
+    pub fn target() -> Target {
+        Target::ConfigMap {
+            namespace: KubeletConfigMap::NAMESPACE.to_owned(),
+            name: Self::NAME.to_owned(),
+        }
     }
 }

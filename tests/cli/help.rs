@@ -27,6 +27,7 @@ Commands:
   rollback        Undo the last `apply` exactly, restart the kubelet and check that it is healthy
   approve         On a control plane: check pending CSRs against every rule, approve those that pass
   cluster         Make the same change in the cluster's ConfigMap; show every node's state
+  api-server      On a control plane: have the API server verify kubelets
   metrics-server  Write a kustomization that runs metrics-server with both its TLS channels verified
   schema          Print the JSON Schema of a result document
   completions     Print a completion script, for packagers
@@ -94,6 +95,8 @@ fn help_of_each_verb_has_an_example() {
         "cluster",
         "cluster diff",
         "cluster apply",
+        "api-server",
+        "api-server diff",
         "metrics-server",
         "completions",
         "man",

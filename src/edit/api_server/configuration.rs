@@ -58,10 +58,7 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
         }
         Found::None { api_version } => return append(stream, &api_version),
     };
-    let at = stream.position(root);
-    let api_version = meta(stream, root).api_version.unwrap_or_default();
-    let shape = Shape::of(api_version)
-        .ok_or_else(|| Refusal::at(at, ApiServer::Version(api_version.to_owned())))?;
+    let shape = shape(stream, root)?;
     let directory = lookup(stream, root, "certificatesDir")
         .and_then(|directory| string(stream, directory))
         .filter(|directory| !directory.is_empty())
@@ -83,6 +80,34 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
         }
         (Some(given), Verification::Disabled) => edit.disable(&given),
     }
+}
+
+/// The value of the flag, if it is given once.
+pub(super) fn kubelet_ca(stream: &Stream<'_>) -> Result<Option<String>, Refusal> {
+    let Found::Here(document, root) = find(stream)? else {
+        return Ok(None);
+    };
+    let edit = Edit {
+        stream,
+        document,
+        root,
+        format: Format::Yaml,
+        shape: shape(stream, root)?,
+        ca: "",
+    };
+    let mut given = edit.given()?;
+    if let Some(second) = given.get(1) {
+        return Err(Refusal::at(second.position, ApiServer::GivenTwice));
+    }
+    Ok(given.pop().map(|given| given.value))
+}
+
+/// How this version of kubeadm writes flags.
+fn shape(stream: &Stream<'_>, root: usize) -> Result<Shape, Refusal> {
+    let at = stream.position(root);
+    let api_version = meta(stream, root).api_version.unwrap_or_default();
+    Shape::of(api_version)
+        .ok_or_else(|| Refusal::at(at, ApiServer::Version(api_version.to_owned())))
 }
 
 enum Found {

@@ -60,6 +60,14 @@ pub fn edit_configuration(before: &[u8], wanted: Verification) -> Result<Edited,
     configuration::edit(&Stream::parse(before)?, wanted)
 }
 
+/// The value of the flag in a ClusterConfiguration, as [`edit_configuration`] takes it; none where it is not there.
+///
+/// # Errors
+/// When the configuration cannot be read as kubeadm reads it, or the flag is given twice.
+pub fn kubelet_ca(configuration: &[u8]) -> Result<Option<String>, Refusal> {
+    configuration::kubelet_ca(&Stream::parse(configuration)?)
+}
+
 /// One occurrence of the flag.
 struct Given {
     /// Its value.

@@ -1,23 +1,37 @@
 //! What the API server says of the cluster, read: pure, and tested on real answers.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::node::{KubeletConfigMap, Listed, ListedNode, MalformedNode, Node};
+use crate::node::{KubeadmConfigMap, KubeletConfigMap, Listed, ListedNode, MalformedNode, Node};
 use crate::text::brief;
 use crate::text::names::{is_node_name, shown};
 
 pub(super) fn parse_configmap(bytes: &[u8]) -> Result<KubeletConfigMap, serde_json::Error> {
+    parse_with_text(bytes, "kubelet")
+}
+
+pub(super) fn parse_kubeadm_config(bytes: &[u8]) -> Result<KubeadmConfigMap, serde_json::Error> {
+    let map = parse_with_text(bytes, KubeadmConfigMap::KEY)?;
+    Ok(KubeadmConfigMap {
+        uid: map.uid,
+        resource_version: map.resource_version,
+        text: map.text,
+        immutable: map.immutable,
+        keepers: map.keepers,
+    })
+}
+
+/// A ConfigMap with the text under this data key.
+fn parse_with_text(bytes: &[u8], key: &str) -> Result<KubeletConfigMap, serde_json::Error> {
     #[derive(Deserialize)]
     struct Wire {
         kind: String,
         metadata: Metadata,
-        data: Option<Data>,
+        data: Option<BTreeMap<String, String>>,
         immutable: Option<bool>,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        kubelet: Option<String>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -26,9 +40,9 @@ pub(super) fn parse_configmap(bytes: &[u8]) -> Result<KubeletConfigMap, serde_js
         uid: String,
         resource_version: String,
         #[serde(default)]
-        labels: std::collections::BTreeMap<String, String>,
+        labels: BTreeMap<String, String>,
         #[serde(default)]
-        annotations: std::collections::BTreeMap<String, String>,
+        annotations: BTreeMap<String, String>,
         #[serde(default)]
         owner_references: Vec<Owner>,
         #[serde(default)]
@@ -78,7 +92,7 @@ pub(super) fn parse_configmap(bytes: &[u8]) -> Result<KubeletConfigMap, serde_js
         name: brief(&name),
         uid: brief(&uid),
         resource_version,
-        text: wire.data.and_then(|data| data.kubelet),
+        text: wire.data.and_then(|mut data| data.remove(key)),
         immutable: wire.immutable == Some(true),
     })
 }

@@ -9,7 +9,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use kube::client::Body;
 use serde_json::json;
 
-use crate::node::KubeletConfigMap;
+use crate::node::{KubeadmConfigMap, KubeletConfigMap};
 
 use super::Unreachable;
 use super::admin::{Admin, escaped};
@@ -18,7 +18,7 @@ use super::{Api, ApiError};
 use super::answers::parse_minor;
 use super::connection::VERSION;
 pub(crate) use answers::listed_node;
-use answers::{parse_configmap, parse_configz};
+use answers::{parse_configmap, parse_configz, parse_kubeadm_config};
 
 /// Whether a change is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,17 @@ impl Admin {
         end: Instant,
     ) -> Result<Option<KubeletConfigMap>, ApiError> {
         match self.read(&path_of(name), end, parse_configmap) {
+            Err(error) if error.is_not_found() => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// The ConfigMap `kubeadm-config` of kube-system; none where the cluster has none.
+    ///
+    /// # Errors
+    /// As [`Admin::get`].
+    pub fn kubeadm_config(&self, end: Instant) -> Result<Option<KubeadmConfigMap>, ApiError> {
+        match self.read(&path_of(KubeadmConfigMap::NAME), end, parse_kubeadm_config) {
             Err(error) if error.is_not_found() => Ok(None),
             answer => answer.map(Some),
         }

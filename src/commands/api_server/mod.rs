@@ -1,0 +1,63 @@
+//! `api-server diff`: the edits by which this control-plane node's API server verifies kubelets.
+
+mod decide;
+mod observe;
+
+use crate::cli;
+use crate::edit::api_server::Verification;
+use crate::plan::Edit;
+use crate::report::{ApiServerResult, EditReport, Ending, Outcome, Problem};
+
+use self::decide::{Decided, configuration, manifest};
+use super::Ui;
+
+/// `api-server diff`: shows both edits. What cannot be read or is refused is told, and the other edit is shown all the
+/// same. Exit 1 when there are differences.
+pub(crate) fn diff(arguments: &cli::ApiServerDiff, ui: &Ui) -> Outcome<ApiServerResult> {
+    let wanted = wanted(arguments.disable);
+    let seen = observe::manifest(&arguments.manifest);
+    let ca = seen.as_ref().ok().and_then(decide::expected_ca);
+    let of_manifest = seen.and_then(|seen| manifest(&seen, wanted));
+    let of_configuration = observe::kubeadm_config(&arguments.access)
+        .and_then(|seen| configuration(&seen, ca.as_deref(), wanted));
+    let mut edits = Vec::new();
+    let mut last: Option<Problem> = None;
+    for decided in [of_manifest, of_configuration] {
+        match decided {
+            Ok(Decided { edit, warnings }) => {
+                super::diff::show(&edit, ui);
+                warnings
+                    .iter()
+                    .for_each(|warning| ui.warn(warning.as_str()));
+                edits.push(edit);
+            }
+            Err(problem) => {
+                // The earlier of two errors is told now, the last one at the end.
+                if let Some(earlier) = last.replace(problem) {
+                    ui.error(&earlier);
+                }
+            }
+        }
+    }
+    let changed = edits.iter().any(Edit::changes);
+    let is_known = !edits.is_empty();
+    Outcome {
+        result: ApiServerResult {
+            changed: is_known.then_some(changed),
+            edits: is_known.then(|| edits.iter().map(EditReport::from).collect()),
+        },
+        ending: match last {
+            Some(problem) => Ending::Failed(problem),
+            None if changed => Ending::Negative(None),
+            None => Ending::Done,
+        },
+    }
+}
+
+fn wanted(disable: bool) -> Verification {
+    if disable {
+        Verification::Disabled
+    } else {
+        Verification::Enabled
+    }
+}

@@ -1,0 +1,89 @@
+//! What is read before anything is decided: the manifest and its directory, and kubeadm's configuration of the cluster.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::cli::Access;
+use crate::commands::{admin, files};
+use crate::edit::api_server::Manifest;
+use crate::host::files as host_files;
+use crate::node::KubeadmConfigMap;
+use crate::report::{Code, Problem};
+use crate::yaml::MAX_BYTES;
+
+/// How long the API server may take to answer with the ConfigMap, however often it is asked.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The manifest of this node's API server as it was read.
+#[derive(Debug)]
+pub(super) struct SeenManifest {
+    pub(super) path: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    /// Other files of the same directory that the kubelet reads as a Pod of an API server, by name.
+    pub(super) twins: Vec<PathBuf>,
+}
+
+/// Reads the manifest and looks for other files beside it that the kubelet would run in its place.
+///
+/// # Errors
+/// When the manifest cannot be read.
+pub(super) fn manifest(path: &Path) -> Result<SeenManifest, Problem> {
+    let bytes = host_files::read(path, MAX_BYTES as u64).map_err(|error| {
+        let problem = files::problem_of(&error);
+        if error.cause.is_not_found() {
+            problem
+                .advise("is this a control-plane node whose API server is a static Pod?")
+                .hint("kubelet-tls api-server diff --help")
+        } else {
+            problem
+        }
+    })?;
+    Ok(SeenManifest {
+        twins: twins(path),
+        path: path.to_owned(),
+        bytes,
+    })
+}
+
+/// The kubelet reads every file of the directory whose name does not begin with a dot (docs/api-server-facts.md, Static
+/// Pods). What cannot be read or is not a manifest is left to the kubelet.
+fn twins(manifest: &Path) -> Vec<PathBuf> {
+    let directory = match manifest.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut names: Vec<OsString> = host_files::names(directory).unwrap_or_default();
+    names.sort();
+    let others = names.into_iter().filter(|name| {
+        !name.as_bytes().starts_with(b".") && Some(name.as_os_str()) != manifest.file_name()
+    });
+    others
+        .map(|name| directory.join(name))
+        .filter(|path| {
+            let bytes = host_files::read(path, MAX_BYTES as u64);
+            bytes.is_ok_and(|bytes| Manifest::read(&bytes).is_ok())
+        })
+        .collect()
+}
+
+/// Reads the ConfigMap in which kubeadm keeps the ClusterConfiguration.
+///
+/// # Errors
+/// When it cannot be read, or does not exist.
+pub(super) fn kubeadm_config(access: &Access) -> Result<KubeadmConfigMap, Problem> {
+    let admin = admin::open(access)?;
+    let target = KubeadmConfigMap::target();
+    let found = admin
+        .kubeadm_config(Instant::now() + DEADLINE)
+        .map_err(|error| admin::problem("get", &target.to_string(), &error))?;
+    found.ok_or_else(|| {
+        Problem::new(
+            Code::Unavailable,
+            format!("cannot get {target}: not found, so kubeadm did not create this cluster"),
+        )
+        .advise("is the kubeconfig for the right cluster?")
+        .hint("kubectl -n kube-system get configmaps")
+    })
+}

@@ -1,0 +1,171 @@
+//! `api-server diff`: the manifest of this node's API server and the ConfigMap kubeadm-config.
+
+use std::fs;
+
+use snapbox::{assert_data_eq, str};
+use standins::{Fault, Matcher};
+
+use super::scene::Scene;
+
+const NO: &str = include_str!("../../testdata/captured/1.36/kube-apiserver-v1beta4-no.yaml");
+const YES: &str = include_str!("../../testdata/captured/1.36/kube-apiserver-v1beta4-yes.yaml");
+
+/// Writes the manifest and returns the arguments that name it.
+fn manifest(scene: &Scene, text: &str) -> [String; 4] {
+    let path = scene.directory.path().join("manifests/kube-apiserver.yaml");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    ["api-server", "diff", "--manifest", &path].map(str::to_owned)
+}
+
+fn words(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn diff_shows_the_manifest_and_the_configmap_and_changes_neither() {
+    let scene = Scene::new();
+    let arguments = manifest(&scene, NO);
+    let before = scene.api.configmap("kube-system", "kubeadm-config");
+    let output = scene.expect(&words(&arguments), 1);
+    let shown = output
+        .stdout
+        .replace(scene.directory.path().to_str().unwrap(), "");
+    assert_data_eq!(
+        shown,
+        str![[r#"
+--- /manifests/kube-apiserver.yaml
++++ /manifests/kube-apiserver.yaml
+@@ -39,6 +39,7 @@
+     - --service-cluster-ip-range=10.96.0.0/12
+     - --tls-cert-file=/etc/kubernetes/pki/apiserver.crt
+     - --tls-private-key-file=/etc/kubernetes/pki/apiserver.key
++    - --kubelet-certificate-authority=/etc/kubernetes/pki/ca.crt
+     image: registry.k8s.io/kube-apiserver:v1.36.2
+     imagePullPolicy: IfNotPresent
+     livenessProbe:
+--- configmap/kube-system/kubeadm-config
++++ configmap/kube-system/kubeadm-config
+@@ -1,4 +1,7 @@
+-apiServer: {}
++apiServer:
++  extraArgs:
++  - name: kubelet-certificate-authority
++    value: /etc/kubernetes/pki/ca.crt
+ apiVersion: kubeadm.k8s.io/v1beta4
+[..]
+[..]
+
+"#]]
+    );
+    assert_eq!(
+        output.stderr.matches("warning:").count(),
+        2,
+        "{}",
+        output.stderr
+    );
+    assert_eq!(scene.writes(), 0);
+    assert_eq!(fs::read_to_string(&arguments[3]).unwrap(), NO);
+    let after = scene.api.configmap("kube-system", "kubeadm-config");
+    assert_eq!(serde_json::json!(before), serde_json::json!(after));
+
+    let names = scene.expect(&[&words(&arguments)[..], &["-o", "name"]].concat(), 1);
+    assert_eq!(
+        names.stdout,
+        format!("{}\nconfigmap/kube-system/kubeadm-config\n", arguments[3])
+    );
+    let document = scene.document(&words(&arguments), 1);
+    assert_eq!(document["kind"], "ApiServerResult");
+    assert_eq!(document["changed"], true);
+    assert_eq!(document["edits"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_set_already_is_exit_0_and_disable_is_the_opposite() {
+    let scene = Scene::of("v1.19.16");
+    let old = include_str!("../../testdata/captured/1.19/kube-apiserver-v1beta2-no.yaml");
+    let arguments = manifest(&scene, old);
+    let disable = [&words(&arguments)[..], &["--disable"]].concat();
+    assert_eq!(scene.expect(&disable, 0).stdout, "");
+    let document = scene.document(&words(&arguments), 1);
+    let added = |number: usize| {
+        let diff = document["edits"][number]["diff"].as_str().unwrap();
+        let added = diff.lines().filter(|line| line.starts_with('+')).skip(1);
+        added.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        [added(0), added(1)],
+        [
+            "+    - --kubelet-certificate-authority=/etc/kubernetes/pki/ca.crt",
+            "+  extraArgs:\n+    kubelet-certificate-authority: /etc/kubernetes/pki/ca.crt",
+        ]
+    );
+
+    let scene = Scene::new();
+    let arguments = manifest(&scene, YES);
+    let mut map = scene
+        .api
+        .configmap("kube-system", "kubeadm-config")
+        .unwrap();
+    let text = map.data.get_mut("ClusterConfiguration").unwrap();
+    *text = text.replace(
+        "apiServer: {}\n",
+        "apiServer:\n  extraArgs:\n  - name: kubelet-certificate-authority\n    value: /etc/kubernetes/pki/ca.crt\n",
+    );
+    scene.api.set_configmap_object(map);
+    let output = scene.expect(&words(&arguments), 0);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
+    let disable = [&words(&arguments)[..], &["--disable"]].concat();
+    assert_eq!(scene.document(&disable, 1)["edits"][1]["changed"], true);
+}
+
+#[test]
+fn what_cannot_be_read_or_is_refused_leaves_the_other_edit_shown() {
+    let scene = Scene::new();
+    let arguments = manifest(&scene, NO);
+    let forbidden = Matcher::new().path("/configmaps/kubeadm-config");
+    scene.api.inject(forbidden, Fault::Status(403, None));
+    let document = scene.document(&words(&arguments), 77);
+    assert_eq!(document["edits"].as_array().unwrap().len(), 1);
+    assert_eq!(document["error"]["code"], 77);
+
+    let scene = Scene::new();
+    let arguments = manifest(&scene, &YES.replace("authority=/etc", "authority=/other"));
+    let document = scene.document(&words(&arguments), 65);
+    assert_eq!(
+        document["edits"][0]["target"],
+        "configmap/kube-system/kubeadm-config"
+    );
+    fs::remove_file(&arguments[3]).unwrap();
+    let output = scene.expect(&words(&arguments), 74);
+    assert!(
+        output.stderr.contains("is this a control-plane node"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn a_second_file_that_the_kubelet_would_run_is_named() {
+    let scene = Scene::new();
+    let arguments = manifest(&scene, YES);
+    let directory = scene.directory.path().join("manifests");
+    for (name, text) in [
+        ("kube-apiserver.yaml.bak", NO),
+        (".kube-apiserver.yaml", NO),
+        ("etcd.yaml", "apiVersion: v1\nkind: Pod\n"),
+    ] {
+        fs::write(directory.join(name), text).unwrap();
+    }
+    let document = scene.document(&words(&arguments), 1);
+    let warnings = document["warnings"].to_string();
+    assert!(
+        warnings.contains("kube-apiserver.yaml.bak as a Pod"),
+        "{warnings}"
+    );
+    assert!(
+        !warnings.contains("/.kube") && !warnings.contains("etcd"),
+        "{warnings}"
+    );
+}
