@@ -83,6 +83,7 @@ const TESTS: &[harness::Test] = tests![
     kind::the_whole_job_in_the_documented_order,
     kind::the_whole_job_with_the_certificate_first,
     kind::a_renewal_is_approved,
+    kind::metrics_server_files_are_written_and_applied,
     kills::of_a_change,
     kills::of_putting_back,
     drop_in::an_upgrade_does_not_undo_it,

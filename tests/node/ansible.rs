@@ -134,7 +134,7 @@ impl Fleet {
         let addresses: Vec<_> = names.iter().map(|_| Address::new()).collect();
         let join = |(number, name): (usize, &&str)| {
             let label = format!("{label}-{number}");
-            let node = Worker::join(&label, Arc::clone(&api), name, &addresses[number].text());
+            let node = Worker::join(&label, Arc::clone(&api), name, addresses[number].text());
             let kubernetes = node.machine.path("/etc/kubernetes");
             if number == 0 {
                 api.admin_kubeconfig(&kubernetes);

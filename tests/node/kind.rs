@@ -38,6 +38,34 @@ pub fn a_renewal_is_approved() {
     assert!(worker.requests().len() >= 2, "{:?}", worker.requests());
 }
 
+/// As far as a cluster without Deployments goes: every node gets its certificate, the files are written and applied, and
+/// a rollout that fails ends the script.
+pub fn metrics_server_files_are_written_and_applied() {
+    let (worker, _address) = node("kind-metrics");
+    let work = tempfile::tempdir().expect("a directory");
+    let kubectl = work.path().join("kubectl");
+    let log = work.path().join("log");
+    let text = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$*\" >>{}\n[ \"$1\" = apply ] && test -e \"$3/kustomization.yaml\"\n",
+        log.display()
+    );
+    executable(&kubectl, &text);
+    let directory = work.path().join("files");
+    let output = run(&worker, "metrics-server.sh", |command| {
+        command
+            .env("KUBECTL", &kubectl)
+            .env("DIR", &directory)
+            .env("NODES", worker.name())
+            .env("KUBELET_TLS_STATE_DIR", work.path().join("state"));
+    });
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let applied = format!("apply -k {}", directory.display());
+    let rollout = "-n kube-system rollout status deployment/metrics-server --timeout=5m";
+    let log = fs::read_to_string(&log).unwrap_or_default();
+    assert_eq!(log, format!("{applied}\n{rollout}\n"), "{}", said(&output));
+    worker.handshake().expect("the certificate verifies");
+}
+
 /// A node that is its own control plane, as far as the scripts can tell.
 fn node(label: &str) -> (Worker, Address) {
     let address = Address::new();
@@ -58,29 +86,36 @@ fn node(label: &str) -> (Worker, Address) {
 
 /// Runs a script of `tests/kind`, which must succeed.
 fn script(worker: &Worker, name: &str, arguments: &[&str]) {
+    let output = run(worker, name, |command| {
+        command.args(arguments);
+    });
+    assert!(output.status.success(), "{name}: {}", said(&output));
+}
+
+fn run(worker: &Worker, name: &str, with: impl FnOnce(&mut Command)) -> Output {
     let work = tempfile::tempdir().expect("a directory");
     let on_node = work.path().join("on-node");
     // The first argument is the node's name.
     let words = worker.machine.command(&["env"]).command_line();
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     let text = format!("#!/bin/sh\nshift\nexec {} \"$@\"\n", words.join(" "));
-    fs::write(&on_node, text).expect("write");
-    fs::set_permissions(&on_node, fs::Permissions::from_mode(0o755)).expect("chmod");
-    let output = Command::new("timeout")
+    executable(&on_node, &text);
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kind");
+    let mut command = Command::new("timeout");
+    command
         .arg("120")
-        .arg(
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("tests/kind")
-                .join(name),
-        )
-        .args(arguments)
+        .arg(scripts.join(name))
         .env("ON_NODE", &on_node)
         .env("NODE", worker.name())
         .env("CONTROL_PLANE", "control-plane-1")
-        .env("TOOL", env!("CARGO_BIN_EXE_kubelet-tls"))
-        .output()
-        .expect("timeout");
-    assert!(output.status.success(), "{name}: {}", said(&output));
+        .env("TOOL", env!("CARGO_BIN_EXE_kubelet-tls"));
+    with(&mut command);
+    command.output().expect("timeout")
+}
+
+fn executable(path: &Path, text: &str) {
+    fs::write(path, text).expect("write");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("chmod");
 }
 
 fn quoted(word: &str) -> String {
