@@ -251,6 +251,18 @@ impl Located {
     /// # Errors
     /// When one cannot be read, or is none.
     pub(crate) fn read(self, ui: &Ui) -> Result<Kubelet, Problem> {
+        match self.read_leniently(ui)? {
+            (kubelet, None) => Ok(kubelet),
+            (_, Some(refusal)) => Err(refusal),
+        }
+    }
+
+    /// Reads them as [`Self::read`] does, and returns the refusal of files that are not a configuration beside the kubelet,
+    /// whose settings are the defaults then.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub(crate) fn read_leniently(self, ui: &Ui) -> Result<(Kubelet, Option<Problem>), Problem> {
         self.warnings
             .iter()
             .for_each(|warning| ui.warn(warning.as_str()));
@@ -273,15 +285,18 @@ impl Located {
         let bytes: Vec<&[u8]> = read.iter().map(|file| file.bytes.as_slice()).collect();
         let main = bytes.first().copied().unwrap_or_default();
         let drop_ins = bytes.get(1..).unwrap_or_default();
-        let settings =
-            Settings::read_with_drop_ins(main, drop_ins).map_err(|(number, refusal)| {
-                let path = read
-                    .get(number)
-                    .map_or_else(|| self.path.clone(), |file| file.path.clone());
-                files::refused(&Target::File(path), &refusal, files::Whose::Node)
-            })?;
+        let refused = |(number, refusal)| {
+            let path = read
+                .get::<usize>(number)
+                .map_or_else(|| self.path.clone(), |file| file.path.clone());
+            files::refused(&Target::File(path), &refusal, files::Whose::Node)
+        };
+        let (settings, refusal) = match Settings::read_with_drop_ins(main, drop_ins) {
+            Ok(settings) => (settings, None),
+            Err(refusal) => (Settings::default(), Some(refused(refusal))),
+        };
         let is_kubeadm = is_kubeadm(&self.root, &self.path);
-        Ok(Kubelet {
+        let kubelet = Kubelet {
             is_kubeadm,
             unit: self.unit,
             flags: self.flags,
@@ -291,7 +306,8 @@ impl Located {
             started: self.started,
             files: read,
             settings,
-        })
+        };
+        Ok((kubelet, refusal))
     }
 }
 

@@ -280,3 +280,43 @@ fn a_patch_of_kubeadms_is_named_for_the_next_upgrade() {
     assert!(!patch.exists());
     assert!(!node.config().contains("serverTLSBootstrap"));
 }
+
+/// One broken file costs the conditions that rest on it, not the others.
+#[test]
+fn a_configuration_that_is_not_yaml() {
+    let node = Node::new(Options::default());
+    assert!(node.wait_healthy(Duration::from_secs(30)));
+    node.edit_config(|config| format!("{config}\tbroken: [\n"));
+    let document = status(&node);
+    assert_eq!(
+        said(
+            &document,
+            &[
+                ENABLED,
+                "ValueTakesEffect",
+                "KubeletUpToDate",
+                "KubeletHealthy",
+                ISSUED,
+                TRUSTED,
+                "ClusterConfigAgrees",
+                "NoStaleRequests"
+            ]
+        ),
+        [
+            "False(NotReadable)",
+            "Unknown(NotReadable)",
+            "False(StartedBeforeConfig)",
+            // The stand-in's ports are in the file that cannot be read.
+            "Unknown(NotReadable)",
+            "False(NoCertificate)",
+            "Unknown(NotReadable)",
+            "Unknown(NotReadable)",
+            "True(None)"
+        ]
+    );
+    let message = document["conditions"][0]["message"].as_str().unwrap();
+    assert!(
+        message.contains(&format!("{}:", node.config_path().display())),
+        "{message}"
+    );
+}

@@ -39,9 +39,13 @@ pub(crate) fn run(arguments: &cli::Status, ui: &Ui) -> Outcome<StatusResult> {
 /// # Errors
 /// Why the kubelet's configuration cannot be read.
 fn observe(arguments: &cli::Status, ui: &Ui) -> Result<Evidence, Problem> {
-    let kubelet = node::locate(None, Need::File, When::Now)?.read(ui)?;
+    let located = node::locate(None, Need::File, When::Now)?;
+    let (kubelet, refusal) = located.read_leniently(ui)?;
     warn_of_cut_off(ui);
-    Ok(look(kubelet, arguments.kubeconfig.clone()))
+    Ok(Evidence {
+        refusal: refusal.map(|problem| problem.message()),
+        ..look(kubelet, arguments.kubeconfig.clone())
+    })
 }
 
 fn conclude(evidence: &Evidence, textfile: Option<&Path>, ui: &Ui) -> Outcome<StatusResult> {
@@ -113,6 +117,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
         .unwrap_or_default();
     let port = kubelet.port();
     Evidence {
+        refusal: None,
         complaints: complaints(&kubelet),
         health: health(&kubelet),
         stored: stored(kubelet.serving_certificate()),

@@ -7,7 +7,7 @@ use crate::csr::{Request, State, requestor_of};
 use crate::node::{Flaw, FlawKind, NotServed, Served, flaw};
 use crate::text::hint::Command;
 
-use super::configuration::enabled;
+use super::configuration::{UNREADABLE, enabled};
 use super::{APPLY, DIFF, Evidence, Status, Stored, Verdict, fails, holds, unknown};
 
 pub(super) fn issued(seen: &Evidence) -> Verdict {
@@ -60,6 +60,9 @@ pub(super) fn issued(seen: &Evidence) -> Verdict {
 
 /// There is no good certificate; what has become of the request for one?
 fn not_issued(seen: &Evidence, what: String) -> Verdict {
+    if seen.refusal.is_some() {
+        return fails("NoCertificate", what, DIFF);
+    }
     if enabled(seen).0 != Status::True {
         return fails("NotEnabled", what, APPLY);
     }
@@ -160,6 +163,10 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
             .collect::<Vec<_>>()
             .join(", ")
     };
+    // The port may be set in what cannot be read.
+    if good.is_empty() && seen.refusal.is_some() {
+        return unknown("NotReadable", UNREADABLE);
+    }
     if good.is_empty() {
         let why = out_of_reach
             .iter()

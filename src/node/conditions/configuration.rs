@@ -8,6 +8,9 @@ use super::{APPLY, APPLY_CLUSTER, DIFF, Evidence, Verdict, fails, holds, unknown
 /// 1.19; read to be 1.35 or near it.
 pub const BOOTSTRAP_WINS: u32 = 35;
 
+/// What cannot be compared while the kubelet's files are not a configuration.
+pub(super) const UNREADABLE: &str = "the kubelet's configuration cannot be read";
+
 pub(super) fn enabled(seen: &Evidence) -> Verdict {
     let kubelet = &seen.kubelet;
     if let Some(value) = kubelet.flags.boolean("rotate-server-certificates") {
@@ -20,6 +23,9 @@ pub(super) fn enabled(seen: &Evidence) -> Verdict {
         } else {
             fails("UnsetByFlag", message, "systemctl cat kubelet")
         };
+    }
+    if let Some(refusal) = &seen.refusal {
+        return fails("NotReadable", refusal.as_str(), DIFF);
     }
     let place = kubelet.origin("serverTLSBootstrap");
     let complaints = seen
@@ -47,6 +53,9 @@ pub(super) fn enabled(seen: &Evidence) -> Verdict {
 
 pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
     let kubelet = &seen.kubelet;
+    if seen.refusal.is_some() {
+        return unknown("NotReadable", UNREADABLE);
+    }
     // A flag needs no key beside it, only none that says otherwise.
     if let Some(flag) = kubelet.flags.boolean("rotate-server-certificates")
         && let Some(file) = kubelet.settings.server_tls_bootstrap
@@ -149,6 +158,8 @@ pub(super) fn up_to_date(seen: &Evidence) -> Verdict {
 pub(super) fn healthy(seen: &Evidence) -> Verdict {
     match &seen.health {
         Ok(()) => holds("Answers", "it runs and answers /healthz"),
+        // The port may be set in what cannot be read.
+        Err(_) if seen.refusal.is_some() => unknown("NotReadable", UNREADABLE),
         Err(reason) => fails(
             "Unhealthy",
             reason.as_str(),
@@ -162,6 +173,9 @@ pub(super) fn cluster_agrees(seen: &Evidence) -> Verdict {
         Ok(cluster) => cluster,
         Err(why) => return unknown("NotReadable", why.as_str()),
     };
+    if seen.refusal.is_some() {
+        return unknown("NotReadable", UNREADABLE);
+    }
     let here = seen.kubelet.settings.server_tls_bootstrap.unwrap_or(false);
     let there = settings.server_tls_bootstrap.unwrap_or(false);
     if here == there {

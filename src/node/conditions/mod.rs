@@ -33,6 +33,8 @@ pub use configuration::{BOOTSTRAP_WINS, minor};
 pub struct Evidence {
     /// The kubelet and its files.
     pub kubelet: Kubelet,
+    /// Why its files are not a configuration, if they are not; its settings say nothing then.
+    pub refusal: Option<String>,
     /// What else the kubelet would not start with, or take no notice of.
     pub complaints: Vec<String>,
     /// Whether it runs and answers, or in what way not.

@@ -30,6 +30,7 @@ pub(super) fn well() -> Evidence {
             settings: Settings::read(ON.as_bytes()).unwrap(),
             is_kubeadm: true,
         },
+        refusal: None,
         complaints: Vec::new(),
         health: Ok(()),
         stored: Stored::Pair("/pki/current.pem".into(), certificate.clone()),
