@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::{Color, Format, Global};
-use crate::host::environment;
+use crate::host::{environment, trace};
 use crate::plan::Edit;
 use crate::report::{
     API_VERSION, Code, Ending, Envelope, ErrorReport, Outcome, Problem, VerbResult,
@@ -52,6 +52,11 @@ impl Ui {
             Color::Never => anstream::ColorChoice::Never,
         }
         .write_global();
+        if options.verbose {
+            trace::listen(|line| {
+                let _ = writeln!(anstream::stderr(), "{line}");
+            });
+        }
         Self {
             invocation,
             format: options.output,

@@ -18,3 +18,4 @@ pub mod state;
 pub mod store;
 pub mod systemd;
 pub mod tls;
+pub mod trace;

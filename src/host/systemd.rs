@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::host::files;
 use crate::host::run::{RunError, run};
+use crate::host::trace::Call;
 use crate::kubelet::unit::{EnvironmentFile, UnknownCommandLine, Word, next_command_line};
 use crate::node::{Incarnation, Unit};
 
@@ -146,6 +147,9 @@ fn systemctl(
 ) -> Result<String, SystemdError> {
     let mut all = vec!["--no-pager", "--no-ask-password"];
     all.extend_from_slice(arguments);
+    // Properties to show make a line of half a page.
+    let said = all.iter().filter(|word| !word.starts_with("--property"));
+    let _call = Call::begin(|| format!("systemctl {}", Vec::from_iter(said.copied()).join(" ")));
     Ok(run("systemctl", what, &all, deadline)?)
 }
 

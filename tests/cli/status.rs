@@ -320,3 +320,23 @@ fn a_configuration_that_is_not_yaml() {
         "{message}"
     );
 }
+
+#[test]
+fn verbose_says_each_call_with_its_time() {
+    let node = Node::new(Options::default());
+    let said = |arguments: &[&str], line: &str| {
+        let output = run(&node, arguments);
+        output
+            .stderr
+            .lines()
+            .any(|one| one.starts_with(line) && one.contains(" (0.") && one.ends_with(" s)"))
+    };
+    for line in [
+        "systemctl --no-pager --no-ask-password show kubelet.service",
+        "GET /api/v1/nodes/",
+        "GET /apis/certificates.k8s.io/v1/certificatesigningrequests?",
+    ] {
+        assert!(said(&["status", "-v"], line), "{line}");
+        assert!(!said(&["status"], line), "{line}");
+    }
+}

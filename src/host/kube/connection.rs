@@ -8,6 +8,7 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 
 use crate::csr::KUBELET_SERVING;
+use crate::host::trace::Call;
 use crate::node::Node;
 use crate::text::brief;
 
@@ -183,10 +184,12 @@ impl Connection {
         client: &kube::Client,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, ApiError> {
+        let mut call = Call::begin(|| format!("{} {}", request.method(), request.uri()));
         let answer = tokio::time::timeout(ANSWER_DEADLINE, client.send(request))
             .await
             .map_err(|_| self.unreachable(Unreachable::Timeout))?
             .map_err(|error| self.unreachable(Unreachable::of(&error)))?;
+        call.came(answer.status());
         if matches!(answer.status(), StatusCode::OK | StatusCode::CREATED) {
             return Ok(answer);
         }
