@@ -38,7 +38,7 @@ pub enum Finding {
     Agrees,
     /// The machine knows better.
     Differs,
-    /// The machine cannot know it, and somebody else has to.
+    /// The machine cannot know it; an administrator has to judge it.
     Unknown,
 }
 

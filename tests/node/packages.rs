@@ -1,4 +1,4 @@
-//! The deb that `make packages` has built last, from its download to its purge, by the commands of the README.
+//! The deb that `make packages` has built last, from its download to its purge, by the commands of the documents.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,11 @@ use super::drop_in::{SOON, enabled, receipt, restart, upgrade, wait_until};
 use super::harness;
 use super::worker::{CONFIG, ENABLED, Worker, added_lines, removed_lines};
 
-const README: &str = include_str!("../../README.md");
+/// The documents that have them.
+const DOCUMENTS: [&str; 2] = [
+    include_str!("../../README.md"),
+    include_str!("../../docs/keep.md"),
+];
 const INSTALL: &str = "dpkg -i kubelet-tls_*_amd64.deb";
 const ENABLE: &str = "systemctl enable --now kubelet-tls.path";
 const DOWNLOADS: &str = "/root/downloads";
@@ -115,7 +119,7 @@ pub fn a_deb_from_download_to_purge() {
 /// An upgrade of the cluster with the drop-in, and one with the path unit beside it.
 fn keeps_the_change(worker: &Worker, text: &str) {
     let copy = "install -D -m 0644 kubelet.service.d/20-kubelet-tls.conf -t /etc/systemd/system/kubelet.service.d/";
-    assert!(README.contains(copy) && README.contains(&format!("cd {SHARE} ")));
+    assert!(is_documented(copy) && is_documented(&format!("cd {SHARE} ")));
     ran(worker, 0, &format!("cd {SHARE} && {copy}"));
     documented(worker, 0, "systemctl daemon-reload");
     let starts = worker.starts();
@@ -178,9 +182,13 @@ fn downloads() -> Option<[PathBuf; 2]> {
     None
 }
 
-/// Runs a command that the README has, where the downloads are.
+fn is_documented(command: &str) -> bool {
+    DOCUMENTS.iter().any(|text| text.contains(command))
+}
+
+/// Runs a command that the documents have, where the downloads are.
 fn documented(worker: &Worker, code: i32, command: &str) -> Finished {
-    assert!(README.contains(command), "not in the README: {command}");
+    assert!(is_documented(command), "not documented: {command}");
     ran(worker, code, command)
 }
 

@@ -9,7 +9,7 @@ short_description: Keep serverTLSBootstrap through kubeadm join and kubeadm upgr
 version_added: 0.1.0
 description:
   - Runs C(kubelet-tls cluster apply) where an administrator's kubeconfig is, such as on a control plane.
-  - Sets the key in the ConfigMap C(kube-system/kubelet-config), from which kubeadm writes every node's file anew.
+  - Sets the key in the ConfigMap C(kube-system/kubelet-config), from which kubeadm rewrites every node's file.
   - In check mode it is C(kubelet-tls cluster apply --dry-run).
 options:
   state:
