@@ -88,7 +88,7 @@ pub(crate) fn against_peers(tools: &[(&'static str, PathBuf)]) {
             &format!("{}: time of cat", contender.name),
             time / cat,
             " x",
-            2.0,
+            1.6,
         );
         if let Some(yq) = yq {
             let faster = millis(yq.median()) / time;
