@@ -93,7 +93,7 @@ impl Locks {
         let changes: Vec<&Edit> = plan.edits.iter().filter(|edit| edit.changes()).collect();
         for (done, edit) in changes.iter().enumerate() {
             if let Err(cause) = self.replace(edit) {
-                // Better the old bytes, and that said, than a change of which nobody knows whether it lasts.
+                // Better the old bytes, and that said, than a change of which no one knows whether it lasts.
                 let made = done + usize::from(matches!(cause.cause, FileCause::Unsynced(_)));
                 let left = self.put_back(changes.get(..made).unwrap_or_default());
                 return Err(EditFailure { cause, left });

@@ -32,7 +32,7 @@ pub struct HealthCheck {
 pub struct HealthFailure {
     /// For people.
     pub reason: String,
-    /// The last words of its journal.
+    /// The last lines of its journal.
     pub journal: Vec<String>,
     /// Where to look next.
     pub hint: &'static str,

@@ -20,7 +20,7 @@ use super::health::{
 
 /// How long a kubelet that has settled may fail to answer before that counts as its failure.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(20);
-/// How often somebody else may restart it while it is watched: a run that was killed has asked for one.
+/// How often another process may restart it while it is watched: a run that was killed has asked for one.
 const RESTARTS_BY_OTHERS: u32 = 1;
 /// How much of its journal is shown when it did not come back.
 const JOURNAL_LINES: usize = 15;
@@ -64,7 +64,7 @@ pub struct HealthWatch {
     answering_since: Option<Instant>,
     last_answer: Instant,
     settled: bool,
-    /// Nobody has restarted it.
+    /// No one has restarted it.
     resumed: bool,
     /// How many restarts by others are still put up with.
     restarts_by_others: u32,
@@ -87,7 +87,7 @@ impl HealthCheck {
         HealthWatch::new(self, unit, Instant::now(), true)
     }
 
-    /// Watches over a kubelet that somebody else has restarted, from now on.
+    /// Watches over a kubelet that another process has restarted, from now on.
     pub fn begin(&self, unit: &Unit) -> HealthWatch {
         HealthWatch::new(self, unit, Instant::now(), false)
     }
@@ -251,7 +251,7 @@ impl HealthWatch {
         }
     }
 
-    /// Whether somebody else restarts it, which is no failure: `systemctl restart` outlives a run that is killed, and may
+    /// Whether another process restarts it, which is no failure: `systemctl restart` outlives a run that is killed, and may
     /// come to it only while the next run watches. What systemd itself restarts after a failure, it counts.
     fn restarted_by_another(&mut self, unit: &Unit) -> bool {
         let anew = unit.is_running() && unit.incarnation() != self.baseline;

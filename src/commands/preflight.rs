@@ -65,7 +65,7 @@ fn edited(kubelet: &Kubelet, edit: &Edit) -> Option<Settings> {
 
 /// A kubelet that runs on an older file than the one on the disk may never start again, whoever restarts it.
 fn starts_at_all(kubelet: &Kubelet, edited: Option<&Settings>) -> Result<(), Problem> {
-    // What the edit mends is no complaint; the others are told by their lines as they are now.
+    // What the edit fixes is no complaint; the others are told by their lines as they are now.
     let left = edited
         .map(|settings| settings.warnings.as_slice())
         .unwrap_or_default();
@@ -141,7 +141,7 @@ fn takes_effect(
     .hint(grep("serverTLSBootstrap", kubelet)))
 }
 
-/// Without one the kubelet runs alone, and has nobody to ask for a certificate.
+/// Without one the kubelet runs alone, and has no one to ask for a certificate.
 fn has_kubeconfig(kubelet: &Kubelet) -> Result<(), Problem> {
     let known = kubelet.flags.get("config").is_some();
     if !known
@@ -169,7 +169,7 @@ fn can_store(path: PathBuf) -> Result<(), Problem> {
     .hint(hint::move_away(&path)))
 }
 
-/// Up to about 1.34 a static certificate goes on being served to clients that dial an address (kubelet-facts, 1).
+/// Up to about 1.34 a static certificate continues being served to clients that dial an address (kubelet-facts, 1).
 fn serves_no_other(kubelet: &Kubelet, ui: &Ui) -> Result<(), Problem> {
     let Some((name, path)) = kubelet.static_certificate() else {
         return Ok(());

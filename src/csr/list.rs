@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::Listing;
 use super::wire::Wire;
 
-/// A kubelet makes one request in 15 minutes while nobody decides and one in 32 seconds while they are denied, and they are
+/// A kubelet makes one request in 15 minutes while no one decides and one in 32 seconds while they are denied, and they are
 /// kept for a day and an hour (kubelet-facts, 3 and 4): some two hundred.
 pub(super) const MOST_OF_ONE_NODE: usize = 10_000;
 

@@ -177,7 +177,7 @@ impl Held {
 /// What one list of the API says about one node's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listing {
-    /// Where a watch goes on from.
+    /// Where a watch continues from.
     pub resource_version: String,
     /// The names of this node's requests, decided ones too.
     pub known: BTreeSet<String>,

@@ -85,7 +85,7 @@ impl Newest {
         }
         match one.age.compare(known.age) {
             Some(Ordering::Greater) => {
-                // Of the same second the tie goes on: the third may be newer than one of two and not than the other.
+                // Of the same second the tie continues: the third may be newer than one of two and not than the other.
                 let tied = known.tied && known.age.created == one.age.created;
                 let old = std::mem::replace(known, Latest { tied, ..one });
                 Some(old.name)

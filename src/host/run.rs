@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Output beyond this is cut: no answer of systemctl's is near it.
 const OUTPUT_CAP: u64 = 1024 * 1024;
-/// What a program said is there when it ends, unless somebody else holds its pipes open.
+/// What a program said is there when it ends, unless another process holds its pipes open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Why a program gave no answer.
@@ -103,7 +103,7 @@ pub(super) fn run(
     })
 }
 
-/// A pipe to write to, and what was written once nobody can write to it any more.
+/// A pipe to write to, and what was written once no one can write to it any more.
 fn drain() -> io::Result<(PipeWriter, Receiver<io::Result<String>>)> {
     let (reader, writer) = io::pipe()?;
     let (sender, said) = mpsc::channel();

@@ -77,7 +77,7 @@ fn wait(descriptor: &SignalFd, shared: &Mutex<Held>) {
     loop {
         let info = match descriptor.read_signal() {
             Ok(info) => info,
-            // A program that was stopped goes on.
+            // A program that was stopped continues.
             Err(Errno::EINTR) => continue,
             Err(_) => return,
         };

@@ -63,7 +63,7 @@ pub enum NextWordsError {
     Unknown(#[from] UnknownCommandLine),
 }
 
-/// The words, the program first, that systemd will start `unit` with: environment files are read anew at each start.
+/// The words, the program first, that systemd will start `unit` with: environment files are read again at each start.
 ///
 /// # Errors
 /// What cannot be understood.

@@ -98,7 +98,7 @@ fn server_name(name: &str) -> Result<ServerName<'static>, NotServed> {
         .map_err(|_| NotServed::Other(format!("{name:?} is no name of a server")))
 }
 
-/// Verifies a chain in DER that nobody presents, as if a server called `name` did.
+/// Verifies a chain in DER that no one presents, as if a server called `name` did.
 ///
 /// # Errors
 /// When there is no certificate, or `name` is none.

@@ -52,7 +52,7 @@ impl ServiceNames {
         ]
     }
 
-    /// The common name: the first of the names, or the Service alone where that is too long for one. Nobody verifies it.
+    /// The common name: the first of the names, or the Service alone where that is too long for one. No one verifies it.
     pub fn common_name(&self) -> String {
         let host = self.host();
         if host.len() <= COMMON_NAME_MAX {

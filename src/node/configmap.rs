@@ -13,7 +13,7 @@ pub struct KubeletConfigMap {
     pub resource_version: String,
     /// The text under the data key `kubelet`.
     pub text: Option<String>,
-    /// Whether the API server lets nobody change its data.
+    /// Whether the API server lets no one change its data.
     pub immutable: bool,
     /// Who may put back what is changed here: an owner, an applier.
     pub keepers: Vec<String>,

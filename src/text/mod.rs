@@ -26,7 +26,7 @@ pub(crate) fn brief(text: &str) -> String {
 }
 
 /// What another party wrote, for a line on a terminal: its beginning, in ASCII. Everything else is escaped, and so is every
-/// character that makes a shell read more than words, for lines that somebody copies.
+/// character that makes a shell read more than words, for lines that an administrator copies.
 pub(crate) fn quoted(text: &str) -> String {
     /// More of it says no more, in characters.
     const ENOUGH: usize = 100;

@@ -43,7 +43,7 @@ impl<'a> Der<'a> {
     /// The content of the next value, whatever its tag is.
     pub(crate) fn any(&mut self) -> Result<(u8, &'a [u8]), Malformed> {
         let (tag, rest) = self.0.split_first().ok_or(Malformed)?;
-        // A tag number over 30 goes on in the next byte; nothing here has one.
+        // A tag number over 30 continues in the next byte; nothing here has one.
         if tag & 0x1f == 0x1f {
             return Err(Malformed);
         }

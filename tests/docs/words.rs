@@ -9,7 +9,7 @@ use super::files;
 const PLACES: [&str; 4] = ["docs", "ansible", "systemd", "cloud-init"];
 
 /// Places in `src` that are still to be reworded; the number only falls.
-const LEFT_IN_SOURCES: usize = 74;
+const LEFT_IN_SOURCES: usize = 29;
 
 /// A habit to drop, as words in a row, and what to write instead. Matched without regard to case, as whole words.
 const HABITS: &[(&str, &str)] = &[

@@ -36,7 +36,7 @@ pub(in crate::commands) struct Cluster {
     pub(super) listing: Listing,
     /// The node's addresses, where they were needed.
     pub(super) node: Option<Node>,
-    /// A certificate on disk that the kubelet goes on serving, so that it asks for none.
+    /// A certificate on disk that the kubelet continues serving, so that it asks for none.
     pub(super) kept: Option<Certificate>,
     /// When the running kubelet started.
     pub(super) started: Option<jiff::Timestamp>,

@@ -28,7 +28,7 @@ pub(super) struct Observed {
 pub(super) struct Api {
     /// The request that can still be issued.
     pub(super) request: OpenRequest,
-    /// Whether the store has a certificate that the kubelet goes on serving, so that it asks for none.
+    /// Whether the store has a certificate that the kubelet continues serving, so that it asks for none.
     pub(super) keeps_certificate: bool,
 }
 

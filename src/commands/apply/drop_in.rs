@@ -1,8 +1,8 @@
 //! `apply` as a part of the kubelet's own start, which is what `systemd/kubelet.service.d` makes of it: the change that
-//! somebody has made here with an `apply` of his own is made again where kubeadm has written the file anew.
+//! an administrator has made here with an `apply` of his own is made again where kubeadm has written the file again.
 //!
-//! Nobody watches the kubelet that starts then. So the receipt stays Started, on trial: where that kubelet ends by
-//! itself, its next start undoes the edit, and every later one leaves the node alone until somebody applies.
+//! No one watches the kubelet that starts then. So the receipt stays Started, on trial: where that kubelet ends by
+//! itself, its next start undoes the edit, and every later one leaves the node alone until an administrator applies.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(super) fn is_kubelets_start() -> bool {
 }
 
 /// Whether this process is that of `systemd/kubelet-tls.service`, and the last word on this node was that it be left
-/// alone: a unit keeps what somebody has decided, and never tries anew what was put back.
+/// alone: a unit keeps what an administrator has decided, and never tries again what was put back.
 pub(super) fn is_unwanted_service(receipts: &NodeReceipts, wanted: Bootstrap, ui: &Ui) -> bool {
     let Some(receipt) = receipts
         .receipt()
@@ -279,7 +279,7 @@ fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp
                 age.total(jiff::Unit::Second)
                     .is_ok_and(|seconds| seconds >= TRIAL.as_secs_f64())
             });
-            // systemd counts from 0 again after a start that somebody asked for.
+            // systemd counts from 0 again after a start that an administrator asked for.
             let by_itself = restarts > 0 && restarts != trial.n_restarts;
             match (is_old, by_itself) {
                 (true, _) => Verdict::Make(Earlier::Lived),
@@ -356,7 +356,7 @@ mod tests {
             (0, 1, 599, Verdict::PutBack),
             // A clock set back proves nothing.
             (0, 1, -3600, Verdict::PutBack),
-            // Somebody asked for these.
+            // An administrator asked for these.
             (0, 0, 11, Verdict::Make(Earlier::OnTrial)),
             (5, 0, 11, Verdict::Make(Earlier::OnTrial)),
             (5, 5, 11, Verdict::Make(Earlier::OnTrial)),

@@ -158,7 +158,7 @@ fn undo(receipt: &ClusterReceipt, seen: &KubeletConfigMap, server: &str) -> Resu
     }
 }
 
-/// `kubeadm upgrade apply` writes the text anew too, without its comments.
+/// `kubeadm upgrade apply` writes the text again too, without its comments.
 fn edited_since(receipt: &ClusterReceipt, seen: &KubeletConfigMap, text: &[u8]) -> Problem {
     // The change of the key alone can still be taken back, by the same careful edit the other way round.
     let reads = Settings::read(text).map(|settings| settings.server_tls_bootstrap);

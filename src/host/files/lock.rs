@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::write::Directory;
 use super::{FileCause, FileError, Root, require_trusted, writing};
 
-/// How often a file is opened anew that its holder has removed meanwhile.
+/// How often a file is opened again that its holder has removed meanwhile.
 const TRIES: usize = 100;
 
 /// Whether a lock is needed to go on.

@@ -70,7 +70,7 @@ impl Admin {
     /// One object as JSON, whole; failed attempts are repeated until `end`.
     ///
     /// # Errors
-    /// The last attempt's, or the first that asking again does not mend.
+    /// The last attempt's, or the first that asking again does not fix.
     pub fn get(&self, path: &str, end: Instant) -> Result<Vec<u8>, ApiError> {
         let Api {
             connection,

@@ -20,7 +20,7 @@ use crate::text::brief;
 
 /// How long one list may take before the attempt counts as failed.
 const LIST_DEADLINE: Duration = Duration::from_secs(60);
-/// How long a watch is asked for: a server closes it by then, and the connection is made anew with current credentials.
+/// How long a watch is asked for: a server closes it by then, and the connection is made again with current credentials.
 const WATCH_SECONDS: u64 = 290;
 
 /// What following tells.
@@ -41,7 +41,7 @@ pub enum Followed<T> {
     Synced,
     /// The server was heard, and nothing changed.
     Heard,
-    /// The server does not answer as it should; following goes on.
+    /// The server does not answer as it should; following continues.
     Degraded(ApiError),
 }
 

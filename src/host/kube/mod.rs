@@ -154,7 +154,7 @@ impl ApiError {
 pub enum Sight {
     /// A request of this node that was not in the list, or a change of one.
     Request(Request),
-    /// The server did not answer as it should; the watch goes on.
+    /// The server did not answer as it should; the watch continues.
     Trouble(ApiError),
     /// After trouble, the server lets the watch in again.
     Relief,
@@ -209,7 +209,7 @@ impl Api {
     /// The kubelet-serving requests in the cluster, read page by page; failed attempts are repeated until `end`.
     ///
     /// # Errors
-    /// The last attempt's, or the first that asking again does not mend.
+    /// The last attempt's, or the first that asking again does not fix.
     pub fn requests(&self, end: Instant) -> Result<Listing, ApiError> {
         self.runtime
             .block_on(self.connection.list(&self.client, end))
@@ -261,7 +261,7 @@ impl Api {
     }
 
     /// Watches for this node's requests that are not `known`, from where `listing` ends, on a thread of its own, until
-    /// `end` or until nobody listens. A dropped watch is taken up again, and an expired one begins with a new list.
+    /// `end` or until no one listens. A dropped watch is taken up again, and an expired one begins with a new list.
     pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<Sight> {
         let (sights, receiver) = sync_channel(SIGHTS);
         let told = sights.clone();
@@ -273,7 +273,7 @@ impl Api {
             sights,
             troubled: false,
         };
-        // No reason to end a run that has changed something: it goes on, and hears of no request.
+        // No reason to end a run that has changed something: it continues, and hears of no request.
         if let Err(error) = thread::Builder::new().spawn(move || watch.run()) {
             let trouble = self
                 .connection

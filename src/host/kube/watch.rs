@@ -30,7 +30,7 @@ pub(super) enum Ended {
     Closed,
     /// It failed.
     Failed(ApiError),
-    /// Nobody listens any more.
+    /// No one listens any more.
     Unwanted,
 }
 
@@ -85,7 +85,7 @@ impl Watch {
         }
     }
 
-    /// Lists again after the history that the watch needed is gone. False when nobody listens any more.
+    /// Lists again after the history that the watch needed is gone. False when no one listens any more.
     async fn begin_anew(&mut self, client: &kube::Client) -> bool {
         let listed = self.connection.list(client, self.end).await;
         match listed {
@@ -103,7 +103,7 @@ impl Watch {
         }
     }
 
-    /// False when nobody listens any more.
+    /// False when no one listens any more.
     fn report(&mut self, error: ApiError) -> bool {
         self.troubled = true;
         self.sights.send(Sight::Trouble(error)).is_ok()

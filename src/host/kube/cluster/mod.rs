@@ -69,7 +69,7 @@ impl Admin {
     ///
     /// kubeadm's annotation `kubeadm.kubernetes.io/component-config.hash` stays as it is: that it no longer matches is
     /// how kubeadm knows a configuration that a user has changed, which it keeps (VerifyConfigMapSignature and
-    /// fromConfigMap in its componentconfigs); one that matches it may make anew.
+    /// fromConfigMap in its componentconfigs); one that matches it may make again.
     ///
     /// # Errors
     /// [`ApiError::is_conflict`] when it was changed since.
