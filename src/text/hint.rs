@@ -121,7 +121,10 @@ impl Hint {
     /// The command line.
     pub fn after(&self, invocation: &Invocation) -> String {
         match (self, invocation) {
-            (Self::Command(command), _) => command.0.clone(),
+            (Self::Command(command), Invocation::CommandLine(words)) => {
+                with_access(&command.0, words)
+            }
+            (Self::Command(command), Invocation::AnsibleTask) => command.0.clone(),
             (Self::Rerun, Invocation::CommandLine(words)) => shell_words(words),
             (Self::AsRoot, Invocation::CommandLine(words)) => {
                 format!("sudo {}", shell_words(words))
@@ -130,6 +133,31 @@ impl Hint {
             (Self::AsRoot, Invocation::AnsibleTask) => "become: true".to_owned(),
         }
     }
+}
+
+/// A command of kubectl's with the kubeconfig and context that an administrator's verb was given: without them it may ask
+/// another cluster. A node's verbs are given the node's own kubeconfig, which is not repeated.
+fn with_access(command: &str, words: &[OsString]) -> String {
+    let verb = words.get(1).and_then(|verb| verb.to_str());
+    let is_administrators = matches!(
+        verb,
+        Some("approve" | "cluster" | "api-server" | "metrics-server")
+    );
+    let rest = command.strip_prefix("kubectl ");
+    let Some(rest) = rest.filter(|rest| is_administrators && !rest.contains("--kubeconfig")) else {
+        return command.to_owned();
+    };
+    let mut access = Command::new("kubectl");
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        if matches!(text.as_ref(), "--kubeconfig" | "--context") {
+            access = access.arg(word).args(words.next());
+        } else if text.starts_with("--kubeconfig=") || text.starts_with("--context=") {
+            access = access.arg(word);
+        }
+    }
+    format!("{access} {rest}")
 }
 
 /// A hint, which tests let through only where it is a command.
@@ -245,6 +273,31 @@ fn is_command(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_administrators_kubectl_asks_the_same_cluster() {
+        let of = |words: &[&str]| {
+            let words = words.iter().map(OsString::from).collect();
+            Hint::from("kubectl get csr").after(&Invocation::CommandLine(words))
+        };
+        let given = [
+            "kubelet-tls",
+            "approve",
+            "--kubeconfig",
+            "/a b",
+            "--context=c;d",
+            "--all",
+        ];
+        assert_eq!(
+            of(&given),
+            "kubectl --kubeconfig '/a b' '--context=c;d' get csr"
+        );
+        assert_eq!(
+            of(&["kubelet-tls", "csr", "--kubeconfig", "/n"]),
+            "kubectl get csr"
+        );
+        assert_eq!(of(&["kubelet-tls", "approve"]), "kubectl get csr");
+    }
 
     #[test]
     fn words_are_quoted_where_a_shell_needs_it() {

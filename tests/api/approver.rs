@@ -154,7 +154,7 @@ fn an_object_that_cannot_be_used_is_named() {
         for part in [
             said,
             "configmap/kube-system/kubeadm-config",
-            "kubectl -n kube-system edit configmap kubeadm-config",
+            " -n kube-system edit configmap kubeadm-config",
         ] {
             assert!(output.stderr.contains(part), "{}", output.stderr);
         }
