@@ -1,7 +1,7 @@
 //! One run of the watches: the loop that takes in what they say, and has due requests judged.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -15,7 +15,8 @@ use super::health::Health;
 use super::line::DecisionLine;
 use super::metrics::Metrics;
 use super::tracker::{Step, Tracker};
-use super::{Known, Listen, Message, Options, Shared, StartError, read, workers, write};
+use super::workers::{self, Jobs};
+use super::{Known, Listen, Message, Options, Shared, StartError, read, write};
 
 /// The longest that the loop waits before it looks for signals.
 const TICK: Duration = Duration::from_millis(500);
@@ -51,17 +52,29 @@ impl<L: Listen> Run<'_, L> {
         self.follow(&sender)?;
         let jobs = workers::start(self.admin, &shared, self.options, &sender)?;
         drop(sender);
+        let ended = self.until_ended(tracker, &shared, &messages, &jobs);
+        self.finish(tracker, &messages, &jobs);
+        Ok(ended)
+    }
+
+    fn until_ended(
+        &self,
+        tracker: &mut Tracker,
+        shared: &Shared,
+        messages: &Receiver<Message>,
+        jobs: &Jobs,
+    ) -> Ended {
         let mut caches = Caches::new(self.health.clone());
         let credential = self.source.stamp(self.admin);
         let mut refreshed = Instant::now();
         loop {
             if let Some(ended) = self.interrupted() {
-                return Ok(ended);
+                return ended;
             }
             if refreshed.elapsed() >= REFRESH {
                 refreshed = Instant::now();
                 if self.source.stamp(self.admin) != credential {
-                    return Ok(Ended::Reload);
+                    return Ended::Reload;
                 }
             }
             let wait = tracker.next_due().map_or(TICK, |due| {
@@ -69,32 +82,51 @@ impl<L: Listen> Run<'_, L> {
             });
             match messages.recv_timeout(wait) {
                 Ok(message) => {
-                    let mut known = write(&shared);
-                    if let Some(ended) = self.take(message, &mut known, tracker, &mut caches) {
-                        return Ok(ended);
+                    let mut known = write(shared);
+                    if let Some(ended) = self.take(message, &mut known, tracker, &mut caches, jobs)
+                    {
+                        return ended;
                     }
                     // What has arrived already is taken in before anything is judged.
                     for message in messages.try_iter().take(MESSAGES) {
-                        if let Some(ended) = self.take(message, &mut known, tracker, &mut caches) {
-                            return Ok(ended);
+                        if let Some(ended) =
+                            self.take(message, &mut known, tracker, &mut caches, jobs)
+                        {
+                            return ended;
                         }
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Reload),
+                Err(RecvTimeoutError::Disconnected) => return Ended::Reload,
             }
             if caches.facts_changed() {
                 tracker.facts_changed(Instant::now());
             }
             if caches.is_complete() {
-                let known = read(&shared);
+                let known = read(shared);
                 let steps = tracker.judge_due(Instant::now(), &known, self.options);
                 drop(known);
                 steps
                     .into_iter()
-                    .for_each(|step| self.take_step(step, &jobs));
+                    .for_each(|step| self.take_step(step, jobs));
             }
             self.metrics.pending(tracker.pending(), tracker.oldest());
+        }
+    }
+
+    /// What is being decided is decided, and told, before the watches end: a request that is approved meanwhile would be
+    /// none that the next run looks at.
+    fn finish(&self, tracker: &mut Tracker, messages: &Receiver<Message>, jobs: &Jobs) {
+        let end = Instant::now() + workers::DEADLINE;
+        while jobs.in_hand() > 0 {
+            match messages.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(Message::Worked(job, outcome)) => {
+                    jobs.came_back();
+                    self.tell(tracker.worked(&job, outcome, Instant::now()));
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
         }
     }
 
@@ -147,6 +179,7 @@ impl<L: Listen> Run<'_, L> {
         known: &mut Known,
         tracker: &mut Tracker,
         caches: &mut Caches,
+        jobs: &Jobs,
     ) -> Option<Ended> {
         let now = Instant::now();
         match message {
@@ -175,6 +208,7 @@ impl<L: Listen> Run<'_, L> {
                 }
             }
             Message::Worked(job, outcome) => {
+                jobs.came_back();
                 let line = tracker.worked(&job, outcome, now);
                 self.tell(line);
             }
@@ -197,7 +231,7 @@ impl<L: Listen> Run<'_, L> {
             .filter(|_| watch.may_reload())
     }
 
-    fn take_step(&self, step: Step, jobs: &workers::Jobs) {
+    fn take_step(&self, step: Step, jobs: &Jobs) {
         match step {
             Step::Work(job) => jobs.send(*job),
             Step::Tell(line) => self.tell(Some(line)),

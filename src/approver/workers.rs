@@ -1,6 +1,7 @@
 //! Decisions written to the API: each request is read again, judged as it is, and written with the resourceVersion that
 //! was read, so that several approvers may run at once.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,16 +19,31 @@ use super::{Message, Options, Shared, StartError, read};
 /// So many decisions are written, and so many nodes dialled, at once.
 const WORKERS: usize = 4;
 /// How long one decision may take.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Where jobs are handed in.
-pub(super) struct Jobs(Sender<Job>);
+pub(super) struct Jobs {
+    sender: Sender<Job>,
+    in_hand: Cell<usize>,
+}
 
 impl Jobs {
     /// Hands a job to the next worker that is free.
     pub(super) fn send(&self, job: Job) {
         // Workers end only when nothing is handed in any more.
-        let _ = self.0.send(job);
+        if self.sender.send(job).is_ok() {
+            self.in_hand.set(self.in_hand.get() + 1);
+        }
+    }
+
+    /// The outcome of one has come back.
+    pub(super) fn came_back(&self) {
+        self.in_hand.set(self.in_hand.get().saturating_sub(1));
+    }
+
+    /// How many are being worked on.
+    pub(super) fn in_hand(&self) -> usize {
+        self.in_hand.get()
     }
 }
 
@@ -55,7 +71,10 @@ pub(super) fn start(
             }
         })?;
     }
-    Ok(Jobs(sender))
+    Ok(Jobs {
+        sender,
+        in_hand: Cell::new(0),
+    })
 }
 
 fn work(admin: &Admin, job: &Job, shared: &Shared, options: &Options) -> Outcome {
