@@ -45,7 +45,7 @@ pub struct Receipt<S> {
 /// How far a run came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
-    /// It is running, or was interrupted: once it is gone, whoever reads this finds an interrupted run.
+    /// It is running, or was interrupted: once its process is gone, it is an interrupted run.
     Started,
     /// The change is made and, if the kubelet was restarted for it, the kubelet is healthy.
     Done,

@@ -254,12 +254,12 @@ impl HealthWatch {
     /// Whether another process restarts it, which is no failure: `systemctl restart` outlives a run that is killed, and may
     /// come to it only while the next run watches. What systemd itself restarts after a failure, it counts.
     fn restarted_by_another(&mut self, unit: &Unit) -> bool {
-        let anew = unit.is_running() && unit.incarnation() != self.baseline;
+        let started_again = unit.is_running() && unit.incarnation() != self.baseline;
         let restarted = unit.n_restarts <= self.baseline.n_restarts && self.restarts_by_others > 0;
-        if !restarted || !(anew || unit.is_stopping()) {
+        if !restarted || !(started_again || unit.is_stopping()) {
             return false;
         }
-        if anew {
+        if started_again {
             self.restarts_by_others -= 1;
             self.baseline = unit.incarnation();
             self.watched_from = Instant::now();

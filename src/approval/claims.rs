@@ -164,7 +164,7 @@ impl Claims<'_> {
     }
 
     fn check_dns_of_services(&self, name: &str) -> Result<(), Violation> {
-        // Whoever may make a Service must not keep a node from its own name; and some call hosts after the domain.
+        // A tenant who may make a Service must not keep a node from its own name; and some call hosts after the domain.
         let own = name == self.node.name;
         let below = |domain: &str| {
             let rest = name.strip_suffix(domain);

@@ -1,7 +1,7 @@
 //! Whether a request for a kubelet serving certificate may be approved.
 //!
 //! The signer checks little (kubelet-facts, 4): it issues for any name, to anyone whose subject looks like a node's. And
-//! a Node's addresses are what its kubelet says they are. So whoever holds the credential of one node can ask, and a
+//! a Node's addresses are what its kubelet says they are. So a holder of one node's credential can ask, and a
 //! careless approver approves, for another node's address or the API server's. [`ApprovalPolicy`] compares a request with
 //! everything in the cluster that the requestor does not write: the other Nodes, the Services, the API server. All of
 //! that is one value, [`Inventory`].

@@ -147,10 +147,10 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_answer() {
-        let problem = caught::<()>(|| panic!("what nobody\nthought of")).unwrap_err();
+        let problem = caught::<()>(|| panic!("what no one\nexpected")).unwrap_err();
         assert_eq!(problem.code, Code::Io);
         assert!(
-            problem.message().contains("what nobody thought of"),
+            problem.message().contains("what no one expected"),
             "{}",
             problem.message()
         );

@@ -63,7 +63,7 @@ fn edited(kubelet: &Kubelet, edit: &Edit) -> Option<Settings> {
     Settings::read_with_drop_ins(all.first()?, all.get(1..).unwrap_or_default()).ok()
 }
 
-/// A kubelet that runs on an older file than the one on the disk may never start again, whoever restarts it.
+/// A kubelet that runs on an older file than the one on the disk may never start again after any restart.
 fn starts_at_all(kubelet: &Kubelet, edited: Option<&Settings>) -> Result<(), Problem> {
     // What the edit fixes is no complaint; the others are told by their lines as they are now.
     let left = edited
@@ -178,12 +178,12 @@ fn serves_no_other(kubelet: &Kubelet, ui: &Ui) -> Result<(), Problem> {
     match version.as_deref().and_then(minor) {
         Some(minor) if minor >= BOOTSTRAP_WINS => Ok(()),
         Some(minor) => Err(refused(format!(
-            "{name} is {path}, and kubelet 1.{minor} goes on serving that to clients that dial an address, as metrics-server does"
+            "{name} is {path}, and kubelet 1.{minor} continues to serve that to clients that dial an address, as metrics-server does"
         ))
         .advise("take it and its key out")
         .hint(hint::Command::from("systemctl cat kubelet").then(grep("tlsCertFile", kubelet)))),
         None => {
-            ui.warn(format!("{name} is {path}: up to Kubernetes 1.34 that goes on being served to clients that dial an address"));
+            ui.warn(format!("{name} is {path}: up to Kubernetes 1.34 it is still served to clients that dial an address"));
             Ok(())
         }
     }

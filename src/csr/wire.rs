@@ -114,7 +114,7 @@ impl Wire {
         })
     }
 
-    /// None where the signer is another one, or the name is one that no kubelet's request has: whoever may create
+    /// None where the signer is another one, or the name is one that no kubelet's request has: any client that may create
     /// requests may call one `--all`, or put line ends and escape sequences into its name.
     pub(super) fn into_kubelet_serving(self) -> Option<Request> {
         let request = Request::from(self);

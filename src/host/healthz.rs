@@ -26,7 +26,7 @@ pub enum HealthzError {
     /// It answered, and not with 200.
     #[error("{0}")]
     Unhealthy(String),
-    /// What answers is another process: whoever takes the port first may say anything.
+    /// What answers is another process: the process that takes the port first may say anything.
     #[error("http://{address}/healthz is answered by another process than the kubelet (PID {pid})")]
     Foreign {
         /// Where.

@@ -275,7 +275,7 @@ mod tests {
         drop(held);
         assert!(!state.file("lock").exists());
         state.lock(Locking::Needed).unwrap();
-        // Whoever may read the directory may lock it, and that is another lock.
+        // Each user who may read the directory may lock it, and that is another lock.
         let directory = fs::File::open(root.path().join("var/lib/kubelet-tls")).unwrap();
         rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive).unwrap();
         state.lock(Locking::Needed).unwrap();

@@ -26,7 +26,7 @@ const MASK: &str = "***";
 const ID_LENGTH: usize = 6;
 const SECRET_LENGTH: usize = 16;
 
-/// A file's text for showing: values of secret keys and bootstrap tokens anywhere, in comments too, give way to `***`.
+/// A file's text for showing: values of secret keys and bootstrap tokens anywhere, in comments too, replaced by `***`.
 /// It has as many lines as the file.
 pub(crate) fn masked(bytes: &[u8]) -> String {
     // Only UTF-8 is ever edited, so nothing is lost here.

@@ -81,7 +81,7 @@ impl Node {
             "v1.32.0" | "v1.32.1" | "v1.32.2"
         ) {
             reasons.push(format!(
-                "kubelet {} may never make the request after a restart; 1.32.3 mends that",
+                "kubelet {} may never make the request after a restart; Kubernetes 1.32.3 fixes that",
                 self.kubelet_version
             ));
         }

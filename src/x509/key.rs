@@ -25,7 +25,7 @@ const P521: &[u8] = &[0x2b, 0x81, 4, 0, 35];
 const ECDSA_WITH: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3];
 /// 1.2.840.113549.1.1, and in it 11: SHA-256, 12: SHA-384, 13: SHA-512
 const RSA_WITH: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
-/// What every common tool generates (65537). A small one invites attacks, a large one costs whoever verifies.
+/// What every common tool generates (65537). A small one invites attacks, a large one costs each client that verifies.
 const EXPONENT: &[u8] = &[1, 0, 1];
 /// In bits. More than that costs every client of the certificate, and ring verifies no more.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

@@ -39,8 +39,8 @@ pub(super) fn is_kubelets_start() -> bool {
     })
 }
 
-/// Whether this process is that of `systemd/kubelet-tls.service`, and the last word on this node was that it be left
-/// alone: a unit keeps what an administrator has decided, and never tries again what was put back.
+/// Whether this process is that of `systemd/kubelet-tls.service`, and the most recent operation left this node as it
+/// is: a unit keeps what an administrator has decided, and never tries again what was put back.
 pub(super) fn is_unwanted_service(receipts: &NodeReceipts, wanted: Bootstrap, ui: &Ui) -> bool {
     let Some(receipt) = receipts
         .receipt()

@@ -21,7 +21,7 @@ pub(super) fn shown(mut receipt: NodeReceipt, root: &Root) -> NodeReceipt {
 }
 
 /// The files of `receipt`, by their paths as people write them: the kubelet's own, and kubeadm's. Of an image, whose
-/// receipt may say anything, the latter have to be named by whoever asks for the rollback.
+/// receipt may say anything, kubeadm's files must be named on the command line.
 ///
 /// # Errors
 /// When the receipt names another file.

@@ -201,7 +201,7 @@ impl DirectoryLock {
             return Err(FileCause::Changed);
         }
         staged.publish(&place.name)?;
-        // Whoever may write to the directory may have put something else in the temporary file's place.
+        // Another user who may write to the directory may have put something else in the temporary file's place.
         let there = place
             .stat()
             .and_then(|stat| Ok((stat.st_dev, stat.st_ino) == id(staged.file())?));

@@ -197,7 +197,7 @@ impl Staged<'_> {
                 self.is_published = true;
                 Ok(())
             }
-            // A file system that does not know the flag (NFS): a second name, which no existing one gives way to.
+            // A file system that does not know the flag (NFS): a second name, which replaces no existing one.
             Err(Errno::INVAL | Errno::NOSYS) => {
                 let flags = AtFlags::empty();
                 Ok(rustix::fs::linkat(

@@ -53,7 +53,7 @@ pub(super) enum Part<P> {
 pub(super) enum ListEnd {
     /// The last page was taken.
     Complete,
-    /// Whoever takes the pages wants no more of them.
+    /// The caller wants no more pages.
     Stopped,
     /// What the server keeps of its history does not reach back to the first page.
     Expired,

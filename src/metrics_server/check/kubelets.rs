@@ -20,7 +20,7 @@ pub(super) fn verified(seen: &Evidence) -> Verdict {
         return fails(
             "InsecureFlag",
             format!(
-                "deployment/{name} is given --kubelet-insecure-tls: whoever answers in a kubelet's place is believed, and given the token"
+                "deployment/{name} is given --kubelet-insecure-tls: metrics-server accepts any process that answers in a kubelet's place, and sends it its token"
             ),
             INSTALL,
         );

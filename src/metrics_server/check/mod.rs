@@ -172,7 +172,7 @@ fn api_service_verifies(seen: &Evidence) -> Verdict {
     if api_service.skips_verification {
         return fails(
             "SkipsVerification",
-            "insecureSkipTLSVerify is true: whoever answers in metrics-server's place is believed",
+            "insecureSkipTLSVerify is true: the API server accepts any process that answers in metrics-server's place",
             INSTALL,
         );
     }

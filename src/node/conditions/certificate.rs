@@ -45,8 +45,9 @@ pub(super) fn issued(seen: &Evidence) -> Verdict {
         return not_issued(seen, format!("{until}, is not valid now"));
     }
     if certificate.common_name.as_deref() != Some(requestor_of(name).as_str()) {
-        let of = certificate.common_name.as_deref().unwrap_or("nobody");
-        return not_issued(seen, format!("{path} is {of}'s, not this node's"));
+        let of = certificate.common_name.as_deref();
+        let of = of.unwrap_or("a subject without a common name");
+        return not_issued(seen, format!("{path} is for {of}, not for this node"));
     }
     let missing = node.missing_in(&certificate.names);
     if !missing.is_empty() {

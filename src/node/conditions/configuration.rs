@@ -88,7 +88,7 @@ pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
             Some(minor) => fails(
                 "StaticCertificate",
                 format!(
-                    "{name} is {path}, which kubelet 1.{minor} goes on serving to clients that dial an address: take it out"
+                    "{name} is {path}, which kubelet 1.{minor} continues to serve to clients that dial an address: take it out"
                 ),
                 DIFF,
             ),

@@ -158,7 +158,7 @@ pub(crate) type Verdict = (Status, &'static str, String, Option<String>);
 
 /// The command that enables, or completes what is half done.
 const APPLY: &str = "kubelet-tls apply";
-/// To see what stands against that.
+/// To see what prevents that.
 const DIFF: &str = "kubelet-tls diff";
 /// Makes what was set here last, from wherever an administrator's kubeconfig is.
 const APPLY_CLUSTER: &str = "kubelet-tls cluster apply";
