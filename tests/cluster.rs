@@ -1,7 +1,7 @@
 //! `cluster diff`, `cluster apply` and `rollback --cluster`: the real binary, as an administrator, on a stand-in API server
 //! with the ConfigMaps that real kubeadms left.
 //!
-//! `SNAPSHOTS=overwrite cargo test --test cluster` writes the expected texts anew after a wanted change.
+//! `SNAPSHOTS=overwrite cargo test --test cluster` rewrites the expected texts after a wanted change.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +14,8 @@
 mod api_server;
 #[path = "cluster/captured.rs"]
 mod captured;
+#[path = "cluster/hostile.rs"]
+mod hostile;
 #[path = "cluster/names.rs"]
 mod names;
 #[path = "cluster/nodes.rs"]

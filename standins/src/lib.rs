@@ -34,6 +34,7 @@
 pub mod api;
 pub mod client;
 mod clock;
+pub mod hostile;
 pub mod kubelet;
 mod multicall;
 pub mod node;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use standins::api::NodeSpec;
-use standins::pki::{Ca, Request};
-use standins::{Node, Options, Output};
+use standins::api::{Csr, NodeSpec};
+use standins::pki::{Ca, Request, Sans};
+use standins::{Node, Options, Output, hostile};
 
 const SOON: Duration = Duration::from_secs(20);
 const ISSUE_FIRST: [&str; 4] = ["apply", "--issue-first", "--settle", "500ms"];
@@ -477,6 +477,35 @@ fn a_node_without_an_address_has_to_wait() {
         "hint: kubectl describe node worker-1",
     ] {
         assert!(apply.stderr.contains(words), "{words}: {}", apply.stderr);
+    }
+}
+
+/// Of a node's own object its kubelet writes nearly all, and anyone who may create requests chooses their names.
+#[test]
+fn no_hostile_name_is_printed_as_it_is() {
+    let names = hostile::names();
+    let node = node();
+    for name in &names {
+        let mut csr = Csr::kubelet_serving("worker-1", &Sans::default());
+        csr.metadata.name.clone_from(name);
+        node.api().add_csr(csr);
+    }
+    for (number, name) in names.iter().enumerate() {
+        let mut spec = NodeSpec::new("worker-1", "127.0.0.1");
+        for kind in ["Hostname", "InternalDNS", "InternalIP"] {
+            spec.addresses.push((kind.into(), name.clone()));
+        }
+        spec.kubelet_version.clone_from(name);
+        node.api().set_node(spec);
+        for verb in [
+            &["status"][..],
+            &["csr"],
+            &["apply", "--issue-first", "--dry-run"],
+        ] {
+            let format = ["text", "json", "yaml", "name"][number % 4];
+            let output = run(&node, &[verb, &["-o", format]].concat());
+            hostile::assert_harmless(&format!("{}{}", output.stdout, output.stderr), &names);
+        }
     }
 }
 

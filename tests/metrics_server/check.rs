@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use serde_json::{Value, json};
 use standins::api::Config;
 use standins::pki::{Ca, Identity, Sans, kubelet_self_signed};
-use standins::{ApiServer, Fault, Matcher};
+use standins::{ApiServer, Fault, Matcher, hostile};
 
 use super::certificates::serve;
 use super::{Output, Scene};
@@ -220,6 +220,20 @@ fn all_is_well() {
     let output = cluster.command(&[]);
     assert!(output.stdout.starts_with("CONDITION "), "{}", output.stdout);
     assert_eq!(output.stdout.lines().count(), 8, "{}", output.stdout);
+}
+
+#[test]
+fn no_name_of_a_node_is_printed_as_it_is() {
+    let mut cluster = Cluster::new(&[]);
+    let names = hostile::names();
+    let address = nowhere();
+    for name in &names {
+        cluster.add_node(name, address);
+    }
+    for format in ["text", "json", "yaml", "name"] {
+        let output = cluster.command(&["-o", format]);
+        hostile::assert_harmless(&format!("{}{}", output.stdout, output.stderr), &names);
+    }
 }
 
 #[test]
