@@ -90,6 +90,6 @@ fn source(words: &[Word], name: &str) -> String {
         let flag = word.text.trim_start_matches('-');
         flag.split('=').next().unwrap_or_default().replace('_', "-") == name
     };
-    let last = words.iter().rev().find(is_it);
-    last.map_or(&Source::Unit, |word| &word.source).to_string()
+    let found = words.iter().rev().find(is_it);
+    found.map_or(&Source::Unit, |word| &word.source).to_string()
 }

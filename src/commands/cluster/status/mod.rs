@@ -17,6 +17,7 @@ use crate::report::{
     PendingReport, exposition,
 };
 use crate::text::hint::Command;
+use crate::text::names;
 
 use super::nodes::some;
 
@@ -126,7 +127,11 @@ fn command(remedy: &NodeRemedy, node: &str) -> Command {
         NodeRemedy::Approve(request) => Command::new("kubelet-tls").arg("approve").arg(request),
         NodeRemedy::ApplyThere => Command::from("kubelet-tls apply"),
         NodeRemedy::LookThere => Command::from("kubelet-tls status"),
-        NodeRemedy::DescribeNode => Command::from("kubectl describe node").arg(node),
+        NodeRemedy::DescribeNode if names::is_node_name(node) => {
+            Command::from("kubectl describe node").arg(node)
+        }
+        // What no Node may be called is shown, not named in a command.
+        NodeRemedy::DescribeNode => Command::from("kubectl get nodes"),
     }
 }
 
