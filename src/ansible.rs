@@ -292,8 +292,8 @@ pub fn answer(document: Value, edits: &[Edit], call: Option<&Call>) -> Value {
     };
     let error = answer.remove("error");
     let is_true = |value: Option<&Value>| value == Some(&Value::Bool(true));
-    // A restart without an edit is a change of the node too, in a play's recap; one that is put off until the certificate
-    // is there is no change yet.
+    // A restart without an edit is a change of the node too, in a play's recap; one that waits for the certificate
+    // has changed nothing yet.
     let is_dry = is_true(answer.get("dryRun"));
     let restart = answer.get("restart").and_then(Value::as_object);
     let restarts = restart.is_some_and(|restart| is_true(restart.get("performed")) || is_dry);

@@ -251,7 +251,7 @@ impl HealthWatch {
         }
     }
 
-    /// Whether another process restarts it, which is no failure: `systemctl restart` outlives a run that is killed, and may
+    /// Whether another process restarts it, which does not count as a failure: `systemctl restart` outlives a run that is killed, and may
     /// come to it only while the next run watches. What systemd itself restarts after a failure, it counts.
     fn restarted_by_another(&mut self, unit: &Unit) -> bool {
         let started_again = unit.is_running() && unit.incarnation() != self.baseline;

@@ -65,7 +65,7 @@ fn edited(kubelet: &Kubelet, edit: &Edit) -> Option<Settings> {
 
 /// A kubelet that runs on an older file than the one on the disk may never start again after any restart.
 fn starts_at_all(kubelet: &Kubelet, edited: Option<&Settings>) -> Result<(), Problem> {
-    // What the edit fixes is no complaint; the others are told by their lines as they are now.
+    // What the edit fixes is not reported; the others are, by their lines as they are now.
     let left = edited
         .map(|settings| settings.warnings.as_slice())
         .unwrap_or_default();
