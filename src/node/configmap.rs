@@ -2,16 +2,17 @@
 
 use crate::plan::Target;
 
-/// kubeadm's ConfigMap of kube-system with the kubelets' configuration, as far as it is looked at.
+/// One of kubeadm's ConfigMaps of kube-system, as far as it is looked at: `kubelet-config` or `kubelet-config-1.X` with the
+/// kubelets' configuration, or `kubeadm-config`, from which `kubeadm upgrade` and `kubeadm join` take the API server's flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KubeletConfigMap {
-    /// `kubelet-config`, or `kubelet-config-1.X`.
+pub struct ConfigMap {
+    /// Its name.
     pub name: String,
     /// What no other object of any cluster has.
     pub uid: String,
     /// The version of this state of it, never empty.
     pub resource_version: String,
-    /// The text under the data key `kubelet`.
+    /// The text under the data key that holds the configuration.
     pub text: Option<String>,
     /// Whether the API server lets no one change its data.
     pub immutable: bool,
@@ -19,19 +20,27 @@ pub struct KubeletConfigMap {
     pub keepers: Vec<String>,
 }
 
-impl KubeletConfigMap {
+impl ConfigMap {
     /// Its namespace.
     pub const NAMESPACE: &'static str = "kube-system";
 
+    /// The name of the one with the cluster's configuration, in every version of kubeadm.
+    pub const KUBEADM_CONFIG: &'static str = "kubeadm-config";
+
     /// What an edit of its text is made to.
     pub fn target(&self) -> Target {
+        Self::target_of(&self.name)
+    }
+
+    /// The same of the one with this name, before it is read.
+    pub fn target_of(name: &str) -> Target {
         Target::ConfigMap {
             namespace: Self::NAMESPACE.to_owned(),
-            name: self.name.clone(),
+            name: name.to_owned(),
         }
     }
 
-    /// The name that the kubeadm of a control plane of this minor reads and writes, and the other one it may have been
+    /// Of the one with the kubelets' configuration: the name that the kubeadm of a control plane of this minor reads and writes, and the other one it may have been
     /// told to by its feature gate `UnversionedKubeletConfigMap`: alpha and off in 1.23, on in 1.24, locked from 1.25.
     pub fn names(minor: u32) -> (String, String) {
         let plain = "kubelet-config".to_owned();
@@ -46,37 +55,5 @@ impl KubeletConfigMap {
     /// Whether kubeadm of this minor may have been told to use the other name.
     pub fn has_choice(minor: u32) -> bool {
         matches!(minor, 23 | 24)
-    }
-}
-
-/// kubeadm's ConfigMap `kubeadm-config` of kube-system, from which `kubeadm upgrade` and `kubeadm join` take the API
-/// server's flags.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KubeadmConfigMap {
-    /// The object's identity: a ConfigMap that was deleted and created again has another one.
-    pub uid: String,
-    /// The version of this state of it, never empty.
-    pub resource_version: String,
-    /// The text under the data key `ClusterConfiguration`.
-    pub text: Option<String>,
-    /// Whether the API server refuses every change of its data.
-    pub immutable: bool,
-    /// Who may rewrite what is changed here: an owner, an applier.
-    pub keepers: Vec<String>,
-}
-
-impl KubeadmConfigMap {
-    /// Its name, in every version of kubeadm.
-    pub const NAME: &'static str = "kubeadm-config";
-
-    /// The data key of its text.
-    pub const KEY: &'static str = "ClusterConfiguration";
-
-    /// What an edit of its text is made to.
-    pub fn target() -> Target {
-        Target::ConfigMap {
-            namespace: KubeletConfigMap::NAMESPACE.to_owned(),
-            name: Self::NAME.to_owned(),
-        }
     }
 }

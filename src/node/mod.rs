@@ -8,7 +8,7 @@ mod object;
 mod serving;
 mod unit;
 
-pub use configmap::{KubeadmConfigMap, KubeletConfigMap};
+pub use configmap::ConfigMap;
 pub use fleet::{
     Listed, ListedNode, MalformedNode, NodeRemedy, NotConfigured, PendingRequest, ProbedNode,
     Security,

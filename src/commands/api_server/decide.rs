@@ -2,7 +2,7 @@
 
 use crate::commands::files::{Whose, refused};
 use crate::edit::api_server::{self, Manifest, Verification};
-use crate::node::KubeadmConfigMap;
+use crate::node::ConfigMap;
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Problem};
 
@@ -60,11 +60,11 @@ pub(super) fn manifest(seen: &SeenManifest, wanted: Verification) -> Result<Deci
 /// # Errors
 /// When it is refused, or would name another CA than the manifest.
 pub(super) fn configuration(
-    seen: &KubeadmConfigMap,
+    seen: &ConfigMap,
     manifest_ca: Option<&str>,
     wanted: Verification,
 ) -> Result<Decided, Problem> {
-    let target = KubeadmConfigMap::target();
+    let target = seen.target();
     let get = "kubectl -n kube-system get configmap kubeadm-config -o yaml";
     let Some(text) = &seen.text else {
         return Err(Problem::new(
@@ -198,7 +198,8 @@ mod tests {
             (Some("a: 1\na: 2\n"), Some(CA), false, &[], Enabled, Err(65)),
             (None, Some(CA), false, &[], Enabled, Err(65)),
         ] {
-            let seen = KubeadmConfigMap {
+            let seen = ConfigMap {
+                name: ConfigMap::KUBEADM_CONFIG.into(),
                 uid: "u".into(),
                 resource_version: "1".into(),
                 text: text.map(|text| format!("{HEAD}{text}")),

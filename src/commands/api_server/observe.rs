@@ -9,7 +9,7 @@ use crate::cli::Access;
 use crate::commands::{admin, files};
 use crate::edit::api_server::Manifest;
 use crate::host::files as host_files;
-use crate::node::KubeadmConfigMap;
+use crate::node::ConfigMap;
 use crate::report::{Code, Problem};
 use crate::yaml::MAX_BYTES;
 
@@ -72,9 +72,9 @@ fn twins(manifest: &Path) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// When it cannot be read, or does not exist.
-pub(super) fn kubeadm_config(access: &Access) -> Result<KubeadmConfigMap, Problem> {
+pub(super) fn kubeadm_config(access: &Access) -> Result<ConfigMap, Problem> {
     let admin = admin::open(access)?;
-    let target = KubeadmConfigMap::target();
+    let target = ConfigMap::target_of(ConfigMap::KUBEADM_CONFIG);
     let found = admin
         .kubeadm_config(Instant::now() + DEADLINE)
         .map_err(|error| admin::problem("get", &target.to_string(), &error))?;

@@ -3,7 +3,7 @@
 use crate::commands::files;
 use crate::edit::FileKind;
 use crate::kubelet::Bootstrap;
-use crate::node::KubeletConfigMap;
+use crate::node::ConfigMap;
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
@@ -20,7 +20,7 @@ pub(super) struct Decision {
 
 impl Decision {
     /// The edit `edit` of the ConfigMap `seen`, without warnings.
-    pub(super) fn of(edit: Edit, seen: &KubeletConfigMap) -> Self {
+    pub(super) fn of(edit: Edit, seen: &ConfigMap) -> Self {
         Self {
             edit,
             warnings: Vec::new(),
@@ -53,7 +53,7 @@ impl Decision {
 ///
 /// # Errors
 /// When the ConfigMap has no text, or the edit of it is refused.
-pub(super) fn decide(seen: &KubeletConfigMap, wanted: Bootstrap) -> Result<Decision, Problem> {
+pub(super) fn decide(seen: &ConfigMap, wanted: Bootstrap) -> Result<Decision, Problem> {
     let target = seen.target();
     let Some(text) = &seen.text else {
         return Err(Problem::new(
@@ -81,7 +81,7 @@ pub(super) fn decide(seen: &KubeletConfigMap, wanted: Bootstrap) -> Result<Decis
 }
 
 /// What follows from the change, and who may undo it.
-fn consequences(seen: &KubeletConfigMap, wanted: Bootstrap) -> Vec<String> {
+fn consequences(seen: &ConfigMap, wanted: Bootstrap) -> Vec<String> {
     let outage = "a node that joins, or whose kubelet starts after an upgrade, refuses TLS on port 10250 until its CSR is approved";
     let outage = (wanted == Bootstrap::Enabled).then(|| outage.to_owned());
     let keepers = seen.keepers.iter().map(|keeper| {
@@ -104,7 +104,7 @@ fn at(target: &Target, position: Option<crate::yaml::Position>) -> String {
 fn get(name: &str) -> Command {
     Command::new("kubectl").args([
         "-n",
-        KubeletConfigMap::NAMESPACE,
+        ConfigMap::NAMESPACE,
         "get",
         "configmap",
         name,
@@ -119,8 +119,8 @@ mod tests {
 
     const HEAD: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
 
-    fn map(text: Option<&str>, immutable: bool, keepers: &[&str]) -> KubeletConfigMap {
-        KubeletConfigMap {
+    fn map(text: Option<&str>, immutable: bool, keepers: &[&str]) -> ConfigMap {
+        ConfigMap {
             name: "kubelet-config".into(),
             uid: "u".into(),
             resource_version: "1".into(),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     /// Whether it changes something, how many warnings there are, and whether it can be written; or the exit code.
-    fn decided(map: &KubeletConfigMap, wanted: Bootstrap) -> Result<(bool, usize, bool), u8> {
+    fn decided(map: &ConfigMap, wanted: Bootstrap) -> Result<(bool, usize, bool), u8> {
         let decision = decide(map, wanted).map_err(|problem| problem.code as u8)?;
         let writable = decision.writable().is_ok();
         Ok((decision.edit.changes(), decision.warnings.len(), writable))

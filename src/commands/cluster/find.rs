@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::commands::{Ui, admin};
 use crate::host::kube::Admin;
-use crate::node::KubeletConfigMap;
+use crate::node::ConfigMap;
 use crate::report::{Code, Problem};
 
 use super::problem;
@@ -14,17 +14,17 @@ use super::problem;
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
-pub(super) fn find(admin: &Admin, end: Instant, ui: &Ui) -> Result<KubeletConfigMap, Problem> {
+pub(super) fn find(admin: &Admin, end: Instant, ui: &Ui) -> Result<ConfigMap, Problem> {
     let minor = admin
         .minor(end)
         .map_err(|error| admin::problem("get", "/version", &error))?;
-    let (name, other) = KubeletConfigMap::names(minor);
+    let (name, other) = ConfigMap::names(minor);
     let get = |name: &str| {
         admin
             .kubelet_configmap(name, end)
             .map_err(|error| problem("get", name, &error))
     };
-    match (get(&name)?, KubeletConfigMap::has_choice(minor)) {
+    match (get(&name)?, ConfigMap::has_choice(minor)) {
         (Some(found), choice) => {
             // Only to warn of it; that it cannot be read is no obstacle.
             if let Ok(Some(other)) = admin.kubelet_configmap(&other, end) {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::cli;
 use crate::host::kube::{Admin, ApiError, Keep};
 use crate::kubelet::Bootstrap;
-use crate::node::KubeletConfigMap;
+use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::receipt::State;
 use crate::report::{ClusterResult, Code, EditReport, Ending, Outcome, Problem};
@@ -106,7 +106,7 @@ fn change(admin: &Admin, wanted: Bootstrap, keep: Keep, ui: &Ui) -> Result<(bool
         end,
     };
     let mut record =
-        |seen: &KubeletConfigMap, edit: &Edit| receipts.begin(edit, address(admin), &seen.uid);
+        |seen: &ConfigMap, edit: &Edit| receipts.begin(edit, address(admin), &seen.uid);
     match writer.write(seen, |seen| decide(seen, wanted), &mut record) {
         Ok(Written::Written(edit)) => {
             receipts.end(State::Done, ui);

@@ -6,7 +6,7 @@ use crate::host::clock;
 use crate::host::files::FileError;
 use crate::host::kube::Keep;
 use crate::host::state::StateDirectory;
-use crate::node::KubeletConfigMap;
+use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::receipt::{ClusterReceipt, ClusterSubject, FileState, Receipt, State};
 use crate::report::{Code, Problem};
@@ -89,7 +89,7 @@ impl Receipts {
     }
 
     /// Nothing was to be changed: if a run was interrupted after its change was made, that change is done now.
-    pub(super) fn settle(&mut self, seen: &KubeletConfigMap, ui: &Ui) {
+    pub(super) fn settle(&mut self, seen: &ConfigMap, ui: &Ui) {
         let text = seen.text.as_deref().unwrap_or_default().as_bytes();
         let is_made = |receipt: &ClusterReceipt| {
             receipt.state.is_open()

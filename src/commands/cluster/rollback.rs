@@ -7,7 +7,7 @@ use crate::cli;
 use crate::commands::{Ui, admin};
 use crate::host::kube::Keep;
 use crate::kubelet::Settings;
-use crate::node::KubeletConfigMap;
+use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::receipt::{ClusterReceipt, FileState, State};
 use crate::report::{Code, EditReport, Outcome, Problem, RollbackResult};
@@ -73,7 +73,7 @@ fn undo_last(keep: Keep, access: &cli::Access, ui: &Ui) -> Result<Undone, Failur
         let why = "has no such ConfigMap";
         return Err(elsewhere(&receipt, name, why, &address(&admin)).into());
     };
-    let decide = |seen: &KubeletConfigMap| {
+    let decide = |seen: &ConfigMap| {
         let edit = undo(&receipt, seen, &address(&admin))?;
         Ok(Decision::of(edit, seen))
     };
@@ -142,7 +142,7 @@ fn undoable(receipts: &Receipts, ui: &Ui) -> Option<ClusterReceipt> {
 }
 
 /// The edit that undoes the receipt's; one that changes nothing where that was never made, or is undone.
-fn undo(receipt: &ClusterReceipt, seen: &KubeletConfigMap, server: &str) -> Result<Edit, Problem> {
+fn undo(receipt: &ClusterReceipt, seen: &ConfigMap, server: &str) -> Result<Edit, Problem> {
     let Some((_, change)) = receipt.change().filter(|_| receipt.subject.uid == seen.uid) else {
         let why = "has one with another uid";
         return Err(elsewhere(receipt, &seen.name, why, server));
@@ -159,7 +159,7 @@ fn undo(receipt: &ClusterReceipt, seen: &KubeletConfigMap, server: &str) -> Resu
 }
 
 /// `kubeadm upgrade apply` writes the text again too, without its comments.
-fn edited_since(receipt: &ClusterReceipt, seen: &KubeletConfigMap, text: &[u8]) -> Problem {
+fn edited_since(receipt: &ClusterReceipt, seen: &ConfigMap, text: &[u8]) -> Problem {
     // The change of the key alone can still be taken back, by the same careful edit the other way round.
     let reads = Settings::read(text).map(|settings| settings.server_tls_bootstrap);
     let disable = match reads {

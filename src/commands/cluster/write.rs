@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::commands::{Ui, diff};
 use crate::host::kube::{Admin, ApiError, Keep};
-use crate::node::KubeletConfigMap;
+use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::report::{Code, Problem};
 
@@ -30,7 +30,7 @@ pub(super) enum Written {
     /// This edit was made, or could be, where nothing is to be kept.
     Written(Edit),
     /// There was nothing to change.
-    Unchanged(KubeletConfigMap, Edit),
+    Unchanged(ConfigMap, Edit),
 }
 
 /// It was not written, as far as is known.
@@ -57,9 +57,9 @@ impl Writer<'_> {
     /// Decides on what was `seen`, shows it, records it and writes it; begins again where another client was faster.
     pub(super) fn write(
         &self,
-        mut seen: KubeletConfigMap,
-        decide: impl Fn(&KubeletConfigMap) -> Result<Decision, Problem>,
-        record: &mut dyn FnMut(&KubeletConfigMap, &Edit) -> Result<(), Problem>,
+        mut seen: ConfigMap,
+        decide: impl Fn(&ConfigMap) -> Result<Decision, Problem>,
+        record: &mut dyn FnMut(&ConfigMap, &Edit) -> Result<(), Problem>,
     ) -> Result<Written, Failure> {
         let mut shown: Option<Edit> = None;
         // Sent and not answered: it may have been made.
@@ -152,7 +152,7 @@ impl Writer<'_> {
         }
     }
 
-    fn send(&self, seen: &KubeletConfigMap, edit: &Edit) -> Result<(), Sent> {
+    fn send(&self, seen: &ConfigMap, edit: &Edit) -> Result<(), Sent> {
         // Only UTF-8 is ever edited.
         let text = String::from_utf8_lossy(edit.bytes_after());
         let answer = self

@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 
 use crate::csr::{Listing, Request};
 use crate::host::tls;
-use crate::node::{KubeletConfigMap, Node};
+use crate::node::{ConfigMap, Node};
 use crate::x509::Certificate;
 
 pub use admin::Admin;
@@ -227,7 +227,7 @@ impl Api {
     }
 
     /// The kubelet's configuration in the cluster, which `kubeadm upgrade` and `kubeadm join` copy: the ConfigMap's name
-    /// and its text. Its name depends on `minor` ([`KubeletConfigMap::names`]); unless that is known, the API server's counts.
+    /// and its text. Its name depends on `minor` ([`ConfigMap::names`]); unless that is known, the API server's counts.
     ///
     /// # Errors
     /// As [`Self::requests`].
@@ -251,7 +251,7 @@ impl Api {
         };
         // The API server answers a node with 403, not 404, for the name that its version does not use; an answer for one
         // name says nothing about the other (kubelet-facts, 5).
-        let (first, second) = KubeletConfigMap::names(minor);
+        let (first, second) = ConfigMap::names(minor);
         match get(first) {
             Err(error) if error.is_forbidden() || error.is_not_found() => {
                 get(second).map_err(|_| error)

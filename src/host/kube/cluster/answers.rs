@@ -5,27 +5,20 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::node::{KubeadmConfigMap, KubeletConfigMap, Listed, ListedNode, MalformedNode, Node};
+use crate::node::{ConfigMap, Listed, ListedNode, MalformedNode, Node};
 use crate::text::brief;
 use crate::text::names::{is_node_name, shown};
 
-pub(super) fn parse_configmap(bytes: &[u8]) -> Result<KubeletConfigMap, serde_json::Error> {
+pub(super) fn parse_configmap(bytes: &[u8]) -> Result<ConfigMap, serde_json::Error> {
     parse_with_text(bytes, "kubelet")
 }
 
-pub(super) fn parse_kubeadm_config(bytes: &[u8]) -> Result<KubeadmConfigMap, serde_json::Error> {
-    let map = parse_with_text(bytes, KubeadmConfigMap::KEY)?;
-    Ok(KubeadmConfigMap {
-        uid: map.uid,
-        resource_version: map.resource_version,
-        text: map.text,
-        immutable: map.immutable,
-        keepers: map.keepers,
-    })
+pub(super) fn parse_kubeadm_config(bytes: &[u8]) -> Result<ConfigMap, serde_json::Error> {
+    parse_with_text(bytes, "ClusterConfiguration")
 }
 
 /// A ConfigMap with the text under this data key.
-fn parse_with_text(bytes: &[u8], key: &str) -> Result<KubeletConfigMap, serde_json::Error> {
+fn parse_with_text(bytes: &[u8], key: &str) -> Result<ConfigMap, serde_json::Error> {
     #[derive(Deserialize)]
     struct Wire {
         kind: String,
@@ -87,7 +80,7 @@ fn parse_with_text(bytes: &[u8], key: &str) -> Result<KubeletConfigMap, serde_js
         .iter()
         .filter(|(key, _)| labels.contains_key(*key) || annotations.contains_key(*key));
     let labelled = labelled.map(|(key, tool)| format!("{tool}, whose {key} it has"));
-    Ok(KubeletConfigMap {
+    Ok(ConfigMap {
         keepers: owners.chain(appliers).chain(labelled).collect(),
         name: brief(&name),
         uid: brief(&uid),
@@ -184,7 +177,7 @@ mod tests {
 
     use serde_json::json;
 
-    fn captured(list: &[u8]) -> KubeletConfigMap {
+    fn captured(list: &[u8]) -> ConfigMap {
         let list: Value = serde_json::from_slice(list).unwrap();
         let mut items = list["items"].as_array().unwrap().iter();
         let is_kubelets = |item: &&Value| item["data"].get("kubelet").is_some();

@@ -9,7 +9,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use kube::client::Body;
 use serde_json::json;
 
-use crate::node::{KubeadmConfigMap, KubeletConfigMap};
+use crate::node::ConfigMap;
 
 use super::Unreachable;
 use super::admin::{Admin, escaped};
@@ -46,7 +46,7 @@ impl Admin {
         &self,
         name: &str,
         end: Instant,
-    ) -> Result<Option<KubeletConfigMap>, ApiError> {
+    ) -> Result<Option<ConfigMap>, ApiError> {
         match self.read(&path_of(name), end, parse_configmap) {
             Err(error) if error.is_not_found() => Ok(None),
             answer => answer.map(Some),
@@ -57,8 +57,12 @@ impl Admin {
     ///
     /// # Errors
     /// As [`Admin::get`].
-    pub fn kubeadm_config(&self, end: Instant) -> Result<Option<KubeadmConfigMap>, ApiError> {
-        match self.read(&path_of(KubeadmConfigMap::NAME), end, parse_kubeadm_config) {
+    pub fn kubeadm_config(&self, end: Instant) -> Result<Option<ConfigMap>, ApiError> {
+        match self.read(
+            &path_of(ConfigMap::KUBEADM_CONFIG),
+            end,
+            parse_kubeadm_config,
+        ) {
             Err(error) if error.is_not_found() => Ok(None),
             answer => answer.map(Some),
         }
@@ -75,11 +79,11 @@ impl Admin {
     /// [`ApiError::is_conflict`] when it was changed since.
     pub fn write_kubelet_text(
         &self,
-        seen: &KubeletConfigMap,
+        seen: &ConfigMap,
         text: &str,
         keep: Keep,
         end: Instant,
-    ) -> Result<KubeletConfigMap, ApiError> {
+    ) -> Result<ConfigMap, ApiError> {
         let Api {
             connection,
             runtime,
@@ -165,7 +169,7 @@ impl Admin {
 const AGENT: &str = concat!("kubelet-tls/", env!("CARGO_PKG_VERSION"));
 
 fn path_of(name: &str) -> String {
-    let namespace = KubeletConfigMap::NAMESPACE;
+    let namespace = ConfigMap::NAMESPACE;
     format!(
         "/api/v1/namespaces/{namespace}/configmaps/{}",
         escaped(name)
