@@ -662,17 +662,16 @@ fn every_good_request_is_issued() {
     );
     let output = fleet.approve(&["--all", "--dns-suffix", ".corp"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
-    let until = pace::now() + std::time::Duration::from_secs(20);
     let states = || {
         names
             .iter()
             .map(|name| fleet.api.csr(name).unwrap().state())
             .collect::<Vec<_>>()
     };
-    while states() != ["Issued"; 4] {
-        assert!(pace::now() < until, "{:?}\n{}", states(), output.stdout);
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    let are_issued = pace::wait_for(std::time::Duration::from_secs(20), || {
+        states() == ["Issued"; 4]
+    });
+    assert!(are_issued, "{:?}\n{}", states(), output.stdout);
 }
 
 fn base64(bytes: &[u8]) -> String {

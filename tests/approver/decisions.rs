@@ -7,7 +7,7 @@ use standins::pace;
 use serde_json::json;
 use standins::api::NodeSpec;
 
-use super::scene::{Scene, node};
+use super::scene::{LONG, Scene, node};
 
 const NETWORK: &[&str] = &["--ip-prefix", "10.0.0.0/24"];
 
@@ -96,14 +96,11 @@ fn two_approvers_decide_each_request_once() {
     let names: Vec<String> = (1..10).map(|number| scene.good(number)).collect();
     for _ in 0..names.len() {
         // Whichever of the two was first.
-        let end = pace::now() + super::scene::LONG;
-        while !names
-            .iter()
-            .all(|name| scene.api.csr(name).unwrap().is("Approved"))
-        {
-            assert!(pace::now() < end);
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let are_approved = || {
+            let mut csrs = names.iter().map(|name| scene.api.csr(name).unwrap());
+            csrs.all(|csr| csr.is("Approved"))
+        };
+        assert!(pace::wait_for(LONG, are_approved));
     }
     for name in &names {
         let conditions = &scene.api.csr(name).unwrap().status.conditions;

@@ -153,11 +153,8 @@ impl Approver {
     }
 
     pub(crate) fn ready(&self) {
-        let end = pace::now() + LONG;
-        while self.get("/readyz").0 != 200 {
-            assert!(pace::now() < end, "never ready: {}", self.get("/readyz").1);
-            thread::sleep(Duration::from_millis(10));
-        }
+        let is_ready = pace::wait_for(LONG, || self.get("/readyz").0 == 200);
+        assert!(is_ready, "never ready: {}", self.get("/readyz").1);
     }
 
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use standins::{Fault, Matcher, pace};
 
-use super::scene::Scene;
+use super::scene::{LONG, Scene};
 
 const NETWORK: &[&str] = &["--ip-prefix", "10.0.0.0/24"];
 
@@ -63,11 +63,8 @@ fn the_credential_is_read_again() {
     approver.signal(Signal::SIGHUP);
     scene.good(1);
     assert_eq!(approver.next()["verdict"], "approved");
-    let end = pace::now() + super::scene::LONG;
-    while calls(&scene) == before {
-        assert!(pace::now() < end, "not listed again");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let is_listed = || calls(&scene) != before;
+    assert!(pace::wait_for(LONG, is_listed), "not listed again");
     // A kubeconfig that is broken meanwhile ends nothing.
     let kubeconfig = scene.api.admin_kubeconfig(scene.directory.path());
     let whole = fs::read(&kubeconfig).unwrap();

@@ -20,10 +20,7 @@ fn meanwhile(
         .inject(writes().once(), Fault::Delay(Duration::from_millis(400)));
     thread::scope(|scope| {
         scope.spawn(|| {
-            let end = pace::now() + Duration::from_secs(20);
-            while scene.writes() == 0 && pace::now() < end {
-                thread::sleep(Duration::from_millis(5));
-            }
+            pace::wait_for(Duration::from_secs(20), || scene.writes() > 0);
             scene.change(change);
         });
         scene.run(arguments)

@@ -71,11 +71,11 @@ fn kubeadm_ran(worker: &Worker) -> bool {
 }
 
 fn await_request(worker: &Worker) {
-    let deadline = pace::now() + std::time::Duration::from_secs(20);
-    while worker.requests().is_empty() {
-        assert!(pace::now() < deadline, "no request");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let is_there = || !worker.requests().is_empty();
+    assert!(
+        pace::wait_for(std::time::Duration::from_secs(20), is_there),
+        "no request"
+    );
 }
 
 /// The kubelet starts with the setting: one start, and its request is there to be approved.

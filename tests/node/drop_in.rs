@@ -72,12 +72,8 @@ fn journal(worker: &Worker, unit: &str) -> String {
     worker.machine.run(&all).stdout
 }
 
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = pace::now() + SOON;
-    while !done() {
-        assert!(pace::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
+pub fn wait_until(what: &str, done: impl FnMut() -> bool) {
+    assert!(pace::wait_for(SOON, done), "{what}");
 }
 
 /// The key is back before the kubelet starts: one start, which has read it, and no restart of the program's own.

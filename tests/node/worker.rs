@@ -361,17 +361,13 @@ impl Worker {
     }
 
     pub fn await_healthy(&self) {
-        let deadline = pace::now() + Duration::from_secs(20);
-        while !self.is_healthy() {
-            if pace::now() > deadline {
-                panic!(
-                    "the kubelet is not healthy: {:?}\n{}",
-                    self.unit(),
-                    self.journal()
-                );
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let is_healthy = pace::wait_for(Duration::from_secs(20), || self.is_healthy());
+        assert!(
+            is_healthy,
+            "the kubelet is not healthy: {:?}\n{}",
+            self.unit(),
+            self.journal()
+        );
     }
 
     /// The kubelet's and systemd's last words.

@@ -104,7 +104,7 @@ impl Node {
             directory,
         };
         // The socket is there a moment before it accepts.
-        node.wait_until(Duration::from_secs(10), |node| {
+        let _ = node.wait_for(Duration::from_secs(10), |node| {
             UnixStream::connect(node.path("/run/systemd/private")).is_ok()
         });
         node.set_knobs(|all| *all = knobs);
@@ -303,16 +303,12 @@ impl Node {
     /// Waits for `/healthz`.
     #[must_use]
     pub fn wait_healthy(&self, timeout: Duration) -> bool {
-        self.wait_until(timeout, Self::is_healthy)
+        self.wait_for(timeout, Self::is_healthy)
     }
 
     /// Waits for anything.
     #[must_use]
     pub fn wait_for(&self, timeout: Duration, holds: impl Fn(&Self) -> bool) -> bool {
-        self.wait_until(timeout, holds)
-    }
-
-    fn wait_until(&self, timeout: Duration, holds: impl Fn(&Self) -> bool) -> bool {
         pace::wait_for(timeout, || holds(self))
     }
 
