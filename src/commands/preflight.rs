@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::apply::LOOK_AT_FLAGS;
 use crate::host::{files as host_files, process};
 use crate::kubelet::{Bootstrap, Settings};
-use crate::node::conditions::{BOOTSTRAP_WINS, minor};
-use crate::node::{ConfigFile, Kubelet};
+use crate::node::version::serves_static;
+use crate::node::{ConfigFile, Kubelet, Obstacle};
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Problem};
 use crate::text::hint;
@@ -99,39 +99,27 @@ fn takes_effect(
     wanted: Bootstrap,
 ) -> Result<(), Problem> {
     let enable = wanted == Bootstrap::Enabled;
-    let flag = kubelet.flags.boolean("rotate-server-certificates");
-    if flag == Some(!enable) {
-        let flag = kubelet.flag("rotate-server-certificates");
-        let cause = format!(
-            "the kubelet is started with {flag}, which is the same field and beats every file"
-        );
-        return Err(refused(cause)
-            .advise("take the flag out")
-            .hint(LOOK_AT_FLAGS));
-    }
-    if let (Some(gate), true) = (kubelet.gate_off(), enable) {
-        let name = gate.split('=').next().unwrap_or(gate);
-        let by_flag = kubelet.flags.feature_gates().contains_key(name);
-        let from = if by_flag {
-            kubelet.flag("feature-gates")
-        } else {
-            kubelet
-                .origin("featureGates")
-                .unwrap_or_else(|| "featureGates".to_owned())
-        };
-        let cause = format!(
-            "the feature gate {gate} ({from}) and the key together keep the kubelet from starting"
-        );
-        return Err(refused(cause).advise("take the gate out").hint(if by_flag {
-            LOOK_AT_FLAGS.into()
-        } else {
-            grep(name, kubelet)
-        }));
+    for obstacle in kubelet.obstacles(Some(enable)) {
+        match obstacle {
+            Obstacle::Flag(flag) => {
+                let cause = format!(
+                    "the kubelet is started with {flag}, which is the same field and beats every file"
+                );
+                return Err(refused(cause)
+                    .advise("take the flag out")
+                    .hint(LOOK_AT_FLAGS));
+            }
+            Obstacle::GateOff { gate, flag } if enable => {
+                return Err(gate_off(kubelet, gate, flag));
+            }
+            // It does not matter to a kubelet that is not to bootstrap one, and is checked last otherwise.
+            Obstacle::GateOff { .. } | Obstacle::StaticCertificate { .. } => {}
+        }
     }
     let value = edited
         .and_then(|settings| settings.server_tls_bootstrap)
         .unwrap_or(false);
-    if value == enable || flag == Some(enable) {
+    if value == enable || kubelet.flags.boolean("rotate-server-certificates") == Some(enable) {
         return Ok(());
     }
     Err(refused(format!(
@@ -139,6 +127,22 @@ fn takes_effect(
         edit.target
     ))
     .hint(grep("serverTLSBootstrap", kubelet)))
+}
+
+/// The gate is off by a flag, or in a file.
+fn gate_off(kubelet: &Kubelet, gate: &str, flag: Option<String>) -> Problem {
+    let name = gate.split('=').next().unwrap_or(gate);
+    let hint = match flag {
+        Some(_) => LOOK_AT_FLAGS.into(),
+        None => grep(name, kubelet),
+    };
+    let from = flag
+        .or_else(|| kubelet.origin("featureGates"))
+        .unwrap_or_else(|| "featureGates".to_owned());
+    let cause = format!(
+        "the feature gate {gate} ({from}) and the key together keep the kubelet from starting"
+    );
+    refused(cause).advise("take the gate out").hint(hint)
 }
 
 /// Without one the kubelet runs alone, and has no one to ask for a certificate.
@@ -171,13 +175,18 @@ fn can_store(path: PathBuf) -> Result<(), Problem> {
 
 /// Up to about 1.34 a static certificate continues being served to clients that dial an address (kubelet-facts, 1).
 fn serves_no_other(kubelet: &Kubelet, ui: &Ui) -> Result<(), Problem> {
-    let Some((name, path)) = kubelet.static_certificate() else {
+    let obstacles = kubelet.obstacles(None).into_iter();
+    let mut certificate = obstacles.filter_map(|obstacle| match obstacle {
+        Obstacle::StaticCertificate { name, path } => Some((name, path)),
+        Obstacle::Flag(_) | Obstacle::GateOff { .. } => None,
+    });
+    let Some((name, path)) = certificate.next_back() else {
         return Ok(());
     };
     let version = kubelet.program.as_deref().and_then(process::version);
-    match version.as_deref().and_then(minor) {
-        Some(minor) if minor >= BOOTSTRAP_WINS => Ok(()),
-        Some(minor) => Err(refused(format!(
+    match serves_static(version.as_deref()) {
+        Some((_, false)) => Ok(()),
+        Some((minor, true)) => Err(refused(format!(
             "{name} is {path}, and kubelet 1.{minor} continues to serve that to clients that dial an address, as metrics-server does"
         ))
         .advise("take it and its key out")

@@ -21,7 +21,7 @@ pub use flags::Flags;
 pub use foreign::Foreign;
 pub use installed::Installed;
 pub use settings::{Origin, Settings};
-pub use verdict::{Refusal, RefusalClass, Warning};
+pub use verdict::{Refusal, RefusalClass, Topic, Warning};
 
 pub use crate::yaml::Position;
 

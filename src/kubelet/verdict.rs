@@ -11,6 +11,18 @@ pub struct Warning {
     pub position: Option<Position>,
     /// What is so there, and what follows from it.
     pub message: String,
+    /// What it is about, for a caller that says it in another place.
+    pub topic: Topic,
+}
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Topic {
+    /// A serving certificate that is set by its path.
+    StaticCertificate,
+    /// Anything else.
+    #[default]
+    Other,
 }
 
 /// Why a file is not edited, and where. It displays as the reason alone; the caller knows the path.
@@ -73,7 +85,12 @@ impl Warning {
         Warning {
             position: Some(position),
             message: message.into(),
+            topic: Topic::Other,
         }
+    }
+
+    pub(crate) fn about(self, topic: Topic) -> Warning {
+        Warning { topic, ..self }
     }
 }
 

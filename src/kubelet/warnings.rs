@@ -3,7 +3,7 @@
 use super::config::Spelling;
 use super::goyaml::lookup;
 use super::meta::{KEY, string};
-use super::verdict::Warning;
+use super::verdict::{Topic, Warning};
 use crate::text::shown;
 use crate::yaml::{Kind, Stream};
 
@@ -39,7 +39,8 @@ pub(crate) fn warn(
             let message = format!(
                 "{name} is set: up to Kubernetes 1.34 clients that dial an IP address, as metrics-server does, keep getting that certificate"
             );
-            warnings.push(Warning::at(stream.position(value), message));
+            let warning = Warning::at(stream.position(value), message);
+            warnings.push(warning.about(Topic::StaticCertificate));
             break;
         }
     }

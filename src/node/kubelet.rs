@@ -11,6 +11,7 @@ use crate::kubelet::{Flags, Settings};
 
 /// This node's kubelet.
 #[derive(Debug, Clone)]
+#[cfg_attr(test, derive(Default))]
 pub struct Kubelet {
     /// Its unit; none where systemd was left alone or is not there.
     pub unit: Option<Unit>,

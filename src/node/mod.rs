@@ -5,8 +5,10 @@ mod configmap;
 mod fleet;
 mod kubelet;
 mod object;
+mod obstacle;
 mod serving;
 mod unit;
+pub mod version;
 
 pub use configmap::ConfigMap;
 pub use fleet::{
@@ -15,6 +17,7 @@ pub use fleet::{
 };
 pub use kubelet::{ConfigFile, Kubelet, kubeconfig};
 pub use object::Node;
+pub use obstacle::Obstacle;
 pub use serving::{Flaw, FlawKind, flaw};
 pub use unit::{Incarnation, Unit};
 

@@ -340,3 +340,24 @@ fn verbose_says_each_call_with_its_time() {
         assert!(!said(&["status"], line), "{line}");
     }
 }
+
+/// A static certificate has a condition of its own, so the first one does not repeat that warning. A value that the kubelet
+/// does not start with is another matter, whichever key it belongs to.
+#[test]
+fn a_static_certificate_is_said_once_and_a_wrong_type_is_not_hidden() {
+    let node = Node::new(Options::default());
+    let plain = node.config();
+    let message = |body: &str| {
+        node.edit_config(|_| format!("{plain}serverTLSBootstrap: true\n{body}"));
+        let document = status(&node);
+        let conditions = document["conditions"].as_array().unwrap();
+        conditions[0]["message"].as_str().unwrap().to_owned()
+    };
+    let said = message("tlsCertFile: /etc/kubelet.crt\n");
+    assert!(!said.contains("tlsCertFile"), "{said}");
+    let said = message("tlsCertFile: [/etc/kubelet.crt]\n");
+    assert!(
+        said.contains("the value of tlsCertFile is of the wrong type"),
+        "{said}"
+    );
+}

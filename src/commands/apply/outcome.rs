@@ -8,7 +8,7 @@ use crate::commands::request;
 use crate::csr::{Request, State};
 use crate::host::kube::ApiError;
 use crate::kubelet::Settings;
-use crate::node::{Node, Served, conditions};
+use crate::node::{Node, Served, version as kubelet_version};
 use crate::report::{CertificateReport, Code, Problem};
 use crate::text::hint::Command;
 
@@ -207,7 +207,7 @@ impl Run<'_> {
             .node
             .as_ref()
             .map(|node| node.kubelet_version.as_str());
-        let minor = version.and_then(conditions::minor);
+        let minor = version.and_then(kubelet_version::minor);
         let end = Instant::now() + CONFIGMAP_DEADLINE;
         let Ok((name, text)) = cluster.api.kubelet_config(minor, end) else {
             return;

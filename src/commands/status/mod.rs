@@ -12,9 +12,9 @@ use crate::host::files::Root;
 use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, systemd, tls};
-use crate::kubelet::{Bootstrap, Settings};
-use crate::node::Kubelet;
+use crate::kubelet::{Bootstrap, Settings, Topic};
 use crate::node::conditions::{self, Condition, Evidence, Status, Stored};
+use crate::node::{Kubelet, version};
 use crate::receipt::{Change, NodeSubject, State};
 use crate::report::{Ending, Outcome, Problem, StatusResult, exposition};
 use crate::x509::Certificate;
@@ -110,7 +110,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
     let minor = node
         .as_ref()
         .ok()
-        .and_then(|node| conditions::minor(&node.kubelet_version));
+        .and_then(|node| version::minor(&node.kubelet_version));
     let addresses = node
         .as_ref()
         .map(|node| node.serving_names().0)
@@ -184,8 +184,8 @@ fn complaints(kubelet: &Kubelet) -> Vec<String> {
                 .into_iter()
                 .chain(kubelet.settings.warnings.clone());
             warnings
-                // The static certificate has a condition of its own.
-                .filter(|warning| !warning.message.contains("tlsCertFile"))
+                // ValueTakesEffect says it, with the kubelet's version.
+                .filter(|warning| warning.topic != Topic::StaticCertificate)
                 .map(|warning| {
                     warning
                         .position

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::csr::Request;
-use crate::node::{Node, conditions};
+use crate::node::{Node, version};
 use crate::text::brief;
 
 #[derive(Debug, PartialEq)]
@@ -141,7 +141,7 @@ pub(super) fn parse_minor(bytes: &[u8]) -> Result<u32, serde_json::Error> {
         git_version: String,
     }
     let wire: Wire = serde_json::from_slice(bytes)?;
-    conditions::minor(&wire.git_version)
+    version::minor(&wire.git_version)
         .ok_or_else(|| serde::de::Error::custom("its version is not one of Kubernetes 1"))
 }
 

@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{APPLY, APPLY_CLUSTER, DIFF, Evidence, Verdict, fails, holds, unknown};
+use crate::node::Obstacle;
+use crate::node::version::serves_static;
 
-/// The first minor of which a bootstrapped certificate is served in preference to a static one: seen on 1.36 and not on
-/// 1.19; read to be 1.35 or near it.
-pub const BOOTSTRAP_WINS: u32 = 35;
+use super::{APPLY, APPLY_CLUSTER, DIFF, Evidence, Verdict, fails, holds, unknown};
 
 /// What cannot be compared while the kubelet's files are not a configuration.
 pub(super) const UNREADABLE: &str = "the kubelet's configuration cannot be read";
@@ -57,48 +56,9 @@ pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
         return unknown("NotReadable", UNREADABLE);
     }
     // A flag needs no key beside it, only none that says otherwise.
-    if let Some(flag) = kubelet.flags.boolean("rotate-server-certificates")
-        && let Some(file) = kubelet.settings.server_tls_bootstrap
-        && flag != file
-    {
-        let message = format!(
-            "{} beats {file} in the files: take the flag out of what sets it",
-            kubelet.flag("rotate-server-certificates")
-        );
-        return fails("FlagDecides", message, "systemctl cat kubelet");
-    }
-    if let Some(gate) = kubelet.gate_off() {
-        let message = format!(
-            "the feature gate {gate} keeps a kubelet with serverTLSBootstrap from starting: take it out of the kubelet's flags and files"
-        );
-        // It names the place.
-        return fails("FeatureGateOff", message, DIFF);
-    }
-    if let Some((name, path)) = kubelet.static_certificate() {
-        return match seen
-            .node
-            .as_ref()
-            .ok()
-            .and_then(|node| minor(&node.kubelet_version))
-        {
-            Some(minor) if minor >= BOOTSTRAP_WINS => holds(
-                "BootstrapWins",
-                format!("{name} is {path}, which kubelet 1.{minor} does not serve"),
-            ),
-            Some(minor) => fails(
-                "StaticCertificate",
-                format!(
-                    "{name} is {path}, which kubelet 1.{minor} continues to serve to clients that dial an address: take it out"
-                ),
-                DIFF,
-            ),
-            None => unknown(
-                "VersionUnknown",
-                format!(
-                    "{name} is {path}, and whether that is served depends on the kubelet's version"
-                ),
-            ),
-        };
+    let obstacles = kubelet.obstacles(kubelet.settings.server_tls_bootstrap);
+    if let Some(obstacle) = obstacles.first() {
+        return overridden(seen, obstacle);
     }
     if kubelet.started.is_none() {
         return unknown(
@@ -112,14 +72,44 @@ pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
     )
 }
 
-/// The minor of `v1.36.2`.
-pub fn minor(version: &str) -> Option<u32> {
-    version
-        .strip_prefix("v1.")?
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+/// What an obstacle makes of the value.
+fn overridden(seen: &Evidence, obstacle: &Obstacle) -> Verdict {
+    let (name, path) = match obstacle {
+        Obstacle::Flag(flag) => {
+            let file = seen.kubelet.settings.server_tls_bootstrap.unwrap_or(false);
+            let message =
+                format!("{flag} beats {file} in the files: take the flag out of what sets it");
+            return fails("FlagDecides", message, "systemctl cat kubelet");
+        }
+        Obstacle::GateOff { gate, .. } => {
+            let message = format!(
+                "the feature gate {gate} keeps a kubelet with serverTLSBootstrap from starting: take it out of the kubelet's flags and files"
+            );
+            // It names the place.
+            return fails("FeatureGateOff", message, DIFF);
+        }
+        Obstacle::StaticCertificate { name, path } => (name, path),
+    };
+    let version = seen.node.as_ref().map(|node| node.kubelet_version.as_str());
+    match serves_static(version.ok()) {
+        Some((minor, false)) => holds(
+            "BootstrapWins",
+            format!("{name} is {path}, which kubelet 1.{minor} does not serve"),
+        ),
+        Some((minor, true)) => fails(
+            "StaticCertificate",
+            format!(
+                "{name} is {path}, which kubelet 1.{minor} continues to serve to clients that dial an address: take it out"
+            ),
+            DIFF,
+        ),
+        None => unknown(
+            "VersionUnknown",
+            format!(
+                "{name} is {path}, and whether that is served depends on the kubelet's version"
+            ),
+        ),
+    }
 }
 
 pub(super) fn up_to_date(seen: &Evidence) -> Verdict {

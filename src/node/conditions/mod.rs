@@ -26,8 +26,6 @@ use certificate::{issued, no_stale_requests, trusted};
 use configuration::{cluster_agrees, enabled, healthy, takes_effect, up_to_date};
 use renewal::renewal_on_time;
 
-pub use configuration::{BOOTSTRAP_WINS, minor};
-
 /// All that the conditions are drawn from. An `Err` says why something was not seen.
 #[derive(Debug, Clone)]
 pub struct Evidence {
