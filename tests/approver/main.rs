@@ -9,5 +9,6 @@
 
 mod decisions;
 mod endpoints;
+mod rights;
 mod scene;
 mod trouble;

@@ -2,14 +2,17 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use kubelet_tls::host::interfaces;
 use serde_json::Value;
 use standins::api::{Csr, NodeSpec};
-use standins::pki::Sans;
+use standins::kubelet::Fleet;
+use standins::pki::{Identity, Request, Sans};
 use standins::{ApiServer, Config, pace};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
@@ -32,7 +35,11 @@ pub(crate) struct Approver {
 impl Scene {
     /// worker-1 to worker-9 with 10.0.0.11 to 10.0.0.19.
     pub(crate) fn new() -> Self {
-        let api = ApiServer::start(Config::default());
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        let api = ApiServer::start(config);
         for number in 1..10 {
             api.set_node(node(number));
         }
@@ -56,12 +63,66 @@ impl Scene {
         self.request(number, [10, 0, 0, 10 + number])
     }
 
+    /// An approver with an administrator's credential.
     pub(crate) fn start(&self, options: &[&str]) -> Approver {
+        let kubeconfig = self.api.admin_kubeconfig(self.directory.path());
+        Approver::start(&kubeconfig, options)
+    }
+}
+
+/// A Node whose kubelet serves what the cluster's CA issued, at an address of this machine: loopback is nothing to approve.
+pub(crate) struct Renewer {
+    _kubelet: Fleet,
+    sans: Sans,
+}
+
+impl Renewer {
+    pub(crate) const NAME: &str = "renewer";
+
+    /// None where this machine has no address but loopback.
+    pub(crate) fn new(scene: &Scene) -> Option<Self> {
+        let mut all = interfaces::addresses().into_iter();
+        let address = all.find(|ip| ip.is_ipv4() && !ip.is_loopback())?;
+        let sans = Sans {
+            dns: vec![Self::NAME.into()],
+            ips: vec![address],
+        };
+        let subject = format!("system:node:{}", Self::NAME);
+        let (request, key_pem) = Request::make(&subject, &["system:nodes"], &sans);
+        let request = Request::parse(request.as_bytes()).unwrap();
+        let usages = ["digital signature".to_owned(), "server auth".to_owned()];
+        let year = Duration::from_secs(365 * 86_400);
+        let cert_pem = scene.api.ca().sign(&request, &usages, year).unwrap();
+        let kubelet = Fleet::start();
+        let text = address.to_string();
+        kubelet.identity(&text, &Identity { cert_pem, key_pem });
+        scene.api.set_node(NodeSpec {
+            kubelet_port: kubelet.port(),
+            ..NodeSpec::new(Self::NAME, &text)
+        });
+        Some(Self {
+            _kubelet: kubelet,
+            sans,
+        })
+    }
+
+    /// Its kubelet asks for the next certificate.
+    pub(crate) fn asks(&self, scene: &Scene) -> String {
+        let csr = Csr::kubelet_serving(Self::NAME, &self.sans);
+        scene.api.add_csr(csr)
+    }
+}
+
+pub(crate) fn node(number: u8) -> NodeSpec {
+    NodeSpec::new(&format!("worker-{number}"), &format!("10.0.0.1{number}"))
+}
+
+impl Approver {
+    pub(crate) fn start(kubeconfig: &Path, options: &[&str]) -> Self {
         // The kernel chooses a free port, which another process could only take by chance.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let kubeconfig = self.api.admin_kubeconfig(self.directory.path());
         let mut child = Command::new(BINARY)
             .args(["approve", "--watch", "-o", "json", "--kubeconfig"])
             .arg(kubeconfig)
@@ -88,20 +149,14 @@ impl Scene {
                 let _ = warned.send(line);
             }
         });
-        Approver {
+        Self {
             child,
             lines,
             warnings,
             port,
         }
     }
-}
 
-pub(crate) fn node(number: u8) -> NodeSpec {
-    NodeSpec::new(&format!("worker-{number}"), &format!("10.0.0.1{number}"))
-}
-
-impl Approver {
     /// The next decision.
     pub(crate) fn next(&self) -> Value {
         match self.lines.recv_timeout(LONG) {
@@ -111,6 +166,16 @@ impl Approver {
                 self.warnings.try_iter().collect::<Vec<_>>()
             ),
         }
+    }
+
+    /// The next decision, if one is there already.
+    pub(crate) fn decision(&self) -> Option<Value> {
+        self.lines.try_recv().ok()
+    }
+
+    /// The next warning, if one is there already.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.warnings.try_recv().ok()
     }
 
     /// That nothing is decided for a while.

@@ -36,6 +36,7 @@ impl Cluster {
             .ok_or_else(|| Status::not_found(resource(name)))?
             .csr
             .clone();
+        auth::signers(user, &current.spec.signer_name, name)?;
         let wanted = match request.method.as_str() {
             "PUT" => read_csr(request)?,
             _ => patched(&current, request)?,

@@ -1,13 +1,42 @@
 //! Who a client is, and what it may do: what RBAC and the node authorizer of a kubeadm cluster allow.
 
+use std::sync::Arc;
+
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
+use serde::Deserialize;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::status::{Resource, Status};
 
 /// The groups that CertificateSigningRequests are in.
 pub(crate) const CERTIFICATES: &str = "certificates.k8s.io";
+
+/// One rule of a ClusterRole, as RBAC's `PolicyRule` has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicyRule {
+    /// Groups; `""` is the core's.
+    pub api_groups: Vec<String>,
+    /// Plurals, with a subresource behind a slash.
+    pub resources: Vec<String>,
+    /// Names of objects; all where it is empty.
+    #[serde(default)]
+    pub resource_names: Vec<String>,
+    /// `get`, `list`, …
+    pub verbs: Vec<String>,
+}
+
+impl PolicyRule {
+    /// Whether it allows that. A list or a watch has no name, so a rule with names never allows one.
+    fn allows(&self, verb: &str, group: &str, plural: &str, name: &str) -> bool {
+        let has = |all: &[String], one: &str| all.iter().any(|each| each == one || each == "*");
+        has(&self.verbs, verb)
+            && has(&self.api_groups, group)
+            && has(&self.resources, plural)
+            && (self.resource_names.is_empty() || self.resource_names.iter().any(|n| n == name))
+    }
+}
 
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +45,8 @@ pub(crate) struct User {
     pub(crate) groups: Vec<String>,
     /// `X509SHA256=…`
     pub(crate) credential_id: Option<String>,
+    /// What RBAC grants it beside what kubeadm's roles do.
+    pub(crate) rules: Arc<[PolicyRule]>,
 }
 
 impl User {
@@ -24,6 +55,7 @@ impl User {
             name: "system:anonymous".into(),
             groups: vec!["system:unauthenticated".into()],
             credential_id: None,
+            rules: Arc::default(),
         }
     }
 
@@ -43,11 +75,18 @@ impl User {
             name,
             groups,
             credential_id: Some(format!("X509SHA256={hex}")),
+            rules: Arc::default(),
         })
     }
 
     pub(crate) fn is_admin(&self) -> bool {
         self.groups.iter().any(|g| g == "system:masters")
+    }
+
+    /// Whether it is an administrator, or RBAC grants it this.
+    pub(crate) fn may(&self, verb: &str, group: &str, plural: &str, name: &str) -> bool {
+        let mut rules = self.rules.iter();
+        self.is_admin() || rules.any(|rule| rule.allows(verb, group, plural, name))
     }
 
     /// The node's name, if this is a node.
@@ -65,7 +104,8 @@ impl User {
 pub(crate) fn csrs(user: &User, verb: &str, plural: &str, name: &str) -> Result<(), Status> {
     let reading = matches!(verb, "get" | "list" | "watch" | "create")
         && plural == "certificatesigningrequests";
-    if user.is_admin() || (user.node().is_some() && reading) {
+    let granted = user.may(verb, CERTIFICATES, plural, name);
+    if granted || (user.node().is_some() && reading) {
         return Ok(());
     }
     let resource = Resource {
@@ -82,9 +122,25 @@ pub(crate) fn csrs(user: &User, verb: &str, plural: &str, name: &str) -> Result<
     ))
 }
 
+/// May this user approve or deny requests for this signer? The admission plug-in CertificateApproval asks.
+pub(crate) fn signers(user: &User, signer: &str, name: &str) -> Result<(), Status> {
+    let domain = signer.split('/').next().unwrap_or_default();
+    let mut names = [signer.to_owned(), format!("{domain}/*")].into_iter();
+    if names.any(|name| user.may("approve", CERTIFICATES, "signers", &name)) {
+        return Ok(());
+    }
+    let resource = Resource {
+        group: CERTIFICATES,
+        plural: "certificatesigningrequests",
+        name,
+    };
+    let why = format!("user not permitted to approve requests with signerName {signer:?}");
+    Err(Status::refused_by_admission(resource, &why))
+}
+
 /// A node may read itself, and no other.
 pub(crate) fn nodes(user: &User, verb: &str, name: &str) -> Result<(), Status> {
-    if user.is_admin() || (verb == "get" && user.node() == Some(name)) {
+    if user.may(verb, "", "nodes", name) || (verb == "get" && user.node() == Some(name)) {
         return Ok(());
     }
     let why = match user.node() {
@@ -110,9 +166,9 @@ pub(crate) fn nodes(user: &User, verb: &str, name: &str) -> Result<(), Status> {
     ))
 }
 
-/// Only administrators may speak to kubelets through the API server.
+/// Nodes may not speak to kubelets through the API server.
 pub(crate) fn node_proxy(user: &User, name: &str) -> Result<(), Status> {
-    if user.is_admin() {
+    if user.may("get", "", "nodes/proxy", name) {
         return Ok(());
     }
     let resource = Resource {
@@ -138,7 +194,8 @@ pub(crate) fn configmaps(
     minor: u32,
 ) -> Result<(), Status> {
     let kubelets = namespace == "kube-system" && name == kubelet_config(minor);
-    if user.is_admin() || (verb == "get" && kubelets && user.node().is_some()) {
+    let granted = user.may(verb, "", "configmaps", name);
+    if granted || (verb == "get" && kubelets && user.node().is_some()) {
         return Ok(());
     }
     let why = match user.node() {

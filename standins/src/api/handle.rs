@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::store::{Store, Watched};
 use super::{
     Cluster, Condition, Config, ConfigMap, Csr, CsrSpec, Fault, KUBELET_SERVING, Logged, Matcher,
-    NodeSpec, ServerCertificate, approved, random_suffix, random_uid, server, services, to_base64,
+    NodeSpec, PolicyRule, ServerCertificate, approved, random_suffix, random_uid, server, services,
+    to_base64,
 };
 use crate::pace;
 use crate::pki::{Ca, Identity, Sans};
@@ -56,6 +57,7 @@ impl ApiServer {
             requests: Mutex::default(),
             objects: Mutex::default(),
             auto_approve: Mutex::default(),
+            grants: Mutex::default(),
             stopping: AtomicBool::new(false),
             mute: AtomicBool::new(false),
             sockets: Mutex::default(),
@@ -107,6 +109,12 @@ impl ApiServer {
     #[must_use]
     pub fn client_identity(&self, user: &str, groups: &[&str]) -> Identity {
         self.cluster.ca.client(user, groups)
+    }
+
+    /// From now on RBAC grants this user, who is neither an administrator nor a node, these rules and no others.
+    pub fn grant(&self, user: &str, rules: &[PolicyRule]) {
+        let mut grants = self.cluster.grants.lock().unwrap();
+        grants.insert(user.to_owned(), rules.into());
     }
 
     /// Makes the Node, or changes it.

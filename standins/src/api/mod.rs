@@ -1,8 +1,9 @@
 //! A stand-in for the API server and the controller manager: real TLS, real semantics, in-process.
 
+use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -29,6 +30,7 @@ mod status;
 mod store;
 mod watch;
 
+pub use auth::PolicyRule;
 pub use fault::{Fault, Matcher};
 pub use handle::ApiServer;
 pub use kubeconfig::KubeconfigStyle;
@@ -109,6 +111,8 @@ pub(crate) struct Cluster {
     /// What else administrators may get: JSON by path.
     objects: Mutex<std::collections::BTreeMap<String, String>>,
     auto_approve: Mutex<Option<Duration>>,
+    /// What RBAC grants, by user.
+    grants: Mutex<HashMap<String, Arc<[PolicyRule]>>>,
     stopping: AtomicBool,
     mute: AtomicBool,
     sockets: Mutex<Vec<Weak<TcpStream>>>,

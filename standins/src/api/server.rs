@@ -16,7 +16,7 @@ use super::http::{Conn, Request, Response, Socket, chunk};
 use super::status::Status;
 use super::store::Watched;
 use super::watch::Watch;
-use super::{Cluster, Logged, discovery};
+use super::{Cluster, Logged, PolicyRule, discovery};
 use crate::pki::Identity;
 
 /// What a request is answered with.
@@ -84,12 +84,13 @@ impl Cluster {
             tls.conn.complete_io(&mut tls.sock)?;
         }
         let certificate = tls.conn.peer_certificates().and_then(|c| c.first());
-        let user = certificate
+        let mut user = certificate
             .and_then(User::of_certificate)
             .unwrap_or_else(User::anonymous);
         let mut conn = Conn::new(tls);
         while let Some(request) = conn.read()? {
             self.log(&request, &user);
+            user.rules = self.granted(&user.name);
             match self.respond(&mut conn, &request, &user)? {
                 Then::Cut => return Ok(()),
                 Then::KeepAlive if request.keeps_alive() && !self.is_stopping() => {}
@@ -229,6 +230,11 @@ impl Cluster {
             _ => Err(Status::no_such_path()),
         };
         whole.map(Answer::Whole)
+    }
+
+    fn granted(&self, user: &str) -> Arc<[PolicyRule]> {
+        let grants = self.grants.lock().unwrap();
+        grants.get(user).cloned().unwrap_or_default()
     }
 
     fn log(&self, request: &Request, user: &User) {

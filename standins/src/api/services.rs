@@ -1,4 +1,5 @@
-//! Services of all namespaces, and the Endpoints of `default/kubernetes`: only read, and only by administrators.
+//! Services of all namespaces, and the Endpoints of `default/kubernetes`: only read, and only by administrators and those
+//! whom RBAC allows it.
 
 use serde_json::{Value, json};
 
@@ -153,11 +154,16 @@ pub(crate) fn read(
     name: &str,
     scope: &str,
 ) -> Result<(), Status> {
-    if user.is_admin() {
+    let group = match plural {
+        "endpointslices" => "discovery.k8s.io",
+        "servicecidrs" => "networking.k8s.io",
+        _ => "",
+    };
+    if user.may(verb, group, plural, name) {
         return Ok(());
     }
     let resource = Resource {
-        group: "",
+        group,
         plural,
         name,
     };
