@@ -6,6 +6,9 @@
     reason = "a test runs what it tests and fails by panicking"
 )]
 
+#[path = "demo/picture.rs"]
+mod picture;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -22,7 +25,7 @@ fn demo() -> PathBuf {
 }
 
 #[test]
-fn the_demo_shows_the_main_job_and_leaves_nothing_behind() {
+fn the_demo_tells_the_whole_job_and_leaves_nothing_behind() {
     let temporary = tempfile::tempdir().unwrap();
     let output = Command::new(demo())
         .env("TMPDIR", temporary.path())
@@ -35,22 +38,30 @@ fn the_demo_shows_the_main_job_and_leaves_nothing_behind() {
 
     let mut rest = text.as_str();
     for line in [
-        "Before: a certificate that the kubelet made itself",
+        "1. Before: the kubelet signed its certificate itself, so no client can verify it.",
         "  verified     no: the cluster's CA did not sign it",
         "# kubelet-tls diff; echo $?",
         "+serverTLSBootstrap: true",
         "1",
-        "# kubelet-tls apply --settle 1s",
+        "# kubelet-tls apply --issue-first --wait csr",
+        "the kubelet is unchanged so far; once the request is approved, run the same command again",
+        "# kubelet-tls approve --all; echo $?",
+        "hint: kubectl describe csr csr-zzkq8",
+        "78",
+        "# kubelet-tls apply --issue-first --settle 1s",
         "restarting kubelet.service",
-        "# kubectl certificate approve $(kubelet-tls csr)",
-        "# kubelet-tls apply --wait issued",
-        "Now: a certificate of the cluster's CA",
+        "6. Now: a certificate that the cluster's CA signed.",
         "  issued by    CN=kubernetes",
-        "  for          DNS worker-1, IP 127.0.0.1",
         "  verified     yes, against the cluster's CA",
         "# kubelet-tls apply",
-        "# kubelet-tls apply join.yaml; echo $?",
-        "65",
+        "# kubelet-tls cluster apply",
+        "1 of 2 nodes run without the change: worker-2",
+        "# kubelet-tls status",
+        "NoStaleRequests            True     None                no stale CSRs are pending",
+        "# kubelet-tls rollback --settle 1s",
+        "-serverTLSBootstrap: true",
+        "The kubelet serves its self-signed certificate again:",
+        "  verified     no: the cluster's CA did not sign it",
     ] {
         let found = rest.split_once(&format!("{line}\n"));
         let Some((_, after)) = found else {
@@ -58,7 +69,8 @@ fn the_demo_shows_the_main_job_and_leaves_nothing_behind() {
         };
         rest = after;
     }
-    assert_eq!(rest, "", "nothing comes after the last exit code");
+    assert_eq!(rest, "", "nothing comes after the last certificate");
+    check_picture(&text);
 
     let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
@@ -71,4 +83,21 @@ fn the_demo_shows_the_main_job_and_leaves_nothing_behind() {
         .filter(|line| line.windows(directory.len()).any(|part| part == directory))
         .count();
     assert_eq!(running, 0, "processes were left running");
+}
+
+/// The README's picture is what this run looks like; `cargo build --example demo && UPDATE_PICTURE=1 cargo test --test demo` writes it.
+fn check_picture(text: &str) {
+    let file = "docs/demo.svg";
+    let Some(made) = picture::of(text) else {
+        println!("{file} is not checked: this machine has no address but loopback");
+        return;
+    };
+    if std::env::var_os("UPDATE_PICTURE").is_some() {
+        std::fs::write(file, &made).unwrap();
+    }
+    let shown = std::fs::read_to_string(file).unwrap_or_default();
+    assert_eq!(
+        shown, made,
+        "{file} is out of date: cargo build --example demo && UPDATE_PICTURE=1 cargo test --test demo"
+    );
 }

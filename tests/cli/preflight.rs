@@ -167,7 +167,7 @@ fn what_is_no_obstacle_is_a_warning() {
     assert_eq!(apply.code, 75, "{}", apply.stderr);
     for words in [
         "kubelet v1.32.1 may never make the request",
-        "1 CSRs of other nodes are Pending and none was approved",
+        "no CSR of another node is approved, and 1 pending",
         "serverTlsBootstrap is not serverTLSBootstrap",
     ] {
         assert!(apply.stderr.contains(words), "{words}: {}", apply.stderr);

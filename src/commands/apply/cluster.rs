@@ -87,8 +87,9 @@ impl Cluster {
                 .flat_map(Node::why_no_request)
                 .for_each(|reason| ui.warn(reason));
             if let (pending @ 1.., 0) = listing.others {
-                ui.warn(format!("{pending} CSRs of other nodes are Pending and none was approved: is anyone approving them?"),
-                );
+                ui.warn(format!(
+                    "no CSR of another node is approved, and {pending} pending: is an approver running?"
+                ));
             }
         }
         let started = kubelet

@@ -60,7 +60,11 @@ pub(super) fn lay_out(
         )
         .replace("/etc/kubernetes", &at("@ROOT@/etc/kubernetes"))
         // Where kubeadm, which sorts keys, would have put them.
-        .replacen("apiVersion:", "address: 127.0.0.1\napiVersion:", 1)
+        .replacen(
+            "apiVersion:",
+            &format!("address: {}\napiVersion:", options.address),
+            1,
+        )
         .replacen(
             "rotateCertificates:",
             &format!("port: {kubelet_port}\nrotateCertificates:"),

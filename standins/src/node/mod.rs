@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ pub struct Output {
 /// The node. Everything of it ends when it is dropped.
 pub struct Node {
     name: String,
+    address: Ipv4Addr,
     kubelet_port: u16,
     healthz_port: u16,
     supervisor: Child,
@@ -66,7 +68,7 @@ impl Node {
         api.set_node(NodeSpec {
             kubelet_version: version.clone(),
             kubelet_port,
-            ..NodeSpec::new(&options.name, "127.0.0.1")
+            ..NodeSpec::new(&options.name, &options.address.to_string())
         });
         let root = directory.path();
         lay_out(root, &options, (kubelet_port, healthz_port), &executable);
@@ -97,6 +99,7 @@ impl Node {
             .unwrap_or_else(|e| panic!("{}: {e}", executable.display()));
         let node = Self {
             name: options.name,
+            address: options.address,
             kubelet_port,
             healthz_port,
             supervisor,
@@ -136,6 +139,12 @@ impl Node {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its address, where the kubelet serves.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
     }
 
     /// The cluster's API server.
@@ -317,8 +326,12 @@ impl Node {
     pub fn handshake(&self, name: &str) -> Result<Vec<Vec<u8>>, String> {
         let config = client::client_config(self.api.ca_pem().as_bytes(), None)?;
         let name = ServerName::try_from(name.to_owned()).map_err(|e| e.to_string())?;
-        let stream = client::connect(&format!("127.0.0.1:{}", self.kubelet_port), name, &config)
-            .map_err(|e| e.to_string())?;
+        let stream = client::connect(
+            &format!("{}:{}", self.address, self.kubelet_port),
+            name,
+            &config,
+        )
+        .map_err(|e| e.to_string())?;
         Ok(stream
             .conn
             .peer_certificates()

@@ -1,5 +1,6 @@
 //! How a node is to be.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ impl Release {
 pub struct Options {
     /// Its name.
     pub name: String,
+    /// Its address, where the kubelet serves; one of this machine's.
+    pub address: Ipv4Addr,
     /// Whose files it has.
     pub release: Release,
     /// A line to add to the kubelet's config, such as `serverTLSBootstrap: true`.
@@ -64,6 +67,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             name: "worker-1".into(),
+            address: Ipv4Addr::LOCALHOST,
             release: Release::V1_36,
             config_line: None,
             extra_args: vec![],
