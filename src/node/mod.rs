@@ -1,5 +1,6 @@
 //! The node as seen once: what systemd, the process table, the files and the API said, as values.
 
+pub mod api_server;
 pub mod conditions;
 mod configmap;
 mod fleet;
