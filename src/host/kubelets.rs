@@ -4,7 +4,7 @@
 //! come is a value of its own.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -12,10 +12,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::kube::{Admin, ApiError, REQUESTS, escaped, listed_node};
+use super::kube::{Admin, ApiError, REQUESTS, escaped, listed_node, resolve};
 use super::tls;
 use crate::csr::{KUBELET_SERVING, Request, State};
-use crate::node::{Listed, NotConfigured, NotServed, PendingRequest, ProbedNode, Served};
+use crate::node::{
+    AddressPreference, Listed, ListedNode, NotConfigured, NotServed, PendingRequest, ProbedNode,
+    Served,
+};
 use crate::text::names::is_csr_name;
 
 const NODES: &str = "/api/v1/nodes";
@@ -28,11 +31,22 @@ const MAX_NODES: usize = 50_000;
 
 /// What is asked of each kubelet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum Depth<'a> {
     /// What it runs with.
     Configuration,
     /// Also what it serves at each IP address of its Node, verified against the kubeconfig's CA.
     Serving,
+    /// Also what it serves where an API server dials it.
+    AsApiServer(Dial<'a>),
+}
+
+/// How an API server that verifies kubelets dials them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dial<'a> {
+    /// Which address of a Node it dials.
+    pub preference: &'a AddressPreference,
+    /// The CA certificates in DER that it verifies kubelets against.
+    pub roots: &'a [Vec<u8>],
 }
 
 /// What was seen of a cluster's kubelets.
@@ -49,7 +63,7 @@ pub struct Survey {
 ///
 /// # Errors
 /// Why the Nodes cannot be listed. What goes wrong with one node is in its own fields.
-pub fn survey(admin: &Admin, depth: Depth, end: Instant) -> Result<Survey, ApiError> {
+pub fn survey(admin: &Admin, depth: Depth<'_>, end: Instant) -> Result<Survey, ApiError> {
     let take = |all: &mut Vec<Listed>, item: Value| {
         if all.len() < MAX_NODES {
             all.push(listed_node(item));
@@ -59,7 +73,7 @@ pub fn survey(admin: &Admin, depth: Depth, end: Instant) -> Result<Survey, ApiEr
     nodes.sort_by(|a, b| name_of(a).cmp(name_of(b)));
     let (mut pending, requests) = match depth {
         Depth::Configuration => (HashMap::new(), Ok(())),
-        Depth::Serving => match pending_requests(admin, end) {
+        Depth::Serving | Depth::AsApiServer(_) => match pending_requests(admin, end) {
             Ok(pending) => (pending, Ok(())),
             Err(error) => (HashMap::new(), Err(error)),
         },
@@ -98,7 +112,7 @@ type Probed = (
 fn probe(
     admin: &Admin,
     listed: &Listed,
-    depth: Depth,
+    depth: Depth<'_>,
     forbidden: &AtomicBool,
     end: Instant,
 ) -> Probed {
@@ -112,19 +126,50 @@ fn probe(
         }
     };
     let configured = configured(admin, &listed.name, forbidden, end);
-    let mut served = Vec::new();
-    if depth == Depth::Serving && Instant::now() < end {
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for ip in listed.node.serving_names().0 {
-            let address = SocketAddr::new(ip, listed.port);
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-        let answers = tls::probe_all(&addresses, admin.roots());
-        served = addresses.into_iter().zip(answers).collect();
+    if Instant::now() >= end {
+        return (configured, Vec::new());
     }
-    (configured, served)
+    let (addresses, answers) = match depth {
+        Depth::Configuration => (Vec::new(), Vec::new()),
+        Depth::Serving => {
+            let addresses = at_port(listed.node.serving_names().0, listed.port);
+            let answers = tls::probe_all(&addresses, admin.roots());
+            (addresses, answers)
+        }
+        Depth::AsApiServer(dial) => dialled(listed, dial, end),
+    };
+    (configured, addresses.into_iter().zip(answers).collect())
+}
+
+/// What the kubelet serves where the API server dials it, verified for the name or address that is dialled. Nothing where
+/// the Node has no such address, or its name does not resolve in time.
+fn dialled(
+    listed: &ListedNode,
+    dial: Dial<'_>,
+    end: Instant,
+) -> (Vec<SocketAddr>, Vec<Result<Served, NotServed>>) {
+    let Some(host) = dial.preference.address(&listed.node) else {
+        return (Vec::new(), Vec::new());
+    };
+    let ips = match host.parse() {
+        Ok(ip) => vec![ip],
+        Err(_) => resolve(host, end.min(Instant::now() + EACH)).unwrap_or_default(),
+    };
+    let addresses = at_port(ips, listed.port);
+    let answers = tls::probe_all_as(&addresses, host, dial.roots);
+    (addresses, answers)
+}
+
+/// Each address once.
+fn at_port(ips: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for ip in ips {
+        let address = SocketAddr::new(ip, port);
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
 }
 
 fn configured(

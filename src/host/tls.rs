@@ -52,14 +52,28 @@ pub fn served_at(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<ServedAt> {
 
 /// Probes all `addresses` at once, so that many silent ones take no longer than one. As many answers, in the same order.
 pub fn probe_all(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<Result<Served, NotServed>> {
+    probe_each(addresses, &|address| probe(address, roots))
+}
+
+/// The same, where what each presents is to be for `name`: a DNS name or an IP address.
+pub fn probe_all_as(
+    addresses: &[SocketAddr],
+    name: &str,
+    roots: &[Vec<u8>],
+) -> Vec<Result<Served, NotServed>> {
+    probe_each(addresses, &|address| probe_as(address, name, roots))
+}
+
+fn probe_each(
+    addresses: &[SocketAddr],
+    probe: &(impl Fn(SocketAddr) -> Result<Served, NotServed> + Sync),
+) -> Vec<Result<Served, NotServed>> {
     let (probed, rest) = addresses.split_at(addresses.len().min(MOST_PROBES));
     let failed = |why: &str| Err(NotServed::Other(why.to_owned()));
     thread::scope(|scope| {
         let threads: Vec<_> = probed
             .iter()
-            .map(|address| {
-                thread::Builder::new().spawn_scoped(scope, move || probe(*address, roots))
-            })
+            .map(|address| thread::Builder::new().spawn_scoped(scope, move || probe(*address)))
             .collect();
         let answers = threads.into_iter().map(|thread| match thread {
             Ok(thread) => thread

@@ -16,6 +16,8 @@ pub struct ListedNode {
     pub name: String,
     /// Whether it has the label of a control-plane node.
     pub is_control_plane: bool,
+    /// Whether its condition `Ready` is `True`.
+    pub is_ready: bool,
     /// The port of its kubelet: `status.daemonEndpoints.kubeletEndpoint.Port`, or 10250 where it does not say.
     pub port: u16,
     /// Whether its label `kubernetes.io/os` is `windows`.
@@ -142,11 +144,7 @@ impl ProbedNode {
                 );
             }
         };
-        let flaws = self
-            .served
-            .iter()
-            .filter_map(|(address, served)| flaw(Some(&listed.name), *address, served));
-        if let Some(worst) = flaws.min_by_key(|flaw| flaw.kind != FlawKind::NoCertificate) {
+        if let Some(worst) = self.worst_flaw() {
             return self.flawed(worst);
         }
         let Some(certificate) = self.certificate() else {
@@ -160,6 +158,20 @@ impl ProbedNode {
                 message,
             });
         }
+        self.verified(certificate)
+    }
+
+    /// The flaw that says most about why it is not secured.
+    pub(super) fn worst_flaw(&self) -> Option<Flaw> {
+        let flaws = self
+            .served
+            .iter()
+            .filter_map(|(address, served)| flaw(Some(self.name()), *address, served));
+        flaws.min_by_key(|flaw| flaw.kind != FlawKind::NoCertificate)
+    }
+
+    /// It serves `certificate`, which verifies.
+    pub(super) fn verified(&self, certificate: &Certificate) -> Security {
         let until = format!("verifies, valid until {}", certificate.not_after);
         match &self.configured {
             Ok(true) => secured("Verified", until),
@@ -177,7 +189,7 @@ impl ProbedNode {
     }
 
     /// Nothing that it serves was seen.
-    fn unseen(&self, listed: &ListedNode) -> Security {
+    pub(super) fn unseen(&self, listed: &ListedNode) -> Security {
         if listed.node.serving_names().0.is_empty() {
             return not_secured(
                 "NoAddress",
@@ -200,7 +212,7 @@ impl ProbedNode {
         unknown("Unreachable", why.join("; "), NodeRemedy::LookThere)
     }
 
-    fn flawed(&self, flaw: Flaw) -> Security {
+    pub(super) fn flawed(&self, flaw: Flaw) -> Security {
         let Flaw { kind, message } = flaw;
         let waits = matches!(
             kind,
@@ -232,7 +244,11 @@ fn secured(reason: &'static str, message: String) -> Security {
     }
 }
 
-fn not_secured(reason: &'static str, message: impl Into<String>, remedy: NodeRemedy) -> Security {
+pub(super) fn not_secured(
+    reason: &'static str,
+    message: impl Into<String>,
+    remedy: NodeRemedy,
+) -> Security {
     Security {
         status: Status::False,
         reason,
@@ -241,7 +257,11 @@ fn not_secured(reason: &'static str, message: impl Into<String>, remedy: NodeRem
     }
 }
 
-fn unknown(reason: &'static str, message: impl Into<String>, remedy: NodeRemedy) -> Security {
+pub(super) fn unknown(
+    reason: &'static str,
+    message: impl Into<String>,
+    remedy: NodeRemedy,
+) -> Security {
     Security {
         status: Status::Unknown,
         ..not_secured(reason, message, remedy)

@@ -23,6 +23,7 @@ fn probed(
         listed: Ok(ListedNode {
             name: "node36".into(),
             is_control_plane: false,
+            is_ready: true,
             port: 10250,
             is_windows: false,
             node: Node {

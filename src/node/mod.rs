@@ -3,6 +3,7 @@
 pub mod api_server;
 pub mod conditions;
 mod configmap;
+mod dialled;
 mod fleet;
 mod kubelet;
 mod object;
@@ -12,6 +13,7 @@ mod unit;
 pub mod version;
 
 pub use configmap::ConfigMap;
+pub use dialled::{AddressPreference, NodeSurvey, SurveyedNode};
 pub use fleet::{
     Listed, ListedNode, MalformedNode, NodeRemedy, NotConfigured, PendingRequest, ProbedNode,
     Security,

@@ -1,6 +1,6 @@
 //! What is wrong with what an address of a kubelet serves: one rule for this node's conditions and for the whole cluster.
 
-use std::net::SocketAddr;
+use std::fmt::Display;
 
 use super::{NotServed, Served, Unverified};
 use crate::csr::requestor_of;
@@ -52,7 +52,7 @@ impl FlawKind {
 /// because an address may be out of reach from where it was dialled.
 pub fn flaw(
     node: Option<&str>,
-    address: SocketAddr,
+    address: impl Display,
     served: &Result<Served, NotServed>,
 ) -> Option<Flaw> {
     let (kind, message) = match served {

@@ -2,6 +2,8 @@
 
 mod decide;
 mod observe;
+#[allow(dead_code, reason = "`diff` reads files and one ConfigMap only")]
+mod survey;
 
 use crate::cli;
 use crate::edit::api_server::Verification;

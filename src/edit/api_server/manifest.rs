@@ -52,12 +52,18 @@ impl Manifest {
 
     /// The value of a flag; the last one if it is given more than once.
     pub fn flag(&self, name: &str) -> Option<&str> {
-        let mut words = self.flags.iter().enumerate().rev();
-        words.find_map(|(index, word)| {
+        self.values(name).pop()
+    }
+
+    /// Every value of a flag, in the order of the command line.
+    pub fn values(&self, name: &str) -> Vec<&str> {
+        let words = self.flags.iter().enumerate();
+        let values = words.filter_map(|(index, word)| {
             let (flag, value) = split(word)?;
             let next = || self.flags.get(index + 1).map(String::as_str);
             (flag == name).then(|| value.or_else(next)).flatten()
-        })
+        });
+        values.collect()
     }
 }
 

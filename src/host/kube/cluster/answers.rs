@@ -139,8 +139,12 @@ pub(crate) fn listed_node(item: Value) -> Listed {
         .and_then(|kubelet| u16::try_from(kubelet.port).ok())
         .filter(|port| *port > 0);
     let addresses = status.addresses.unwrap_or_default().into_iter();
+    let mut conditions = status.conditions.unwrap_or_default().into_iter();
+    let is_ready =
+        conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
     Ok(ListedNode {
         is_control_plane,
+        is_ready,
         is_windows,
         port: port.unwrap_or(PORT),
         node: Node {
@@ -247,15 +251,20 @@ mod tests {
             "metadata": {"name": "a", "labels": {"node-role.kubernetes.io/master": ""}},
             "status": {
                 "addresses": [{"type": "InternalIP", "address": "10.0.0.7"}],
+                "conditions": [
+                    {"type": "MemoryPressure", "status": "False"},
+                    {"type": "Ready", "status": "True"},
+                ],
                 "daemonEndpoints": {"kubeletEndpoint": {"Port": 10251}},
             },
         }))
         .unwrap();
-        assert!(good.is_control_plane);
+        assert!(good.is_control_plane && good.is_ready);
         assert_eq!((good.name.as_str(), good.port), ("a", 10251));
         assert_eq!(good.node.serving_names().0.len(), 1);
         let bare = of(json!({"metadata": {"name": "b"}})).unwrap();
         assert_eq!((bare.is_control_plane, bare.port), (false, 10250));
+        assert!(!bare.is_ready);
         for odd in [
             json!(null),
             json!({"metadata": {"name": "x;reboot"}}),
