@@ -4,6 +4,8 @@
 
 mod api_server;
 mod apply;
+mod approve;
+mod certificate;
 mod cluster;
 mod csr;
 mod diff;
@@ -13,17 +15,17 @@ mod status;
 
 use serde::Serialize;
 
-use crate::csr::Request;
 use crate::plan::Edit;
 use crate::text::hint::Invocation;
-use crate::x509::Certificate;
 
 pub use self::api_server::ApiServerResult;
 pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
+pub use self::approve::ApprovalReport;
+pub use self::certificate::CertificateReport;
 pub use self::cluster::{
     AddressStatus, ClusterResult, ClusterStatusResult, NodeStatus, PendingReport,
 };
-pub use self::csr::CsrResult;
+pub use self::csr::{CsrReport, CsrResult};
 pub use self::diff::DiffResult;
 pub use self::metrics::{Gauge, exposition};
 pub use self::problem::{Code, Ending, Outcome, Problem};
@@ -182,109 +184,6 @@ pub struct RestartReport {
     /// From the restart to the first healthy answer, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-}
-
-/// A CertificateSigningRequest as reported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct CsrReport {
-    /// Its name.
-    pub name: String,
-    /// `Pending`, `Approved`, `Issued`, `Denied` or `Failed`.
-    pub state: &'static str,
-    /// What the API says about its state.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// When it was created, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub created: Option<String>,
-    /// `spec.username`.
-    pub requestor: String,
-    /// DNS names asked for.
-    pub dns_names: Vec<String>,
-    /// IP addresses asked for.
-    pub ip_addresses: Vec<String>,
-}
-
-impl From<&Request> for CsrReport {
-    fn from(request: &Request) -> Self {
-        Self {
-            name: request.name.clone(),
-            state: request.state.as_str(),
-            message: request.message.clone(),
-            created: request.created.map(|time| time.to_string()),
-            requestor: request.requestor.clone(),
-            dns_names: request.names.dns.clone(),
-            ip_addresses: request.names.ips.iter().map(ToString::to_string).collect(),
-        }
-    }
-}
-
-/// What became of a request, of `approve`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct ApprovalReport {
-    /// Its name; one that is not a DNS subdomain is between quotation marks, with everything odd escaped.
-    pub name: String,
-    /// Its requestor's node; absent where the requestor is not a node.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
-    /// Whether it is approved now (in a dry run: would be).
-    pub approved: bool,
-    /// Whether it was denied by this run.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub denied: bool,
-    /// The rule that it breaks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<&'static str>,
-    /// The value that breaks it; or why the API did not take the decision.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// What to do about a rule that is broken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<&'static str>,
-    /// When it was created, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub created: Option<String>,
-    /// The names that it asks for, at most 64 of each kind.
-    pub names: Vec<String>,
-}
-
-/// What the kubelet serves on :10250.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct CertificateReport {
-    /// The issuer's distinguished name.
-    pub issuer: String,
-    /// Expiry, RFC 3339.
-    pub not_after: String,
-    /// DNS names it is good for.
-    pub dns_names: Vec<String>,
-    /// IP addresses it is good for.
-    pub ip_addresses: Vec<String>,
-    /// Whether it verified against the cluster's CA for the address dialled.
-    pub verified: bool,
-}
-
-impl CertificateReport {
-    /// Reports `certificate`.
-    pub fn new(certificate: &Certificate, verified: bool) -> Self {
-        Self {
-            issuer: certificate.issuer.clone(),
-            not_after: certificate.not_after.to_string(),
-            dns_names: certificate.names.dns.clone(),
-            ip_addresses: certificate
-                .names
-                .ips
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-            verified,
-        }
-    }
 }
 
 /// A problem as reported.

@@ -62,17 +62,10 @@ const PRINTING: &[&str] = &[
 /// Files that are still too long, each to be split; none is added.
 const KNOWN_LONG: &[&str] = &[
     "ansible.rs",
-    "approval/inventory.rs",
     "commands/node.rs",
     "edit/api_server/configuration.rs",
     "edit/api_server/manifest.rs",
-    "host/files/root.rs",
-    "host/kube/facts.rs",
-    "host/kube/follow.rs",
-    "host/kube/mod.rs",
     "host/tls.rs",
-    "metrics_server/check/objects.rs",
-    "report.rs",
     "ui.rs",
 ];
 

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::inventory::{Inventory, NodeFacts};
+use super::facts::NodeFacts;
+use super::inventory::Inventory;
 use super::names::{canonical, check_dns, is_local, not_unicast};
 use super::rule::{Rule, Violation};
 use super::settings::ApprovalPolicy;

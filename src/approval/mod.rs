@@ -11,6 +11,7 @@
 
 mod address;
 mod claims;
+mod facts;
 mod index;
 mod inventory;
 mod local;
@@ -21,7 +22,8 @@ mod rule;
 mod settings;
 
 pub use address::{parse_ip, parse_network};
-pub use inventory::{Inventory, Networks, NodeFacts, ServiceFacts};
+pub use facts::{Networks, NodeFacts, ServiceFacts};
+pub use inventory::Inventory;
 pub use local::{Check, Finding, Local};
 pub use policy::{Approval, Verdict};
 pub use renewal::{NotVerified, ServedAt, judge_renewal};

@@ -4,6 +4,7 @@
 mod attributes;
 mod directory;
 mod lock;
+mod place;
 mod replace;
 mod root;
 mod trust;

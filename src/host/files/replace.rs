@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::lock::{self, Lock, Locking};
-use super::root::Place;
+use super::place::Place;
 use super::write::{Directory, Scope};
 use super::{FileCause, FileError, Root, attributes, read_capped, reading, writing};
 

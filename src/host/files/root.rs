@@ -1,16 +1,16 @@
 //! Where the files of a node begin: `/`, or the directory of `--root`, which no path leads out of.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use super::place::Place;
 use super::walk::{MAX_SYMLINKS, read_link, walk};
 use super::write::Directory;
 use super::{FileCause, FileError, absolute, read_capped, reading, trust};
@@ -28,17 +28,6 @@ pub struct Root(Option<Arc<Image>>);
 struct Image {
     path: PathBuf,
     handle: OwnedFd,
-}
-
-/// A file's name in the directory where it really is, its symlinks followed; it need not exist.
-#[derive(Debug)]
-pub(in crate::host) struct Place {
-    pub(super) directory: OwnedFd,
-    /// The directory, for messages.
-    pub(super) path: PathBuf,
-    pub(super) name: OsString,
-    /// Whether a symlink led here.
-    pub(super) is_linked: bool,
 }
 
 impl Root {
@@ -253,40 +242,6 @@ impl Image {
     fn walk(&self, path: &Path) -> Result<OwnedFd, FileCause> {
         let root = self.handle.try_clone()?;
         walk(root, &self.path, path, |_| Ok(())).map(|(directory, _)| directory)
-    }
-}
-
-impl Place {
-    /// The file itself, for messages.
-    pub(super) fn real(&self) -> PathBuf {
-        self.path.join(&self.name)
-    }
-
-    pub(super) fn stat(&self) -> Result<Stat, FileCause> {
-        Ok(
-            rustix::fs::statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(io::Error::from)?,
-        )
-    }
-
-    /// Opens the regular file. What is not one is not opened, because opening a device may do something and opening a
-    /// FIFO may wait.
-    pub(super) fn open(&self) -> Result<File, FileCause> {
-        require_regular(&self.stat()?)?;
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.directory, &self.name, flags, Mode::empty())
-            .map_err(io::Error::from)?;
-        // Another program may have replaced it meanwhile.
-        require_regular(&rustix::fs::fstat(file.as_fd()).map_err(io::Error::from)?)?;
-        Ok(file.into())
-    }
-}
-
-fn require_regular(stat: &Stat) -> Result<(), FileCause> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok(()),
-        _ => Err(FileCause::NotRegular),
     }
 }
 

@@ -2,71 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::csr::Request;
 use crate::node::{Node, version};
 use crate::text::brief;
-
-#[derive(Debug, PartialEq)]
-#[allow(clippy::large_enum_variant, reason = "one exists at a time")]
-pub(super) enum Event {
-    /// A request was added or changed.
-    Changed {
-        request: Option<Request>,
-        revision: String,
-    },
-    /// Time passed: a bookmark, or a request was deleted.
-    Passed { revision: String },
-    /// The server ends the watch.
-    Error { code: u16, message: String },
-}
-
-/// Reads one line of a watch, field by field: as a tree, four megabytes of JSON would take some hundred times as much.
-pub(super) fn parse_event(line: &[u8]) -> Result<Event, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Head {
-        #[serde(rename = "type")]
-        kind: String,
-        object: Object,
-    }
-    #[derive(Deserialize)]
-    struct Object {
-        metadata: Option<Metadata>,
-        code: Option<u16>,
-        message: Option<String>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        resource_version: Option<String>,
-    }
-    #[derive(Deserialize)]
-    struct Whole {
-        #[serde(deserialize_with = "Request::from_json")]
-        object: Option<Request>,
-    }
-    let head: Head = serde_json::from_slice(line)?;
-    if head.kind == "ERROR" {
-        return Ok(Event::Error {
-            code: head.object.code.unwrap_or(500),
-            message: brief(&head.object.message.unwrap_or_default()),
-        });
-    }
-    let revision = head
-        .object
-        .metadata
-        .and_then(|metadata| metadata.resource_version)
-        .filter(|revision| {
-            !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
-        .ok_or_else(|| serde::de::Error::custom("an event without resourceVersion"))?;
-    Ok(match head.kind.as_str() {
-        "ADDED" | "MODIFIED" => Event::Changed {
-            request: serde_json::from_slice::<Whole>(line)?.object,
-            revision,
-        },
-        _ => Event::Passed { revision },
-    })
-}
 
 pub(super) fn parse_node(bytes: &[u8]) -> Result<Node, serde_json::Error> {
     #[derive(Deserialize)]
@@ -166,73 +103,6 @@ pub(super) fn parse_status(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::host::kube::ApiError;
-
-    #[test]
-    fn every_event_of_a_real_watch() {
-        let lines = include_str!("../../../testdata/captured/1.36/csr-watch-restart-approve.jsonl");
-        let events: Vec<Event> = lines
-            .lines()
-            .map(|line| parse_event(line.as_bytes()).unwrap())
-            .collect();
-        let seen: Vec<String> = events
-            .iter()
-            .map(|event| match event {
-                Event::Changed {
-                    request: Some(request),
-                    revision,
-                } => {
-                    format!("{} {} {revision}", request.name, request.state)
-                }
-                Event::Changed { request: None, .. } => "not ours".into(),
-                Event::Passed { revision } => format!("passed {revision}"),
-                Event::Error { code, .. } => format!("error {code}"),
-            })
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                "csr-mlf85 Pending 542",
-                "csr-mlf85 Approved 545",
-                "csr-mlf85 Issued 546",
-                "csr-5wmhs Pending 549",
-                "csr-5wmhs Denied 559",
-                "csr-b7vfl Pending 560",
-                "passed 560",
-                "passed 560",
-            ]
-        );
-    }
-
-    #[test]
-    fn an_expired_watch_and_other_events_that_end_one() {
-        let expired = br#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version: 1 (2)","reason":"Expired","code":410}}"#;
-        assert_eq!(
-            parse_event(expired).unwrap(),
-            Event::Error {
-                code: 410,
-                message: "too old resource version: 1 (2)".into()
-            }
-        );
-        let long = format!(
-            r#"{{"type":"ERROR","object":{{"code":500,"message":"\u001b[2J{}"}}}}"#,
-            "x".repeat(5000)
-        );
-        let Event::Error { message, .. } = parse_event(long.as_bytes()).unwrap() else {
-            panic!("{long}");
-        };
-        assert!(message.starts_with("\u{fffd}[2Jx") && message.len() < 400);
-        for odd in [
-            &b"{"[..],
-            b"null",
-            b"{\"type\":\"ADDED\"}",
-            b"{\"type\":\"ADDED\",\"object\":{}}",
-            b"{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"\"}}}",
-            b"{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"1&x=y\"}}}",
-            b"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":1,\"resourceVersion\":\"1\"}}}",
-        ] {
-            assert!(parse_event(odd).is_err(), "{}", String::from_utf8_lossy(odd));
-        }
-    }
 
     #[test]
     fn the_real_nodes() {

@@ -29,7 +29,8 @@ pub(super) const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
 /// What is kept of an error's body, in bytes.
 pub(super) const ERROR_CAP: usize = 16 * 1024;
 
-pub(super) const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+/// Where the API has CertificateSigningRequests.
+pub(crate) const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 
 /// Where the API server tells its version.
 pub(super) const VERSION: &str = "/version";

@@ -5,12 +5,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::admin::escaped;
+use super::connection::REQUESTS;
 use super::{Admin, ApiError};
 use crate::csr::Request;
 use crate::host::clock;
 
-/// The API's requests.
-pub(crate) const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 /// How often a request may be changed by others between its reading and its writing.
 const CONFLICTS: usize = 5;
 

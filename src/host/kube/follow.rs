@@ -8,15 +8,13 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::admin::{Objects, page};
-use super::connection::{BACKOFF, Connection, OBJECT_CAP};
+use super::connection::{BACKOFF, Connection};
+use super::event::Events;
 use super::list::{HELD, ListEnd};
-use super::watch::WATCH_SILENCE;
 use super::{Admin, ApiError, Unreachable, client, runtime};
-use crate::text::brief;
 
 /// How long one list may take before the attempt counts as failed.
 const LIST_DEADLINE: Duration = Duration::from_secs(60);
@@ -208,129 +206,33 @@ impl<F> Follower<'_, F> {
             self.path,
             self.separator()
         );
-        let mut body = match self.connection.get(&self.client, &target).await {
+        let body = match self.connection.get(&self.client, &target).await {
             Ok(body) => body,
             Err(error) => return failed(error),
         };
         if self.told(Followed::Heard).is_none() {
             return Round::Unheard;
         }
-        let mut line = Vec::new();
+        let mut events = Events::of(&self.connection, body);
         loop {
-            let data = match self.connection.frame(&mut body, WATCH_SILENCE).await {
-                Ok(Some(data)) => data,
+            match events.next().await {
+                Ok(Some((at, what))) => {
+                    *revision = at;
+                    if self.told(what).is_none() {
+                        return Round::Unheard;
+                    }
+                }
                 Ok(None) => return Round::Again(None),
                 Err(error) => return failed(error),
-            };
-            for piece in data.split_inclusive(|byte| *byte == b'\n') {
-                line.extend_from_slice(piece);
-                if line.len() > OBJECT_CAP {
-                    let error = self.connection.invalid("a watch event never ends");
-                    return Round::Relist(error);
-                }
-                if line.ends_with(b"\n") {
-                    if let Some(round) = self.event(&line, revision) {
-                        return round;
-                    }
-                    line.clear();
-                }
             }
-        }
-    }
-
-    /// Tells one event; what ends the watch is returned.
-    fn event<T: DeserializeOwned>(&self, line: &[u8], revision: &mut String) -> Option<Round>
-    where
-        F: Fn(Followed<T>) -> Listener,
-    {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return None;
-        }
-        let event = match parse::<T>(line) {
-            Ok(event) => event,
-            Err(error) => {
-                let error = self.connection.invalid(brief(&error.to_string()));
-                return Some(Round::Relist(error));
-            }
-        };
-        let what = match event {
-            Event::Changed(at, what) => {
-                *revision = at;
-                what
-            }
-            Event::Error { code, message } => {
-                return Some(failed(ApiError::Status {
-                    server: self.connection.server.clone(),
-                    code,
-                    message,
-                    retry_after: None,
-                }));
-            }
-        };
-        match self.told(what) {
-            Some(()) => None,
-            None => Some(Round::Unheard),
         }
     }
 }
 
+/// An answer that cannot be read may have hidden a change, so what is known is listed again.
 fn failed(error: ApiError) -> Round {
-    match error.is_gone() {
+    match error.is_gone() || matches!(error, ApiError::InvalidResponse { .. }) {
         true => Round::Relist(error),
         false => Round::Again(Some(error)),
     }
-}
-
-enum Event<T> {
-    Changed(String, Followed<T>),
-    Error { code: u16, message: String },
-}
-
-/// Reads one line of a watch, field by field: as a tree, four megabytes of JSON would take some hundred times as much.
-fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<Event<T>, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Head {
-        #[serde(rename = "type")]
-        kind: String,
-        object: Object,
-    }
-    #[derive(Deserialize)]
-    struct Object {
-        metadata: Option<Metadata>,
-        code: Option<u16>,
-        message: Option<String>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Metadata {
-        namespace: String,
-        name: String,
-        resource_version: String,
-    }
-    #[derive(Deserialize)]
-    #[serde(bound = "T: DeserializeOwned")]
-    struct Whole<T> {
-        object: T,
-    }
-    let head: Head = serde_json::from_slice(line)?;
-    if head.kind == "ERROR" {
-        return Ok(Event::Error {
-            code: head.object.code.unwrap_or(500),
-            message: brief(&head.object.message.unwrap_or_default()),
-        });
-    }
-    let metadata = head.object.metadata.unwrap_or_default();
-    let revision = metadata.resource_version;
-    if revision.is_empty() || !revision.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(serde::de::Error::custom("an event without resourceVersion"));
-    }
-    let what = match head.kind.as_str() {
-        "ADDED" | "MODIFIED" => Followed::Put(serde_json::from_slice::<Whole<T>>(line)?.object),
-        "DELETED" => Followed::Gone {
-            namespace: metadata.namespace,
-            name: metadata.name,
-        },
-        _ => Followed::Heard,
-    };
-    Ok(Event::Changed(revision, what))
 }

@@ -12,12 +12,10 @@ use serde::de::DeserializeOwned;
 use k8s_openapi::api::core::v1::{Node, Service};
 
 use super::Admin;
-use super::connection::signer_selector;
-use super::decision::REQUESTS;
-use super::facts::{
-    Fact, FactError, endpoint_ips, kubeadm_facts, names_of_address, node_facts, service_facts,
-};
+use super::connection::{REQUESTS, signer_selector};
+use super::facts::{Fact, FactError, endpoint_ips, node_facts, service_facts};
 use super::follow::{Followed, Listener};
+use super::kubeadm::{kubeadm_facts, names_of_address};
 use super::presented::resolve;
 use crate::approval::{Inventory, Networks, parse_ip, parse_network};
 use crate::csr::Request;

@@ -8,10 +8,13 @@ mod answers;
 mod cluster;
 mod connection;
 mod decision;
+mod error;
+mod event;
 mod facts;
 mod follow;
 mod inventory;
 mod issue;
+mod kubeadm;
 pub mod kubeconfig;
 mod list;
 mod presented;
@@ -22,7 +25,7 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
@@ -35,118 +38,24 @@ pub use admin::Admin;
 pub(crate) use admin::escaped;
 pub use cluster::Keep;
 pub(crate) use cluster::listed_node;
-pub(crate) use decision::REQUESTS;
 pub use decision::{Condition, Decided, Step};
-pub use facts::{
-    Fact, FactError, KubeadmFacts, endpoint_ips, kubeadm_facts, node_facts, service_facts,
-};
+pub use error::ApiError;
+pub use facts::{Fact, FactError, endpoint_ips, node_facts, service_facts};
 pub use inventory::GivenNetworks;
+pub use kubeadm::{KubeadmFacts, kubeadm_facts};
 pub use presented::{PresentedError, resolve};
 
 pub use follow::{Followed, Listener};
 pub use unreachable::Unreachable;
 use unreachable::chain;
 
+pub(crate) use connection::REQUESTS;
 use connection::{ANSWER_DEADLINE, Connection};
 use kubeconfig::{Access, Credential, KubeconfigError, Plugins, Source};
 use watch::Watch;
 
 /// So many sights wait to be seen; a server that sends more waits too.
 const SIGHTS: usize = 64;
-
-/// Why the API server gave no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ApiError {
-    /// The kubeconfig cannot be used.
-    #[error("{}: {reason}", path.display())]
-    Kubeconfig {
-        /// The kubeconfig.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: KubeconfigError,
-    },
-    /// No connection, no TLS, no HTTP.
-    #[error("cannot reach {server}: {reason}")]
-    Unreachable {
-        /// The API server's address.
-        server: String,
-        /// Why.
-        reason: Unreachable,
-    },
-    /// It said no.
-    #[error("{server} answers {code}{}", said(.message))]
-    Status {
-        /// The API server's address.
-        server: String,
-        /// The HTTP status.
-        code: u16,
-        /// Its words.
-        message: String,
-        /// When it wants to be asked again.
-        retry_after: Option<Duration>,
-    },
-    /// Its answer is not what the API answers.
-    #[error("{server} sent an unexpected response: {reason}")]
-    InvalidResponse {
-        /// The API server's address.
-        server: String,
-        /// What was wrong.
-        reason: String,
-    },
-}
-
-fn said(message: &str) -> String {
-    if message.is_empty() {
-        String::new()
-    } else {
-        format!(": {message}")
-    }
-}
-
-impl ApiError {
-    /// Whether the credential is not good enough; asking again does not help.
-    pub fn is_forbidden(&self) -> bool {
-        matches!(
-            self,
-            Self::Status {
-                code: 401 | 403,
-                ..
-            }
-        )
-    }
-
-    /// Whether there is no such object.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Status { code: 404, .. })
-    }
-
-    /// Whether the object was changed since it was read.
-    pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Status { code: 409, .. })
-    }
-
-    fn is_gone(&self) -> bool {
-        matches!(self, Self::Status { code: 410, .. })
-    }
-
-    /// Transient: the same question may be answered in a moment. The outcome of a write is then unknown.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::InvalidResponse { .. } => true,
-            Self::Status { code, .. } => matches!(code, 408 | 410 | 429 | 500..=599),
-            Self::Kubeconfig { .. } => false,
-        }
-    }
-
-    /// When the server wants to be asked again.
-    pub fn retry_after(&self) -> Option<Duration> {
-        if let Self::Status { retry_after, .. } = self {
-            *retry_after
-        } else {
-            None
-        }
-    }
-}
 
 /// What a watch saw.
 #[derive(Debug, Clone, PartialEq, Eq)]

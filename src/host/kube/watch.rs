@@ -2,17 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::csr::requestor_of;
+use serde::Deserialize;
 
-use super::Unreachable;
-use super::answers::{Event, parse_event};
-use super::connection::{BACKOFF, Connection, OBJECT_CAP, REQUESTS, signer_selector};
-use super::{ApiError, Sight, client, runtime};
-
-/// A watch is silent for about a minute between bookmarks; the connection behind one silent for this long may be dead.
-pub(super) const WATCH_SILENCE: Duration = Duration::from_secs(75);
+use super::connection::{BACKOFF, Connection, REQUESTS, signer_selector};
+use super::event::Events;
+use super::{ApiError, Followed, Sight, Unreachable, client, runtime};
+use crate::csr::{Request, requestor_of};
 
 pub(super) struct Watch {
     pub(super) connection: Connection,
@@ -23,6 +20,13 @@ pub(super) struct Watch {
     /// Trouble was reported, and nothing better since.
     pub(super) troubled: bool,
 }
+
+/// A request as an event has it; none where it is not a kubelet's.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Seen(
+    #[serde(deserialize_with = "Request::from_json")] pub(super) Option<Request>,
+);
 
 /// Why a watch's stream ended.
 pub(super) enum Ended {
@@ -120,62 +124,29 @@ impl Watch {
             signer_selector(),
             self.from
         );
-        let mut body = match self.connection.get(client, &path).await {
+        let body = match self.connection.get(client, &path).await {
             Ok(body) => body,
             Err(error) => return Ended::Failed(error),
         };
         if std::mem::take(&mut self.troubled) && self.sights.send(Sight::Relief).is_err() {
             return Ended::Unwanted;
         }
-        let mut line = Vec::new();
+        let mut events = Events::of(&self.connection, body);
+        let requestor = requestor_of(&self.connection.node);
         loop {
-            let data = match self.connection.frame(&mut body, WATCH_SILENCE).await {
-                Ok(Some(data)) => data,
+            let (revision, what) = match events.next().await {
+                Ok(Some(event)) => event,
                 Ok(None) => return Ended::Closed,
                 Err(error) => return Ended::Failed(error),
             };
-            for piece in data.split_inclusive(|byte| *byte == b'\n') {
-                line.extend_from_slice(piece);
-                if line.len() > OBJECT_CAP {
-                    return Ended::Failed(self.connection.invalid("a watch event never ends"));
-                }
-                if line.ends_with(b"\n") {
-                    if let Some(ended) = self.event(&line) {
-                        return ended;
-                    }
-                    line.clear();
-                }
+            self.from = revision;
+            if let Followed::Put(Seen(Some(request))) = what
+                && request.requestor == requestor
+                && !self.known.contains(&request.name)
+                && self.sights.send(Sight::Request(request)).is_err()
+            {
+                return Ended::Unwanted;
             }
-        }
-    }
-
-    /// Takes one event in; what ends the stream is returned.
-    fn event(&mut self, line: &[u8]) -> Option<Ended> {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return None;
-        }
-        match parse_event(line) {
-            Ok(Event::Changed { request, revision }) => {
-                self.from = revision;
-                let ours = request.filter(|request| {
-                    request.requestor == requestor_of(&self.connection.node)
-                        && !self.known.contains(&request.name)
-                });
-                let unheard =
-                    ours.is_some_and(|request| self.sights.send(Sight::Request(request)).is_err());
-                unheard.then_some(Ended::Unwanted)
-            }
-            Ok(Event::Passed { revision }) => {
-                self.from = revision;
-                None
-            }
-            Ok(Event::Error { code, message }) => Some(Ended::Failed(ApiError::Status {
-                server: self.connection.server.clone(),
-                code,
-                message,
-                retry_after: None,
-            })),
-            Err(error) => Some(Ended::Failed(self.connection.invalid(error.to_string()))),
         }
     }
 }

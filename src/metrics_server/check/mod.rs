@@ -2,6 +2,7 @@
 
 mod kubelets;
 mod objects;
+mod program;
 
 use std::fmt;
 
@@ -12,9 +13,9 @@ use crate::node::{NotServed, Served, Unverified};
 use crate::x509::Certificate;
 
 pub use objects::{
-    ADDRESS_TYPES, ApiService, Deployment, Dialled, Pod, Program, Service, Source, dialled,
-    of_config_map, of_secret,
+    ADDRESS_TYPES, ApiService, Deployment, Dialled, Pod, Service, dialled, of_config_map, of_secret,
 };
+pub use program::{Program, Source};
 
 /// The conditions of a metrics-server that runs, in the order in which each rests on those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
