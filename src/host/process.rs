@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{clock, files};
+use crate::node::{ApiServerProcess, ProcessId};
 
 /// Kernel clock ticks a second in /proc/PID/stat. USER_HZ is 100 on every architecture that Kubernetes supports
 /// (include/asm-generic/param.h).
@@ -80,16 +81,41 @@ fn is_younger(age: Duration, of_systemd: Option<Duration>) -> bool {
 
 /// The command lines of all processes that run a program of this name; those that cannot be read are left out.
 pub fn named(name: &str) -> Vec<Vec<String>> {
-    let names = files::names(Path::new("/proc")).unwrap_or_default();
-    let processes = names.iter().map(|name| Path::new("/proc").join(name));
-    let processes = processes.filter(|process| {
-        let called = fs::read_to_string(process.join("comm"));
-        called.is_ok_and(|called| called.trim_end() == name)
-    });
-    processes
+    all_named(name)
         .filter_map(|process| fs::read(process.join("cmdline")).ok())
         .map(|bytes| parse_command_line(&bytes))
         .collect()
+}
+
+/// The processes of this PID namespace that run kube-apiserver; those that cannot be read, as one that ends meanwhile,
+/// are left out.
+pub fn api_servers() -> Vec<ApiServerProcess> {
+    all_named(API_SERVER)
+        .filter_map(|process| {
+            let pid = process.file_name()?.to_str()?.parse().ok()?;
+            let start = || parse_ticks(&fs::read_to_string(process.join("stat")).ok()?);
+            let before = start()?;
+            let words = parse_command_line(&fs::read(process.join("cmdline")).ok()?);
+            // A process that has ended and waits for its parent has no command line.
+            (start()? == before && !words.is_empty()).then(|| ApiServerProcess {
+                id: ProcessId { pid, start: before },
+                words: words.into_iter().skip(1).collect(),
+            })
+        })
+        .collect()
+}
+
+/// What the process of an API server is called.
+const API_SERVER: &str = "kube-apiserver";
+
+/// The directories in /proc of all processes that run a program of this name.
+fn all_named(name: &str) -> impl Iterator<Item = PathBuf> + use<'_> {
+    let names = files::names(Path::new("/proc")).unwrap_or_default();
+    let processes = names.into_iter().map(|name| Path::new("/proc").join(name));
+    processes.filter(move |process| {
+        let called = fs::read_to_string(process.join("comm"));
+        called.is_ok_and(|called| called.trim_end() == name)
+    })
 }
 
 /// Whether that is what systemd's child is called before it becomes the unit's program: `(kubelet)`, and from 255 on

@@ -5,6 +5,7 @@ pub mod conditions;
 mod configmap;
 mod dialled;
 mod fleet;
+mod instance;
 mod kubelet;
 mod object;
 mod obstacle;
@@ -18,6 +19,7 @@ pub use fleet::{
     Listed, ListedNode, MalformedNode, NodeRemedy, NotConfigured, PendingRequest, ProbedNode,
     Security,
 };
+pub use instance::{ApiServerProcess, InstanceAddress, ProcessId};
 pub use kubelet::{ConfigFile, Kubelet, kubeconfig};
 pub use object::Node;
 pub use obstacle::Obstacle;

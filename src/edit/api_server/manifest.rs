@@ -1,6 +1,8 @@
 //! The manifest of a kube-apiserver's static Pod: its container, its flags, and where kubeadm of its version puts one more.
 
-use super::{CA_FILE, FLAG, Given, Spot, Verification, changed, kept, normalized, only, text};
+use super::{
+    CA_FILE, FLAG, Given, Spot, Verification, changed, kept, last_value, only, split, text, values,
+};
 use crate::edit::Edited;
 use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::{meta, string};
@@ -52,18 +54,12 @@ impl Manifest {
 
     /// The value of a flag; the last one if it is given more than once.
     pub fn flag(&self, name: &str) -> Option<&str> {
-        self.values(name).pop()
+        last_value(&self.flags, name)
     }
 
     /// Every value of a flag, in the order of the command line.
     pub fn values(&self, name: &str) -> Vec<&str> {
-        let words = self.flags.iter().enumerate();
-        let values = words.filter_map(|(index, word)| {
-            let (flag, value) = split(word)?;
-            let next = || self.flags.get(index + 1).map(String::as_str);
-            (flag == name).then(|| value.or_else(next)).flatten()
-        });
-        values.collect()
+        values(&self.flags, name)
     }
 }
 
@@ -370,13 +366,4 @@ fn minor_version(image: &str) -> Option<u32> {
     let (_, tag) = image.rsplit('/').next()?.split_once(':')?;
     let minor = tag.strip_prefix("v1.")?.split('.').next()?;
     minor.parse().ok()
-}
-
-/// The name of a flag and its value, if that is in the same word.
-fn split(word: &str) -> Option<(String, Option<&str>)> {
-    let flag = word.strip_prefix("--")?;
-    match flag.split_once('=') {
-        Some((name, value)) => Some((normalized(name), Some(value))),
-        None => Some((normalized(flag), None)),
-    }
 }

@@ -6,6 +6,8 @@ mod manifest;
 
 pub use manifest::Manifest;
 
+use serde::{Deserialize, Serialize};
+
 use super::Edited;
 use crate::kubelet::meta::{self, string};
 use crate::kubelet::{ApiServer, Position, Refusal};
@@ -18,7 +20,8 @@ pub const FLAG: &str = "kubelet-certificate-authority";
 const CA_FILE: &str = "ca.crt";
 
 /// Whether the API server is to verify the serving certificates of kubelets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Verification {
     /// The flag names the cluster's CA.
     Enabled,
@@ -108,6 +111,35 @@ fn normalized(name: &str) -> String {
     name.replace('_', "-")
 }
 
+/// The value of a flag among the words after the program's name; the last one if it is given more than once. An empty
+/// value is a value.
+pub fn last_value<'w>(words: &'w [String], name: &str) -> Option<&'w str> {
+    values(words, name).pop()
+}
+
+/// Every value of a flag, in the order of the command line, as the API server reads it: with `=` or as the next word, `_`
+/// in its name for `-`.
+fn values<'w>(words: &'w [String], name: &str) -> Vec<&'w str> {
+    let mut found = Vec::new();
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next().filter(|word| *word != "--") {
+        match split(word) {
+            Some((flag, value)) if flag == name => found.extend(value.or_else(|| words.next())),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The name of a flag and its value, if that is in the same word.
+fn split(word: &str) -> Option<(String, Option<&str>)> {
+    let flag = word.strip_prefix("--")?;
+    match flag.split_once('=') {
+        Some((name, value)) => Some((normalized(name), Some(value))),
+        None => Some((normalized(flag), None)),
+    }
+}
+
 /// The text of a scalar that is a string.
 fn text(stream: &Stream<'_>, node: usize) -> Result<String, Refusal> {
     string(stream, node)
@@ -136,4 +168,37 @@ fn kept(
 ) -> Result<Edited, Refusal> {
     yaml::confirm(stream, format, document, path, value)?;
     Ok(super::unchanged(stream, Vec::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_of_a_flag_counts() {
+        let of = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            last_value(&words, FLAG).map(str::to_owned)
+        };
+        for (line, expected) in [
+            ("--kubelet-certificate-authority=/a", Some("/a")),
+            ("--kubelet-certificate-authority /a --v=2", Some("/a")),
+            ("--kubelet_certificate_authority=/a", Some("/a")),
+            (
+                "--kubelet-certificate-authority=/a --kubelet_certificate-authority /b",
+                Some("/b"),
+            ),
+            (
+                "--kubelet-certificate-authority=/a --kubelet-certificate-authority=",
+                Some(""),
+            ),
+            ("--kubelet-certificate-authority", None),
+            ("--kubelet-certificate-authority-x=/a", None),
+            ("-kubelet-certificate-authority=/a", None),
+            ("-- --kubelet-certificate-authority=/a", None),
+            ("", None),
+        ] {
+            assert_eq!(of(line).as_deref(), expected, "{line}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod facts;
 mod follow;
+mod instance;
 mod inventory;
 mod issue;
 mod kubeadm;
