@@ -18,6 +18,7 @@
 //! - [`api`] the API server, in-process, over real TLS, with faults to inject
 //! - [`client`] the little HTTPS client the stand-in kubelet speaks to it with
 //! - [`kubelet`] the kubelet: loads its config as the real one, serves `/healthz` and `:10250`, makes CSRs
+//! - [`kube_apiserver`] the program kube-apiserver: an instance in front of [`api`], as a static Pod of the kubelet
 //! - [`schema`] checks a result document of kubelet-tls against its JSON Schema
 //! - [`systemd`] `systemctl`, `journalctl` and a supervisor, where no real systemd runs
 //! - [`node`] a whole node in a temporary directory, made of all of these
@@ -35,6 +36,7 @@ pub mod api;
 pub mod client;
 mod clock;
 pub mod hostile;
+pub mod kube_apiserver;
 pub mod kubelet;
 mod multicall;
 pub mod node;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::api::NodeSpec;
-use crate::{ApiServer, Config, KubeconfigStyle, Node, Options, kubelet, systemd};
+use crate::{ApiServer, Config, KubeconfigStyle, Node, Options, kube_apiserver, kubelet, systemd};
 
 /// Runs `args`, the first of which is the executable's own name, and returns the exit code.
 #[must_use]
@@ -17,7 +17,7 @@ pub fn multicall(args: &[String]) -> i32 {
         .and_then(|n| n.to_str())
         .unwrap_or_default();
     let (name, rest) = match base {
-        "kubelet" | "systemctl" | "journalctl" => (base, &args[1..]),
+        "kubelet" | "kube-apiserver" | "systemctl" | "journalctl" => (base, &args[1..]),
         _ => match args.get(1) {
             Some(name) => (name.as_str(), &args[2..]),
             None => return usage(),
@@ -25,6 +25,7 @@ pub fn multicall(args: &[String]) -> i32 {
     };
     match name {
         "kubelet" => kubelet::kubelet_main(rest),
+        "kube-apiserver" => kube_apiserver::kube_apiserver_main(rest),
         "systemctl" => systemd::systemctl_main(rest),
         "journalctl" => systemd::journalctl_main(rest),
         "systemd" => match rest {
@@ -40,7 +41,7 @@ pub fn multicall(args: &[String]) -> i32 {
 
 fn usage() -> i32 {
     eprintln!(
-        "standin kubelet|systemctl|journalctl ARGS...
+        "standin kubelet|kube-apiserver|systemctl|journalctl ARGS...
 standin systemd DIR [--while-stdin]
 standin apiserver --dir DIR [--port PORT] [--version V] [--node NAME[=IP]]... [--auto-approve MILLISECONDS]
 standin node [--name NAME] [--auto-approve MILLISECONDS]"

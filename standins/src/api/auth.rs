@@ -7,6 +7,7 @@ use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::http::Request;
 use super::status::{Resource, Status};
 
 /// The groups that CertificateSigningRequests are in.
@@ -37,6 +38,15 @@ impl PolicyRule {
             && (self.resource_names.is_empty() || self.resource_names.iter().any(|n| n == name))
     }
 }
+
+/// The client that an instance of kube-apiserver is for what stands for etcd, as kubeadm calls it.
+pub(crate) const INSTANCE: &str = "kube-apiserver-etcd-client";
+/// The header with the name of the user for whom an instance asks.
+pub(crate) const REMOTE_USER: &str = "X-Remote-User";
+/// The header with one group of that user.
+pub(crate) const REMOTE_GROUP: &str = "X-Remote-Group";
+/// The header with the id of that user's certificate.
+pub(crate) const REMOTE_CREDENTIAL: &str = "X-Remote-Extra-Credential-Id";
 
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +85,24 @@ impl User {
             name,
             groups,
             credential_id: Some(format!("X509SHA256={hex}")),
+            rules: Arc::default(),
+        })
+    }
+
+    /// The user for whom an instance of kube-apiserver asks, by the headers that it adds; None where this is another
+    /// client, or it asks for itself.
+    pub(crate) fn on_behalf(&self, request: &Request) -> Option<Self> {
+        if self.name != INSTANCE {
+            return None;
+        }
+        let groups = request.headers.iter();
+        Some(Self {
+            name: request.header(REMOTE_USER)?.to_owned(),
+            groups: groups
+                .filter(|(name, _)| name.eq_ignore_ascii_case(REMOTE_GROUP))
+                .map(|(_, group)| group.clone())
+                .collect(),
+            credential_id: request.header(REMOTE_CREDENTIAL).map(str::to_owned),
             rules: Arc::default(),
         })
     }

@@ -11,22 +11,22 @@ use base64::prelude::BASE64_STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
 
 mod approval;
-mod auth;
+pub(crate) mod auth;
 mod configmaps;
 mod core;
 mod csr;
 mod discovery;
 mod fault;
 mod handle;
-mod http;
+pub(crate) mod http;
 mod kubeconfig;
 mod objects;
 pub(crate) mod patch;
 mod protobuf;
-mod server;
+pub(crate) mod server;
 mod services;
 mod signer;
-mod status;
+pub(crate) mod status;
 mod store;
 mod watch;
 
@@ -38,6 +38,8 @@ pub use objects::{
     Condition, ConfigMap, Csr, CsrSpec, CsrStatus, ManagedFields, NodeSpec, ObjectMeta,
 };
 pub use signer::KUBELET_SERVING;
+
+pub(crate) use auth::User;
 
 use crate::pki::Ca;
 use store::Store;

@@ -84,13 +84,14 @@ impl Cluster {
             tls.conn.complete_io(&mut tls.sock)?;
         }
         let certificate = tls.conn.peer_certificates().and_then(|c| c.first());
-        let mut user = certificate
+        let user = certificate
             .and_then(User::of_certificate)
             .unwrap_or_else(User::anonymous);
         let mut conn = Conn::new(tls);
         while let Some(request) = conn.read()? {
-            self.log(&request, &user);
+            let mut user = user.on_behalf(&request).unwrap_or_else(|| user.clone());
             user.rules = self.granted(&user.name);
+            self.log(&request, &user);
             match self.respond(&mut conn, &request, &user)? {
                 Then::Cut => return Ok(()),
                 Then::KeepAlive if request.keeps_alive() && !self.is_stopping() => {}

@@ -218,6 +218,10 @@ impl Status {
         Self::new(503, "ServiceUnavailable", why, None)
     }
 
+    pub(crate) fn internal(why: &str) -> Self {
+        Self::new(500, "", why, None)
+    }
+
     pub(crate) fn deleted(resource: Resource<'_>, uid: &str) -> Self {
         let details = Details {
             uid: uid.into(),

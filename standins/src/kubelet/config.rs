@@ -29,6 +29,10 @@ pub struct KubeletConfig {
     pub tls_cert_file: Option<PathBuf>,
     /// Its key.
     pub tls_private_key_file: Option<PathBuf>,
+    /// The CA of the clients that may ask it something.
+    pub client_ca_file: Option<PathBuf>,
+    /// The directory of its static Pods.
+    pub static_pod_path: Option<PathBuf>,
     /// Feature gates that were set.
     pub feature_gates: BTreeMap<String, bool>,
 }
@@ -236,6 +240,13 @@ fn effective(object: &Map<String, Value>, flags: &Flags) -> Result<KubeletConfig
         healthz_port: port("healthzPort", "healthz-port")?.unwrap_or(10248),
         tls_cert_file: text("tlsCertFile", "tls-cert-file").map(PathBuf::from),
         tls_private_key_file: text("tlsPrivateKeyFile", "tls-private-key-file").map(PathBuf::from),
+        client_ca_file: flags
+            .get("client-ca-file")
+            .or(object
+                .get("authentication")
+                .and_then(|all| all["x509"]["clientCAFile"].as_str()))
+            .map(PathBuf::from),
+        static_pod_path: text("staticPodPath", "pod-manifest-path").map(PathBuf::from),
         feature_gates,
     })
 }

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use rustls::sign::CertifiedKey;
 
-use super::serving::{Serving, certified_key};
+use super::serving::{Serving, certified_key, clients_of};
 use crate::pki::{Ca, Identity, Sans, kubelet_self_signed};
+use rustls::server::danger::ClientCertVerifier;
 
 /// What one kubelet of a [`Fleet`] serves.
 #[derive(Clone)]
@@ -25,7 +26,11 @@ type Kubelets = Arc<Mutex<HashMap<IpAddr, Serves>>>;
 pub struct Fleet {
     port: u16,
     kubelets: Kubelets,
+    clients: Clients,
 }
+
+/// Verifies the certificates of clients, the same of all kubelets.
+type Clients = Arc<Mutex<Option<Arc<dyn ClientCertVerifier>>>>;
 
 impl Fleet {
     /// Starts without kubelets.
@@ -35,13 +40,24 @@ impl Fleet {
         let port = listener.local_addr().unwrap().port();
         let kubelets = Kubelets::default();
         let shared = Arc::clone(&kubelets);
+        let clients = Clients::default();
+        let known = Arc::clone(&clients);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let kubelets = Arc::clone(&shared);
-                std::thread::spawn(move || answer(stream, &kubelets));
+                let (kubelets, clients) = (Arc::clone(&shared), Arc::clone(&known));
+                std::thread::spawn(move || answer(stream, &kubelets, &clients));
             }
         });
-        Self { port, kubelets }
+        Self {
+            port,
+            kubelets,
+            clients,
+        }
+    }
+
+    /// From now on they answer clients with a certificate of this CA, such as the API server.
+    pub fn trust(&self, ca: &Ca) {
+        *self.clients.lock().unwrap() = clients_of(ca.pem().as_bytes());
     }
 
     /// The port of every kubelet.
@@ -93,7 +109,7 @@ fn sans(node: &str, addresses: &[&str]) -> Sans {
     }
 }
 
-fn answer(stream: TcpStream, kubelets: &Kubelets) {
+fn answer(stream: TcpStream, kubelets: &Kubelets, clients: &Clients) {
     let Ok(address) = stream.local_addr() else {
         return;
     };
@@ -101,6 +117,7 @@ fn answer(stream: TcpStream, kubelets: &Kubelets) {
     let serving = match serves {
         Some(Serves::Certificate(pair)) => Serving {
             fixed: Some(pair),
+            clients: clients.lock().unwrap().clone(),
             ..Serving::default()
         },
         Some(Serves::Nothing) => Serving::default(),

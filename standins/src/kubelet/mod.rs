@@ -15,8 +15,9 @@ mod fields;
 pub mod flags;
 mod fleet;
 mod healthz;
-mod klog;
+pub(crate) mod klog;
 pub mod knobs;
+mod pods;
 mod serving;
 mod yaml;
 
@@ -127,6 +128,10 @@ fn run(flags: &Flags, knobs: &Knobs) -> Result<(), String> {
         issued: current.clone().map(RwLock::new),
         // From about 1.35 the bootstrapped certificate wins over a configured one.
         fixed_without_sni: knobs.minor() < 35,
+        clients: config
+            .client_ca_file
+            .as_ref()
+            .and_then(|file| serving::clients_of(&std::fs::read(file).ok()?)),
     });
     std::thread::sleep(Duration::from_millis(knobs.start_delay_ms));
     let tls = listen(&config.address, config.port, "Failed to listen and serve")?;
@@ -152,6 +157,9 @@ fn run(flags: &Flags, knobs: &Knobs) -> Result<(), String> {
         std::thread::spawn(move || healthz::serve(&listener, &knobs));
     }
     klog::info("kubelet.go:2500", "\"SyncLoop\" starting");
+    if let Some(directory) = config.static_pod_path {
+        std::thread::spawn(move || pods::run(&directory));
+    }
     Ok(())
 }
 

@@ -10,11 +10,13 @@ use std::time::Duration;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{Acceptor, ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, StreamOwned};
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::klog;
+use crate::api::User;
 
 /// The TLS alert internal_error, as Go sends it when it has no certificate: what clients see as
 /// `remote error: tls: internal error`.
@@ -29,6 +31,8 @@ pub(crate) struct Serving {
     pub(crate) issued: Option<RwLock<Option<Arc<CertifiedKey>>>>,
     /// Up to 1.34 clients that name no server keep getting the fixed one.
     pub(crate) fixed_without_sni: bool,
+    /// Verifies the certificates of clients; None: every client is anonymous.
+    pub(crate) clients: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl Serving {
@@ -85,9 +89,12 @@ impl Serving {
         };
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(std::io::Error::other)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Only(certificate)));
+            .map_err(std::io::Error::other)?;
+        let config = match &self.clients {
+            Some(clients) => config.with_client_cert_verifier(Arc::clone(clients)),
+            None => config.with_no_client_auth(),
+        }
+        .with_cert_resolver(Arc::new(Only(certificate)));
         let mut connection = match accepted.into_connection(Arc::new(config)) {
             Ok(connection) => connection,
             Err((_, mut alert)) => return alert.write_all(&mut stream),
@@ -95,20 +102,53 @@ impl Serving {
         while connection.is_handshaking() {
             connection.complete_io(&mut stream)?;
         }
-        unauthorized(StreamOwned::new(connection, stream))
+        let certificate = connection.peer_certificates().and_then(|all| all.first());
+        let user = certificate.and_then(User::of_certificate);
+        respond(StreamOwned::new(connection, stream), user.as_ref())
     }
 }
 
-/// Every request is answered as one without credentials.
-fn unauthorized(mut tls: impl Read + Write) -> std::io::Result<()> {
+/// Answers one request. An administrator, which the API server is for the kubelet, gets `/healthz`; a client without a
+/// certificate gets 401 for everything.
+fn respond(
+    mut tls: StreamOwned<ServerConnection, TcpStream>,
+    user: Option<&User>,
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
     let mut part = [0; 4096];
-    if tls.read(&mut part)? == 0 {
-        return Ok(());
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        match tls.read(&mut part)? {
+            0 => return Ok(()),
+            n => head.extend(&part[..n]),
+        }
     }
-    tls.write_all(
-        b"HTTP/1.1 401 Unauthorized\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 12\r\nConnection: close\r\n\r\nUnauthorized",
-    )?;
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    let (status, body) = match user {
+        None => ("401 Unauthorized", "Unauthorized"),
+        Some(user) if !user.is_admin() => ("403 Forbidden", "Forbidden"),
+        Some(_) if path == "/healthz" => ("200 OK", "ok"),
+        Some(_) => ("404 Not Found", "404 page not found\n"),
+    };
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    tls.write_all(answer.as_bytes())?;
+    tls.conn.send_close_notify();
     tls.flush()
+}
+
+/// Accepts clients without a certificate, and those with one of this CA; None where the PEM has no certificate.
+pub(crate) fn clients_of(ca_pem: &[u8]) -> Option<Arc<dyn ClientCertVerifier>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
+        roots.add(certificate.ok()?).ok()?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .allow_unauthenticated()
+        .build()
+        .ok()
 }
 
 #[derive(Debug)]

@@ -116,7 +116,7 @@ pub(super) fn lay_out(
     }
     let wants = root.join("etc/systemd/system/multi-user.target.wants/kubelet.service");
     symlink(root.join("etc/systemd/system/kubelet.service"), wants).unwrap();
-    for name in ["kubelet", "systemctl", "journalctl"] {
+    for name in ["kubelet", "kube-apiserver", "systemctl", "journalctl"] {
         symlink(executable, root.join("bin").join(name)).unwrap();
     }
 }

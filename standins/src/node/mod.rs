@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,14 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 
+mod control_plane;
 mod layout;
 mod options;
 
 use crate::api::NodeSpec;
+use crate::kube_apiserver::Behaviour;
 use crate::{ApiServer, Config, Knobs, KubeconfigStyle, client, pace, schema, systemd};
+pub use control_plane::{ControlPlane, MANIFEST, NodeFile};
 pub use layout::{copy_program, free_port};
 use layout::{lay_out, standin_executable};
 pub use options::{Options, Release};
@@ -41,6 +45,7 @@ pub struct Node {
     healthz_port: u16,
     supervisor: Child,
     api: ApiServer,
+    control_plane: Option<ControlPlane>,
     directory: TempDir,
 }
 
@@ -65,9 +70,14 @@ impl Node {
             ..options.api.clone()
         });
         let version = release(&options.knobs.version, Knobs::default().version);
+        let role = options.control_plane.then(|| {
+            let label = "node-role.kubernetes.io/control-plane";
+            (label.to_owned(), String::new())
+        });
         api.set_node(NodeSpec {
             kubelet_version: version.clone(),
             kubelet_port,
+            labels: role.into_iter().collect(),
             ..NodeSpec::new(&options.name, &options.address.to_string())
         });
         let root = directory.path();
@@ -85,6 +95,13 @@ impl Node {
             KubeconfigStyle::Kubelet,
         );
         fs::write(root.join("etc/kubernetes/pki/ca.crt"), api.ca_pem()).unwrap();
+        let control_plane = options.control_plane.then(|| {
+            let shown = root.display().to_string();
+            ControlPlane::new(&api, options.release, &options.address.to_string(), &shown)
+        });
+        for file in control_plane.iter().flat_map(|own| own.files(&api)) {
+            lay_down(root, &file);
+        }
         let mut supervisor = Command::new(&executable);
         supervisor
             .arg("systemd")
@@ -104,6 +121,7 @@ impl Node {
             healthz_port,
             supervisor,
             api,
+            control_plane,
             directory,
         };
         // The socket is there a moment before it accepts.
@@ -119,6 +137,14 @@ impl Node {
                 "the kubelet is not healthy:\n{}",
                 node.journal()
             );
+            if let Some(own) = &node.control_plane {
+                let is_ready = |_: &Self| own.readyz() == Some(200);
+                assert!(
+                    node.wait_for(Duration::from_secs(20), is_ready),
+                    "the API server is not ready:\n{}",
+                    node.journal()
+                );
+            }
         }
         node
     }
@@ -156,6 +182,24 @@ impl Node {
     /// The same, to stop it.
     pub fn api_mut(&mut self) -> &mut ApiServer {
         &mut self.api
+    }
+
+    /// The instance of the API server on this control-plane node.
+    #[must_use]
+    pub fn control_plane(&self) -> &ControlPlane {
+        let own = self.control_plane.as_ref();
+        own.expect("Options::control_plane is not set")
+    }
+
+    /// The manifest of that instance.
+    #[must_use]
+    pub fn manifest_path(&self) -> PathBuf {
+        self.path(MANIFEST)
+    }
+
+    /// Sets how that instance behaves from its next start on.
+    pub fn behave(&self, behaviour: &Behaviour) {
+        lay_down(self.root(), &ControlPlane::behaviour(behaviour));
     }
 
     /// The kubelet's TLS port; really 10250.
@@ -340,6 +384,13 @@ impl Node {
             .map(|c| c.to_vec())
             .collect())
     }
+}
+
+fn lay_down(root: &Path, file: &NodeFile) {
+    let path = root.join(file.path.trim_start_matches('/'));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, &file.text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).unwrap();
 }
 
 impl Drop for Node {

@@ -30,6 +30,24 @@ impl Release {
         }
     }
 
+    /// The manifest of the API server, without the flag by which it verifies kubelets, or with it.
+    pub(super) fn manifest(self, verifies: bool) -> &'static str {
+        match (self, verifies) {
+            (Self::V1_19, false) => {
+                include_str!("../../../testdata/captured/1.19/kube-apiserver-v1beta2-no.yaml")
+            }
+            (Self::V1_19, true) => {
+                include_str!("../../../testdata/captured/1.19/kube-apiserver-v1beta2-yes.yaml")
+            }
+            (Self::V1_36, false) => {
+                include_str!("../../../testdata/captured/1.36/kube-apiserver-v1beta4-no.yaml")
+            }
+            (Self::V1_36, true) => {
+                include_str!("../../../testdata/captured/1.36/kube-apiserver-v1beta4-yes.yaml")
+            }
+        }
+    }
+
     pub(super) fn kubeadm_flags(self) -> &'static str {
         match self {
             Self::V1_19 => include_str!("../../../testdata/captured/1.19/kubeadm-flags.env"),
@@ -57,6 +75,8 @@ pub struct Options {
     pub restart_sec: Duration,
     /// How the API server is to be.
     pub api: Config,
+    /// Whether it is a control-plane node, whose kubelet runs an instance of the API server as a static Pod.
+    pub control_plane: bool,
     /// Whether the kubelet is started, and waited for.
     pub starts: bool,
     /// The stand-ins' executable. Default: `standin` where cargo puts examples, as seen from the running test.
@@ -74,6 +94,7 @@ impl Default for Options {
             knobs: Knobs::default(),
             restart_sec: Duration::from_millis(300),
             api: Config::default(),
+            control_plane: false,
             starts: true,
             executable: None,
         }
