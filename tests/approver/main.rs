@@ -8,6 +8,7 @@
 )]
 
 mod decisions;
+mod deploy;
 mod endpoints;
 mod rights;
 mod scene;
