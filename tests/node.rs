@@ -21,7 +21,9 @@ mod node {
     pub mod worker;
 
     pub mod ansible;
+    pub mod api_server;
     pub mod cloud_init;
+    pub mod control_plane;
     pub mod drop_in;
     pub mod files;
     pub mod gate;
@@ -38,8 +40,8 @@ mod node {
 use std::process::ExitCode;
 
 use node::{
-    ansible, cloud_init, debian, drop_in, files, gate, harness, interruptions, issue_first, kills,
-    kind, machine, main_job, packages, proof, units, worker,
+    ansible, api_server, cloud_init, debian, drop_in, files, gate, harness, interruptions,
+    issue_first, kills, kind, machine, main_job, packages, proof, units, worker,
 };
 
 /// Names a test after its module and function.
@@ -105,6 +107,7 @@ const TESTS: &[harness::Test] = tests![
     units::a_config_directory_decides,
     units::a_slow_stop_without_a_message_bus,
     units::a_node_without_kubeadm,
+    api_server::diff_and_an_edit_by_hand,
     cloud_init::a_control_plane,
     cloud_init::a_control_plane_whose_file_is_refused,
     cloud_init::a_worker,
@@ -122,6 +125,12 @@ fn main() -> ExitCode {
         .is_some_and(|name| name.ends_with("/kubelet"))
     {
         return worker::kubelet();
+    }
+    // the same, as the API server of a static Pod
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments[0] == "kube-apiserver" {
+        let code = standins::multicall(&arguments);
+        return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
     harness::run(TESTS, "tests on a real node", || {
         debian::root()?;

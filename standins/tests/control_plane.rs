@@ -74,6 +74,11 @@ fn the_flag_makes_it_verify_kubelets() {
     assert_eq!(process(&node), Some((first, None)));
     assert_eq!(healthz(&node), (200, "ok".into()));
 
+    // Slowly enough for each answer on the way to be seen on a busy machine.
+    node.behave(&Behaviour {
+        start_ms: 2000,
+        ..Behaviour::default()
+    });
     replace(&node, &manifest(&node, true));
     let mut seen = Vec::new();
     let ready = |node: &Node| {
@@ -91,6 +96,7 @@ fn the_flag_makes_it_verify_kubelets() {
     assert_eq!(code, 503, "{body}");
     assert!(body.contains(text), "{body}");
 
+    node.behave(&Behaviour::default());
     // It asks for a certificate: none yet, then the cluster's.
     node.edit_config(|config| config + "serverTLSBootstrap: true\n");
     node.restart_kubelet();
@@ -109,6 +115,15 @@ fn the_flag_makes_it_verify_kubelets() {
     assert_eq!(answer.code, 200, "{}", answer.body);
     let asked = node.api().requests().pop().unwrap();
     assert_eq!((&*asked.user, &*asked.target), ("kubernetes-admin", path));
+    // The kubelet reports what it runs.
+    let path = "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver";
+    let answer = node.control_plane().client().request("GET", path, None);
+    let list: serde_json::Value = serde_json::from_str(&answer.unwrap().body).unwrap();
+    let pod = &list["items"][0];
+    assert_eq!(pod["metadata"]["name"], "kube-apiserver-worker-1");
+    assert_eq!(pod["spec"]["nodeName"], "worker-1");
+    let command = pod["spec"]["containers"][0]["command"].to_string();
+    assert!(command.contains("kubelet-certificate-authority="), "{list}");
 }
 
 #[test]

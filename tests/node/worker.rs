@@ -258,6 +258,11 @@ impl Worker {
         .expect("symlink");
     }
 
+    /// Its kubelet's TLS port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Starts the kubelet, and waits until it is healthy.
     pub fn start_kubelet(&self) {
         self.machine.must(&["systemctl", "daemon-reload"]);

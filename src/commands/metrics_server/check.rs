@@ -67,7 +67,16 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
         .ok_or("there is no APIService that names a Service");
     let (namespace, name, port) = match named {
         Ok(named) => named,
-        Err(why) => return unnamed(api_service, why),
+        Err(why) => {
+            return Evidence {
+                api_service,
+                serving: Err(why.into()),
+                deployment: Err(why.into()),
+                pods: Err(why.into()),
+                kubelet_ca: Err(why.into()),
+                kubelets: Err(why.into()),
+            };
+        }
     };
     let service = seen(
         api,
@@ -75,8 +84,11 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
     )
     .map(|object| Service::read(&object));
     let deployment = service.clone().and_then(|service| {
-        let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
-        Deployment::behind(&service, &seen(api, &path)?)
+        let items = seen(
+            api,
+            &format!("/apis/apps/v1/namespaces/{namespace}/deployments"),
+        )?;
+        Deployment::behind(&service, &items)
             .ok_or_else(|| format!("no Deployment is behind the Service {namespace}/{name}"))
     });
     let pods = service
@@ -112,18 +124,6 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
         pods,
         kubelet_ca: kubelet_ca.map(|(words, _)| words),
         kubelets,
-    }
-}
-
-/// What is known where no Service is named.
-fn unnamed(api_service: Option<ApiService>, why: &str) -> Evidence {
-    Evidence {
-        api_service,
-        serving: Err(why.into()),
-        deployment: Err(why.into()),
-        pods: Err(why.into()),
-        kubelet_ca: Err(why.into()),
-        kubelets: Err(why.into()),
     }
 }
 

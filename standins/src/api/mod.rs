@@ -22,6 +22,7 @@ pub(crate) mod http;
 mod kubeconfig;
 mod objects;
 pub(crate) mod patch;
+mod pods;
 mod protobuf;
 pub(crate) mod server;
 mod services;

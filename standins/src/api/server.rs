@@ -202,6 +202,10 @@ impl Cluster {
             ("GET", ["api", "v1", "nodes", name, "proxy", "configz"]) => {
                 self.get_configz(user, name)
             }
+            ("GET", ["api", "v1", "namespaces", ns, "pods"]) => self.list_pods(user, ns, request),
+            ("PUT", ["api", "v1", "namespaces", ns, "pods", name]) => {
+                self.report_pod(user, ns, name, request)
+            }
             ("GET", ["api", "v1", "namespaces", ns, "configmaps"]) => {
                 self.list_configmaps(user, ns)
             }

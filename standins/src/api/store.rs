@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::objects::{ConfigMap, Csr, NodeSpec, ObjectMeta};
 use super::services::Services;
 
@@ -21,6 +23,8 @@ pub(crate) struct Store {
     pub(crate) events: Vec<Event>,
     pub(crate) configmaps: BTreeMap<(String, String), ConfigMap>,
     pub(crate) nodes: BTreeMap<String, (ObjectMeta, NodeSpec)>,
+    /// By namespace and name, as JSON.
+    pub(crate) pods: BTreeMap<(String, String), Value>,
     pub(crate) services: Services,
     pub(crate) created: HashMap<String, Instant>,
 }
@@ -114,6 +118,7 @@ impl Store {
             events: Vec::new(),
             configmaps: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            pods: BTreeMap::new(),
             services: Services::default(),
             created: HashMap::new(),
         }

@@ -158,7 +158,11 @@ fn run(flags: &Flags, knobs: &Knobs) -> Result<(), String> {
     }
     klog::info("kubelet.go:2500", "\"SyncLoop\" starting");
     if let Some(directory) = config.static_pod_path {
-        std::thread::spawn(move || pods::run(&directory));
+        let reporter = node.zip(kubeconfig).map(|(node, path)| pods::Reporter {
+            node,
+            kubeconfig: path.into(),
+        });
+        std::thread::spawn(move || pods::run(&directory, reporter.as_ref()));
     }
     Ok(())
 }

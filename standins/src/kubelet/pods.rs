@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::{klog, yaml};
+use crate::client::{Client, Kubeconfig};
 
 /// How soon a change is noticed; really by inotify.
 const NOTICE: Duration = Duration::from_millis(20);
@@ -29,6 +30,9 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(2);
 /// How long a process may take to end after SIGTERM; really 30 s.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often a Pod is reported to an API server that cannot be reached.
+const REPORTS: usize = 5;
 
 /// A file as it was seen: changed if one of these has.
 type Seen = (u64, u64, i64, i64);
@@ -51,7 +55,7 @@ struct Running {
 }
 
 /// Runs the Pods of the directory for ever. The thread must live as long as the process: the Pods die with it.
-pub(crate) fn run(directory: &Path) -> ! {
+pub(crate) fn run(directory: &Path, reporter: Option<&Reporter>) -> ! {
     let mut seen = BTreeMap::new();
     let mut wanted = BTreeMap::new();
     let mut running: BTreeMap<String, Running> = BTreeMap::new();
@@ -74,7 +78,7 @@ pub(crate) fn run(directory: &Path) -> ! {
             }
         }
         seen = now;
-        reconcile(&wanted, &mut running);
+        reconcile(&wanted, &mut running, reporter);
         thread::sleep(NOTICE);
     }
 }
@@ -137,7 +141,11 @@ fn read(path: &Path) -> Result<StaticPod, String> {
 }
 
 /// Starts what is to run and does not, ends what is not to run any more.
-fn reconcile(wanted: &BTreeMap<String, StaticPod>, running: &mut BTreeMap<String, Running>) {
+fn reconcile(
+    wanted: &BTreeMap<String, StaticPod>,
+    running: &mut BTreeMap<String, Running>,
+    reporter: Option<&Reporter>,
+) {
     running.retain(|name, one| {
         let stays = wanted.get(name) == Some(&one.pod);
         if !stays {
@@ -146,11 +154,16 @@ fn reconcile(wanted: &BTreeMap<String, StaticPod>, running: &mut BTreeMap<String
         stays
     });
     for (name, pod) in wanted {
-        let one = running.entry(name.clone()).or_insert_with(|| Running {
-            pod: pod.clone(),
-            child: None,
-            crashes: 0,
-            starts_at: Instant::now(),
+        let one = running.entry(name.clone()).or_insert_with(|| {
+            if let Some(reporter) = reporter {
+                reporter.report(pod);
+            }
+            Running {
+                pod: pod.clone(),
+                child: None,
+                crashes: 0,
+                starts_at: Instant::now(),
+            }
         });
         if let Some(child) = &mut one.child {
             let Ok(Some(status)) = child.try_wait() else {
@@ -176,6 +189,40 @@ fn reconcile(wanted: &BTreeMap<String, StaticPod>, running: &mut BTreeMap<String
                 }
             }
         }
+    }
+}
+
+/// Tells the API server of the Pods that run here, by their mirrors.
+pub(crate) struct Reporter {
+    pub(crate) node: String,
+    pub(crate) kubeconfig: PathBuf,
+}
+
+impl Reporter {
+    /// Until it is told, or another report of the same Pod must have come.
+    fn report(&self, pod: &StaticPod) {
+        let mut mirror = pod.object.clone();
+        mirror["spec"]["nodeName"] = self.node.clone().into();
+        let namespace = mirror["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or("default");
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/pods/{}-{}",
+            pod.name, self.node
+        );
+        let kubeconfig = self.kubeconfig.clone();
+        thread::spawn(move || {
+            for _ in 0..REPORTS {
+                let client = Kubeconfig::read(&kubeconfig)
+                    .and_then(|config| Client::new(&config, "kubelet"));
+                let body = mirror.to_string();
+                let told = client.and_then(|client| client.request("PUT", &path, Some(&body)));
+                if told.is_ok_and(|answer| answer.code == 200) {
+                    return;
+                }
+                thread::sleep(LOOK);
+            }
+        });
     }
 }
 
