@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::host::healthz::{Healthz, HealthzError};
-use crate::host::systemd;
+use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::Bootstrap;
-use crate::node::{Kubelet, Unit};
+use crate::node::{InvalidHealthz, Kubelet, Unit};
+use crate::report::{Code, Problem};
 
 /// How long a kubelet may take from its start to its first healthy answer: 0.7 s on 1.36 and 10 s on 1.19 were seen
 /// on idle machines, and a node may be busy.
@@ -38,6 +39,25 @@ pub struct HealthFailure {
     pub hint: &'static str,
 }
 
+/// In what way a kubelet is not healthy now.
+#[derive(Debug, thiserror::Error)]
+pub enum NotHealthy {
+    /// It does not run, or another process of it runs than was looked at.
+    #[error("{unit} is {state}")]
+    NotRunning {
+        /// The unit.
+        unit: &'static str,
+        /// Its state by systemd.
+        state: String,
+    },
+    /// It does not answer as a healthy kubelet does.
+    #[error(transparent)]
+    Healthz(#[from] HealthzError),
+    /// systemd does not say whether it runs.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
+}
+
 /// What to do about a kubelet that died.
 pub const LOOK_AT_JOURNAL: &str = "journalctl -u kubelet --no-pager -n 50";
 /// What to do about one that systemd does not let start, or of which it says nothing.
@@ -45,6 +65,12 @@ pub const LOOK_AT_STATUS: &str = "systemctl status kubelet";
 /// What to do about a flag against the change: these set it, one of them.
 pub const LOOK_AT_FLAGS: &str = "systemctl cat kubelet; grep -n KUBELET /var/lib/kubelet/kubeadm-flags.env \
      /etc/default/kubelet /etc/sysconfig/kubelet";
+
+impl From<InvalidHealthz> for Problem {
+    fn from(error: InvalidHealthz) -> Self {
+        Self::of(Code::Input, error).context("cannot tell where the kubelet answers /healthz")
+    }
+}
 
 impl HealthCheck {
     /// The check of `kubelet`, which answers where its flags and files say.
@@ -55,7 +81,7 @@ impl HealthCheck {
         kubelet: &Kubelet,
         settle: Duration,
         wanted: Option<Bootstrap>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, InvalidHealthz> {
         let healthz = kubelet.healthz()?;
         Ok(Self {
             unit: systemd::KUBELET,
@@ -69,9 +95,9 @@ impl HealthCheck {
     ///
     /// # Errors
     /// In what way it is not.
-    pub fn check(&self, unit: &Unit) -> Result<(), String> {
+    pub fn check(&self, unit: &Unit) -> Result<(), NotHealthy> {
         if !unit.is_running() {
-            return Err(format!("{} is {}", self.unit, unit.describe()));
+            return Err(self.not_running(unit));
         }
         let Some(healthz) = &self.healthz else {
             return Ok(());
@@ -81,7 +107,14 @@ impl HealthCheck {
             std::thread::sleep(LOOK_AGAIN.1);
             healthz.check_of(unit.main_pid)
         });
-        checked.map_err(|error| error.to_string())
+        Ok(checked?)
+    }
+
+    fn not_running(&self, unit: &Unit) -> NotHealthy {
+        NotHealthy::NotRunning {
+            unit: self.unit,
+            state: unit.describe(),
+        }
     }
 
     /// Whether the kubelet is healthy now. One that does not answer yet is waited for as long as `patience`, while it runs
@@ -94,22 +127,22 @@ impl HealthCheck {
         unit: &Unit,
         patience: Duration,
         waiting: impl FnOnce(),
-    ) -> Result<(), String> {
+    ) -> Result<(), NotHealthy> {
         let end = Instant::now() + patience;
         let checked = self.check(unit);
         let (Err(_), Some(healthz)) = (&checked, &self.healthz) else {
             return checked;
         };
-        let starting = || matches!(healthz.check(), Err(HealthzError::NoAnswer(_)));
+        let starting = || matches!(healthz.check(), Err(HealthzError::NoAnswer { .. }));
         if !unit.is_running() || Instant::now() >= end || !starting() {
             return checked;
         }
         waiting();
         while Instant::now() < end {
             std::thread::sleep(LOOK_AGAIN.0);
-            let now = systemd::show(self.unit).map_err(|error| error.to_string())?;
+            let now = systemd::show(self.unit)?;
             if !now.is_running() || now.incarnation() != unit.incarnation() {
-                return Err(format!("{} is {}", self.unit, now.describe()));
+                return Err(self.not_running(&now));
             }
             if !starting() {
                 return self.check(&now);

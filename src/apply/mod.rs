@@ -11,6 +11,7 @@ pub use edits::{EditFailure, Locks};
 pub use feed::{Progress, RequestFeed};
 pub use health::{
     HEALTH_DEADLINE, HealthCheck, HealthFailure, LOOK_AT_FLAGS, LOOK_AT_JOURNAL, LOOK_AT_STATUS,
+    NotHealthy,
 };
 pub use node_receipts::{InterruptedRun, NodeReceipts, states};
 pub use receipts::{NothingToUndo, ReceiptStore};

@@ -229,8 +229,9 @@ impl HealthWatch {
                 self.last_answer = now;
                 if self.answered_after.is_none() {
                     self.answered_after = Some(self.began.elapsed());
-                    self.flags_agree()
-                        .map_err(|reason| (reason, LOOK_AT_FLAGS))?;
+                    if let Some(reason) = self.flag_against_change() {
+                        return Err((reason, LOOK_AT_FLAGS));
+                    }
                 }
                 let since = *self.answering_since.get_or_insert(now);
                 self.settled |= since.elapsed() >= self.check.settle;
@@ -268,16 +269,16 @@ impl HealthWatch {
         true
     }
 
-    /// A restart may bring a flag that was written down since the last start, and a flag beats every file.
-    fn flags_agree(&self) -> Result<(), String> {
+    /// The flag of the new process that contradicts the change: a flag beats every file.
+    fn flag_against_change(&self) -> Option<String> {
         let words = process::command_line(self.baseline.main_pid, None).unwrap_or_default();
         let flag = Flags::parse(words.into_iter().skip(1)).boolean("rotate-server-certificates");
         match (self.check.wanted, flag) {
-            (Some(wanted), Some(flag)) if flag != (wanted == Bootstrap::Enabled) => Err(format!(
+            (Some(wanted), Some(flag)) if flag != (wanted == Bootstrap::Enabled) => Some(format!(
                 "{} now runs with --rotate-server-certificates={flag}, which is the same field and beats every file",
                 self.check.unit
             )),
-            _ => Ok(()),
+            _ => None,
         }
     }
 

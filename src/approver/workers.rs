@@ -12,6 +12,7 @@ use crate::approval::{Approval, Verdict, judge_renewal};
 use crate::csr::{Request, State};
 use crate::host::kube::{Admin, Condition, Decided, Step};
 use crate::host::tls;
+use crate::kubelet::DEFAULT_PORT;
 
 use super::job::{Job, Outcome, Verb, judge};
 use super::{Message, Options, Shared, StartError, read};
@@ -135,7 +136,7 @@ fn renews(
             Verdict::Approve(approval) => {
                 let node = known.inventory.node(&approval.node);
                 let port = node.and_then(|node| node.kubelet_port);
-                (approval, port.unwrap_or(tls::KUBELET_PORT))
+                (approval, port.unwrap_or(DEFAULT_PORT))
             }
         }
     };

@@ -1,6 +1,6 @@
 //! The kubelet's own word on its health: `http://127.0.0.1:10248/healthz`, plain HTTP on loopback.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -21,19 +21,57 @@ pub struct Healthz {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HealthzError {
     /// Nothing came back, as from a kubelet that is still starting.
-    #[error("{0}")]
-    NoAnswer(String),
+    #[error("http://{address}/healthz {why}")]
+    NoAnswer {
+        /// Where the kubelet was asked.
+        address: SocketAddr,
+        /// What happened instead of an answer.
+        why: NoAnswer,
+    },
     /// It answered, and not with 200.
-    #[error("{0}")]
-    Unhealthy(String),
+    #[error("http://{address}/healthz answers {answer}")]
+    Unhealthy {
+        /// Where the kubelet was asked.
+        address: SocketAddr,
+        /// What it answered.
+        answer: NotOk,
+    },
     /// What answers is another process: the process that takes the port first may say anything.
     #[error("http://{address}/healthz is answered by another process than the kubelet (PID {pid})")]
     Foreign {
-        /// Where.
+        /// Where the kubelet was asked.
         address: SocketAddr,
         /// The kubelet's process, which does not listen there.
         pid: u32,
     },
+}
+
+/// What happened instead of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// The deadline passed.
+    #[error("does not answer within {DEADLINE:?}")]
+    Timeout,
+    /// No connection could be made.
+    #[error("cannot be reached: {0}")]
+    Connect(ErrorKind),
+    /// The question could not be sent.
+    #[error("cannot be asked: {0}")]
+    Write(ErrorKind),
+    /// The connection broke before the status line.
+    #[error("does not answer: {0}")]
+    Read(ErrorKind),
+}
+
+/// A status line that is not 200.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotOk {
+    /// Another status code.
+    #[error("{0}")]
+    Status(u16),
+    /// A line that does not begin an HTTP/1 answer.
+    #[error("no HTTP")]
+    NotHttp,
 }
 
 impl Healthz {
@@ -68,28 +106,25 @@ impl Healthz {
     /// Asks once.
     ///
     /// # Errors
-    /// What it said instead of 200, for people.
+    /// When it does not answer, or not with 200.
     pub fn check(&self) -> Result<(), HealthzError> {
         let end = Instant::now() + DEADLINE;
-        let failed = |what: &str, error: std::io::Error| {
-            HealthzError::NoAnswer(match error.kind() {
-                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => format!(
-                    "http://{}/healthz does not answer within {DEADLINE:?}",
-                    self.address
-                ),
-                kind => format!("http://{}/healthz {what}: {kind}", self.address),
-            })
+        let address = self.address;
+        let failed = |step: fn(ErrorKind) -> NoAnswer, error: io::Error| HealthzError::NoAnswer {
+            address,
+            why: match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => NoAnswer::Timeout,
+                kind => step(kind),
+            },
         };
-        let mut stream = TcpStream::connect_timeout(&self.address, DEADLINE)
-            .map_err(|e| failed("cannot be reached", e))?;
+        let mut stream = TcpStream::connect_timeout(&address, DEADLINE)
+            .map_err(|error| failed(NoAnswer::Connect, error))?;
         let _ = stream.set_write_timeout(Some(DEADLINE));
-        let request = format!(
-            "GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.address
-        );
+        let request =
+            format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream
             .write_all(request.as_bytes())
-            .map_err(|e| failed("cannot be asked", e))?;
+            .map_err(|error| failed(NoAnswer::Write, error))?;
         let mut answer = Vec::new();
         let mut buffer = [0; 512];
         // The status line is all that counts, and a server that trickles must not hold us up.
@@ -101,19 +136,17 @@ impl Healthz {
             match stream.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-                Err(error) => return Err(failed("does not answer", error)),
+                Err(error) => return Err(failed(NoAnswer::Read, error)),
             }
             if Instant::now() >= end {
                 break;
             }
         }
-        parse_status(&answer).map_err(|said| {
-            HealthzError::Unhealthy(format!("http://{}/healthz answers {said}", self.address))
-        })
+        parse_status(&answer).map_err(|answer| HealthzError::Unhealthy { address, answer })
     }
 }
 
-fn parse_status(answer: &[u8]) -> Result<(), String> {
+fn parse_status(answer: &[u8]) -> Result<(), NotOk> {
     let line = answer
         .split(|byte| *byte == b'\n')
         .next()
@@ -122,10 +155,10 @@ fn parse_status(answer: &[u8]) -> Result<(), String> {
     let mut words = line.trim_end().splitn(3, ' ');
     match (words.next(), words.next()) {
         (Some("HTTP/1.1" | "HTTP/1.0"), Some("200")) => Ok(()),
-        (Some("HTTP/1.1" | "HTTP/1.0"), Some(code)) if code.parse::<u16>().is_ok() => {
-            Err(code.to_owned())
+        (Some("HTTP/1.1" | "HTTP/1.0"), Some(code)) => {
+            Err(code.parse().map_or(NotOk::NotHttp, NotOk::Status))
         }
-        _ => Err("no HTTP".to_owned()),
+        _ => Err(NotOk::NotHttp),
     }
 }
 
@@ -140,9 +173,9 @@ mod tests {
         assert_eq!(parse_status(b"HTTP/1.1 200 OK\r\n\r\nok"), Ok(()));
         assert_eq!(
             parse_status(b"HTTP/1.1 500 Internal Server Error\r\n"),
-            Err("500".into())
+            Err(NotOk::Status(500))
         );
-        assert_eq!(parse_status(b"HTTP/1.1 2000\r\n"), Err("2000".into()));
+        assert_eq!(parse_status(b"HTTP/1.1 2000\r\n"), Err(NotOk::Status(2000)));
         for odd in [
             &b""[..],
             b"ok",
@@ -150,7 +183,7 @@ mod tests {
             b"\xff\xff 200",
             b"HTTP/2 200",
         ] {
-            assert_eq!(parse_status(odd), Err("no HTTP".into()));
+            assert_eq!(parse_status(odd), Err(NotOk::NotHttp));
         }
     }
 
@@ -197,10 +230,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let healthz = Healthz::new(address.ip(), address.port()).unwrap();
         assert_eq!(
-            healthz.check(),
-            Err(HealthzError::NoAnswer(format!(
-                "http://{address}/healthz does not answer within 1s"
-            )))
+            healthz.check().unwrap_err().to_string(),
+            format!("http://{address}/healthz does not answer within 1s")
         );
         drop(listener);
         // Another program on this machine may take a port that has just become free.
@@ -210,9 +241,10 @@ mod tests {
                 .local_addr()
                 .unwrap();
             let said = Healthz::new(address.ip(), address.port()).unwrap().check();
-            said == Err(HealthzError::NoAnswer(format!(
-                "http://{address}/healthz cannot be reached: connection refused"
-            )))
+            said.is_err_and(|error| {
+                error.to_string()
+                    == format!("http://{address}/healthz cannot be reached: connection refused")
+            })
         });
         assert!(closed);
     }

@@ -11,6 +11,11 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::csr::requestor_of;
 use crate::x509::Names;
 
+/// Why no key or no request could be made.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct KeyError(#[from] rcgen::Error);
+
 /// An ECDSA P-256 key, as a kubelet makes for its serving certificate.
 pub struct Key(KeyPair);
 
@@ -19,10 +24,10 @@ impl Key {
     ///
     /// # Errors
     /// When the operating system has no randomness.
-    pub fn generate() -> Result<Self, String> {
+    pub fn generate() -> Result<Self, KeyError> {
         // rcgen's default is ECDSA P-256 with SHA-256, which is what the kubelet's is (client-go/util/certificate,
         // generateCSR).
-        KeyPair::generate().map(Self).map_err(|e| e.to_string())
+        Ok(Self(KeyPair::generate()?))
     }
 
     /// Reads one that [`Self::to_pem`] wrote; none where it is no such key.
@@ -53,8 +58,7 @@ impl Key {
     ///
     /// # Errors
     /// When a name is none that a certificate can hold.
-    pub fn request(&self, node: &str, names: &Names) -> Result<String, String> {
-        let said = |error: rcgen::Error| error.to_string();
+    pub fn request(&self, node: &str, names: &Names) -> Result<String, KeyError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         for (kind, text) in [
@@ -75,14 +79,14 @@ impl Key {
         ips.sort_by_key(ToString::to_string);
         ips.dedup();
         for name in dns {
-            let name = name.as_str().try_into().map_err(said)?;
+            let name = name.as_str().try_into()?;
             params.subject_alt_names.push(SanType::DnsName(name));
         }
         params
             .subject_alt_names
             .extend(ips.into_iter().map(SanType::IpAddress));
-        let request = params.serialize_request(&self.0).map_err(said)?;
-        Ok(request.pem().map_err(said)?.replace('\r', ""))
+        let request = params.serialize_request(&self.0)?;
+        Ok(request.pem()?.replace('\r', ""))
     }
 }
 

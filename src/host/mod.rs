@@ -11,6 +11,7 @@ pub mod key;
 pub mod kube;
 pub mod kubelets;
 mod listener;
+pub mod pair;
 pub mod process;
 mod run;
 pub mod signals;

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct,
     RootCertStore, SignatureScheme,
@@ -18,7 +16,7 @@ use rustls::{
 
 use crate::approval::{NotVerified, ServedAt};
 use crate::node::{NotServed, Served, Unverified};
-use crate::x509::{Certificate, Names};
+use crate::x509::Certificate;
 
 /// A handshake on the same machine takes a few milliseconds; one that takes longer than this altogether is given up.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -30,9 +28,6 @@ pub fn install_provider() {
     // It fails only where one is installed already, and that is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
-
-/// The port of a kubelet whose Node does not say otherwise.
-pub const KUBELET_PORT: u16 = 10250;
 
 /// What kubelets serve at `addresses`, as the rule of renewals looks at it.
 pub fn served_at(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<ServedAt> {
@@ -139,7 +134,7 @@ pub fn examine(chain: &[Vec<u8>], name: &str, roots: &[Vec<u8>]) -> Result<Serve
     })
 }
 
-fn verifier(roots: &[Vec<u8>]) -> Result<Arc<WebPkiServerVerifier>, NotServed> {
+pub(super) fn verifier(roots: &[Vec<u8>]) -> Result<Arc<WebPkiServerVerifier>, NotServed> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut store = RootCertStore::empty();
     for root in roots {
@@ -273,7 +268,7 @@ fn not_served(error: &io::Error) -> NotServed {
     }
 }
 
-fn unverified(error: &rustls::Error) -> Unverified {
+pub(super) fn unverified(error: &rustls::Error) -> Unverified {
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
             // A signature that is bad, or of another kind of key, is another CA's of the same name: every kubeadm
@@ -294,53 +289,6 @@ fn unverified(error: &rustls::Error) -> Unverified {
         },
         other => Unverified::Other(other.to_string()),
     }
-}
-
-/// Verifies an issued certificate (PEM, its chain behind it) as clients of the kubelet will: against the DER
-/// certificates `roots`, for serving, now, for every name of `names`.
-///
-/// # Errors
-/// What they would not accept.
-pub fn verify_issued(pem: &[u8], roots: &[Vec<u8>], names: &Names) -> Result<Certificate, String> {
-    let chain = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
-    let Some((leaf, intermediates)) = chain.split_first() else {
-        return Err("it holds no certificate".to_owned());
-    };
-    let certificate = Certificate::from_der(leaf).map_err(|error| error.to_string())?;
-    let verifier = verifier(roots).map_err(|error| error.to_string())?;
-    let dns = names.dns.iter().map(|name| {
-        ServerName::try_from(name.clone())
-            .map(|server| (name.clone(), server))
-            .map_err(|_| format!("{name:?} is no DNS name"))
-    });
-    let ips = names
-        .ips
-        .iter()
-        .map(|ip| Ok((ip.to_string(), ServerName::from(*ip))));
-    for named in dns.chain(ips) {
-        let (name, server) = named?;
-        verifier
-            .verify_server_cert(leaf, intermediates, &server, &[], UnixTime::now())
-            .map_err(|error| format!("for {name}: {}", unverified(&error)))?;
-    }
-    Ok(certificate)
-}
-
-/// Whether the key of a PEM pair is its certificate's.
-///
-/// # Errors
-/// When it is not, or there is none.
-pub fn keys_match(pem: &[u8]) -> Result<(), String> {
-    let chain = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
-    let key =
-        PrivateKeyDer::from_pem_slice(pem).map_err(|_| "it holds no private key".to_owned())?;
-    CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
-        .map(drop)
-        .map_err(|error| format!("its key is not its certificate's: {error}"))
 }
 
 /// A certificate in DER, and what the verification said.

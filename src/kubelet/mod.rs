@@ -23,6 +23,10 @@ pub use installed::Installed;
 pub use settings::{Origin, Settings};
 pub use verdict::{Refusal, RefusalClass, Topic, Warning};
 
+/// The port of a kubelet whose configuration or Node does not say otherwise
+/// (pkg/kubelet/apis/config/v1beta1/defaults.go).
+pub const DEFAULT_PORT: u16 = 10250;
+
 pub use crate::yaml::Position;
 
 /// The wanted state of `serverTLSBootstrap`.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::unit::Unit;
 use crate::edit::FileKind;
-use crate::kubelet::{Flags, Settings};
+use crate::kubelet::{DEFAULT_PORT, Flags, Settings};
 
 /// This node's kubelet.
 #[derive(Debug, Clone)]
@@ -44,13 +44,26 @@ pub struct ConfigFile {
     pub modified: Option<SystemTime>,
 }
 
+/// Why it cannot be told where a kubelet answers /healthz.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidHealthz {
+    /// The address, which is a flag's or the file's, is not an IP address.
+    #[error("healthzBindAddress {0:?} is not an IP address")]
+    Address(String),
+    /// The flag's port is not a number.
+    #[error("--healthz-port {0:?} is not a port")]
+    Flag(String),
+    /// The number is not a port's.
+    #[error("healthzPort {0} is not a port")]
+    Port(i64),
+}
+
 /// Where a kubeadm package puts what the kubelet was not told by a flag.
 const DEFAULT_KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 /// The kubelet's `--cert-dir` default (cmd/kubelet/app/options/options.go).
 const DEFAULT_CERT_DIR: &str = "/var/lib/kubelet/pki";
 /// The kubelet's defaults (pkg/kubelet/apis/config/v1beta1/defaults.go).
 const DEFAULT_HEALTHZ: (&str, i64) = ("127.0.0.1", 10248);
-const DEFAULT_PORT: i64 = 10250;
 
 impl Kubelet {
     /// The file that decides `serverTLSBootstrap`, and what it is: the last drop-in that sets it, else the file of
@@ -161,7 +174,7 @@ impl Kubelet {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn healthz(&self) -> Result<Option<(IpAddr, u16)>, String> {
+    pub fn healthz(&self) -> Result<Option<(IpAddr, u16)>, InvalidHealthz> {
         let settings = &self.settings;
         let address = self
             .flags
@@ -173,22 +186,25 @@ impl Kubelet {
             .unwrap_or(DEFAULT_HEALTHZ.0);
         let address = address
             .parse()
-            .map_err(|_| format!("healthzBindAddress {address:?} is not an IP address"))?;
+            .map_err(|_| InvalidHealthz::Address(address.to_owned()))?;
         let port = self
             .flags
             .get("healthz-port")
-            .map(|port| port.parse().map_err(|_| port.to_owned()))
-            .transpose();
-        let port = port.map_err(|port| format!("--healthz-port {port:?} is not a port"))?;
+            .map(|port| {
+                port.parse()
+                    .map_err(|_| InvalidHealthz::Flag(port.to_owned()))
+            })
+            .transpose()?;
         let port: i64 = port.or(settings.healthz_port).unwrap_or(DEFAULT_HEALTHZ.1);
-        let port = u16::try_from(port).map_err(|_| format!("healthzPort {port} is not a port"))?;
+        let port = u16::try_from(port).map_err(|_| InvalidHealthz::Port(port))?;
         Ok((port != 0).then_some((address, port)))
     }
 
     /// The port on which it serves its API over TLS.
     pub fn port(&self) -> u16 {
         let flag = self.flags.get("port").and_then(|port| port.parse().ok());
-        u16::try_from(flag.or(self.settings.port).unwrap_or(DEFAULT_PORT)).unwrap_or(0)
+        flag.or(self.settings.port)
+            .map_or(DEFAULT_PORT, |port| u16::try_from(port).unwrap_or(0))
     }
 }
 

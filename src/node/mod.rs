@@ -4,6 +4,7 @@ pub mod api_server;
 pub mod conditions;
 mod configmap;
 mod dialled;
+mod finding;
 mod fleet;
 mod instance;
 mod kubelet;
@@ -15,12 +16,13 @@ pub mod version;
 
 pub use configmap::ConfigMap;
 pub use dialled::{AddressPreference, NodeSurvey, SurveyedNode};
+pub use finding::Finding;
 pub use fleet::{
     Listed, ListedNode, MalformedNode, NodeRemedy, NotConfigured, PendingRequest, ProbedNode,
     Security,
 };
 pub use instance::{ApiServerProcess, InstanceAddress, ProcessId};
-pub use kubelet::{ConfigFile, Kubelet, kubeconfig};
+pub use kubelet::{ConfigFile, InvalidHealthz, Kubelet, kubeconfig};
 pub use object::Node;
 pub use obstacle::Obstacle;
 pub use serving::{Flaw, FlawKind, flaw};

@@ -241,5 +241,5 @@ fn openssl_agrees() {
     // The key that was kept is the CA's.
     let key = fs::read(out.join("ca.key")).unwrap();
     let chain = fs::read(out.join("ca.crt")).unwrap();
-    kubelet_tls::host::tls::keys_match(&[chain, key].concat()).unwrap();
+    kubelet_tls::host::pair::keys_match(&[chain, key].concat()).unwrap();
 }

@@ -3,6 +3,7 @@
 use crate::apply::InterruptedRun;
 use crate::cli;
 use crate::kubelet::Bootstrap;
+use crate::node::Finding;
 use crate::plan::{Edit, Plan, Reason, Restart};
 
 /// What was observed on the node before anything is touched.
@@ -18,7 +19,7 @@ pub(super) struct Observed {
     /// Whether the kubelet runs with older files or flags than those on the disk.
     pub(super) is_behind: bool,
     /// Why the kubelet is not healthy; `None` if it is, or if that was not looked at because no restart is possible.
-    pub(super) sick: Option<String>,
+    pub(super) sick: Option<Finding>,
     /// What the API said; `None` if it was not asked.
     pub(super) api: Option<Api>,
 }
@@ -73,12 +74,12 @@ pub(super) struct Decision {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// It is not healthy: after the restart no one could tell what broke it.
-    Unhealthy(String),
+    Unhealthy(Finding),
     /// It is not healthy, perhaps because of the edits of an interrupted run.
-    UnhealthyAfterEdits(String),
+    UnhealthyAfterEdits(Finding),
     /// It is not healthy, and an interrupted run that had put everything back may have left it so: another restart is
     /// due first.
-    LeftDown(String),
+    LeftDown(Finding),
 }
 
 impl Options {

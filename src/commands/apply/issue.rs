@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::cli;
 use crate::commands::{Ui, files, request};
 use crate::csr::{Held, Request, State};
-use crate::host::key::Key;
+use crate::host::key::{Key, KeyError};
 use crate::host::kube::{Api, ApiError};
 use crate::host::signals::Interrupts;
 use crate::host::state::StateDirectory;
@@ -155,14 +155,9 @@ impl Issue<'_> {
 
     /// A new key and its request. The key is on the disk first: a request whose key is lost is of no use.
     fn begin(&self, names: &Names, end: Instant) -> Result<(Key, Held), Problem> {
-        let cannot = |why: String| {
-            Problem::new(
-                Code::Io,
-                format!(
-                    "cannot create the CSR of Node {}: {why}",
-                    self.api().node_name()
-                ),
-            )
+        let cannot = |error: KeyError| {
+            let node = self.api().node_name();
+            Problem::of(Code::Io, error).context(format!("cannot create the CSR of Node {node}"))
         };
         let key = Key::generate().map_err(cannot)?;
         let pkcs10 = key.request(self.api().node_name(), names).map_err(cannot)?;

@@ -9,7 +9,7 @@ use crate::csr::{Held, Request, State, requestor_of};
 use crate::host::key::Key;
 use crate::host::kube::Sight;
 use crate::host::signals::Interrupts;
-use crate::host::{clock, tls};
+use crate::host::{clock, pair};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 use crate::x509::Names;
@@ -126,22 +126,21 @@ impl Issue<'_> {
     /// Whatever was issued is looked at as a client of the kubelet would, before the kubelet is given it.
     pub(super) fn verified(&self, key: &Key, held: Held, names: &Names) -> Result<Ready, Problem> {
         let name = &held.request.name;
-        let refused = |why: String| {
+        let refused = |why: anyhow::Error| {
             self.forget();
-            Problem::new(
-                Code::Refused,
-                format!("cannot use the certificate of {name}: {why}; the kubelet is unchanged, and the same command makes a new request"),
-            )
-            .hint(format!("kubectl get csr {name} -o yaml"))
+            Problem::of(Code::Refused, why)
+                .context(format!("cannot use the certificate of {name}"))
+                .advise("the kubelet is unchanged, and the same command makes a new request")
+                .hint(format!("kubectl get csr {name} -o yaml"))
         };
-        let certificate =
-            tls::verify_issued(&held.certificate, self.api().roots(), names).map_err(refused)?;
-        let mut pair = held.certificate.clone();
-        if !pair.ends_with(b"\n") {
-            pair.push(b'\n');
+        let certificate = pair::verify_issued(&held.certificate, self.api().roots(), names)
+            .map_err(|error| refused(error.into()))?;
+        let mut both = held.certificate.clone();
+        if !both.ends_with(b"\n") {
+            both.push(b'\n');
         }
-        pair.extend_from_slice(key.to_pem().as_bytes());
-        tls::keys_match(&pair).map_err(refused)?;
+        both.extend_from_slice(key.to_pem().as_bytes());
+        pair::keys_match(&both).map_err(|error| refused(error.into()))?;
         let node = self.api().node_name();
         let keeps = self
             .cluster
@@ -149,18 +148,18 @@ impl Issue<'_> {
             .as_ref()
             .is_some_and(|known| known.would_serve(node, &certificate, clock::timestamp()));
         if !keeps {
-            return Err(refused(format!(
+            return Err(refused(anyhow::Error::msg(format!(
                 "the kubelet would not serve it: its subject is {:?} and its names are {}, and it must be {} with the Node's addresses, {}",
                 certificate.common_name.unwrap_or_default(),
                 certificate.names.describe(),
                 requestor_of(node),
                 names.describe(),
-            )));
+            ))));
         }
         Ok(Ready {
             request: held.request,
             certificate,
-            pair,
+            pair: both,
         })
     }
 

@@ -6,6 +6,7 @@ use crate::commands::{Ui, diff, files};
 use crate::csr::Request;
 use crate::host::signals::Interrupts;
 use crate::host::systemd;
+use crate::node::Finding;
 use crate::report::{
     ApplyResult, Code, CsrReport, KubeletOutcome, Outcome, Problem, RestartReport,
 };
@@ -110,7 +111,7 @@ fn issue(
 
 /// A refusal as a problem. A kubelet that an interrupted run has left down is restarted first.
 fn refused(refusal: Refusal, site: &mut Site<'_>, interrupts: &Interrupts) -> Problem {
-    let unhealthy = |reason: &str| {
+    let unhealthy = |reason: &Finding| {
         Problem::new(
             Code::Refused,
             format!(

@@ -12,9 +12,9 @@ use crate::host::kube::Api;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
-use crate::node::Kubelet;
+use crate::node::{Finding, Kubelet};
 use crate::plan::{Edit, Restart};
-use crate::report::{Code, Problem};
+use crate::report::Problem;
 use crate::text::hint::Command;
 
 use super::cluster::{Cluster, Open};
@@ -98,7 +98,8 @@ impl<'a> Site<'a> {
                 None => "an earlier run was interrupted after it had made this change; completing it",
             });
         }
-        let check = health_check(&kubelet, arguments.settle, &options)?;
+        let check = HealthCheck::of(&kubelet, arguments.settle, Some(options.wanted))
+            .map_err(Problem::from)?;
         Ok(Some(Self {
             arguments,
             ui,
@@ -178,7 +179,8 @@ impl<'a> Site<'a> {
             ));
             ui.wait_for(format!("{} to answer", systemd::KUBELET));
         };
-        self.observed.sick = self.check.check_start(unit, patience, waiting).err();
+        let checked = self.check.check_start(unit, patience, waiting);
+        self.observed.sick = checked.err().map(Finding::of);
         ui.waited();
     }
 
@@ -244,17 +246,4 @@ fn edits(
         edits.extend(files::of_patches(root, patches, wanted, ui)?);
     }
     Ok(edits)
-}
-
-fn health_check(
-    kubelet: &Kubelet,
-    settle: Duration,
-    options: &Options,
-) -> Result<HealthCheck, Problem> {
-    HealthCheck::of(kubelet, settle, Some(options.wanted)).map_err(|reason| {
-        Problem::new(
-            Code::Input,
-            format!("cannot tell where the kubelet answers /healthz: {reason}"),
-        )
-    })
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::approval::{ServedAt, Verdict};
 use crate::host::kube::Admin;
 use crate::host::tls;
+use crate::kubelet::DEFAULT_PORT;
 
 use super::decide::{Observed, Options};
 
@@ -29,7 +30,7 @@ pub(super) fn look(
         let node = observed.inventory.node(&approval.node);
         let port = node
             .and_then(|node| node.kubelet_port)
-            .unwrap_or(tls::KUBELET_PORT);
+            .unwrap_or(DEFAULT_PORT);
         let ips = &approval.names.ips;
         let addresses: Vec<SocketAddr> = ips.iter().map(|ip| (*ip, port).into()).collect();
         let seen = tls::served_at(&addresses, api.roots());

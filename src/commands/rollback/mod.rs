@@ -142,12 +142,7 @@ impl<'a> Site<'a> {
         if let Some(installed) = installed.and_then(|receipt| receipt.subject.installed.as_ref()) {
             targets::require_kubelets_store(installed, &kubelet)?;
         }
-        let check = HealthCheck::of(&kubelet, arguments.settle, None).map_err(|reason| {
-            Problem::new(
-                Code::Input,
-                format!("cannot tell where the kubelet answers /healthz: {reason}"),
-            )
-        })?;
+        let check = HealthCheck::of(&kubelet, arguments.settle, None)?;
         let observed = Observed {
             receipt,
             contents,

@@ -11,10 +11,10 @@ use crate::cli;
 use crate::host::files::Root;
 use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
-use crate::host::{clock, files as host_files, systemd, tls};
+use crate::host::{clock, files as host_files, pair, systemd, tls};
 use crate::kubelet::{Bootstrap, Settings, Topic};
 use crate::node::conditions::{self, Condition, Evidence, Status, Stored};
-use crate::node::{Kubelet, version};
+use crate::node::{Finding, Kubelet, version};
 use crate::receipt::{Change, NodeSubject, State};
 use crate::report::{Ending, Outcome, Problem, StatusResult, exposition};
 use crate::x509::Certificate;
@@ -101,12 +101,11 @@ fn warn_of_cut_off(ui: &Ui) {
 
 fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
     let end = Instant::now() + DEADLINE;
-    let api = Api::open(&kubeconfig.unwrap_or_else(|| kubelet.kubeconfig()))
-        .map_err(|error| error.to_string());
+    let api = Api::open(&kubeconfig.unwrap_or_else(|| kubelet.kubeconfig())).map_err(Finding::of);
     let asked = api.as_ref().map_err(Clone::clone);
     let node = asked
         .clone()
-        .and_then(|api| api.node(end).map_err(|error| error.to_string()));
+        .and_then(|api| api.node(end).map_err(Finding::of));
     let minor = node
         .as_ref()
         .ok()
@@ -125,18 +124,16 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
         node,
         requests: asked
             .clone()
-            .and_then(|api| api.requests(end).map_err(|error| error.to_string())),
+            .and_then(|api| api.requests(end).map_err(Finding::of)),
         cluster: asked.clone().and_then(|api| {
             if !kubelet.is_kubeadm {
-                return Err("kubeadm did not set this node up".to_owned());
+                return Err(Finding::new("kubeadm did not set this node up"));
             }
-            let (name, text) = api
-                .kubelet_config(minor, end)
-                .map_err(|error| error.to_string())?;
+            let (name, text) = api.kubelet_config(minor, end).map_err(Finding::of)?;
             let settings = Settings::read(text.as_bytes());
             settings
                 .map(|settings| (name.clone(), settings))
-                .map_err(|refusal| format!("configmap {name}: {refusal}"))
+                .map_err(|refusal| Finding::new(format!("configmap {name}: {refusal}")))
         }),
         patches: patches(),
         served: asked.map_or_else(
@@ -164,11 +161,12 @@ fn patches() -> Option<PathBuf> {
     files::enabling_directory(receipt.edits.iter().map(Change::path))
 }
 
-fn health(kubelet: &Kubelet) -> Result<(), String> {
+fn health(kubelet: &Kubelet) -> Result<(), Finding> {
     let Some(unit) = &kubelet.unit else {
-        return Err(format!("there is no {}", systemd::KUBELET));
+        return Err(Finding::new(format!("there is no {}", systemd::KUBELET)));
     };
-    HealthCheck::of(kubelet, Duration::ZERO, None)?.check(unit)
+    let check = HealthCheck::of(kubelet, Duration::ZERO, None).map_err(Finding::of)?;
+    check.check(unit).map_err(Finding::of)
 }
 
 /// What the kubelet would not start with, or takes no notice of, in the file that decides.
@@ -208,10 +206,10 @@ fn stored(path: PathBuf) -> Stored {
         Ok(pem) => pem,
         Err(error) => return Stored::Broken(path, error.cause.to_string()),
     };
-    match (Certificate::from_pem(&pem), tls::keys_match(&pem)) {
+    match (Certificate::from_pem(&pem), pair::keys_match(&pem)) {
         (Ok(certificate), Ok(())) => Stored::Pair(path, certificate),
         (Err(error), _) => Stored::Broken(path, error.to_string()),
-        (_, Err(error)) => Stored::Broken(path, error),
+        (_, Err(error)) => Stored::Broken(path, Finding::of(error).to_string()),
     }
 }
 

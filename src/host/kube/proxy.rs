@@ -16,15 +16,42 @@ pub(super) struct Proxies {
     pub(super) none: Option<String>,
 }
 
+/// Why a proxy cannot be used. Its address is not part of the message: it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyError {
+    /// It has no scheme and host.
+    #[error("{0} is not an address")]
+    NotAnAddress(ProxySource),
+    /// Its protocol is not supported.
+    #[error("{source_of} is {scheme}, and only http and https ones can be used")]
+    Scheme {
+        /// Who names the proxy.
+        source_of: ProxySource,
+        /// Its scheme.
+        scheme: String,
+    },
+}
+
+/// Who names a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProxySource {
+    /// The kubeconfig's cluster.
+    #[error("its proxy-url")]
+    Kubeconfig,
+    /// The environment.
+    #[error("the proxy of HTTPS_PROXY")]
+    Environment,
+}
+
 impl Proxies {
     /// The proxy for this server, if any.
     ///
     /// # Errors
     /// When it is of a kind that is not spoken here. It is not quoted: it may hold a password.
-    pub(super) fn for_server(&self, server: &Uri) -> Result<Option<Uri>, String> {
-        let (proxy, whose) = match (&self.of_cluster, &self.https) {
-            (Some(proxy), _) => (proxy, "its proxy-url"),
-            (None, Some(proxy)) if self.leads_to(server) => (proxy, "the proxy of HTTPS_PROXY"),
+    pub(super) fn for_server(&self, server: &Uri) -> Result<Option<Uri>, ProxyError> {
+        let (proxy, source_of) = match (&self.of_cluster, &self.https) {
+            (Some(proxy), _) => (proxy, ProxySource::Kubeconfig),
+            (None, Some(proxy)) if self.leads_to(server) => (proxy, ProxySource::Environment),
             _ => return Ok(None),
         };
         let with_scheme = if proxy.contains("://") {
@@ -36,13 +63,11 @@ impl Proxies {
         let parsed = parsed.filter(|uri| uri.scheme().is_some() && uri.host().is_some());
         match parsed {
             Some(uri) if matches!(uri.scheme_str(), Some("http" | "https")) => Ok(Some(uri)),
-            Some(uri) => {
-                let scheme = uri.scheme_str().unwrap_or_default();
-                Err(format!(
-                    "{whose} is {scheme}, and only http and https ones can be used"
-                ))
-            }
-            None => Err(format!("{whose} is not an address")),
+            Some(uri) => Err(ProxyError::Scheme {
+                source_of,
+                scheme: uri.scheme_str().unwrap_or_default().to_owned(),
+            }),
+            None => Err(ProxyError::NotAnAddress(source_of)),
         }
     }
 
@@ -216,7 +241,7 @@ mod tests {
             is("http://own:1/")
         );
         for wrong in ["socks5://me:secret@proxy", "http://", "://", "ht tp:secret"] {
-            let said = of(None, Some(wrong)).unwrap_err();
+            let said = of(None, Some(wrong)).unwrap_err().to_string();
             assert!(!said.contains("secret"), "{said}");
         }
     }

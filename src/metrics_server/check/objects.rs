@@ -6,6 +6,7 @@ use k8s_openapi::ByteString;
 use serde_json::Value;
 
 use super::program::{Program, list};
+use crate::kubelet::DEFAULT_PORT;
 use crate::text::harmless;
 use crate::text::names::is_label;
 use crate::x509::pem;
@@ -191,7 +192,10 @@ pub fn dialled(node: &Value, types: &str) -> Option<Dialled> {
         let ips = of("InternalIP").into_iter().chain(of("ExternalIP"));
         ips.filter_map(|(_, address)| address.parse().ok()).next()
     })?;
-    let port = port(&status["daemonEndpoints"]["kubeletEndpoint"]["Port"], 10250);
+    let port = port(
+        &status["daemonEndpoints"]["kubeletEndpoint"]["Port"],
+        DEFAULT_PORT,
+    );
     Some(Dialled {
         node: harmless(node["metadata"]["name"].as_str()?),
         address: SocketAddr::new(ip, port),

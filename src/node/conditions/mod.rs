@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::csr::Listing;
 use crate::kubelet::Settings;
-use crate::node::{Kubelet, Node, NotServed, Served};
+use crate::node::{Finding, Kubelet, Node, NotServed, Served};
 use crate::text::hint::Command;
 use crate::x509::Certificate;
 
@@ -36,17 +36,17 @@ pub struct Evidence {
     /// What else the kubelet would not start with, or take no notice of.
     pub complaints: Vec<String>,
     /// Whether it runs and answers, or in what way not.
-    pub health: Result<(), String>,
+    pub health: Result<(), Finding>,
     /// The certificate that it keeps.
     pub stored: Stored,
     /// The node's name.
-    pub name: Result<String, String>,
+    pub name: Result<String, Finding>,
     /// Its Node object.
-    pub node: Result<Node, String>,
+    pub node: Result<Node, Finding>,
     /// Its requests.
-    pub requests: Result<Listing, String>,
+    pub requests: Result<Listing, Finding>,
     /// The kubelet's configuration in the cluster: the ConfigMap's name and what it says.
-    pub cluster: Result<(String, Settings), String>,
+    pub cluster: Result<(String, Settings), Finding>,
     /// The directory of kubeadm's patches that the last `apply` wrote to, if they enable `serverTLSBootstrap`.
     pub patches: Option<PathBuf>,
     /// What is served, at each of the Node's addresses.

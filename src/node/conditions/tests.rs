@@ -120,7 +120,7 @@ fn what_is_stored() {
         "False(NoRequest)"
     );
     let unseen = Evidence {
-        node: Err("403".into()),
+        node: Err(Finding::new("403")),
         ..well()
     };
     assert_eq!(
@@ -227,7 +227,7 @@ fn a_unit_that_changed_on_disk() {
 fn a_node_without_kubeadm_has_no_condition_of_kubeadms() {
     let mut seen = well();
     seen.kubelet.is_kubeadm = false;
-    seen.cluster = Err("forbidden".into());
+    seen.cluster = Err(Finding::new("forbidden"));
     let conditions = conditions(&seen);
     assert_eq!(conditions.len(), 8);
     assert!(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::kubelet::DEFAULT_PORT;
 use crate::node::{ConfigMap, Listed, ListedNode, MalformedNode, Node};
 use crate::text::brief;
 use crate::text::names::{is_node_name, shown};
@@ -106,8 +107,6 @@ const TOOLS: [(&str, &str); 6] = [
 /// One item of a list of Nodes. Only the name and the labels of roles are the cluster's; the rest is what its kubelet
 /// wrote. An item that is not a Node is a [`MalformedNode`], so that it costs no other one.
 pub(crate) fn listed_node(item: Value) -> Listed {
-    /// The port of a kubelet whose Node does not say otherwise.
-    const PORT: u16 = 10250;
     let name = item["metadata"]["name"].as_str().unwrap_or_default();
     let (name, is_named) = (shown(name).into_owned(), is_node_name(name));
     let wrong = |reason: String| MalformedNode {
@@ -146,7 +145,7 @@ pub(crate) fn listed_node(item: Value) -> Listed {
         is_control_plane,
         is_ready,
         is_windows,
-        port: port.unwrap_or(PORT),
+        port: port.unwrap_or(DEFAULT_PORT),
         node: Node {
             addresses: addresses
                 .map(|address| (brief(&address.type_), brief(&address.address)))

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::super::proxy::ProxyError;
 use crate::host::files::{FileCause, FileError};
 
 /// Why a kubeconfig cannot be used. Nothing of the file is quoted but the names of fields that Kubernetes defines.
@@ -69,8 +70,8 @@ pub enum KubeconfigError {
     #[error("the server's address {0}")]
     Server(&'static str),
     /// `proxy-url`, or the proxy of the environment.
-    #[error("{0}")]
-    Proxy(String),
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// A field that should be base64.
     #[error("{0} is not base64")]
     NotBase64(&'static str),

@@ -103,9 +103,7 @@ impl Parsed {
             none: environment::first_of(&["NO_PROXY", "no_proxy"]),
         };
         let mut config = Config::new(server);
-        config.proxy_url = proxies
-            .for_server(&config.cluster_url)
-            .map_err(KubeconfigError::Proxy)?;
+        config.proxy_url = proxies.for_server(&config.cluster_url)?;
         config.root_cert = roots(&cluster)?;
         config.tls_server_name = cluster.text("tls-server-name")?;
         config.disable_compression = cluster.flag("disable-compression")?;

@@ -1,0 +1,56 @@
+//! What was found instead of what was looked for.
+
+use std::error::Error;
+use std::fmt;
+
+/// What was found instead of what was looked for, in words for a person. It becomes a condition's message or a line of
+/// output; no decision rests on its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding(String);
+
+impl Finding {
+    /// A finding in these words.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// An error with its causes, on one line.
+    pub fn of(error: impl Error) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self(text)
+    }
+
+    /// Its words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read /x")]
+    struct Unreadable(#[source] std::io::Error);
+
+    #[test]
+    fn an_error_becomes_a_finding_with_its_causes() {
+        let error = Unreadable(std::io::Error::other("it is a directory"));
+        assert_eq!(
+            Finding::of(error).as_str(),
+            "cannot read /x: it is a directory"
+        );
+    }
+}
