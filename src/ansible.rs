@@ -155,7 +155,7 @@ impl Call {
             // As if it were not there: templates write null for "as by default".
             if !value.is_null() {
                 of_key(key, *kind, value, &mut options, &mut names)
-                    .map_err(|why| usage(module.name, &why))?;
+                    .map_err(|why| usage(module.name, &why.to_string()))?;
             }
         }
         if !names.is_empty() {
@@ -186,17 +186,31 @@ fn usage(module: &str, why: &str) -> Problem {
     .hint(format!("ansible-doc kubelet_tls.kubelet_tls.{module}"))
 }
 
-/// Adds what one key means; the error is what is wrong with its value.
+/// A value that its key does not take.
+#[derive(Debug, thiserror::Error)]
+#[error("{key} is {wanted}, not {value}")]
+struct WrongValue {
+    key: String,
+    wanted: &'static str,
+    value: String,
+}
+
+/// Adds what one key means.
 fn of_key(
     key: &str,
     kind: Kind,
     value: &Value,
     options: &mut Vec<OsString>,
     names: &mut Vec<OsString>,
-) -> Result<(), String> {
+) -> Result<(), WrongValue> {
     let option = format!("--{}", key.replace('_', "-"));
     let with = |value: &str| OsString::from(format!("{option}={value}"));
-    let wrong = |wanted: &str| format!("{key} is {wanted}, not {}", shown(value));
+    let not = |wanted, value: &Value| WrongValue {
+        key: key.to_owned(),
+        wanted,
+        value: shown(value),
+    };
+    let wrong = |wanted| not(wanted, value);
     match kind {
         Kind::State => match value.as_str() {
             Some("enabled") => {}
@@ -223,8 +237,7 @@ fn of_key(
                     Kind::Words | Kind::Names => (value.as_str(), "a name"),
                     _ => (path(value), PATH),
                 };
-                let wrong = || format!("{key} is {wanted}, not {}", shown(value));
-                let text = text.ok_or_else(wrong)?;
+                let text = text.ok_or_else(|| not(wanted, value))?;
                 match kind {
                     Kind::Names | Kind::Files => names.push(text.into()),
                     _ => options.push(with(text)),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::approval::{Inventory, NodeFacts, ServiceFacts};
 use crate::host::kube::{ApiError, Followed};
+use crate::node::Finding;
 
 use super::Malformed;
 use super::health::{Health, Kind};
@@ -19,7 +20,7 @@ pub(super) struct Caches {
     malformed: BTreeMap<String, Malformed>,
     /// Of those, the ones that were not told yet.
     untold: Vec<Malformed>,
-    cluster: Result<(), String>,
+    cluster: Result<(), Finding>,
     changed: bool,
 }
 
@@ -74,7 +75,9 @@ impl Caches {
             degraded: [None, None, None],
             malformed: BTreeMap::new(),
             untold: Vec::new(),
-            cluster: Err("the API server's names and the networks are not known yet".to_owned()),
+            cluster: Err(Finding::new(
+                "the API server's names and the networks are not known yet",
+            )),
             changed: false,
         }
     }
@@ -204,7 +207,7 @@ impl Caches {
     /// Takes in what was read of the API server and the networks.
     pub(super) fn take_cluster(
         &mut self,
-        read: Result<Inventory, String>,
+        read: Result<Inventory, Finding>,
         inventory: &mut Inventory,
     ) {
         self.cluster = read.map(|facts| {
@@ -218,8 +221,8 @@ impl Caches {
     }
 
     /// Why the API server's names or the networks are unknown.
-    pub(super) fn cluster_problem(&self) -> Option<&str> {
-        self.cluster.as_ref().err().map(String::as_str)
+    pub(super) fn cluster_problem(&self) -> Option<&Finding> {
+        self.cluster.as_ref().err()
     }
 
     /// Objects that turned out to be unusable since the last call.

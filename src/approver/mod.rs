@@ -22,6 +22,7 @@ use crate::host::kube::kubeconfig::Source;
 use crate::host::kube::{Admin, ApiError, Followed, GivenNetworks};
 use crate::host::signals::Interrupts;
 use crate::host::{clock, endpoint};
+use crate::node::Finding;
 use answers::answer;
 use health::Health;
 use job::{Job, Outcome};
@@ -65,7 +66,7 @@ enum Message {
     Node(Followed<Result<NodeFacts, Malformed>>),
     Service(Followed<Result<ServiceFacts, Malformed>>),
     /// The API server's names and the networks, or why they are unknown.
-    Cluster(Result<Inventory, String>),
+    Cluster(Result<Inventory, Finding>),
     Worked(Job, Outcome),
 }
 

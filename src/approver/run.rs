@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use crate::host::kube::kubeconfig::Source;
 use crate::host::kube::{Admin, ApiError, Followed, Listener, node_facts, service_facts};
 use crate::host::signals::Interrupts;
+use crate::node::Finding;
 
 use super::caches::{Caches, Watch};
 use super::health::Health;
@@ -155,7 +156,7 @@ impl<L: Listen> Run<'_, L> {
             loop {
                 let end = Instant::now() + REFRESH;
                 let read = admin.cluster_facts(&networks, &mut |_| {}, end);
-                let read = read.map_err(|error| chain(&error));
+                let read = read.map_err(Finding::of);
                 if facts.send(Message::Cluster(read)).is_err() {
                     return;
                 }
@@ -199,10 +200,10 @@ impl<L: Listen> Run<'_, L> {
             Message::Node(what) => caches.take_node(what, &mut known.inventory),
             Message::Service(what) => caches.take_service(what, &mut known.inventory),
             Message::Cluster(read) => {
-                let was_known = caches.cluster_problem().map(str::to_owned);
+                let was_known = caches.cluster_problem().cloned();
                 caches.take_cluster(read, &mut known.inventory);
                 if let Some(problem) = caches.cluster_problem()
-                    && was_known.as_deref() != Some(problem)
+                    && was_known.as_ref() != Some(problem)
                 {
                     self.listen.warn(format!("nothing is approved: {problem}"));
                 }
@@ -262,10 +263,4 @@ fn mapped<A, B>(what: Followed<A>, map: impl Fn(A) -> B) -> Followed<B> {
         Followed::Heard => Followed::Heard,
         Followed::Degraded(error) => Followed::Degraded(error),
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -76,25 +76,40 @@ pub(crate) fn warn_of_stale(names: &[&str], ui: &Ui) {
     }
 }
 
+/// Why no certificate was seen on the kubelet's port.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NothingServed {
+    /// The Node has no address to dial.
+    #[error("the Node has no IP address")]
+    NoAddress,
+    /// An address presents no certificate.
+    #[error("{0}: {1}")]
+    At(SocketAddr, NotServed),
+}
+
 /// What the kubelet serves on `port` of `addresses`: the first that does not verify, else the first that does. An address
 /// out of this node's own reach (an ExternalIP behind a NAT) does not count while another answers.
 ///
 /// # Errors
 /// When one has no certificate to present, or none can be reached.
-pub(crate) fn served(addresses: &[IpAddr], port: u16, roots: &[Vec<u8>]) -> Result<Served, String> {
-    let mut failure = "the Node has no IP address".to_owned();
+pub(crate) fn served(
+    addresses: &[IpAddr],
+    port: u16,
+    roots: &[Vec<u8>],
+) -> Result<Served, NothingServed> {
+    let mut failure = NothingServed::NoAddress;
     let mut good = None;
     let addresses: Vec<_> = addresses
         .iter()
         .map(|address| SocketAddr::new(*address, port))
         .collect();
     let answers = tls::probe_all(&addresses, roots);
-    for (address, answer) in addresses.iter().zip(answers) {
+    for (address, answer) in addresses.into_iter().zip(answers) {
         match answer {
             Ok(served) if served.verified.is_err() => return Ok(served),
             Ok(served) => good = good.or(Some(served)),
-            Err(error @ NotServed::NoCertificate) => return Err(format!("{address}: {error}")),
-            Err(error) => failure = format!("{address}: {error}"),
+            Err(error @ NotServed::NoCertificate) => return Err(NothingServed::At(address, error)),
+            Err(error) => failure = NothingServed::At(address, error),
         }
     }
     good.ok_or(failure)

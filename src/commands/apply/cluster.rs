@@ -4,7 +4,8 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::cli;
-use crate::commands::{Ui, request};
+use crate::commands::Ui;
+use crate::commands::request::{self, NothingServed};
 use crate::csr::{Listing, Request, State};
 use crate::host::kube::{Api, Sight};
 use crate::host::{clock, files as host_files};
@@ -157,7 +158,7 @@ impl Cluster {
         &mut self,
         request: Option<&Request>,
         port: u16,
-    ) -> Result<Served, String> {
+    ) -> Result<Served, NothingServed> {
         let mut addresses = request
             .map(|request| request.names.ips.clone())
             .unwrap_or_default();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::apply::WatchOutcome;
 use crate::cli::{self, written};
-use crate::commands::request;
+use crate::commands::request::{self, NothingServed};
 use crate::csr::{Request, State};
 use crate::host::kube::ApiError;
 use crate::kubelet::Settings;
@@ -100,14 +100,9 @@ impl Run<'_> {
         };
         let keeps = cluster.kept.is_some();
         let issued = keeps || request.is_some_and(|request| request.state == State::Issued);
-        let served = if issued {
-            cluster.served(request, port)
-        } else {
-            Err("no certificate is issued".to_owned())
-        };
+        let looked = issued.then(|| cluster.served(request, port));
+        let served = looked.as_ref().and_then(|looked| looked.as_ref().ok());
         let report = served
-            .as_ref()
-            .ok()
             .map(|served| CertificateReport::new(&served.certificate, served.verified.is_ok()));
         if let (Some(kept), None) = (&cluster.kept, request) {
             self.ui.say(&format!(
@@ -115,19 +110,16 @@ impl Run<'_> {
                 kept.not_after
             ));
         }
-        let is_served = served.as_ref().is_ok_and(|served| served.verified.is_ok());
+        let is_served = served.is_some_and(|served| served.verified.is_ok());
         let done = match wait {
             cli::Wait::Csr => keeps || request.is_some_and(|request| !is_lost(request)),
             cli::Wait::Issued => issued && is_served,
             cli::Wait::None => true,
         };
         if !done {
-            return (
-                report,
-                Err(self.not_awaited(watched, issued.then_some(served))),
-            );
+            return (report, Err(self.not_awaited(watched, looked)));
         }
-        if let (cli::Wait::Issued, Ok(served)) = (wait, &served) {
+        if let (cli::Wait::Issued, Some(served)) = (wait, served) {
             self.ui.say(&format!(
                 "port {port} serves a certificate of {}, valid until {}, and it verifies",
                 served.certificate.issuer, served.certificate.not_after
@@ -140,7 +132,7 @@ impl Run<'_> {
     fn not_awaited(
         &mut self,
         watched: &WatchOutcome,
-        served: Option<Result<Served, String>>,
+        served: Option<Result<Served, NothingServed>>,
     ) -> Problem {
         let port = self.kubelet.port();
         let until = match watched.interrupted {
@@ -156,7 +148,7 @@ impl Run<'_> {
                 let why = match served.map(|served| served.verified) {
                     Ok(Err(why)) => why.to_string(),
                     Ok(Ok(())) => "it serves another certificate".to_owned(),
-                    Err(why) => why,
+                    Err(why) => why.to_string(),
                 };
                 let name = &request.name;
                 let text = format!("{until}: {name} is issued, but port {port}: {why}. {IN_PLACE}");

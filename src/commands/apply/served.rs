@@ -1,7 +1,9 @@
 //! Whether the kubelet serves the certificate that was installed before its restart.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::commands::request::NothingServed;
 use crate::host::tls;
 use crate::node::{Node, NotServed};
 use crate::x509::Certificate;
@@ -10,6 +12,24 @@ use crate::x509::Certificate;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long a healthy kubelet may take until it serves what is in its store.
 const TIME_TO_SERVE: Duration = Duration::from_secs(10);
+
+/// Why the certificate that was installed does not count as served.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotInUse {
+    /// An address presents another certificate.
+    #[error("{address} serves another certificate, of {issuer} for {names}")]
+    OtherCertificate {
+        /// The address that was dialled.
+        address: SocketAddr,
+        /// Who signed what it presents.
+        issuer: String,
+        /// Which names it is for.
+        names: String,
+    },
+    /// No certificate was seen.
+    #[error(transparent)]
+    NothingServed(#[from] NothingServed),
+}
 
 /// Whether every address of the Node serves the certificate that was installed. One out of this node's own reach (an
 /// ExternalIP behind a NAT) does not count while another answers.
@@ -21,7 +41,7 @@ pub(super) fn everywhere(
     node: &Node,
     port: u16,
     roots: &[Vec<u8>],
-) -> Result<(), String> {
+) -> Result<(), NotInUse> {
     let end = Instant::now() + TIME_TO_SERVE;
     let (ips, _) = node.serving_names();
     loop {
@@ -29,27 +49,27 @@ pub(super) fn everywhere(
         let mut wrong = None;
         let mut silent = None;
         for ip in &ips {
-            let address = std::net::SocketAddr::new(*ip, port);
+            let address = SocketAddr::new(*ip, port);
             match tls::probe(address, roots) {
                 Ok(served) if served.certificate == *certificate && served.verified.is_ok() => {
                     good += 1;
                 }
                 Ok(served) => {
-                    let names = served.certificate.names.describe();
-                    wrong = Some(format!(
-                        "{address} serves another certificate, of {} for {names}",
-                        served.certificate.issuer
-                    ));
+                    wrong = Some(NotInUse::OtherCertificate {
+                        address,
+                        names: served.certificate.names.describe(),
+                        issuer: served.certificate.issuer,
+                    });
                 }
                 Err(error @ NotServed::NoCertificate) => {
-                    wrong = Some(format!("{address}: {error}"));
+                    wrong = Some(NothingServed::At(address, error).into());
                 }
-                Err(error) => silent = Some(format!("{address}: {error}")),
+                Err(error) => silent = Some(NothingServed::At(address, error)),
             }
         }
         let trouble = match (good, wrong, silent) {
             (_, Some(wrong), _) => wrong,
-            (0, None, silent) => silent.unwrap_or_else(|| "the Node has no IP address".to_owned()),
+            (0, None, silent) => silent.unwrap_or(NothingServed::NoAddress).into(),
             (_, None, _) => return Ok(()),
         };
         if Instant::now() >= end {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::host::kube::{Admin, ApiError};
+use crate::node::Finding;
 
 /// How long each question to the API may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -17,6 +18,7 @@ pub(super) fn get(api: &Admin, path: &str) -> Result<Value, ApiError> {
     Ok(serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
-pub(super) fn seen(api: &Admin, path: &str) -> Result<Value, String> {
-    get(api, path).map_err(|error| error.to_string())
+/// The object, or why it was not seen.
+pub(super) fn seen(api: &Admin, path: &str) -> Result<Value, Finding> {
+    get(api, path).map_err(Finding::of)
 }

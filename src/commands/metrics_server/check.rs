@@ -1,5 +1,6 @@
 //! Looks at a metrics-server that runs, from where an administrator is.
 
+use std::fmt::Display;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::metrics_server::certificates;
 use crate::metrics_server::check::{
     self, ApiService, Deployment, Evidence, Place, Pod, Service, Serving, Source, of_secret,
 };
+use crate::node::Finding;
 use crate::node::conditions::{Condition, Status};
 use crate::report::{Ending, Outcome, Problem};
 
@@ -64,17 +66,17 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
     let named = api_service
         .as_ref()
         .and_then(|api_service| api_service.service.clone())
-        .ok_or("there is no APIService that names a Service");
+        .ok_or_else(|| Finding::new("there is no APIService that names a Service"));
     let (namespace, name, port) = match named {
         Ok(named) => named,
         Err(why) => {
             return Evidence {
                 api_service,
-                serving: Err(why.into()),
-                deployment: Err(why.into()),
-                pods: Err(why.into()),
-                kubelet_ca: Err(why.into()),
-                kubelets: Err(why.into()),
+                serving: Err(why.clone()),
+                deployment: Err(why.clone()),
+                pods: Err(why.clone()),
+                kubelet_ca: Err(why.clone()),
+                kubelets: Err(why),
             };
         }
     };
@@ -88,8 +90,11 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
             api,
             &format!("/apis/apps/v1/namespaces/{namespace}/deployments"),
         )?;
-        Deployment::behind(&service, &items)
-            .ok_or_else(|| format!("no Deployment is behind the Service {namespace}/{name}"))
+        Deployment::behind(&service, &items).ok_or_else(|| {
+            Finding::new(format!(
+                "no Deployment is behind the Service {namespace}/{name}"
+            ))
+        })
     });
     let pods = service
         .clone()
@@ -127,12 +132,11 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
     }
 }
 
-fn pods(api: &Admin, namespace: &str, service: &Service) -> Result<Vec<Pod>, String> {
+fn pods(api: &Admin, namespace: &str, service: &Service) -> Result<Vec<Pod>, Finding> {
     let path = format!("/api/v1/namespaces/{namespace}/pods");
     let take = |all: &mut Vec<Pod>, pod: Value| all.extend(Pod::behind(service, &[pod]));
     let end = Instant::now() + LIST_DEADLINE;
-    api.list(&path, take, end)
-        .map_err(|error| error.to_string())
+    api.list(&path, take, end).map_err(Finding::of)
 }
 
 /// The serving certificate on the wire, else in the Secret that the pod mounts: a Service's address is reached from the
@@ -144,10 +148,10 @@ fn serving(
     host: &str,
     ca_bundle: &[Vec<u8>],
     namespace: &str,
-    deployment: &Result<Deployment, String>,
-) -> Result<Serving, String> {
+    deployment: &Result<Deployment, Finding>,
+) -> Result<Serving, Finding> {
     if ca_bundle.is_empty() {
-        return Err("there is no caBundle to verify it against".into());
+        return Err(Finding::new("there is no caBundle to verify it against"));
     }
     let unreached = match service.ip.map(|ip| (ip, port).into()) {
         None => "the Service has no address".to_owned(),
@@ -162,13 +166,13 @@ fn serving(
             Err(why) => format!("{address} cannot be reached from here: {why}"),
         },
     };
-    let not_seen = |why: &str| format!("{unreached}; {why}");
+    let not_seen = |why: &dyn Display| Finding::new(format!("{unreached}; {why}"));
     let deployment = deployment.as_ref().map_err(|why| not_seen(why))?;
     let file = deployment.program.flag("tls-cert-file").ok_or_else(|| {
-        not_seen("the Deployment names no --tls-cert-file, so it serves what it made itself")
+        not_seen(&"the Deployment names no --tls-cert-file, so it serves what it made itself")
     })?;
     let Some(Source::Secret(secret, key)) = deployment.program.source(file) else {
-        return Err(not_seen("its --tls-cert-file is in no Secret"));
+        return Err(not_seen(&"its --tls-cert-file is in no Secret"));
     };
     let object = seen(
         api,
@@ -177,7 +181,7 @@ fn serving(
     .map_err(|why| not_seen(&why))?;
     let pem = of_secret(&object, &key)
         .ok_or_else(|| not_seen(&format!("the Secret {secret} has no {key}")))?;
-    let chain = certificates(&pem).map_err(|why| not_seen(&why.to_string()))?;
+    let chain = certificates(&pem).map_err(|why| not_seen(&why))?;
     let served = tls::examine(&chain, host, ca_bundle)
         .map_err(|why| not_seen(&format!("the Secret {secret}: {why}")))?;
     Ok(Serving {

@@ -13,6 +13,8 @@ use crate::metrics_server::check::{
     ADDRESS_TYPES, Deployment, Dialled, Kubelets, Source, dialled, of_config_map, of_secret,
 };
 
+use crate::node::Finding;
+
 use super::ask::{LIST_DEADLINE, get, seen};
 
 /// How many kubelets are dialled at once; one that is silent takes a second.
@@ -27,7 +29,7 @@ pub(super) fn kubelet_ca(
     api: &Admin,
     deployment: &Deployment,
     namespace: &str,
-) -> Result<(String, Vec<Vec<u8>>), String> {
+) -> Result<(String, Vec<Vec<u8>>), Finding> {
     let path = deployment
         .program
         .flag("kubelet-certificate-authority")
@@ -54,25 +56,31 @@ pub(super) fn kubelet_ca(
         Some(Source::Host(file)) => {
             let pem = files::read(file.as_ref(), PEM_CAP);
             let pem = pem.map_err(|error| {
-                format!("{error}; it lies on the node that metrics-server runs on: run this there")
+                Finding::new(format!(
+                    "{error}; it lies on the node that metrics-server runs on: run this there"
+                ))
             })?;
             (format!("{file} of this machine"), Some(pem))
         }
-        None => return Err(format!("where {path} comes from cannot be seen")),
+        None => {
+            return Err(Finding::new(format!(
+                "where {path} comes from cannot be seen"
+            )));
+        }
     };
     let pem = pem.unwrap_or_default();
     cas(&pem, &words).map(|cas| (words, cas))
 }
 
-fn cas(pem: &[u8], words: &str) -> Result<Vec<Vec<u8>>, String> {
+fn cas(pem: &[u8], words: &str) -> Result<Vec<Vec<u8>>, Finding> {
     match certificates(pem) {
-        Ok(cas) if cas.is_empty() => Err(format!("{words} holds no certificate")),
-        cas => cas.map_err(|why| format!("{words}: {why}")),
+        Ok(cas) if cas.is_empty() => Err(Finding::new(format!("{words} holds no certificate"))),
+        cas => cas.map_err(|why| Finding::new(format!("{words}: {why}"))),
     }
 }
 
 /// The CA in every pod is a ConfigMap in every namespace from 1.20 on; before, it is what kubeadm's kubeconfig holds.
-fn in_cluster_ca(api: &Admin, namespace: &str) -> Result<(String, Vec<Vec<u8>>), String> {
+fn in_cluster_ca(api: &Admin, namespace: &str) -> Result<(String, Vec<Vec<u8>>), Finding> {
     let path = format!("/api/v1/namespaces/{namespace}/configmaps/kube-root-ca.crt");
     match get(api, &path) {
         Ok(object) => {
@@ -84,7 +92,7 @@ fn in_cluster_ca(api: &Admin, namespace: &str) -> Result<(String, Vec<Vec<u8>>),
             "the in-cluster CA, that of the kubeconfig".into(),
             api.roots().to_vec(),
         )),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(Finding::of(error)),
     }
 }
 
@@ -93,7 +101,7 @@ pub(super) fn kubelets(
     api: &Admin,
     deployment: &Deployment,
     cas: &[Vec<u8>],
-) -> Result<Kubelets, String> {
+) -> Result<Kubelets, Finding> {
     let types = deployment
         .program
         .flag("kubelet-preferred-address-types")
@@ -125,9 +133,8 @@ pub(super) fn kubelets(
 
 /// The kubelets as metrics-server dials them. A Node without an address that it dials is left out, as metrics-server leaves
 /// it out.
-fn nodes(api: &Admin, types: &str) -> Result<Vec<Dialled>, String> {
+fn nodes(api: &Admin, types: &str) -> Result<Vec<Dialled>, Finding> {
     let take = |all: &mut Vec<Dialled>, node: Value| all.extend(dialled(&node, types));
     let end = Instant::now() + LIST_DEADLINE;
-    api.list("/api/v1/nodes", take, end)
-        .map_err(|error| error.to_string())
+    api.list("/api/v1/nodes", take, end).map_err(Finding::of)
 }

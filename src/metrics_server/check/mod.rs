@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::node::conditions::{Condition, Status, Verdict, fails, holds, unknown};
-use crate::node::{NotServed, Served, Unverified};
+use crate::node::{Finding, NotServed, Served, Unverified};
 use crate::x509::Certificate;
 
 pub use objects::{
@@ -53,15 +53,15 @@ pub struct Evidence {
     /// The APIService; none where there is none.
     pub api_service: Option<ApiService>,
     /// Its serving certificate, verified against the `caBundle` for the name that the API server verifies.
-    pub serving: Result<Serving, String>,
+    pub serving: Result<Serving, Finding>,
     /// The Deployment.
-    pub deployment: Result<Deployment, String>,
+    pub deployment: Result<Deployment, Finding>,
     /// Its Pods, which run what they were created with, whatever the Deployment says by now.
-    pub pods: Result<Vec<Pod>, String>,
+    pub pods: Result<Vec<Pod>, Finding>,
     /// What the kubelets are verified against, for people.
-    pub kubelet_ca: Result<String, String>,
+    pub kubelet_ca: Result<String, Finding>,
     /// What each kubelet serves, verified against that.
-    pub kubelets: Result<Kubelets, String>,
+    pub kubelets: Result<Kubelets, Finding>,
 }
 
 /// Kubelets, and what each serves.

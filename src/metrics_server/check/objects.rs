@@ -9,7 +9,7 @@ use super::program::{Program, list};
 use crate::kubelet::DEFAULT_PORT;
 use crate::text::harmless;
 use crate::text::names::is_label;
-use crate::x509::pem;
+use crate::x509::pem::{self, PemError};
 
 /// metrics-server's APIService.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +17,22 @@ pub struct ApiService {
     /// `insecureSkipTLSVerify`
     pub skips_verification: bool,
     /// The CAs of `caBundle`, in DER, or why they cannot be read; none where there are none.
-    pub ca_bundle: Result<Vec<Vec<u8>>, String>,
+    pub ca_bundle: Result<Vec<Vec<u8>>, BadBundle>,
     /// Namespace, name and port of the Service.
     pub service: Option<(String, String, u16)>,
     /// The condition Available: whether, and why.
     pub available: Option<(bool, String)>,
+}
+
+/// Why a `caBundle` cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadBundle {
+    /// The field is not base64.
+    #[error("it is not base64")]
+    NotBase64,
+    /// What it encodes is not PEM.
+    #[error(transparent)]
+    Pem(#[from] PemError),
 }
 
 impl ApiService {
@@ -37,8 +48,8 @@ impl ApiService {
         Self {
             skips_verification: spec["insecureSkipTLSVerify"] == true,
             ca_bundle: bytes(bundle)
-                .ok_or_else(|| "it is not base64".to_owned())
-                .and_then(|pem| pem::certificates(&pem).map_err(|error| error.to_string())),
+                .ok_or(BadBundle::NotBase64)
+                .and_then(|pem| Ok(pem::certificates(&pem)?)),
             service: text(&service["namespace"])
                 .zip(text(&service["name"]))
                 .filter(|(namespace, name)| is_label(namespace) && is_label(name))
