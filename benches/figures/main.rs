@@ -1,5 +1,5 @@
 //! The figures that `kubelet-tls` is held to, measured in one run: `cargo bench`, or `cargo bench -- files` (`node`,
-//! `approval`, `binary`) for a part of them.
+//! `approval`, `watch`, `binary`) for a part of them.
 //!
 //! Ratios to peers that do the same on the same machine at the same time, since times alone say more about the machine.
 //! A bar that is missed is printed as such and fails nothing: a loaded machine would fail it too.
@@ -14,8 +14,12 @@
 mod approval;
 mod binary;
 mod files;
+#[path = "../../tests/approver/large.rs"]
+#[allow(dead_code, reason = "the rest is for tests/approver")]
+mod large;
 mod measure;
 mod node;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -54,6 +58,10 @@ fn main() {
     }
     if wanted("approval") {
         approval::verdicts();
+    }
+    if wanted("watch") {
+        // The one that is shipped, where it was built.
+        watch::figures(&tools[tools.len() - 1].1);
     }
     if wanted("binary") {
         binary::size(&musl());

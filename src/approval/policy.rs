@@ -87,11 +87,39 @@ impl ApprovalPolicy {
         }
     }
 
+    /// As [`Self::judge_with`], where `pkcs10` was read of the request's PEM before: that is most of the work.
+    pub(crate) fn judge_read(
+        &self,
+        request: &Request,
+        pkcs10: &Pkcs10,
+        standing: &Standing,
+        inventory: &Inventory,
+    ) -> Verdict {
+        let judged = identify(request)
+            .and_then(|_| newest(standing))
+            .and_then(|()| self.check_object(request))
+            .and_then(|()| self.approval_of(request, pkcs10, inventory));
+        match judged {
+            Ok(approval) => Verdict::Approve(approval),
+            Err(violation) => Verdict::Refuse(violation),
+        }
+    }
+
     fn approval(&self, request: &Request, inventory: &Inventory) -> Result<Approval, Violation> {
-        let node = identify(request)?;
+        identify(request)?;
         self.check_object(request)?;
         let pkcs10 = Pkcs10::read(&request.pem)?;
-        self.check_subject(request, &pkcs10)?;
+        self.approval_of(request, &pkcs10, inventory)
+    }
+
+    fn approval_of(
+        &self,
+        request: &Request,
+        pkcs10: &Pkcs10,
+        inventory: &Inventory,
+    ) -> Result<Approval, Violation> {
+        let node = identify(request)?;
+        self.check_subject(request, pkcs10)?;
         let Some(facts) = inventory.node(node) else {
             let message = format!("Node {node} does not exist");
             return Err(Violation::new(Rule::NodeExists, message));
@@ -110,7 +138,7 @@ impl ApprovalPolicy {
                 "asks for DNS names alone: metrics-server and the API server dial addresses and cannot use its certificate, \
                  and the kubelet asks again once its Node has an address",
             ),
-            names: pkcs10.names,
+            names: pkcs10.names.clone(),
         })
     }
 

@@ -6,6 +6,7 @@ use crate::approval::{ApprovalPolicy, Verdict, Violation};
 use crate::csr::Request;
 
 use super::Known;
+use super::line::DecisionLine;
 
 /// What to do about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,14 @@ pub(super) struct Job {
     pub(super) verb: Verb,
     /// What it is denied for.
     pub(super) violation: Option<Violation>,
+}
+
+/// What to do next.
+pub(super) enum Step {
+    /// Give this to a worker.
+    Work(Box<Job>),
+    /// Tell this decision, with which nothing is done.
+    Tell(DecisionLine),
 }
 
 /// What came of a job.

@@ -5,11 +5,13 @@
 
 mod answers;
 mod caches;
+mod due;
 mod health;
 mod job;
 mod line;
 mod metrics;
 mod run;
+mod tracked;
 mod tracker;
 mod workers;
 

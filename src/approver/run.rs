@@ -13,9 +13,10 @@ use crate::node::Finding;
 
 use super::caches::{Caches, Watch};
 use super::health::Health;
+use super::job::Step;
 use super::line::DecisionLine;
 use super::metrics::Metrics;
-use super::tracker::{Step, Tracker};
+use super::tracker::Tracker;
 use super::workers::{self, Jobs};
 use super::{Known, Listen, Message, Options, Shared, StartError, read, write};
 
@@ -111,7 +112,9 @@ impl<L: Listen> Run<'_, L> {
                     .into_iter()
                     .for_each(|step| self.take_step(step, jobs));
             }
-            self.metrics.pending(tracker.pending(), tracker.oldest());
+            if tracker.has_changed() {
+                self.metrics.pending(tracker.pending(), tracker.oldest());
+            }
         }
     }
 

@@ -10,6 +10,8 @@
 mod decisions;
 mod deploy;
 mod endpoints;
+mod large;
 mod rights;
+mod scale;
 mod scene;
 mod trouble;
