@@ -5,18 +5,18 @@ use crate::kubelet::Bootstrap;
 use crate::plan::Edit;
 use crate::report::{DiffResult, EditReport, Ending, Outcome, Problem};
 
-use super::{Ui, files, node};
+use super::{Ui, files, node, selection, show};
 
 /// Prints the differences: of this node's files, or of those that were named. What could not be read or is refused of
 /// several files is told, and the others are shown all the same.
 pub(crate) fn run(arguments: &cli::Diff, ui: &Ui) -> Outcome<DiffResult> {
-    let selection = &arguments.selection;
-    if let Err(problem) = node::at_most_one_standard(&selection.files) {
+    let chosen = &arguments.selection;
+    if let Err(problem) = selection::at_most_one_standard(&chosen.files) {
         return Outcome::failed(DiffResult::default(), problem);
     }
     let mut edits = Vec::new();
     let mut worst: Option<Problem> = None;
-    for planned in plan(selection, ui) {
+    for planned in plan(chosen, ui) {
         match planned {
             Ok(edit) => edits.push(edit),
             Err(problem) => {
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &cli::Diff, ui: &Ui) -> Outcome<DiffResult> {
             }
         }
     }
-    edits.iter().for_each(|edit| show(edit, ui));
+    edits.iter().for_each(|edit| show::edit(edit, ui));
     let changed = edits.iter().any(Edit::changes);
     let result = DiffResult {
         changed: Some(changed),
@@ -42,24 +42,24 @@ pub(crate) fn run(arguments: &cli::Diff, ui: &Ui) -> Outcome<DiffResult> {
 }
 
 /// What `apply` would do to each file.
-fn plan(selection: &Selection, ui: &Ui) -> Vec<Result<Edit, Problem>> {
-    let wanted = node::wanted(selection);
-    if !selection.files.is_empty() {
-        let files = selection.files.iter();
+fn plan(chosen: &Selection, ui: &Ui) -> Vec<Result<Edit, Problem>> {
+    let wanted = selection::wanted(chosen);
+    if !chosen.files.is_empty() {
+        let files = chosen.files.iter();
         return files
-            .map(|path| files::of_selected(path, selection, ui))
+            .map(|path| files::of_selected(path, chosen, ui))
             .collect();
     }
     let need = (node::Need::File, node::When::NextStart);
-    let located = match node::locate(selection.root.as_deref(), need.0, need.1) {
+    let located = match node::locate(chosen.root.as_deref(), need.0, need.1) {
         Ok(located) => located,
         Err(problem) => return vec![Err(problem)],
     };
     let root = located.root.clone();
     let kubelet = of_node(located, wanted, ui);
-    let kubeadm = selection.kubeadm_config.iter();
+    let kubeadm = chosen.kubeadm_config.iter();
     let kubeadm = kubeadm.map(|path| files::of_kubeadm(&root, path, wanted, ui));
-    let patches = selection.patches.iter();
+    let patches = chosen.patches.iter();
     let patches = patches.filter_map(|path| files::of_patches(&root, path, wanted, ui).transpose());
     std::iter::once(kubelet)
         .chain(kubeadm)
@@ -74,30 +74,4 @@ fn of_node(located: node::Located, wanted: Bootstrap, ui: &Ui) -> Result<Edit, P
     }
     let kubelet = located.read(ui)?;
     node::edit(&kubelet, wanted, ui)
-}
-
-/// Prints one edit's diff, and its target's name where only names are wanted.
-pub(crate) fn show(edit: &Edit, ui: &Ui) {
-    if edit.changes() {
-        show_text(edit, ui);
-        ui.bare_name(&edit.target.to_string());
-    } else {
-        ui.detail(&format!("{}: nothing to change", edit.target));
-    }
-}
-
-/// Says of an edit that changes nothing why that is.
-pub(crate) fn tell_unchanged(edit: &Edit, wanted: Bootstrap, ui: &Ui) {
-    let already = match wanted {
-        Bootstrap::Enabled => "serverTLSBootstrap is already true",
-        Bootstrap::Disabled => "serverTLSBootstrap is already off",
-    };
-    ui.say(&format!("{}: unchanged: {already}", edit.target));
-}
-
-/// Prints one edit's diff alone.
-pub(crate) fn show_text(edit: &Edit, ui: &Ui) {
-    if edit.changes() {
-        ui.show(edit);
-    }
 }

@@ -16,6 +16,8 @@ mod preflight;
 mod request;
 mod rollback;
 mod schema;
+mod selection;
+mod show;
 mod status;
 mod table;
 mod unmanaged;

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Selection;
-use crate::host::files::{self as host_files, Locking, Root};
+use crate::host::files::{self as host_files, Root};
 use crate::host::process;
 use crate::host::systemd::{self, SystemdError};
-use crate::kubelet::image::KUBEADM_FLAGS;
+use crate::kubelet::image::{DEFAULT_CONFIG, KUBEADM_FLAGS};
 use crate::kubelet::unit::Word;
 use crate::kubelet::{Bootstrap, Flags, Settings};
 use crate::node::{ConfigFile, Kubelet, Unit};
@@ -16,46 +15,6 @@ use crate::report::{Code, Problem};
 use crate::yaml::MAX_BYTES;
 
 use super::{Ui, files, preflight, unmanaged};
-
-/// Where kubeadm writes the kubelet's configuration; a running kubelet's `--config` is asked first.
-pub(crate) const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
-
-/// What the options want of the key.
-pub(crate) fn wanted(selection: &Selection) -> Bootstrap {
-    if selection.disable {
-        Bootstrap::Disabled
-    } else {
-        Bootstrap::Enabled
-    }
-}
-
-/// Whether a run that may be a dry one needs its locks.
-pub(crate) fn locking(dry_run: bool) -> Locking {
-    if dry_run {
-        Locking::Optional
-    } else {
-        Locking::Needed
-    }
-}
-
-/// Standard input can be read once.
-///
-/// # Errors
-/// [`Code::Usage`] when it is named twice.
-pub(crate) fn at_most_one_standard(paths: &[PathBuf]) -> Result<(), Problem> {
-    let named = paths
-        .iter()
-        .filter(|path| path.as_os_str() == files::STANDARD)
-        .count();
-    if named > 1 {
-        Err(Problem::new(
-            Code::Usage,
-            "cannot read -: it is named twice",
-        ))
-    } else {
-        Ok(())
-    }
-}
 
 /// Of a kubelet whose command line was changed since it started: which one is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -396,21 +355,13 @@ fn no_unit(unit: &Unit) -> Problem {
 
 /// systemd's refusal or silence as a problem.
 pub(crate) fn systemd_problem(doing: &str, error: &SystemdError) -> Problem {
-    let words = error.to_string();
-    let denied = [
-        "ccess denied",
-        "uthentication required",
-        "not permitted",
-        "ermission denied",
-    ];
-    let code = if denied.iter().any(|word| words.contains(word)) {
-        Code::Permission
-    } else {
-        Code::Unavailable
+    let code = match error.is_denied() {
+        true => Code::Permission,
+        false => Code::Unavailable,
     };
     let problem = Problem::new(
         code,
-        format!("cannot {doing} {}: {words}", systemd::KUBELET),
+        format!("cannot {doing} {}: {error}", systemd::KUBELET),
     );
     if code == Code::Permission {
         problem.as_root()

@@ -1,6 +1,7 @@
 //! systemd, spoken to through `systemctl` and `journalctl`: they work for root without a D-Bus daemon and in early
 //! boot. One function calls, one pure `parse_*` reads.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,26 @@ pub enum SystemdError {
     /// Its answer lacks a property.
     #[error("systemctl show gave no {0}")]
     Answer(&'static str),
+}
+
+impl SystemdError {
+    /// Whether the caller lacks the right. systemctl ends with the code 1 for this as for much else, so that only what
+    /// systemd, polkit or the kernel say tells it.
+    pub fn is_denied(&self) -> bool {
+        const DENIED: [&str; 4] = [
+            "ccess denied",
+            "uthentication required",
+            "not permitted",
+            "ermission denied",
+        ];
+        match self {
+            Self::Run(RunError::Refused { words, .. }) => {
+                DENIED.iter().any(|denied| words.contains(denied))
+            }
+            Self::Run(RunError::Run(_, error)) => error.kind() == ErrorKind::PermissionDenied,
+            Self::Run(RunError::Missing(_) | RunError::Deadline(..)) | Self::Answer(_) => false,
+        }
+    }
 }
 
 /// Asks systemd about `unit`. A unit that does not exist is an answer too: `load_state` says so.

@@ -6,6 +6,8 @@
 use super::unit::{EnvironmentFile, Source, Word, next_command_line};
 use super::{Bootstrap, Flags};
 
+/// Where kubeadm writes the kubelet's configuration; a running kubelet's `--config` is asked first.
+pub(crate) const DEFAULT_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 /// What kubeadm writes, and what an administrator does, on Debian and on RPM distributions; which of the two a package reads
 /// cannot be told from the files.
 pub(crate) const KUBEADM_FLAGS: &str = "var/lib/kubelet/kubeadm-flags.env";

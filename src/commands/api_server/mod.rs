@@ -27,7 +27,7 @@ pub(crate) fn diff(arguments: &cli::ApiServerDiff, ui: &Ui) -> Outcome<ApiServer
     for decided in [of_manifest, of_configuration] {
         match decided {
             Ok(Decided { edit, warnings }) => {
-                super::diff::show(&edit, ui);
+                super::show::edit(&edit, ui);
                 warnings
                     .iter()
                     .for_each(|warning| ui.warn(warning.as_str()));

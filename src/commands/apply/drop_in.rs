@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::apply::{Locks, NodeReceipts, states};
 use crate::cli;
 use crate::commands::node::{self, Located, Need, When};
-use crate::commands::{Ui, diff, files};
+use crate::commands::{Ui, files, selection, show};
 use crate::host::files::{FileCause, Root};
 use crate::host::{clock, environment, process, systemd};
 use crate::kubelet::Bootstrap;
@@ -121,7 +121,7 @@ impl<'a> Start<'a> {
         let located = node::locate(None, Need::Unit, When::NextStart)?;
         let paths = located.paths()?;
         let named = paths.iter().map(PathBuf::as_path);
-        let locking = node::locking(arguments.dry_run);
+        let locking = selection::locking(arguments.dry_run);
         let locks = Locks::of_node(&root, named, locking).map_err(|error| {
             match error.cause {
                 // Most likely an `apply` that waits for this very start.
@@ -138,7 +138,7 @@ impl<'a> Start<'a> {
         };
         Ok(Some(Self {
             ui,
-            wanted: node::wanted(&arguments.selection),
+            wanted: selection::wanted(&arguments.selection),
             located,
             locks,
             receipts,
@@ -187,9 +187,7 @@ impl<'a> Start<'a> {
             }
             Verdict::LeaveAlone(_) => {}
         }
-        plan.edits
-            .iter()
-            .for_each(|edit| diff::show_text(edit, self.ui));
+        plan.edits.iter().for_each(|edit| show::text(edit, self.ui));
         Ok((plan, verdict))
     }
 

@@ -7,7 +7,6 @@ use crate::host::signals::Interrupts;
 use crate::plan::{Plan, Restart};
 use crate::receipt::Resolution;
 
-use super::observe::Site;
 use super::{EditStopped, receipts};
 
 /// Undoes the edits of a run that was interrupted between two of them, so that this one begins at the beginning and its
@@ -38,22 +37,4 @@ pub(super) fn undo_part(
     receipts::resolve(receipts, Resolution::Undone, ui);
     receipts.interrupted = InterruptedRun::No;
     Ok(())
-}
-
-impl Site<'_> {
-    /// Restarts a kubelet that an interrupted run has left down. Whether it is healthy then.
-    pub(super) fn restart_left_down(&mut self, interrupts: &Interrupts) -> bool {
-        let Some(unit) = &self.kubelet.unit else {
-            return false;
-        };
-        let healthy = self
-            .check
-            .without_flags()
-            .restart_and_watch(unit, interrupts)
-            .is_ok();
-        if healthy {
-            receipts::resolve(&mut self.receipts, Resolution::Undone, self.ui);
-        }
-        healthy
-    }
 }

@@ -29,7 +29,7 @@ pub(crate) use self::cluster::PEM_CAP;
 pub(super) use self::run::Run;
 pub(super) use self::spec::{Direction, RunSpec};
 
-use super::{Ui, diff, files};
+use super::{Ui, files, show};
 
 /// Runs the verb.
 pub(crate) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
 
 fn tell_unchanged(plan: &Plan, wanted: Bootstrap, ui: &Ui) {
     for edit in plan.edits.iter().filter(|edit| !edit.changes()) {
-        diff::tell_unchanged(edit, wanted, ui);
+        show::unchanged(edit, wanted, ui);
     }
     if plan.restart == Restart::Yes(Reason::OlderThanConfig) {
         ui.say(

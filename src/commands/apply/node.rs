@@ -2,11 +2,12 @@
 
 use crate::apply::{LOOK_AT_JOURNAL, LOOK_AT_STATUS};
 use crate::cli;
-use crate::commands::{Ui, diff, files};
+use crate::commands::{Ui, files, show};
 use crate::csr::Request;
 use crate::host::signals::Interrupts;
 use crate::host::systemd;
 use crate::node::Finding;
+use crate::receipt::Resolution;
 use crate::report::{
     ApplyResult, Code, CsrReport, KubeletOutcome, Outcome, Problem, RestartReport,
 };
@@ -14,7 +15,7 @@ use crate::report::{
 use super::decide::{self, Decision, Refusal};
 use super::issue::{Issue, Issued};
 use super::observe::Site;
-use super::{drop_in, dry_run, next, reports, tell_unchanged};
+use super::{drop_in, dry_run, next, receipts, reports, tell_unchanged};
 
 /// Makes the change on this node.
 pub(super) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
@@ -79,9 +80,7 @@ fn show(decision: &Decision, site: &Site<'_>) -> Result<(), Problem> {
     site.locks
         .inspect(plan)
         .map_err(|error| files::problem_of(&error))?;
-    plan.edits
-        .iter()
-        .for_each(|edit| diff::show_text(edit, site.ui));
+    plan.edits.iter().for_each(|edit| show::text(edit, site.ui));
     tell_unchanged(plan, site.options.wanted, site.ui);
     if decision.outage {
         site.ui.warn(next::avoidable_outage(site.kubelet.port()));
@@ -123,7 +122,7 @@ fn refused(refusal: Refusal, site: &mut Site<'_>, interrupts: &Interrupts) -> Pr
     match refusal {
         Refusal::LeftDown(reason) if !site.arguments.dry_run => {
             interrupts.commit();
-            if site.restart_left_down(interrupts) {
+            if restart_left_down(site, interrupts) {
                 return Problem::new(
                     Code::Refused,
                     "cannot change serverTLSBootstrap: an earlier run was interrupted while it put everything back; this run has completed that, and the kubelet is healthy again",
@@ -149,4 +148,17 @@ fn refused(refusal: Refusal, site: &mut Site<'_>, interrupts: &Interrupts) -> Pr
                 .hint(LOOK_AT_JOURNAL)
         }
     }
+}
+
+/// Restarts a kubelet that an interrupted run has left down. Whether it is healthy then.
+fn restart_left_down(site: &mut Site<'_>, interrupts: &Interrupts) -> bool {
+    let Some(unit) = &site.kubelet.unit else {
+        return false;
+    };
+    let check = site.check.without_flags();
+    let healthy = check.restart_and_watch(unit, interrupts).is_ok();
+    if healthy {
+        receipts::resolve(&mut site.receipts, Resolution::Undone, site.ui);
+    }
+    healthy
 }

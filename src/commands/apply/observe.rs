@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::apply::{HEALTH_DEADLINE, HealthCheck, Locks, NodeReceipts};
 use crate::cli;
 use crate::commands::node::{self, Need, When};
-use crate::commands::{Ui, files};
+use crate::commands::{Ui, files, selection};
 use crate::host::files::Root;
 use crate::host::kube::Api;
 use crate::host::signals::Interrupts;
@@ -66,7 +66,7 @@ impl<'a> Site<'a> {
         let patch = patch.map(|directory| files::patch_path(&root, directory));
         let patch = patch.transpose()?;
         let paths = paths.iter().chain(&selection.kubeadm_config).chain(&patch);
-        let locking = node::locking(arguments.dry_run);
+        let locking = selection::locking(arguments.dry_run);
         let locks = Locks::of_node(&root, paths.map(PathBuf::as_path), locking)
             .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
         let mut receipts = receipts::open(&root, ui)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli;
-use crate::commands::node;
+use crate::commands::selection;
 use crate::kubelet::Bootstrap;
 use crate::receipt::Resolution;
 use crate::report::{Code, Problem};
@@ -69,7 +69,7 @@ impl RunSpec {
         undo.selection.disable = !arguments.selection.disable;
         Self {
             direction: Direction::Apply,
-            wanted: node::wanted(&arguments.selection),
+            wanted: selection::wanted(&arguments.selection),
             restart: arguments.restart,
             wait: arguments.wait(),
             timeout: arguments.timeout,
@@ -111,7 +111,7 @@ impl Options {
             .hint(with_restart.command()));
         }
         Ok(Self {
-            wanted: node::wanted(&arguments.selection),
+            wanted: selection::wanted(&arguments.selection),
             restart,
             wait: arguments.wait(),
             issue_first: arguments.issue_first,

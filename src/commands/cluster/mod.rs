@@ -41,7 +41,7 @@ pub(crate) fn diff(arguments: &cli::ClusterDiff, ui: &Ui) -> Outcome<ClusterResu
         Err(problem) => return Outcome::failed(ClusterResult::default(), problem),
     };
     let edit = &decision.edit;
-    super::diff::show(edit, ui);
+    super::show::edit(edit, ui);
     for warning in &decision.warnings {
         ui.warn(warning.as_str());
     }
@@ -115,7 +115,7 @@ fn change(admin: &Admin, wanted: Bootstrap, keep: Keep, ui: &Ui) -> Result<(bool
         }
         Ok(Written::Unchanged(seen, edit)) => {
             receipts.settle(&seen, ui);
-            super::diff::tell_unchanged(&edit, wanted, ui);
+            super::show::unchanged(&edit, wanted, ui);
             Ok((false, edit))
         }
         Err(failure) => {

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::commands::{Ui, diff};
+use crate::commands::{Ui, show};
 use crate::host::kube::{Admin, ApiError, Keep};
 use crate::node::ConfigMap;
 use crate::plan::Edit;
@@ -99,7 +99,7 @@ impl Writer<'_> {
                     );
                     self.ui.warn(text);
                 }
-                diff::show(&edit, self.ui);
+                show::edit(&edit, self.ui);
                 shown = Some(edit.clone());
                 if self.keep == Keep::Yes {
                     record(&seen, &edit).map_err(|problem| Failure {

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use crate::apply::Locks;
 use crate::cli;
-use crate::commands::{Ui, diff, node};
+use crate::commands::selection::{STANDARD, at_most_one_standard, locking, wanted};
+use crate::commands::{Ui, show};
+
 use crate::host::signals::Interrupts;
 use crate::plan::{Plan, Restart, Target};
 use crate::report::{Code, EditReport, Problem};
 
-use super::{STANDARD, live, of_selected, problem, problem_of, tell_unchanged};
+use super::{live, of_selected, problem, problem_of, tell_unchanged};
 
 /// What became of the files.
 #[derive(Debug, Default)]
@@ -45,14 +47,14 @@ pub(crate) fn apply(arguments: &cli::Apply, ui: &Ui) -> (Applied, Result<(), Pro
 
 fn plan(arguments: &cli::Apply, ui: &Ui) -> Result<(Locks, Plan), Problem> {
     let paths = &arguments.selection.files;
-    node::at_most_one_standard(paths)?;
+    at_most_one_standard(paths)?;
     if is_piped(arguments) && ui.wants_document() {
         let cause = "cannot print a document: standard output holds the result of -";
         return Err(Problem::new(Code::Usage, cause).hint("kubelet-tls diff - -o json"));
     }
     let named = paths.iter().map(PathBuf::as_path);
     let named = named.filter(|path| path.as_os_str() != STANDARD);
-    let locking = node::locking(arguments.dry_run);
+    let locking = locking(arguments.dry_run);
     let locks = Locks::of(named.clone(), locking).map_err(|error| problem_of(&error))?;
     let selection = &arguments.selection;
     let edits = paths.iter().map(|path| of_selected(path, selection, ui));
@@ -61,7 +63,7 @@ fn plan(arguments: &cli::Apply, ui: &Ui) -> Result<(Locks, Plan), Problem> {
         restart: Restart::No,
     };
     locks.inspect(&plan).map_err(|error| problem_of(&error))?;
-    live::warn(named, node::wanted(selection), ui);
+    live::warn(named, wanted(selection), ui);
     Ok((locks, plan))
 }
 
@@ -75,7 +77,7 @@ fn show(plan: &Plan, arguments: &cli::Apply, ui: &Ui) {
         if is_piped(arguments) {
             ui.diff_aside(&edit.diff());
         } else {
-            diff::show(edit, ui);
+            show::edit(edit, ui);
         }
     }
     for edit in plan.edits.iter().filter(|edit| !edit.changes()) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::commands::Ui;
 use crate::host::files::{self, Root};
 use crate::kubelet::Bootstrap;
-use crate::kubelet::image::{EXTRA_FLAGS, KUBEADM_FLAGS, warnings};
+use crate::kubelet::image::{DEFAULT_CONFIG, EXTRA_FLAGS, KUBEADM_FLAGS, warnings};
 use crate::kubelet::unit::EnvironmentFile;
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
@@ -27,7 +27,7 @@ pub(crate) fn warn(root: &Root, wanted: Bootstrap, ui: &Ui) {
         })
     };
     let extra = EXTRA_FLAGS.into_iter().filter_map(read).collect();
-    let config = crate::commands::node::DEFAULT_CONFIG;
+    let config = DEFAULT_CONFIG;
     for warning in warnings(read(KUBEADM_FLAGS), extra, config, wanted) {
         ui.warn(warning);
     }

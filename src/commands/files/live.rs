@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::commands::{Ui, node};
+use crate::commands::Ui;
 use crate::host::{files, process};
+use crate::kubelet::image::DEFAULT_CONFIG;
 use crate::kubelet::{Bootstrap, Flags};
 
 /// Warns of each path that is the configuration of a kubelet on this machine.
@@ -16,7 +17,7 @@ pub(super) fn warn<'a>(paths: impl Iterator<Item = &'a Path>, wanted: Bootstrap,
     };
     for path in paths {
         let is_read = |config: &str| files::is_same(path, Path::new(config));
-        if is_read(node::DEFAULT_CONFIG) || read.iter().any(|config| is_read(config)) {
+        if is_read(DEFAULT_CONFIG) || read.iter().any(|config| is_read(config)) {
             ui.warn(format!(
                 "{} is the file that this machine's kubelet reads, and only the file is edited: the kubelet is not \
                  restarted, and rollback will not know of it; for the whole change: kubelet-tls apply{disable}",

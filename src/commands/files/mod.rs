@@ -23,10 +23,8 @@ pub(crate) use apply::apply;
 pub(crate) use patches::{enabling_directory, of_patches, patch_path};
 pub(crate) use problem::{problem_of, refused};
 
-use super::{Ui, diff, node};
-
-/// Standard input and output as a FILE.
-pub(crate) const STANDARD: &str = "-";
+use super::selection::{STANDARD, wanted};
+use super::{Ui, show};
 
 /// What to do when an edit is refused because it would have no effect or be fatal: a file by itself is an input that
 /// is refused, a node is one that is protected.
@@ -46,7 +44,7 @@ pub(crate) fn of_selected(path: &Path, selection: &Selection, ui: &Ui) -> Result
     if selection.api_server {
         api_server::of_file(path, selection, ui)
     } else {
-        of_file(path, node::wanted(selection), ui)
+        of_file(path, wanted(selection), ui)
     }
 }
 
@@ -55,7 +53,7 @@ fn tell_unchanged(edit: &Edit, selection: &Selection, ui: &Ui) {
     if selection.api_server {
         api_server::tell_unchanged(&edit.target, selection, ui);
     } else {
-        diff::tell_unchanged(edit, node::wanted(selection), ui);
+        show::unchanged(edit, wanted(selection), ui);
     }
 }
 

@@ -21,7 +21,7 @@ use crate::yaml::MAX_BYTES;
 use self::decide::{Decision, Observed, Undo};
 use super::apply::{Direction, Run, RunSpec, dry_run, next, receipts, reports};
 use super::node::{self, Need, When};
-use super::{Ui, diff, files};
+use super::{Ui, files, selection, show};
 
 /// Runs the verb.
 pub(crate) fn run(arguments: &cli::Rollback, ui: &Ui) -> Outcome<RollbackResult> {
@@ -128,7 +128,7 @@ impl<'a> Site<'a> {
         let named = &arguments.kubeadm_config;
         paths.extend(targets::targets(&first, &root, &paths, named)?);
         let named = paths.iter().map(PathBuf::as_path);
-        let locks = Locks::of_node(&root, named, node::locking(arguments.dry_run))
+        let locks = Locks::of_node(&root, named, selection::locking(arguments.dry_run))
             .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
         let receipts = receipts::open(&root, ui)?;
         let receipt = receipts.store().undoable().cloned();
@@ -174,7 +174,7 @@ impl<'a> Site<'a> {
             .inspect(plan)
             .map_err(|error| files::problem_of(&error))?;
         for edit in &plan.edits {
-            diff::show_text(edit, self.ui);
+            show::text(edit, self.ui);
             if !edit.changes() {
                 self.ui.say(&format!(
                     "{}: unchanged: it reads as before that apply",

@@ -1,0 +1,48 @@
+//! What the command line selects: files or this node, and what is wanted of them.
+
+use std::path::PathBuf;
+
+use crate::cli::Selection;
+use crate::host::files::Locking;
+use crate::kubelet::Bootstrap;
+use crate::report::{Code, Problem};
+
+/// Standard input and output as a FILE.
+pub(crate) const STANDARD: &str = "-";
+
+/// What the options want of the key.
+pub(crate) fn wanted(selection: &Selection) -> Bootstrap {
+    if selection.disable {
+        Bootstrap::Disabled
+    } else {
+        Bootstrap::Enabled
+    }
+}
+
+/// Whether a run that may be a dry one needs its locks.
+pub(crate) fn locking(dry_run: bool) -> Locking {
+    if dry_run {
+        Locking::Optional
+    } else {
+        Locking::Needed
+    }
+}
+
+/// Standard input can be read once.
+///
+/// # Errors
+/// [`Code::Usage`] when it is named twice.
+pub(crate) fn at_most_one_standard(paths: &[PathBuf]) -> Result<(), Problem> {
+    let named = paths
+        .iter()
+        .filter(|path| path.as_os_str() == STANDARD)
+        .count();
+    if named > 1 {
+        Err(Problem::new(
+            Code::Usage,
+            "cannot read -: it is named twice",
+        ))
+    } else {
+        Ok(())
+    }
+}
