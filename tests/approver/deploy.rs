@@ -179,10 +179,10 @@ fn the_component_for_the_prometheus_operator() {
         "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../approver]\ncomponents: [../approver/monitoring]\n",
     )
     .unwrap();
-    let Some(objects) = build(&overlay) else {
+    let Some(built) = build(&overlay) else {
         return;
     };
-    let (monitor, service) = (of(&objects, "ServiceMonitor"), of(&objects, "Service"));
+    let (monitor, service) = (of(&built, "ServiceMonitor"), of(&built, "Service"));
     assert_eq!(
         monitor["metadata"]["namespace"],
         service["metadata"]["namespace"]
@@ -197,7 +197,7 @@ fn the_component_for_the_prometheus_operator() {
     );
     // Its alerts are the tested ones, and promtool takes them as they are there.
     let rules = fs::read_to_string(deploy().join("prometheus/rules.yaml")).unwrap();
-    let spec = &of(&objects, "PrometheusRule")["spec"];
+    let spec = &of(&built, "PrometheusRule")["spec"];
     assert_eq!(*spec, objects(&rules)[0]);
     let file = directory.path().join("rules.yaml");
     fs::write(&file, spec.to_string()).unwrap();
