@@ -38,6 +38,9 @@ const FLOORS: &[&str] = &[
 /// The longest file in `src`, without its tests, in lines.
 const MAX_FILE_LINES: usize = 300;
 
+/// The longest function body in `src`, in lines.
+const MAX_BODY_LINES: usize = 60;
+
 /// What only `src/host` may call.
 const EFFECTS: &[&str] = &[
     "std::fs::",
@@ -69,6 +72,13 @@ const KNOWN_LONG: &[&str] = &[
     "ui.rs",
 ];
 
+/// Functions whose body may be longer, each with its reason.
+const LONG_FUNCTIONS: &[&str] = &[
+    "commands/cluster/write.rs: write",
+    "commands/node.rs: locate",
+    "host/kube/cluster/answers.rs: parse_with_text",
+];
+
 struct Source {
     path: PathBuf,
     /// Without tests, comments and string contents.
@@ -87,7 +97,9 @@ fn sources() -> Vec<Source> {
             if path.is_dir() {
                 directories.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs")
-                && path.file_name().is_some_and(|name| name != "tests.rs")
+                && !path
+                    .file_stem()
+                    .is_some_and(|name| name.to_str().unwrap().ends_with("tests"))
             {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let text = without_tests(&text);
@@ -354,6 +366,60 @@ fn a_file_is_read_in_one_sitting() {
         &long,
         KNOWN_LONG,
     );
+}
+
+#[test]
+fn a_function_is_seen_at_once() {
+    let long = sources()
+        .iter()
+        .flat_map(|source| {
+            let path = source.path.display();
+            bodies(&source.code)
+                .into_iter()
+                .filter(|(_, lines)| *lines > MAX_BODY_LINES)
+                .map(move |(name, _)| format!("{path}: {name}"))
+        })
+        .collect();
+    assert!(LONG_FUNCTIONS.len() <= 5);
+    assert_known("functions longer than 60 lines", &long, LONG_FUNCTIONS);
+}
+
+/// The name of each function and the lines between its braces. rustfmt puts the closing brace of a body under the
+/// beginning of its function.
+fn bodies(code: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let before = line.split("fn ").next().unwrap();
+        let is_function = line.contains("fn ")
+            && before.split_whitespace().all(|word| {
+                word.starts_with("pub")
+                    || ["const", "async", "crate)", "extern"].contains(&word)
+                    || word.ends_with(')')
+            });
+        let open = (start..lines.len()).find(|at| lines[*at].ends_with(['{', ';', '}']));
+        let (true, Some(open)) = (is_function, open) else {
+            continue;
+        };
+        if !lines[open].ends_with('{') {
+            continue;
+        }
+        let close = (open..lines.len())
+            .find(|at| lines[*at].trim() == "}" && indent(lines[*at]) == indent(line))
+            .unwrap_or_else(|| panic!("the function in line {start} has no end: {line}"));
+        let name = line.split("fn ").nth(1).unwrap();
+        let end = name.find(['(', '<']).unwrap_or(name.len());
+        found.push((&name[..end], close - open - 1));
+    }
+    found
+}
+
+#[test]
+fn bodies_are_counted_between_their_braces() {
+    let code = "pub(super) async fn one(\n    a: u8,\n) -> u8 {\n    a\n        + 1\n}\n\
+                trait T {\n    fn none(&self);\n    fn two<F: Fn() -> u8>(&self) {\n        todo()\n    }\n}\n";
+    assert_eq!(bodies(code), [("one", 2), ("two", 1)]);
 }
 
 #[test]

@@ -90,13 +90,7 @@ impl<'a> Site<'a> {
             api: None,
         };
         if decide::completes(&observed) {
-            let by_start = receipts
-                .receipt()
-                .and_then(|receipt| receipt.subject.probation);
-            ui.say(match by_start {
-                Some(_) => "the kubelet's own start has made this change; checking the kubelet's health with it",
-                None => "an earlier run was interrupted after it had made this change; completing it",
-            });
+            say_completing(&receipts, ui);
         }
         let check = HealthCheck::of(&kubelet, arguments.settle, Some(options.wanted))
             .map_err(Problem::from)?;
@@ -222,6 +216,18 @@ impl<'a> Site<'a> {
             open: self.open.filter(|_| !restarts),
         }
     }
+}
+
+/// Says whose change this run completes.
+fn say_completing(receipts: &NodeReceipts, ui: &Ui) {
+    let receipt = receipts.receipt();
+    let by_start = receipt.and_then(|receipt| receipt.subject.probation);
+    ui.say(match by_start {
+        Some(_) => {
+            "the kubelet's own start has made this change; checking the kubelet's health with it"
+        }
+        None => "an earlier run was interrupted after it had made this change; completing it",
+    });
 }
 
 /// Whether a restart would bring another value. A flag that the kubelet runs with is not changed by a newer file.

@@ -86,16 +86,7 @@ fn undo_last(keep: Keep, access: &cli::Access, ui: &Ui) -> Result<Undone, Failur
     match writer.write(seen, decide, &mut |_, _| receipts.begin_rollback()) {
         Ok(Written::Written(edit)) => {
             receipts.end(State::RolledBack, ui);
-            ui.say(&match keep {
-                Keep::Yes => format!(
-                    "{}: restored to the text before the last cluster apply",
-                    edit.target
-                ),
-                Keep::No => format!(
-                    "(dry run) {}: the API server would accept the change",
-                    edit.target
-                ),
-            });
+            say_restored(&edit, keep, ui);
             Ok(Undone {
                 changed: true,
                 edit: Some(edit),
@@ -119,6 +110,14 @@ fn undo_last(keep: Keep, access: &cli::Access, ui: &Ui) -> Result<Undone, Failur
             Err(failure)
         }
     }
+}
+
+fn say_restored(edit: &Edit, keep: Keep, ui: &Ui) {
+    let target = &edit.target;
+    ui.say(&match keep {
+        Keep::Yes => format!("{target}: restored to the text before the last cluster apply"),
+        Keep::No => format!("(dry run) {target}: the API server would accept the change"),
+    });
 }
 
 /// The receipt of a change that can be undone; if there is none, that is said.

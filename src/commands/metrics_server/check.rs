@@ -69,16 +69,7 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
         .ok_or_else(|| Finding::new("there is no APIService that names a Service"));
     let (namespace, name, port) = match named {
         Ok(named) => named,
-        Err(why) => {
-            return Evidence {
-                api_service,
-                serving: Err(why.clone()),
-                deployment: Err(why.clone()),
-                pods: Err(why.clone()),
-                kubelet_ca: Err(why.clone()),
-                kubelets: Err(why),
-            };
-        }
+        Err(why) => return unnamed(api_service, &why),
     };
     let service = seen(
         api,
@@ -86,11 +77,8 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
     )
     .map(|object| Service::read(&object));
     let deployment = service.clone().and_then(|service| {
-        let items = seen(
-            api,
-            &format!("/apis/apps/v1/namespaces/{namespace}/deployments"),
-        )?;
-        Deployment::behind(&service, &items).ok_or_else(|| {
+        let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
+        Deployment::behind(&service, &seen(api, &path)?).ok_or_else(|| {
             Finding::new(format!(
                 "no Deployment is behind the Service {namespace}/{name}"
             ))
@@ -129,6 +117,18 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
         pods,
         kubelet_ca: kubelet_ca.map(|(words, _)| words),
         kubelets,
+    }
+}
+
+/// What is known where no Service is named.
+fn unnamed(api_service: Option<ApiService>, why: &Finding) -> Evidence {
+    Evidence {
+        api_service,
+        serving: Err(why.clone()),
+        deployment: Err(why.clone()),
+        pods: Err(why.clone()),
+        kubelet_ca: Err(why.clone()),
+        kubelets: Err(why.clone()),
     }
 }
 

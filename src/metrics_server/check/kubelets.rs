@@ -4,7 +4,7 @@ use crate::node::conditions::{Verdict, fails, holds, unknown};
 use crate::node::{NotServed, Served, Unverified};
 use crate::text::hint::Command;
 
-use super::{Deployment, Evidence, INSTALL, Pod, cause};
+use super::{Deployment, Dialled, Evidence, INSTALL, Pod, cause};
 
 /// How many nodes are named.
 const NAMED: usize = 5;
@@ -117,22 +117,8 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
             Err(why) => unreached.push(format!("{at}: {why}")),
         }
     }
-    if let Some((reason, dialled, _)) = bad.first() {
-        let hint = match *reason {
-            "NoCertificate" => Command::new("kubelet-tls")
-                .args(["approve", "--node"])
-                .arg(&dialled.node),
-            "UnknownAuthority" => INSTALL.into(),
-            _ => Command::new("ssh")
-                .arg(format!("root@{}", dialled.node))
-                .args(["kubelet-tls", "apply"]),
-        };
-        let words: Vec<String> = bad.iter().map(|(_, _, words)| words.clone()).collect();
-        let aside = match *reason {
-            "UnknownAuthority" => "; where another CA signs kubelets, --kubelet-ca names it",
-            _ => "",
-        };
-        return fails(reason, format!("{}{aside}", some(&words)), hint);
+    if let Some(verdict) = distrusted(&bad) {
+        return verdict;
     }
     if !unreached.is_empty() {
         return unknown("Unreachable", some(&unreached));
@@ -141,6 +127,26 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
         "Verified",
         format!("all {} kubelets verify", kubelets.len()),
     )
+}
+
+/// What is wrong with the kubelets that do not verify, and what to do about the first of them.
+fn distrusted(bad: &[(&'static str, &Dialled, String)]) -> Option<Verdict> {
+    let (reason, dialled, _) = bad.first()?;
+    let hint = match *reason {
+        "NoCertificate" => Command::new("kubelet-tls")
+            .args(["approve", "--node"])
+            .arg(&dialled.node),
+        "UnknownAuthority" => INSTALL.into(),
+        _ => Command::new("ssh")
+            .arg(format!("root@{}", dialled.node))
+            .args(["kubelet-tls", "apply"]),
+    };
+    let words: Vec<String> = bad.iter().map(|(_, _, words)| words.clone()).collect();
+    let aside = match *reason {
+        "UnknownAuthority" => "; where another CA signs kubelets, --kubelet-ca names it",
+        _ => "",
+    };
+    Some(fails(reason, format!("{}{aside}", some(&words)), hint))
 }
 
 /// The first few, and how many more there are.
