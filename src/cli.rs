@@ -13,7 +13,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use api_server::{ApiServer, ApiServerDiff, ApiServerVerb};
+pub use api_server::{
+    API_SERVER_MANIFEST, ApiServer, ApiServerDiff, ApiServerStatus, ApiServerVerb,
+};
 pub use approve::Approve;
 pub use cluster::{
     Cluster, ClusterApply, ClusterDiff, ClusterRollback, ClusterStatus, ClusterVerb,

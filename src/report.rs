@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::plan::Edit;
 use crate::text::hint::Invocation;
 
-pub use self::api_server::ApiServerResult;
+pub use self::api_server::{ApiServerResult, ApiServerStatusResult};
 pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
 pub use self::approve::ApprovalReport;
 pub use self::certificate::CertificateReport;
@@ -104,6 +104,8 @@ pub enum Kind {
     ClusterStatusResult,
     /// of `api-server diff`
     ApiServerResult,
+    /// of `api-server status`
+    ApiServerStatusResult,
     /// of `metrics-server`
     MetricsServerResult,
 }

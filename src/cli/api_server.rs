@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Access, WHAT};
 
 /// Where kubeadm writes the static Pod of the API server.
-const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+pub const API_SERVER_MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
 /// Arguments of `api-server`.
 #[derive(Debug, Args)]
@@ -31,6 +31,17 @@ Examples:
   kubelet-tls api-server diff --disable     # what would remove the flag
   kubelet-tls api-server diff -o json | jq -r '.edits[] | select(.changed) | .target'")]
     Diff(ApiServerDiff),
+    /// Print whether this node's API server verifies kubelets, keeps doing so, and still reaches them
+    ///
+    /// Looks at the manifest and the running process of this machine, at the ConfigMap kube-system/kubeadm-config, dials
+    /// each node's kubelet where this API server dials it, and asks each Ready node through this API server at its own
+    /// address, not through a load balancer. Exits 1 when a condition is not True.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls api-server status             # on a control-plane node, as root
+  kubelet-tls api-server status -o name     # the conditions that are not True
+  kubelet-tls api-server status -o json | jq '.conditions[] | select(.status != \"True\") | .type, .message'")]
+    Status(ApiServerStatus),
 }
 
 /// Arguments of `api-server diff`.
@@ -40,7 +51,18 @@ pub struct ApiServerDiff {
     #[arg(long, help_heading = WHAT)]
     pub disable: bool,
     /// The manifest of this node's kube-apiserver
-    #[arg(long, value_name = "FILE", default_value = MANIFEST, help_heading = WHAT)]
+    #[arg(long, value_name = "FILE", default_value = API_SERVER_MANIFEST, help_heading = WHAT)]
+    pub manifest: PathBuf,
+    /// The kubeconfig and its context
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// Arguments of `api-server status`.
+#[derive(Debug, Args)]
+pub struct ApiServerStatus {
+    /// The manifest of this node's kube-apiserver
+    #[arg(long, value_name = "FILE", default_value = API_SERVER_MANIFEST, help_heading = WHAT)]
     pub manifest: PathBuf,
     /// The kubeconfig and its context
     #[command(flatten)]

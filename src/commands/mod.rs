@@ -72,6 +72,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
         },
         Verb::ApiServer(arguments) => match &arguments.verb {
             ApiServerVerb::Diff(arguments) => ui.finish(&api_server::diff(arguments, &ui)),
+            ApiServerVerb::Status(arguments) => ui.finish(&api_server::status(arguments, &ui)),
         },
         Verb::MetricsServer(arguments) => ui.finish(&metrics_server::run(arguments, &ui)),
         // They print no result document.
@@ -129,6 +130,9 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
             Kind::RollbackResult
         }
         Some("cluster") => Kind::ClusterResult,
+        Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "status") => {
+            Kind::ApiServerStatusResult
+        }
         Some("api-server") => Kind::ApiServerResult,
         Some("metrics-server") => Kind::MetricsServerResult,
         _ => Kind::ApplyResult,

@@ -47,6 +47,10 @@ const SCHEMAS: &[(Kind, &str)] = &[
         include_str!("../../docs/schema/ApiServerResult.json"),
     ),
     (
+        Kind::ApiServerStatusResult,
+        include_str!("../../docs/schema/ApiServerStatusResult.json"),
+    ),
+    (
         Kind::MetricsServerResult,
         include_str!("../../docs/schema/MetricsServerResult.json"),
     ),
@@ -96,8 +100,8 @@ mod tests {
     use crate::commands::approve::ApproveResult;
     use crate::commands::metrics_server::MetricsServerResult;
     use crate::report::{
-        ApiServerResult, ApplyResult, ClusterResult, ClusterStatusResult, CsrResult, DiffResult,
-        Envelope, RollbackResult, StatusResult,
+        ApiServerResult, ApiServerStatusResult, ApplyResult, ClusterResult, ClusterStatusResult,
+        CsrResult, DiffResult, Envelope, RollbackResult, StatusResult,
     };
 
     /// The registry: which type is the result of which kind of document.
@@ -112,6 +116,7 @@ mod tests {
             Kind::ClusterResult => of::<ClusterResult>(kind),
             Kind::ClusterStatusResult => of::<ClusterStatusResult>(kind),
             Kind::ApiServerResult => of::<ApiServerResult>(kind),
+            Kind::ApiServerStatusResult => of::<ApiServerStatusResult>(kind),
             Kind::MetricsServerResult => of::<MetricsServerResult>(kind),
         }
     }

@@ -1,6 +1,7 @@
 //! The node as seen once: what systemd, the process table, the files and the API said, as values.
 
 pub mod api_server;
+pub mod approvers;
 pub mod conditions;
 mod configmap;
 mod dialled;
@@ -12,6 +13,7 @@ mod object;
 mod obstacle;
 mod serving;
 mod unit;
+mod verification;
 pub mod version;
 
 pub use configmap::ConfigMap;
@@ -27,6 +29,7 @@ pub use object::Node;
 pub use obstacle::Obstacle;
 pub use serving::{Flaw, FlawKind, flaw};
 pub use unit::{Incarnation, Unit};
+pub use verification::{NoProcess, own_process};
 
 use crate::x509::Certificate;
 

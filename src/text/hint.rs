@@ -238,6 +238,7 @@ fn is_command(text: &str) -> bool {
         "butane",
         "chattr",
         "cloud-init",
+        "crictl",
         "curl",
         "df",
         "diff",

@@ -39,3 +39,69 @@ pub fn diff_and_an_edit_by_hand() {
     assert!(why.contains(text), "{why}");
     assert_eq!(second.instance.healthz_of(other), Ok((200, "ok".into())));
 }
+
+/// The conditions that are not True, of `api-server status` and of the node's own `status`.
+fn lacking(node: &ControlPlaneNode) -> (Vec<String>, Vec<String>) {
+    let of = |arguments: &[&str]| {
+        let output = node.tool(&[arguments, &["-o", "name"]].concat()).run();
+        let names: Vec<String> = output.stdout.lines().map(str::to_owned).collect();
+        let code = i32::from(!names.is_empty());
+        assert_eq!(output.code, Some(code), "{output}");
+        names
+    };
+    (of(&["api-server", "status"]), of(&["status"]))
+}
+
+/// Two control planes, one of them switched: each is told what is true of itself.
+pub fn status_tells_control_planes_apart() {
+    const OF_NODE: &str = "ApiServerVerifiesKubelets";
+    let node = ControlPlaneNode::start("api-status");
+    let api = Arc::clone(&node.worker.api);
+    let deployments = serde_json::json!({
+        "kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {"resourceVersion": "1"},
+        "items": [{
+            "metadata": {"namespace": "kubelet-tls", "name": "kubelet-tls-approver"},
+            "spec": {"template": {"spec": {"containers": [
+                {"image": "kubelet-tls:0.1.0", "args": ["approve", "--watch", "--renewals"]},
+            ]}}},
+            "status": {"availableReplicas": 2},
+        }],
+    });
+    api.set_object("/apis/apps/v1/deployments", deployments.to_string());
+    let (of_instance, of_node) = lacking(&node);
+    let not_switched = ["ManifestHasFlag", "ProcessHasFlag", "KubeadmConfigHasFlag"];
+    assert_eq!(of_instance, not_switched);
+    assert!(of_node.contains(&OF_NODE.to_owned()), "{of_node:?}");
+
+    let (before, _) = node.process().expect("a process");
+    node.replace(&node.rendered(true));
+    node.await_instance(before);
+    let (of_instance, of_node) = lacking(&node);
+    assert_eq!(of_instance, ["KubeadmConfigHasFlag"]);
+    assert!(!of_node.contains(&OF_NODE.to_owned()), "{of_node:?}");
+
+    let mut map = api.configmap("kube-system", "kubeadm-config").expect("one");
+    let text = map.data.get_mut("ClusterConfiguration").expect("its text");
+    let args = format!(
+        "apiServer:\n  extraArgs:\n  - name: kubelet-certificate-authority\n    value: {CA}\n"
+    );
+    *text = text.replace("apiServer: {}\n", &args);
+    api.set_configmap_object(map);
+    assert_eq!(lacking(&node).0, [""; 0]);
+    let output = node.tool(&["api-server", "status", "-o", "json"]).run();
+    let document: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_eq!(document["kind"], "ApiServerStatusResult");
+    let url = format!("https://{}", document["address"].as_str().expect("text"));
+    assert_eq!(url, node.instance.url());
+
+    // The other one is not switched; its node, which is not secured, is out of reach through the first alone.
+    let other = "control-plane-2";
+    let second = ControlPlaneNode::join("api-other", api, other, "127.0.0.3", Kubelet::SelfSigned);
+    let (of_instance, of_node) = lacking(&second);
+    assert_eq!(
+        of_instance,
+        ["KubeletsSecured", "ManifestHasFlag", "ProcessHasFlag"]
+    );
+    assert!(of_node.contains(&OF_NODE.to_owned()), "{of_node:?}");
+    assert_eq!(lacking(&node).0, ["KubeletsSecured", "KubeletsReachable"]);
+}

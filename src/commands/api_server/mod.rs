@@ -1,7 +1,13 @@
 //! `api-server diff`: the edits by which this control-plane node's API server verifies kubelets.
 
+#[allow(
+    dead_code,
+    reason = "`diff` and `status` warn of nothing before they begin"
+)]
+mod approver;
 mod decide;
 mod observe;
+mod status;
 #[allow(dead_code, reason = "`diff` reads files and one ConfigMap only")]
 mod survey;
 
@@ -12,6 +18,8 @@ use crate::report::{ApiServerResult, EditReport, Ending, Outcome, Problem};
 
 use self::decide::{Decided, configuration, manifest};
 use super::Ui;
+
+pub(crate) use self::status::run as status;
 
 /// `api-server diff`: shows both edits. What cannot be read or is refused is told, and the other edit is shown all the
 /// same. Exit 1 when there are differences.

@@ -117,6 +117,7 @@ fn said(node: &SurveyedNode) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test writes its CA file")]
 mod tests {
     use super::*;
     use crate::node::Security;

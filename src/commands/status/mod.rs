@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 
 use crate::apply::{HealthCheck, ReceiptStore};
 use crate::cli;
+use crate::edit::api_server::Manifest;
 use crate::host::files::Root;
 use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
-use crate::host::{clock, files as host_files, pair, systemd, tls};
+use crate::host::{clock, files as host_files, pair, process, systemd, tls};
 use crate::kubelet::{Bootstrap, Settings, Topic};
-use crate::node::conditions::{self, Condition, Evidence, Status, Stored};
+use crate::node::conditions::{self, Condition, Evidence, LocalApiServer, Status, Stored};
 use crate::node::{Finding, Kubelet, version};
 use crate::receipt::{Change, NodeSubject, State};
 use crate::report::{Ending, Outcome, Problem, StatusResult, exposition};
 use crate::x509::Certificate;
+use crate::yaml::MAX_BYTES;
 
 use super::apply::PEM_CAP;
 use super::node::{self, Need, When};
@@ -136,6 +138,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
                 .map_err(|refusal| Finding::new(format!("configmap {name}: {refusal}")))
         }),
         patches: patches(),
+        api_server: api_server(),
         served: asked.map_or_else(
             |_| Vec::new(),
             |api| {
@@ -150,6 +153,21 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
         now: (clock::now(), clock::timestamp()),
         kubelet,
     }
+}
+
+/// This machine's API server; none where kubeadm has not written its manifest here.
+fn api_server() -> Option<LocalApiServer> {
+    let path = Path::new(cli::API_SERVER_MANIFEST);
+    let manifest = match host_files::read(path, MAX_BYTES as u64) {
+        Err(error) if error.cause.is_not_found() => return None,
+        Err(error) => Err(Finding::new(error.to_string())),
+        Ok(bytes) => Manifest::read(&bytes)
+            .map_err(|refusal| Finding::new(format!("{}: {}", path.display(), refusal.reason()))),
+    };
+    Some(LocalApiServer {
+        manifest,
+        processes: process::api_servers(),
+    })
 }
 
 /// Who may not read the receipt is told nothing of it.

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answers;
+mod approvers;
 mod cluster;
 mod connection;
 mod decision;

@@ -2,6 +2,7 @@
 //!
 //! What could not be seen is Unknown with the reason, never True.
 
+mod api_server;
 mod certificate;
 mod configuration;
 mod renewal;
@@ -17,11 +18,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::csr::Listing;
+use crate::edit::api_server::Manifest;
 use crate::kubelet::Settings;
-use crate::node::{Finding, Kubelet, Node, NotServed, Served};
+use crate::node::{ApiServerProcess, Finding, Kubelet, Node, NotServed, Served};
 use crate::text::hint::Command;
 use crate::x509::Certificate;
 
+use api_server::verifies;
 use certificate::{issued, no_stale_requests, trusted};
 use configuration::{cluster_agrees, enabled, healthy, takes_effect, up_to_date};
 use renewal::renewal_on_time;
@@ -51,8 +54,19 @@ pub struct Evidence {
     pub patches: Option<PathBuf>,
     /// What is served, at each of the Node's addresses.
     pub served: Vec<(SocketAddr, Result<Served, NotServed>)>,
+    /// This node's API server, by its manifest and the process table; none on a node without that manifest.
+    pub api_server: Option<LocalApiServer>,
     /// Now.
     pub now: (SystemTime, Timestamp),
+}
+
+/// What this machine shows of its API server.
+#[derive(Debug, Clone)]
+pub struct LocalApiServer {
+    /// The manifest of its static Pod, or why it cannot be read.
+    pub manifest: Result<Manifest, Finding>,
+    /// Each kube-apiserver process of this machine.
+    pub processes: Vec<ApiServerProcess>,
 }
 
 /// `kubelet-server-current.pem`.
@@ -108,6 +122,8 @@ pub enum Kind {
     ClusterConfigAgrees,
     /// No request is pending whose key is lost.
     NoStaleRequests,
+    /// On a control-plane node: its API server verifies kubelets, and does so after its next start too.
+    ApiServerVerifiesKubelets,
 }
 
 /// Whether a condition holds.
@@ -161,8 +177,12 @@ const DIFF: &str = "kubelet-tls diff";
 /// Makes what was set here last, from wherever an administrator's kubeconfig is.
 const APPLY_CLUSTER: &str = "kubelet-tls cluster apply";
 
-/// Draws the conditions. A node that kubeadm did not set up has no [`Kind::ClusterConfigAgrees`].
+/// Draws the conditions. A node that kubeadm did not set up has no [`Kind::ClusterConfigAgrees`], and one without the
+/// manifest of an API server has no [`Kind::ApiServerVerifiesKubelets`].
 pub fn conditions(seen: &Evidence) -> Vec<Condition> {
+    let api_server = seen.api_server.as_ref();
+    let of_control_plane =
+        api_server.map(|local| (Kind::ApiServerVerifiesKubelets, verifies(local)));
     [
         (Kind::ServerTLSBootstrapEnabled, enabled(seen)),
         (Kind::ValueTakesEffect, takes_effect(seen)),
@@ -177,6 +197,7 @@ pub fn conditions(seen: &Evidence) -> Vec<Condition> {
     .into_iter()
     // Only kubeadm copies the ConfigMap to a node.
     .filter(|(kind, _)| *kind != Kind::ClusterConfigAgrees || seen.kubelet.is_kubeadm)
+    .chain(of_control_plane)
     .map(|(kind, verdict)| Condition::new(kind, verdict))
     .collect()
 }

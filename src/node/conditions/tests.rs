@@ -56,6 +56,7 @@ pub(super) fn well() -> Evidence {
                 verified: Ok(()),
             }),
         )],
+        api_server: None,
         now: (started, now),
     }
 }
@@ -280,4 +281,22 @@ fn a_node_without_an_address_is_not_told_to_apply_again() {
     assert_eq!(hint.as_deref(), Some("kubectl describe node node36"));
     let hints = conditions(&seen).into_iter().filter_map(|one| one.hint);
     assert!(hints.into_iter().all(|hint| hint != APPLY));
+}
+
+#[test]
+fn only_a_control_plane_node_has_the_condition_of_its_api_server() {
+    let has = |seen: &Evidence| {
+        let conditions = conditions(seen);
+        let last = conditions.last().map(|condition| condition.kind);
+        last == Some(Kind::ApiServerVerifiesKubelets)
+    };
+    assert!(!has(&well()));
+    let control_plane = Evidence {
+        api_server: Some(LocalApiServer {
+            manifest: Err(Finding::new("cannot be read")),
+            processes: Vec::new(),
+        }),
+        ..well()
+    };
+    assert!(has(&control_plane));
 }
