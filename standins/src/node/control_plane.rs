@@ -67,9 +67,10 @@ impl ControlPlane {
     pub fn manifest(&self, api: &ApiServer, verifies: bool) -> String {
         self.release
             .manifest(verifies)
-            .replace("https://127.0.0.1:2379", &api.url())
             .replace("192.0.2.10", &self.address)
             .replace("6443", &self.port.to_string())
+            // Last: the cluster's port is random and may contain the digits of the ports above.
+            .replace("https://127.0.0.1:2379", &api.url())
             .replace("/etc/kubernetes", &format!("{}/etc/kubernetes", self.root))
     }
 
