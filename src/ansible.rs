@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::kubelet::secrets::masked;
 use crate::plan::Edit;
 use crate::report::{Code, Problem};
+use crate::text::hint::Command;
 
 /// What Ansible puts before the module's name when it copies it to the node.
 pub const PREFIX: &str = "AnsiballZ_";
@@ -183,7 +184,7 @@ fn usage(module: &str, why: &str) -> Problem {
         Code::Usage,
         format!("cannot use the module's arguments: {why}"),
     )
-    .hint(format!("ansible-doc kubelet_tls.kubelet_tls.{module}"))
+    .hint(Command::new("ansible-doc").arg(format!("kubelet_tls.kubelet_tls.{module}")))
 }
 
 /// A value that its key does not take.

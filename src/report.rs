@@ -206,7 +206,7 @@ impl ErrorReport {
     pub fn new(problem: &Problem, invocation: &Invocation) -> Self {
         Self {
             code: problem.code as u8,
-            message: problem.message(),
+            message: problem.message_after(invocation),
             hint: problem.hint.as_ref().map(|hint| hint.after(invocation)),
         }
     }

@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use crate::cli::{Color, Format, Global};
 use crate::host::{environment, trace};
+use crate::node::conditions::Condition;
 use crate::plan::Edit;
 use crate::report::{
     API_VERSION, Code, Ending, Envelope, ErrorReport, Outcome, Problem, VerbResult,
 };
-use crate::text::hint::Invocation;
+use crate::text::hint::{Command, Invocation};
 
 /// How often a wait is redrawn.
 const TICK: Duration = Duration::from_millis(200);
@@ -89,6 +90,19 @@ impl Ui {
             warnings: std::cell::RefCell::default(),
             shown: std::cell::RefCell::default(),
         }
+    }
+
+    /// The command as the person who ran the program should type it: it asks the same cluster.
+    pub fn command(&self, command: impl Into<Command>) -> Command {
+        command.into().after(&self.invocation)
+    }
+
+    /// The conditions with hints that ask the same cluster.
+    pub(crate) fn conditions<K>(&self, conditions: Vec<Condition<K>>) -> Vec<Condition<K>> {
+        let conditions = conditions.into_iter();
+        conditions
+            .map(|condition| condition.after(&self.invocation))
+            .collect()
     }
 
     /// Prints progress or an explanation on standard error; not with `--quiet`.

@@ -254,7 +254,7 @@ mod tests {
             let Verb::Apply(apply) = Cli::parse_from(line.split(' ')).verb else {
                 panic!("{line}");
             };
-            assert_eq!(apply.command().as_str(), line);
+            assert_eq!(apply.command().to_string(), line);
         }
         for line in [
             "kubelet-tls rollback",
@@ -263,7 +263,7 @@ mod tests {
             let Verb::Rollback(rollback) = Cli::parse_from(line.split(' ')).verb else {
                 panic!("{line}");
             };
-            assert_eq!(rollback.command().as_str(), line);
+            assert_eq!(rollback.command().to_string(), line);
         }
     }
 }

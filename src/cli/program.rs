@@ -1,10 +1,12 @@
 //! What the program is called: `kubelet-tls`, or `kubectl kubelet-tls` where kubectl runs it as a plug-in.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
+
+use crate::text::hint::{Access, Invocation};
 
 use super::{Cli, ClusterVerb, Format, Verb};
 
@@ -29,17 +31,21 @@ pub(crate) fn command(arguments: &[OsString]) -> Command {
     Cli::command().bin_name(name)
 }
 
-/// Reads the command line.
+/// Reads the command line, and how hints repeat it.
 ///
 /// # Errors
 /// clap's, without the advice to pass an unknown option as a value (`use '-- --yes'`): no FILE is called so.
-pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+pub fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
     let mut definition = command(arguments);
     let matches = definition.try_get_matches_from_mut(arguments);
     let parsed = matches.and_then(|mut matches| {
-        Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut definition))
+        let access = access(&matches);
+        let parsed = Cli::from_arg_matches_mut(&mut matches);
+        parsed
+            .map(|cli| (cli, access))
+            .map_err(|error| error.format(&mut definition))
     });
-    let parsed = parsed.map_err(without_value_tip)?;
+    let (parsed, access) = parsed.map_err(without_value_tip)?;
     let has_metrics = match &parsed.verb {
         Verb::Status(_) => true,
         Verb::Cluster(cluster) => matches!(cluster.verb, ClusterVerb::Status(_)),
@@ -49,7 +55,44 @@ pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
         let text = "only status and cluster status print metrics (-o prometheus)";
         return Err(definition.error(ErrorKind::InvalidValue, text));
     }
-    Ok(parsed)
+    let invocation = Invocation::CommandLine {
+        program: definition.get_bin_name().unwrap_or(NAME).to_owned(),
+        words: typed(arguments),
+        access,
+    };
+    Ok((parsed, invocation))
+}
+
+/// The command line as it was typed: kubectl passes the path of the plug-in's file as the first word.
+fn typed(arguments: &[OsString]) -> Vec<OsString> {
+    if !is_plug_in(arguments) {
+        return arguments.to_vec();
+    }
+    let plug_in = ["kubectl", NAME].map(OsString::from);
+    let rest = arguments.iter().skip(1).cloned();
+    plug_in.into_iter().chain(rest).collect()
+}
+
+/// The `--kubeconfig` and `--context` that were given. Every verb for administrators has a `--context`, and no other verb.
+fn access(matches: &ArgMatches) -> Access {
+    let verbs = std::iter::successors(Some(matches), |matches| {
+        matches.subcommand().map(|(_, matches)| matches)
+    });
+    let Some(verb) = verbs.last() else {
+        return Access::default();
+    };
+    let kubeconfig = verb.try_get_one::<PathBuf>("kubeconfig").ok().flatten();
+    let context = verb.try_get_one::<String>("context");
+    let is_administrators = context.is_ok();
+    let kubeconfig = kubeconfig.map(|path| ["--kubeconfig".into(), path.into()]);
+    let context = context.ok().flatten();
+    let context = context.map(|name| ["--context".into(), name.into()]);
+    let options = kubeconfig.into_iter().chain(context).flatten().collect();
+    if is_administrators {
+        Access::Administrator(options)
+    } else {
+        Access::Node(options)
+    }
 }
 
 fn without_value_tip(mut error: clap::Error) -> clap::Error {
@@ -67,6 +110,45 @@ fn without_value_tip(mut error: clap::Error) -> clap::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::hint::Hint;
+
+    #[test]
+    fn the_access_of_a_verb_is_what_its_hints_repeat() {
+        let of = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            match parse(&words).unwrap().1 {
+                Invocation::CommandLine { access, .. } => access,
+                Invocation::AnsibleTask => panic!("{line}"),
+            }
+        };
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect();
+        assert_eq!(
+            of("kubelet-tls cluster apply --context=c --kubeconfig k"),
+            Access::Administrator(words(&["--kubeconfig", "k", "--context", "c"]))
+        );
+        assert_eq!(
+            of("kubelet-tls api-server diff --context c"),
+            Access::Administrator(words(&["--context", "c"]))
+        );
+        assert_eq!(
+            of("kubelet-tls status --kubeconfig=k"),
+            Access::Node(words(&["--kubeconfig", "k"]))
+        );
+        assert_eq!(of("kubelet-tls diff"), Access::Node(Vec::new()));
+    }
+
+    #[test]
+    fn a_plug_in_is_run_again_through_kubectl() {
+        let rerun = |program: &str| {
+            let words = [program, "cluster", "diff"].map(OsString::from);
+            Hint::Rerun.after(&parse(&words).unwrap().1)
+        };
+        assert_eq!(
+            rerun("/bin/kubectl-kubelet_tls"),
+            "kubectl kubelet-tls cluster diff"
+        );
+        assert_eq!(rerun("./kubelet-tls"), "./kubelet-tls cluster diff");
+    }
 
     fn error(words: &[&str]) -> String {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();

@@ -37,14 +37,14 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
         return answered;
     }
     ExitCode::from(match crate::cli::parse(arguments) {
-        Ok(cli) => run(&cli, arguments),
+        Ok((cli, invocation)) => run(&cli, invocation, arguments),
         Err(error) => usage(&error, arguments),
     })
 }
 
 /// Runs the command line, which was typed as `arguments`, and returns the exit code.
-fn run(cli: &Cli, arguments: &[OsString]) -> u8 {
-    let ui = Ui::new(&cli.global, Invocation::CommandLine(arguments.to_vec()));
+fn run(cli: &Cli, invocation: Invocation, arguments: &[OsString]) -> u8 {
+    let ui = Ui::new(&cli.global, invocation);
     match &cli.verb {
         Verb::Diff(arguments) => ui.finish(&diff::run(arguments, &ui)),
         Verb::Apply(arguments) => ui.finish(&apply::run(arguments, &ui)),

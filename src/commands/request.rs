@@ -8,7 +8,7 @@ use crate::host::kube::{Api, ApiError};
 use crate::host::tls;
 use crate::node::{NotServed, Served};
 use crate::report::{Code, Problem};
-use crate::text::hint::path_word;
+use crate::text::hint::Command;
 
 use super::Ui;
 
@@ -32,16 +32,18 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
                     .advise("has this node joined? kubeadm join creates the file; use --kubeconfig for another one")
                     .hint("systemctl cat kubelet")
             } else {
-                problem.hint(format!("kubectl --kubeconfig {} get csr", path_word(path)))
+                let kubectl = Command::from("kubectl --kubeconfig").arg(path);
+                problem.hint(kubectl.args(["get", "csr"]))
             }
         }
         error if error.is_forbidden() => Problem::new(
             Code::Permission,
             format!("cannot {verb} certificatesigningrequests: {error}"),
         )
-        .hint(format!(
-            "kubectl --kubeconfig /etc/kubernetes/kubelet.conf auth can-i {verb} certificatesigningrequests"
-        )),
+        .hint(
+            Command::from("kubectl --kubeconfig /etc/kubernetes/kubelet.conf auth can-i")
+                .args([verb, "certificatesigningrequests"]),
+        ),
         error => {
             let problem = Problem::new(
                 Code::Unavailable,

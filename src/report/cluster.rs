@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{CertificateReport, EditReport, Kind, NodeReport, VerbResult};
 use crate::node::conditions::Status;
+use crate::text::hint::Command;
 
 /// What `cluster apply` did to the kubelets' configuration in the cluster, or would do.
 #[derive(Debug, Default, Serialize)]
@@ -65,7 +66,8 @@ pub struct NodeStatus {
     pub message: String,
     /// What to do about it; on the node, unless it is `kubelet-tls approve` or `kubectl`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub hint: Option<Command>,
     /// The running kubelet's value; absent where it was not asked or did not answer.
     #[serde(rename = "serverTLSBootstrap", skip_serializing_if = "Option::is_none")]
     pub server_tls_bootstrap: Option<bool>,

@@ -3,7 +3,14 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::text::hint::Hint;
+use crate::text::hint::{Command, Hint, Invocation};
+
+/// What to do, in words, with a command after them where one does it.
+#[derive(Debug)]
+struct Advice {
+    text: String,
+    command: Option<Command>,
+}
 
 /// An error that ends a verb, for people and for scripts.
 #[derive(Debug)]
@@ -13,7 +20,7 @@ pub struct Problem {
     /// The chain of causes. Its first line is `cannot VERB OBJECT`, lower case, without a full stop.
     pub source: anyhow::Error,
     /// What to do about it, where that is not a command. It follows the causes.
-    advice: Vec<String>,
+    advice: Vec<Advice>,
     /// The next command to type.
     pub hint: Option<Hint>,
 }
@@ -72,16 +79,43 @@ impl Problem {
     /// The same with a sentence that says what happened to the node or what to do, where that is not a command.
     #[must_use]
     pub fn advise(mut self, advice: impl fmt::Display) -> Self {
-        self.advice.push(advice.to_string());
+        self.advice.push(Advice {
+            text: advice.to_string(),
+            command: None,
+        });
+        self
+    }
+
+    /// The same with what a command does, and the command: one beside the hint.
+    #[must_use]
+    pub fn advise_command(mut self, purpose: impl fmt::Display, command: Command) -> Self {
+        self.advice.push(Advice {
+            text: purpose.to_string(),
+            command: Some(command),
+        });
         self
     }
 
     /// The whole of it on one line: `cannot VERB OBJECT: CAUSE: CAUSE; ADVICE`.
     pub fn message(&self) -> String {
-        let causes = format!("{:#}", self.source);
-        std::iter::once(&causes)
-            .chain(&self.advice)
-            .map(String::as_str)
+        self.written(Command::clone)
+    }
+
+    /// The same, with commands for someone who ran the program as `invocation`.
+    pub fn message_after(&self, invocation: &Invocation) -> String {
+        self.written(|command| command.clone().after(invocation))
+    }
+
+    fn written(&self, typed: impl Fn(&Command) -> Command) -> String {
+        let advice = self
+            .advice
+            .iter()
+            .map(|Advice { text, command }| match command {
+                Some(command) => format!("{text}: {}", typed(command)),
+                None => text.clone(),
+            });
+        std::iter::once(format!("{:#}", self.source))
+            .chain(advice)
             .collect::<Vec<_>>()
             .join("; ")
     }

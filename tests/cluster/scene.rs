@@ -62,7 +62,7 @@ impl Scene {
         command
             .args(arguments)
             .env_clear()
-            .env("KUBECONFIG", self.directory.path().join("admin.conf"))
+            .env("KUBECONFIG", self.kubeconfig())
             .env("KUBELET_TLS_STATE_DIR", self.state())
             .current_dir("/");
         command
@@ -89,6 +89,12 @@ impl Scene {
     pub(crate) fn document(&self, arguments: &[&str], code: i32) -> serde_json::Value {
         let output = self.expect(&[arguments, &["-o", "json"]].concat(), code);
         serde_json::from_str(&output.stdout).unwrap()
+    }
+
+    /// The administrator's kubeconfig.
+    pub(crate) fn kubeconfig(&self) -> String {
+        let path = self.directory.path().join("admin.conf");
+        path.to_str().unwrap().to_owned()
     }
 
     pub(crate) fn state(&self) -> PathBuf {

@@ -142,6 +142,24 @@ d-silent, e-other-ca, f-borrowed: on each of them, as root: kubelet-tls status
 
 "#]]
     );
+    // What an administrator types next asks the cluster that was named; what is typed on a node does not.
+    let kubeconfig = scene.kubeconfig();
+    let named = ["cluster", "status", "--kubeconfig", &kubeconfig];
+    let document = scene.document(&named, 1);
+    let hints = |node: usize| document["nodes"][node]["hint"].as_str().unwrap();
+    assert_eq!(
+        hints(2),
+        format!("kubelet-tls approve {pending} --kubeconfig {kubeconfig}")
+    );
+    assert_eq!(hints(1), "kubelet-tls apply");
+    let said = scene.expect(&named, 1).stderr;
+    let approve = format!(": kubelet-tls approve --all --kubeconfig {kubeconfig}\n");
+    assert!(said.contains(&approve), "{said}");
+    assert!(
+        said.contains(": kubelet-tls apply --issue-first\n"),
+        "{said}"
+    );
+
     let names = scene.expect(&["cluster", "status", "-o", "name"], 1).stdout;
     assert_eq!(
         names,

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &cli::ApiServerStatus, ui: &Ui) -> Outcome<ApiServe
         Ok(evidence) => evidence,
         Err(problem) => return Outcome::failed(ApiServerStatusResult::default(), problem),
     };
-    let conditions = api_server::conditions(&evidence);
+    let conditions = ui.conditions(api_server::conditions(&evidence));
     ui.table(&status::table(&conditions));
     let lacking = || conditions.iter().filter(|one| one.status != Status::True);
     lacking().for_each(|condition| ui.bare_name(&condition.kind.to_string()));

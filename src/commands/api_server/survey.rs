@@ -10,7 +10,7 @@ use crate::host::kube::Admin;
 use crate::host::kubelets::{self, Depth, Dial};
 use crate::node::{AddressPreference, NodeSurvey, SurveyedNode};
 use crate::report::{Code, Problem};
-use crate::text::hint::path_word;
+use crate::text::hint::Command;
 use crate::x509::pem::certificates;
 use crate::yaml::MAX_BYTES;
 
@@ -30,10 +30,7 @@ pub(super) fn roots(manifest: &Manifest) -> Result<Vec<Vec<u8>>, Problem> {
             Code::Refused,
             format!("cannot use the CA file {}: {why}", path.display()),
         )
-        .hint(format!(
-            "openssl x509 -noout -subject -in {}",
-            path_word(path)
-        ))
+        .hint(Command::from("openssl x509 -noout -subject -in").arg(path))
     };
     let certificates = certificates(&pem).map_err(|error| unusable(&error.to_string()))?;
     if certificates.is_empty() {

@@ -120,7 +120,7 @@ impl Issue<'_> {
                 request.name, request.state
             ),
         )
-        .hint(format!("kubectl get csr {} -o yaml", request.name))
+        .hint(look_at(&request.name))
     }
 
     /// Whatever was issued is looked at as a client of the kubelet would, before the kubelet is given it.
@@ -131,7 +131,7 @@ impl Issue<'_> {
             Problem::of(Code::Refused, why)
                 .context(format!("cannot use the certificate of {name}"))
                 .advise("the kubelet is unchanged, and the same command makes a new request")
-                .hint(format!("kubectl get csr {name} -o yaml"))
+                .hint(look_at(name))
         };
         let certificate = pair::verify_issued(&held.certificate, self.api().roots(), names)
             .map_err(|error| refused(error.into()))?;
@@ -181,4 +181,9 @@ fn next_sight(sights: &Receiver<Sight>) -> Option<Sight> {
             None
         }
     }
+}
+
+/// Shows a request whole.
+fn look_at(name: &str) -> Command {
+    Command::new("kubectl").args(["get", "csr", name, "-o", "yaml"])
 }

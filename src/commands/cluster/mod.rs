@@ -17,6 +17,7 @@ use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::receipt::State;
 use crate::report::{ClusterResult, Code, EditReport, Ending, Outcome, Problem};
+use crate::text::hint::Command;
 
 use self::decide::decide;
 use self::receipts::Receipts;
@@ -141,9 +142,8 @@ fn tell_written(edit: &Edit, keep: Keep, ui: &Ui) {
 fn problem(verb: &str, name: &str, error: &ApiError) -> Problem {
     let problem = admin::problem(verb, &format!("configmap/kube-system/{name}"), error);
     if problem.code == Code::Permission {
-        problem.hint(format!(
-            "kubectl auth can-i {verb} configmaps/{name} -n kube-system"
-        ))
+        let object = format!("configmaps/{name}");
+        problem.hint(Command::from("kubectl auth can-i").args([verb, &object, "-n", "kube-system"]))
     } else {
         problem
     }

@@ -66,10 +66,11 @@ fn warn_of_windows(nodes: &[ProbedNode], ui: &Ui) {
     let windows: Vec<&str> = windows.map(ProbedNode::name).collect();
     if !windows.is_empty() {
         ui.warn(format!(
-            "{} of {} nodes run Windows: {}. A Windows node that joins gets serverTLSBootstrap: true too, and refuses TLS on port 10250 until its CSR is approved; kubelet-tls runs on Linux only, so it cannot change or check that node: kubelet-tls approve --node NODE",
+            "{} of {} nodes run Windows: {}. A Windows node that joins gets serverTLSBootstrap: true too, and refuses TLS on port 10250 until its CSR is approved; kubelet-tls runs on Linux only, so it cannot change or check that node: {}",
             windows.len(),
             nodes.len(),
-            some(&windows)
+            some(&windows),
+            ui.command("kubelet-tls approve --node NODE")
         ));
     }
 }

@@ -11,6 +11,7 @@ use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::receipt::{ClusterReceipt, FileState, State};
 use crate::report::{Code, EditReport, Outcome, Problem, RollbackResult};
+use crate::text::hint::Command;
 
 use super::decide::Decision;
 use super::receipts::Receipts;
@@ -161,10 +162,7 @@ fn undo(receipt: &ClusterReceipt, seen: &ConfigMap, server: &str) -> Result<Edit
 fn edited_since(receipt: &ClusterReceipt, seen: &ConfigMap, text: &[u8]) -> Problem {
     // The change of the key alone can still be taken back, by the same careful edit the other way round.
     let reads = Settings::read(text).map(|settings| settings.server_tls_bootstrap);
-    let disable = match reads {
-        Ok(Some(true)) => " --disable",
-        _ => "",
-    };
+    let disable = matches!(reads, Ok(Some(true))).then_some("--disable");
     Problem::new(
         Code::Refused,
         format!(
@@ -173,10 +171,11 @@ fn edited_since(receipt: &ClusterReceipt, seen: &ConfigMap, text: &[u8]) -> Prob
             receipt.started
         ),
     )
-    .advise(format!(
-        "to change only that key, after a look at the diff: kubelet-tls cluster apply{disable}"
-    ))
-    .hint(format!("kubelet-tls cluster diff{disable}"))
+    .advise_command(
+        "to change only that key, after a look at the diff",
+        Command::from("kubelet-tls cluster apply").args(disable),
+    )
+    .hint(Command::from("kubelet-tls cluster diff").args(disable))
 }
 
 /// The ConfigMap is not the one of the receipt.

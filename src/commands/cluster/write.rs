@@ -8,6 +8,7 @@ use crate::host::kube::{Admin, ApiError, Keep};
 use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::report::{Code, Problem};
+use crate::text::hint::Command;
 
 use super::decide::Decision;
 use super::problem;
@@ -194,9 +195,11 @@ fn exhausted(name: &str, attempts: u32, error: &ApiError, unsure: bool) -> Probl
             Code::Temporary,
             format!("cannot patch configmap/kube-system/{name}: another client changed it each of {attempts} times: {error}"),
         )
-        .hint(format!(
-            "kubectl -n kube-system get configmap {name} --show-managed-fields -o yaml"
-        ));
+        .hint(
+            Command::from("kubectl -n kube-system get configmap")
+                .arg(name)
+                .args(["--show-managed-fields", "-o", "yaml"]),
+        );
     }
     let mut problem = problem("patch", name, error);
     if unsure {

@@ -1,11 +1,13 @@
 //! What keeps a file from being edited, read or written, as a problem with its exit code and the next command.
 
+use std::path::Path;
+
 use crate::apply::EditFailure;
 use crate::host::files;
 use crate::kubelet::{Cause, Effect, Refusal, RefusalClass, Shape};
 use crate::plan::Target;
 use crate::report::{Code, Problem};
-use crate::text::hint::{self, Command, path_word};
+use crate::text::hint::{self, Command};
 
 use super::Whose;
 
@@ -57,7 +59,8 @@ fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
 /// A file that cannot be read or written, as a problem.
 pub(crate) fn problem_of(error: &files::FileError) -> Problem {
     use files::FileCause;
-    let path = path_word(&error.path);
+    let path = error.path.as_path();
+    let on = |program| Command::new(program).arg(path);
     let code = match &error.cause {
         cause if cause.is_permission() => Code::Permission,
         FileCause::TooLarge(_) => Code::Input,
@@ -69,32 +72,40 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
     match &error.cause {
         cause if cause.is_permission() => problem.as_root(),
         FileCause::Immutable(path) => {
-            problem.hint(format!("lsattr -d {0}; chattr -i {0}", path_word(path)))
+            problem.hint(without_attribute("-i", path))
         }
         FileCause::AppendOnly(path) => {
-            problem.hint(format!("lsattr -d {0}; chattr -a {0}", path_word(path)))
+            problem.hint(without_attribute("-a", path))
         }
         FileCause::MountPoint => problem
             .advise("run it where the file itself is")
-            .hint(format!("findmnt {path}")),
+            .hint(on("findmnt")),
         FileCause::NotSymlink => problem
             .advise("the kubelet recreates it when it next gets a certificate")
             .hint(hint::move_away(&error.path)),
-        FileCause::HardLinks(_) => problem.hint(format!("find / -xdev -samefile {path}")),
-        FileCause::NoSpace { .. } => problem.hint(format!("df -h {path}")),
+        FileCause::HardLinks(_) => {
+            problem.hint(Command::from("find / -xdev -samefile").arg(path))
+        },
+        FileCause::NoSpace { .. } => problem.hint(Command::from("df -h").arg(path)),
         FileCause::Untrusted { path, .. } => problem
             .advise("the directory and its parents must belong to you or root, and only their owner may write to them")
-            .hint(format!("ls -ld {}", path_word(path))),
+            .hint(Command::from("ls -ld").arg(path)),
         FileCause::Changed => problem.rerun(),
         FileCause::Locked(_) => problem.advise("wait for it to end").rerun(),
         FileCause::TooLarge(_) => problem
             .advise("a kubelet or kubeadm configuration is far smaller")
-            .hint(format!("ls -l {path}")),
+            .hint(Command::from("ls -l").arg(path)),
         FileCause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
-            problem.hint(format!("findmnt --target {path}"))
+            problem.hint(Command::from("findmnt --target").arg(path))
         }
         _ => problem,
     }
+}
+
+/// Shows the attributes of a file and removes one of them.
+fn without_attribute(option: &str, path: &Path) -> Command {
+    let remove = Command::new("chattr").arg(option).arg(path);
+    Command::from("lsattr -d").arg(path).then(remove)
 }
 
 /// Edits that could not be made: all of them are undone, but for those named.

@@ -26,7 +26,7 @@ const API_SERVICE: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.m
 /// Prints the conditions; the answer is no when one is not True. It fails when the API cannot be asked.
 pub(super) fn run(arguments: &cli::MetricsServer, ui: &Ui) -> Outcome<MetricsServerResult> {
     let conditions = match examine(arguments) {
-        Ok(conditions) => conditions,
+        Ok(conditions) => ui.conditions(conditions),
         Err(problem) => return Outcome::failed(MetricsServerResult::default(), problem),
     };
     ui.table(&status::table(&conditions));

@@ -52,7 +52,7 @@ impl Site<'_> {
         };
         let look = Command::new("kubelet-tls").args(look);
         problem
-            .advise(format!("to change only that key: {alone}"))
+            .advise_command("to change only that key", alone)
             .hint(look.arg(&change.target))
     }
 

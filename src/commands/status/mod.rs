@@ -51,7 +51,7 @@ fn observe(arguments: &cli::Status, ui: &Ui) -> Result<Evidence, Problem> {
 }
 
 fn conclude(evidence: &Evidence, textfile: Option<&Path>, ui: &Ui) -> Outcome<StatusResult> {
-    let conditions = conditions::conditions(evidence);
+    let conditions = ui.conditions(conditions::conditions(evidence));
     ui.table(&table(&conditions));
     let lacking = || {
         conditions

@@ -21,7 +21,7 @@ use crate::csr::Listing;
 use crate::edit::api_server::Manifest;
 use crate::kubelet::Settings;
 use crate::node::{ApiServerProcess, Finding, Kubelet, Node, NotServed, Served};
-use crate::text::hint::Command;
+use crate::text::hint::{Command, Invocation};
 use crate::x509::Certificate;
 
 use api_server::verifies;
@@ -97,7 +97,8 @@ pub struct Condition<K = Kind> {
     pub message: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub hint: Option<Command>,
 }
 
 /// The conditions of a node, in the order in which each rests on those before it.
@@ -165,10 +166,17 @@ impl<K> Condition<K> {
             hint,
         }
     }
+
+    /// The same condition with its hint for someone who ran the program as `invocation`.
+    #[must_use]
+    pub(crate) fn after(self, invocation: &Invocation) -> Self {
+        let hint = self.hint.map(|hint| hint.after(invocation));
+        Self { hint, ..self }
+    }
 }
 
 /// What one condition comes to, before it has its name.
-pub(crate) type Verdict = (Status, &'static str, String, Option<String>);
+pub(crate) type Verdict = (Status, &'static str, String, Option<Command>);
 
 /// The command that enables, or completes what is half done.
 const APPLY: &str = "kubelet-tls apply";
@@ -211,13 +219,7 @@ pub(crate) fn fails(
     message: impl Into<String>,
     hint: impl Into<Command>,
 ) -> Verdict {
-    let hint: Command = hint.into();
-    (
-        Status::False,
-        reason,
-        message.into(),
-        Some(hint.as_str().to_owned()),
-    )
+    (Status::False, reason, message.into(), Some(hint.into()))
 }
 
 pub(crate) fn unknown(reason: &'static str, message: impl Into<String>) -> Verdict {

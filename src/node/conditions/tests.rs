@@ -266,7 +266,7 @@ fn a_denied_request_is_shown_with_its_reason_and_message() {
             message.contains("(AdminDecided: not our node)"),
             "{message}"
         );
-        assert_eq!(hint.as_deref(), Some("kubectl get csr csr-x -o yaml"));
+        assert_eq!(hint, Some("kubectl get csr csr-x -o yaml".into()));
     }
 }
 
@@ -278,9 +278,9 @@ fn a_node_without_an_address_is_not_told_to_apply_again() {
     seen.served.clear();
     let (status, word, _, hint) = issued(&seen);
     assert_eq!((status, word), (Status::False, "NoAddress"));
-    assert_eq!(hint.as_deref(), Some("kubectl describe node node36"));
+    assert_eq!(hint, Some("kubectl describe node node36".into()));
     let hints = conditions(&seen).into_iter().filter_map(|one| one.hint);
-    assert!(hints.into_iter().all(|hint| hint != APPLY));
+    assert!(hints.into_iter().all(|hint| hint.to_string() != APPLY));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &cli::ClusterStatus, ui: &Ui) -> Outcome<ClusterSta
         Err(problem) => return Outcome::failed(ClusterStatusResult::default(), problem),
     };
     warn(&survey, ui);
-    let rows: Vec<NodeStatus> = survey.nodes.iter().map(row).collect();
+    let rows: Vec<NodeStatus> = survey.nodes.iter().map(|node| row(node, ui)).collect();
     let now = clock::timestamp();
     ui.table(&table::table(&rows, now));
     let gauges = metrics::gauges(&survey.nodes, survey.requests.is_ok(), now);
@@ -43,7 +43,9 @@ pub(crate) fn run(arguments: &cli::ClusterStatus, ui: &Ui) -> Outcome<ClusterSta
     let unsecured = rows.iter().filter(|row| row.status != Status::True);
     unsecured.for_each(|row| ui.bare_name(&row.name));
     let summary = summary(&survey.nodes);
-    summary.remedies.iter().for_each(|line| ui.say(line));
+    for (who, what, command) in summary.remedies {
+        ui.say(&format!("{who}: {what}: {}", ui.command(command)));
+    }
     Outcome {
         ending: if summary.all_secured {
             Ending::Done
@@ -69,7 +71,7 @@ fn warn(survey: &Survey, ui: &Ui) {
     }
 }
 
-fn row(node: &ProbedNode) -> NodeStatus {
+fn row(node: &ProbedNode, ui: &Ui) -> NodeStatus {
     let Security {
         status,
         reason,
@@ -83,7 +85,7 @@ fn row(node: &ProbedNode) -> NodeStatus {
         status,
         reason,
         message,
-        hint: remedy.map(|remedy| command(&remedy, node.name()).as_str().to_owned()),
+        hint: remedy.map(|remedy| ui.command(command(&remedy, node.name()))),
         server_tls_bootstrap: node.configured.as_ref().ok().copied(),
         addresses: node
             .served
@@ -140,21 +142,21 @@ fn command(remedy: &NodeRemedy, node: &str) -> Command {
 struct Summary {
     all_secured: bool,
     count: String,
-    remedies: Vec<String>,
+    /// The nodes, what is to be done about them, and how.
+    remedies: Vec<(String, &'static str, &'static str)>,
 }
 
 fn summary(nodes: &[ProbedNode]) -> Summary {
-    let mut groups: [(&str, Vec<&str>); 4] = [
+    const ON_EACH: &str = "on each of them, as root";
+    let mut groups: [(&str, &str, Vec<&str>); 4] = [
         (
-            "to approve their requests: kubelet-tls approve --all",
+            "to approve their requests",
+            "kubelet-tls approve --all",
             Vec::new(),
         ),
-        (
-            "on each of them, as root: kubelet-tls apply --issue-first",
-            Vec::new(),
-        ),
-        ("on each of them, as root: kubelet-tls status", Vec::new()),
-        ("to see why: kubectl describe node NAME", Vec::new()),
+        (ON_EACH, "kubelet-tls apply --issue-first", Vec::new()),
+        (ON_EACH, "kubelet-tls status", Vec::new()),
+        ("to see why", "kubectl describe node NAME", Vec::new()),
     ];
     let mut secured = 0;
     for node in nodes {
@@ -167,7 +169,7 @@ fn summary(nodes: &[ProbedNode]) -> Summary {
             Some(NodeRemedy::LookThere) => 2,
             Some(NodeRemedy::DescribeNode) => 3,
         };
-        if let Some((_, names)) = groups.get_mut(group) {
+        if let Some((.., names)) = groups.get_mut(group) {
             names.push(node.name());
         }
     }
@@ -177,8 +179,8 @@ fn summary(nodes: &[ProbedNode]) -> Summary {
         count: format!("{secured} of {total} nodes are secured"),
         remedies: groups
             .iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(what, names)| format!("{}: {what}", some(names)))
+            .filter(|(.., names)| !names.is_empty())
+            .map(|(what, command, names)| (some(names), *what, *command))
             .collect(),
     }
 }

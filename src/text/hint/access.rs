@@ -1,0 +1,35 @@
+//! How the program was run, as far as its hints repeat that.
+
+use std::ffi::OsString;
+
+/// How the program was run, for hints that repeat it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invocation {
+    /// A command line.
+    CommandLine {
+        /// What the program is called: `kubelet-tls`, or `kubectl kubelet-tls` where kubectl runs it as a plug-in.
+        program: String,
+        /// The words as they were typed, the program's among them.
+        words: Vec<OsString>,
+        /// How it says which cluster it asks.
+        access: Access,
+    },
+    /// A task of Ansible's, which has no command line of its own.
+    AnsibleTask,
+}
+
+/// The options with which a command line says which cluster it asks and with which credential. Hints repeat them, since
+/// the same command without them may ask another cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Of a verb for administrators: kubectl and the other verbs for administrators take the same options.
+    Administrator(Vec<OsString>),
+    /// Of a verb of a node, which uses the kubelet's own credential: only such verbs repeat it.
+    Node(Vec<OsString>),
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self::Node(Vec::new())
+    }
+}
