@@ -190,7 +190,7 @@ fn usage(module: &str, why: &str) -> Problem {
 /// A value that its key does not take.
 #[derive(Debug, thiserror::Error)]
 #[error("{key} is {wanted}, not {value}")]
-struct WrongValue {
+struct WrongArgument {
     key: String,
     wanted: &'static str,
     value: String,
@@ -203,10 +203,10 @@ fn of_key(
     value: &Value,
     options: &mut Vec<OsString>,
     names: &mut Vec<OsString>,
-) -> Result<(), WrongValue> {
+) -> Result<(), WrongArgument> {
     let option = format!("--{}", key.replace('_', "-"));
     let with = |value: &str| OsString::from(format!("{option}={value}"));
-    let not = |wanted, value: &Value| WrongValue {
+    let not = |wanted, value: &Value| WrongArgument {
         key: key.to_owned(),
         wanted,
         value: shown(value),

@@ -21,7 +21,7 @@ pub use cluster::{
     Cluster, ClusterApply, ClusterDiff, ClusterRollback, ClusterStatus, ClusterVerb,
 };
 pub use metrics_server::{MetricsServer, Packaging};
-pub use node::{Apply, Csr, Diff, Restart, Rollback, Selection, Status, Wait};
+pub use node::{Apply, Csr, Diff, RestartPolicy, Rollback, Selection, Status, Wait};
 pub use program::parse;
 pub use values::{
     WrongValue, domain, duration, lifetime, name_or_ip, network, node_name, request_name, written,

@@ -32,7 +32,7 @@ pub struct Receipt<S> {
     /// [`VERSION`].
     pub version: u32,
     /// How far the run came.
-    pub state: State,
+    pub state: ReceiptState,
     /// When it began, RFC 3339.
     pub started: String,
     /// Its edits, those that change something.
@@ -44,7 +44,7 @@ pub struct Receipt<S> {
 
 /// How far a run came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
+pub enum ReceiptState {
     /// It is running, or was interrupted: once its process is gone, it is an interrupted run.
     Started,
     /// The change is made and, if the kubelet was restarted for it, the kubelet is healthy.
@@ -98,7 +98,7 @@ pub enum ReceiptError {
     NotKubeletPair,
 }
 
-impl State {
+impl ReceiptState {
     /// The state after a run that began in this one ended so; `None` if the receipt stays as it is.
     #[must_use]
     pub fn resolved(self, resolution: Resolution) -> Option<Self> {
@@ -122,7 +122,7 @@ impl<S: Subject> Receipt<S> {
         let edits = edits.into_iter().filter(|edit| edit.changes());
         Self {
             version: VERSION,
-            state: State::Started,
+            state: ReceiptState::Started,
             started: now,
             edits: edits.filter_map(Change::of).collect(),
             subject,
@@ -131,7 +131,7 @@ impl<S: Subject> Receipt<S> {
 
     /// The same with another state.
     #[must_use]
-    pub fn at(&self, state: State) -> Self {
+    pub fn at(&self, state: ReceiptState) -> Self {
         Self {
             state,
             ..self.clone()
@@ -139,10 +139,12 @@ impl<S: Subject> Receipt<S> {
     }
 
     /// The state of one whose change was found not to be there.
-    pub fn undone(&self) -> State {
+    pub fn undone(&self) -> ReceiptState {
         match self.state {
-            State::Started | State::PutBack => State::PutBack,
-            State::Done | State::RollingBack | State::RolledBack => State::RolledBack,
+            ReceiptState::Started | ReceiptState::PutBack => ReceiptState::PutBack,
+            ReceiptState::Done | ReceiptState::RollingBack | ReceiptState::RolledBack => {
+                ReceiptState::RolledBack
+            }
         }
     }
 
@@ -173,7 +175,7 @@ impl<S: Subject> Receipt<S> {
         #[derive(Deserialize)]
         struct Common {
             version: u32,
-            state: State,
+            state: ReceiptState,
             started: String,
             edits: Vec<Change>,
         }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::csr::Request;
-use crate::host::kube::{ApiError, Sight};
+use crate::host::kube::{ApiError, WatchEvent};
 
 /// What happens while a kubelet is watched.
 #[derive(Debug)]
@@ -25,14 +25,14 @@ pub struct RequestFeed {
     /// The newest request of this node.
     pub request: Option<Request>,
     /// What is wrong, as far as is known.
-    pub trouble: Option<ApiError>,
+    pub degraded: Option<ApiError>,
 }
 
 impl RequestFeed {
     /// Listens until `end`, or until `enough` holds.
     pub fn wait(
         &mut self,
-        sights: Option<&Receiver<Sight>>,
+        events: Option<&Receiver<WatchEvent>>,
         end: Instant,
         notify: &mut impl FnMut(Progress<'_>),
         enough: impl Fn(Option<&Request>) -> bool,
@@ -42,10 +42,10 @@ impl RequestFeed {
             if left.is_zero() {
                 return;
             }
-            match sights.map(|sights| sights.recv_timeout(left)) {
-                Some(Ok(Sight::Request(request))) => self.take(request, notify),
-                Some(Ok(Sight::Trouble(error))) => self.trouble = Some(error),
-                Some(Ok(Sight::Relief)) => self.trouble = None,
+            match events.map(|events| events.recv_timeout(left)) {
+                Some(Ok(WatchEvent::Request(request))) => self.take(request, notify),
+                Some(Ok(WatchEvent::Degraded(error))) => self.degraded = Some(error),
+                Some(Ok(WatchEvent::Recovered)) => self.degraded = None,
                 Some(Err(RecvTimeoutError::Timeout)) => return,
                 None | Some(Err(RecvTimeoutError::Disconnected)) => {
                     return std::thread::sleep(left);

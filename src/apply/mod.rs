@@ -15,4 +15,4 @@ pub use health::{
 };
 pub use node_receipts::{InterruptedRun, NodeReceipts, states};
 pub use receipts::{NothingToUndo, ReceiptStore};
-pub use watch::{HealthWatch, Known, WatchOutcome};
+pub use watch::{HealthWatch, KnownRequest, WatchOutcome};

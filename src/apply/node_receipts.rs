@@ -5,8 +5,8 @@ use crate::host::state::StateDirectory;
 use crate::host::{clock, store};
 use crate::plan::{Edit, Plan, Target};
 use crate::receipt::{
-    Change, FileState, Installed, NodeReceipt, NodeSubject, ObservedRequest, Receipt, Resolution,
-    State,
+    Change, FileState, Installed, NodeReceipt, NodeSubject, ObservedRequest, Receipt, ReceiptState,
+    Resolution,
 };
 use crate::yaml::MAX_BYTES;
 
@@ -121,13 +121,13 @@ impl NodeReceipts {
     pub fn begin_install(&mut self, installed: &Installed) -> Result<(), FileError> {
         let is_made = |receipt: &&NodeReceipt| {
             let mut states = states(&self.root, receipt).into_iter();
-            matches!(receipt.state, State::Started | State::Done)
+            matches!(receipt.state, ReceiptState::Started | ReceiptState::Done)
                 && states.all(|state| matches!(state, FileState::After(_)))
         };
         let Some(receipt) = self.store.receipt().filter(is_made) else {
             return Ok(());
         };
-        let mut receipt = receipt.at(State::Started);
+        let mut receipt = receipt.at(ReceiptState::Started);
         receipt.subject.installed = Some(installed.clone());
         self.store.begin(receipt)
     }
@@ -164,7 +164,7 @@ impl NodeReceipts {
     fn started(&self) -> Option<&NodeReceipt> {
         self.store
             .receipt()
-            .filter(|receipt| receipt.state == State::Started)
+            .filter(|receipt| receipt.state == ReceiptState::Started)
     }
 
     /// Writes down how the run, begun now or interrupted before, ended, and removes the pair of a change that is undone.
@@ -225,7 +225,7 @@ impl NodeReceipts {
 }
 
 impl InterruptedRun {
-    fn of(state: State, states: Vec<FileState>) -> Self {
+    fn of(state: ReceiptState, states: Vec<FileState>) -> Self {
         let (edits, unmade) = (states.len(), states.contains(&FileState::Before));
         let edited = states.contains(&FileState::Edited);
         let made: Vec<Edit> = states
@@ -237,7 +237,7 @@ impl InterruptedRun {
             .collect();
         match (made.len() == edits, state) {
             // A rollback that was interrupted before it undid anything has done nothing.
-            (true, State::RollingBack) => Self::No,
+            (true, ReceiptState::RollingBack) => Self::No,
             (true, _) => Self::Edited(made),
             (false, _) if edited => Self::No,
             (false, _) if made.is_empty() && unmade => Self::Unedited,

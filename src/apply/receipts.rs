@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::host::files::{FileError, Locking};
 use crate::host::state::{StateDirectory, StateLock};
-use crate::receipt::{Receipt, ReceiptError, State, Subject};
+use crate::receipt::{Receipt, ReceiptError, ReceiptState, Subject};
 
 /// A receipt is some hundred bytes an edit; one of a created file holds that file.
 const CAP: u64 = 1024 * 1024;
@@ -83,9 +83,9 @@ impl<S: Subject> ReceiptStore<S> {
     pub fn undoable(&self) -> Result<&Receipt<S>, NothingToUndo> {
         let receipt = self.receipt.as_ref().ok_or(NothingToUndo::NoReceipt)?;
         match receipt.state {
-            State::Started | State::Done | State::RollingBack => Ok(receipt),
-            State::PutBack => Err(NothingToUndo::PutBack(receipt.started.clone())),
-            State::RolledBack => Err(NothingToUndo::RolledBack(receipt.started.clone())),
+            ReceiptState::Started | ReceiptState::Done | ReceiptState::RollingBack => Ok(receipt),
+            ReceiptState::PutBack => Err(NothingToUndo::PutBack(receipt.started.clone())),
+            ReceiptState::RolledBack => Err(NothingToUndo::RolledBack(receipt.started.clone())),
         }
     }
 
@@ -123,7 +123,7 @@ impl<S: Subject> ReceiptStore<S> {
     /// As [`Self::begin`].
     pub fn begin_rollback(&mut self) -> Result<(), FileError> {
         match &self.receipt {
-            Some(receipt) => self.begin(receipt.at(State::RollingBack)),
+            Some(receipt) => self.begin(receipt.at(ReceiptState::RollingBack)),
             None => Ok(()),
         }
     }
@@ -137,7 +137,7 @@ impl<S: Subject> ReceiptStore<S> {
     ///
     /// # Errors
     /// If it cannot be written: the next run takes this one for interrupted.
-    pub fn set_state(&mut self, state: State) -> Result<(), FileError> {
+    pub fn set_state(&mut self, state: ReceiptState) -> Result<(), FileError> {
         match self.receipt.as_ref().filter(|now| now.state != state) {
             Some(receipt) => self.write(receipt.at(state)),
             None => Ok(()),
@@ -178,11 +178,14 @@ mod tests {
         store.begin(started("then")).unwrap();
         assert_eq!(node(&root).receipt(), store.receipt());
         for (state, undoable) in [
-            (State::Done, Ok(())),
-            (State::PutBack, Err(NothingToUndo::PutBack("then".into()))),
-            (State::RollingBack, Ok(())),
+            (ReceiptState::Done, Ok(())),
             (
-                State::RolledBack,
+                ReceiptState::PutBack,
+                Err(NothingToUndo::PutBack("then".into())),
+            ),
+            (ReceiptState::RollingBack, Ok(())),
+            (
+                ReceiptState::RolledBack,
                 Err(NothingToUndo::RolledBack("then".into())),
             ),
         ] {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::csr::Request;
 use crate::host::healthz::Healthz;
-use crate::host::kube::{ApiError, Sight};
+use crate::host::kube::{ApiError, WatchEvent};
 use crate::host::process;
 use crate::host::signals::Interrupts;
 use crate::host::systemd::{self, SystemdError};
@@ -37,14 +37,14 @@ pub struct WatchOutcome {
     /// The newest request of this node that was seen.
     pub request: Option<Request>,
     /// What is wrong with the API, at the end.
-    pub trouble: Option<ApiError>,
+    pub degraded: Option<ApiError>,
     /// A signal ended the wait.
     pub interrupted: bool,
 }
 
 /// A request that was there before the watch.
 #[derive(Debug)]
-pub struct Known {
+pub struct KnownRequest {
     /// The request.
     pub request: Request,
     /// When it counts, if no newer one has come by then.
@@ -136,8 +136,8 @@ impl HealthWatch {
     /// `notify` is told of each new or changed one at once.
     pub fn run(
         mut self,
-        sights: Option<&Receiver<Sight>>,
-        mut known: Option<Known>,
+        events: Option<&Receiver<WatchEvent>>,
+        mut known: Option<KnownRequest>,
         end: Instant,
         interrupts: &Interrupts,
         mut notify: impl FnMut(Progress<'_>),
@@ -190,7 +190,7 @@ impl HealthWatch {
             } else {
                 LOOK_AGAIN.0
             };
-            feed.wait(sights, Instant::now() + pause, &mut notify, |request| {
+            feed.wait(events, Instant::now() + pause, &mut notify, |request| {
                 self.settled && enough(request)
             });
         }
@@ -293,7 +293,7 @@ impl HealthWatch {
             invocation_id: self.baseline.invocation_id,
             answered_after: self.answered_after,
             request: feed.request,
-            trouble: feed.trouble,
+            degraded: feed.degraded,
             interrupted,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::approval::{Inventory, NodeFacts, ServiceFacts};
 use crate::host::kube::{ApiError, Followed};
-use crate::node::Finding;
+use crate::node::Explanation;
 
 use super::Malformed;
 use super::health::{Health, Kind};
@@ -20,7 +20,7 @@ pub(super) struct Caches {
     malformed: BTreeMap<String, Malformed>,
     /// Of those, the ones that were not told yet.
     untold: Vec<Malformed>,
-    cluster: Result<(), Finding>,
+    cluster: Result<(), Explanation>,
     changed: bool,
 }
 
@@ -75,7 +75,7 @@ impl Caches {
             degraded: [None, None, None],
             malformed: BTreeMap::new(),
             untold: Vec::new(),
-            cluster: Err(Finding::new(
+            cluster: Err(Explanation::new(
                 "the API server's names and the networks are not known yet",
             )),
             changed: false,
@@ -207,7 +207,7 @@ impl Caches {
     /// Takes in what was read of the API server and the networks.
     pub(super) fn take_cluster(
         &mut self,
-        read: Result<Inventory, Finding>,
+        read: Result<Inventory, Explanation>,
         inventory: &mut Inventory,
     ) {
         self.cluster = read.map(|facts| {
@@ -221,7 +221,7 @@ impl Caches {
     }
 
     /// Why the API server's names or the networks are unknown.
-    pub(super) fn cluster_problem(&self) -> Option<&Finding> {
+    pub(super) fn cluster_problem(&self) -> Option<&Explanation> {
         self.cluster.as_ref().err()
     }
 

@@ -36,7 +36,7 @@ pub(super) enum Step {
 
 /// What came of a job.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum JobOutcome {
     Written,
     /// As it is now, it breaks a rule.
     Refused(Violation),

@@ -24,10 +24,10 @@ use crate::host::kube::kubeconfig::Source;
 use crate::host::kube::{Admin, ApiError, Followed, GivenNetworks};
 use crate::host::signals::Interrupts;
 use crate::host::{clock, endpoint};
-use crate::node::Finding;
+use crate::node::Explanation;
 use answers::answer;
 use health::Health;
-use job::{Job, Outcome};
+use job::{Job, JobOutcome};
 use metrics::Metrics;
 use run::{Ended, Run};
 use tracker::Tracker;
@@ -68,8 +68,8 @@ enum Message {
     Node(Followed<Result<NodeFacts, Malformed>>),
     Service(Followed<Result<ServiceFacts, Malformed>>),
     /// The API server's names and the networks, or why they are unknown.
-    Cluster(Result<Inventory, Finding>),
-    Worked(Job, Outcome),
+    Cluster(Result<Inventory, Explanation>),
+    Worked(Job, JobOutcome),
 }
 
 /// What the loop tells.

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use crate::host::kube::kubeconfig::Source;
 use crate::host::kube::{Admin, ApiError, Followed, Listener, node_facts, service_facts};
 use crate::host::signals::Interrupts;
-use crate::node::Finding;
+use crate::node::Explanation;
 
 use super::caches::{Caches, Watch};
 use super::health::Health;
@@ -159,7 +159,7 @@ impl<L: Listen> Run<'_, L> {
             loop {
                 let end = Instant::now() + REFRESH;
                 let read = admin.cluster_facts(&networks, &mut |_| {}, end);
-                let read = read.map_err(Finding::of);
+                let read = read.map_err(Explanation::of);
                 if facts.send(Message::Cluster(read)).is_err() {
                     return;
                 }

@@ -8,7 +8,7 @@ use crate::host::kube::Followed;
 use crate::x509::pkcs10::PEM_CAP;
 
 use super::due::{Due, Turn};
-use super::job::{Job, Outcome, Step, Verb};
+use super::job::{Job, JobOutcome, Step, Verb};
 use super::line::{Decided, DecisionLine};
 use super::tracked::{Told, Tracked};
 use super::{Known, Options};
@@ -163,7 +163,7 @@ impl Tracker {
     pub(super) fn worked(
         &mut self,
         job: &Job,
-        outcome: Outcome,
+        outcome: JobOutcome,
         now: Instant,
     ) -> Option<DecisionLine> {
         let name = &job.request.name;
@@ -173,7 +173,7 @@ impl Tracker {
         let tracked = self.tracked.get_mut(name);
         let tracked = tracked.filter(|one| one.request.uid == job.request.uid);
         match (outcome, tracked) {
-            (Outcome::Written, _) => {
+            (JobOutcome::Written, _) => {
                 // The watch says so too, before or after; a second decision would only be refused.
                 self.remove(name);
                 let decided = match job.verb {
@@ -186,12 +186,12 @@ impl Tracker {
                     None => written,
                 })
             }
-            (Outcome::Missing, Some(_)) => {
+            (JobOutcome::Missing, Some(_)) => {
                 self.remove(name);
                 None
             }
-            (Outcome::Refused(violation), Some(one)) => one.refuse(violation, now),
-            (Outcome::Failed(message), Some(one)) => {
+            (JobOutcome::Refused(violation), Some(one)) => one.refuse(violation, now),
+            (JobOutcome::Failed(message), Some(one)) => {
                 let pause = RETRY.0 * 2u32.saturating_pow(one.failures.min(10));
                 one.failures += 1;
                 self.due.set(name, Turn::First, now + pause.min(RETRY.1));

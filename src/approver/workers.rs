@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use crate::approval::{Approval, Verdict, judge_renewal};
 use crate::csr::{Request, State};
-use crate::host::kube::{Admin, Condition, Decided, Step};
+use crate::host::kube::{Admin, DecisionCondition, DecisionOutcome, Step};
 use crate::host::tls;
 use crate::kubelet::DEFAULT_PORT;
 
-use super::job::{Job, Outcome, Verb, judge};
+use super::job::{Job, JobOutcome, Verb, judge};
 use super::{Message, Options, Shared, StartError, read};
 
 /// So many decisions are written, and so many nodes dialled, at once.
@@ -78,7 +78,7 @@ pub(super) fn start(
     })
 }
 
-fn work(admin: &Admin, job: &Job, shared: &Shared, options: &Options) -> Outcome {
+fn work(admin: &Admin, job: &Job, shared: &Shared, options: &Options) -> JobOutcome {
     let end = Instant::now() + DEADLINE;
     if options.renewals
         && job.verb == Verb::Approve
@@ -88,29 +88,29 @@ fn work(admin: &Admin, job: &Job, shared: &Shared, options: &Options) -> Outcome
     }
     let step = |now: &Request| step(job, now, shared, options);
     match admin.decide((&job.request.name, &job.request.uid), step, end) {
-        Ok(Decided::Written) => Outcome::Written,
-        Ok(Decided::Stopped(outcome)) => outcome,
-        Ok(Decided::Missing) => Outcome::Missing,
-        Ok(Decided::Busy) => Outcome::Failed("it keeps changing".to_owned()),
-        Err(error) => Outcome::Failed(error.to_string()),
+        Ok(DecisionOutcome::Written) => JobOutcome::Written,
+        Ok(DecisionOutcome::Stopped(outcome)) => outcome,
+        Ok(DecisionOutcome::Missing) => JobOutcome::Missing,
+        Ok(DecisionOutcome::Busy) => JobOutcome::Failed("it keeps changing".to_owned()),
+        Err(error) => JobOutcome::Failed(error.to_string()),
     }
 }
 
 /// What to write of a request as it is now.
-fn step(job: &Job, now: &Request, shared: &Shared, options: &Options) -> Step<Outcome> {
+fn step(job: &Job, now: &Request, shared: &Shared, options: &Options) -> Step<JobOutcome> {
     if now.state != State::Pending {
-        return Step::Stop(Outcome::Decided);
+        return Step::Stop(JobOutcome::Decided);
     }
     let verdict = judge(&options.policy, now, &read(shared));
     match (verdict, job.verb) {
         (Verdict::Approve(approval), Verb::Approve) => {
-            Step::Write(Condition::Approved(approval.message()))
+            Step::Write(DecisionCondition::Approved(approval.message()))
         }
         (Verdict::Refuse(violation), Verb::Deny) if violation.rule.may_be_denied() => Step::Write(
-            Condition::Denied(format!("kubelet-tls approve --deny: {violation}.")),
+            DecisionCondition::Denied(format!("kubelet-tls approve --deny: {violation}.")),
         ),
-        (Verdict::Refuse(violation), _) => Step::Stop(Outcome::Refused(violation)),
-        (Verdict::Approve(_), Verb::Deny) => Step::Stop(Outcome::Failed(
+        (Verdict::Refuse(violation), _) => Step::Stop(JobOutcome::Refused(violation)),
+        (Verdict::Approve(_), Verb::Deny) => Step::Stop(JobOutcome::Failed(
             "it is another request than was judged".to_owned(),
         )),
     }
@@ -123,16 +123,16 @@ fn renews(
     shared: &Shared,
     options: &Options,
     end: Instant,
-) -> Result<(), Outcome> {
+) -> Result<(), JobOutcome> {
     let request = match admin.signing_request(&job.request.name, end) {
         Ok(Some(request)) if request.uid == job.request.uid => request,
-        Ok(_) => return Err(Outcome::Missing),
-        Err(error) => return Err(Outcome::Failed(error.to_string())),
+        Ok(_) => return Err(JobOutcome::Missing),
+        Err(error) => return Err(JobOutcome::Failed(error.to_string())),
     };
     let (approval, port) = {
         let known = read(shared);
         match judge(&options.policy, &request, &known) {
-            Verdict::Refuse(violation) => return Err(Outcome::Refused(violation)),
+            Verdict::Refuse(violation) => return Err(JobOutcome::Refused(violation)),
             Verdict::Approve(approval) => {
                 let node = known.inventory.node(&approval.node);
                 let port = node.and_then(|node| node.kubelet_port);
@@ -144,7 +144,7 @@ fn renews(
         &approval,
         &tls::served_at(&addresses(&approval, port), admin.roots()),
     )
-    .map_err(Outcome::Refused)
+    .map_err(JobOutcome::Refused)
 }
 
 fn addresses(approval: &Approval, port: u16) -> Vec<SocketAddr> {

@@ -52,8 +52,8 @@ pub struct Apply {
     #[arg(long, help_heading = HOW_FAR)]
     pub dry_run: bool,
     /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
-    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN", conflicts_with = "files", help_heading = HOW_FAR)]
-    pub restart: Restart,
+    #[arg(long, value_enum, default_value_t = RestartPolicy::Auto, value_name = "WHEN", conflicts_with = "files", help_heading = HOW_FAR)]
+    pub restart: RestartPolicy,
     /// What to wait for before exiting [default: csr; with --issue-first: issued]
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "files", help_heading = HOW_FAR)]
     pub wait: Option<Wait>,
@@ -110,7 +110,7 @@ impl Apply {
         if let Some(root) = &selection.root {
             command = command.arg("--root").arg(root);
         }
-        command = command.args(word("--restart", *restart, Some(Restart::Auto)));
+        command = command.args(word("--restart", *restart, Some(RestartPolicy::Auto)));
         if let Some(wait) = wait {
             command = command.args(word("--wait", *wait, None));
         }
@@ -179,8 +179,8 @@ pub struct Rollback {
     #[arg(long)]
     pub dry_run: bool,
     /// When to restart the kubelet; auto: only if something changed, or the kubelet is older than its config
-    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
-    pub restart: Restart,
+    #[arg(long, value_enum, default_value_t = RestartPolicy::Auto, value_name = "WHEN")]
+    pub restart: RestartPolicy,
     /// How long the kubelet must stay up and answer before it counts as healthy
     #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
     pub settle: Duration,
@@ -209,14 +209,14 @@ impl Rollback {
             command = command.arg("--root").arg(root);
         }
         command
-            .args(word("--restart", self.restart, Some(Restart::Auto)))
+            .args(word("--restart", self.restart, Some(RestartPolicy::Auto)))
             .args(time("--settle", self.settle, SETTLE))
     }
 }
 
 /// When `apply` and `rollback` restart the kubelet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Restart {
+pub enum RestartPolicy {
     /// only if something changed, or the kubelet is older than its config
     Auto,
     /// never

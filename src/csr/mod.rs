@@ -155,7 +155,7 @@ impl<'de> serde::Deserialize<'de> for Request {
 
 /// A request with what it holds, as `get` answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct FetchedRequest {
     /// What is said of it everywhere else.
     pub request: Request,
     /// `spec.request`: its PKCS#10 request in PEM.
@@ -164,13 +164,13 @@ pub struct Held {
     pub certificate: Vec<u8>,
 }
 
-impl Held {
+impl FetchedRequest {
     /// Reads one object of the API's; none where it is not a kubelet-serving request.
     ///
     /// # Errors
     /// When it is no CertificateSigningRequest.
     pub fn read(object: &[u8]) -> Result<Option<Self>, serde_json::Error> {
-        serde_json::from_slice(object).map(Wire::into_held)
+        serde_json::from_slice(object).map(Wire::into_fetched)
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 
-use super::{Held, KUBELET_SERVING, Request, State};
+use super::{FetchedRequest, KUBELET_SERVING, Request, State};
 use crate::text::brief;
 use crate::text::names::is_csr_name;
 use crate::x509::requested;
@@ -103,11 +103,11 @@ impl Wire {
         }
     }
 
-    pub(super) fn into_held(self) -> Option<Held> {
+    pub(super) fn into_fetched(self) -> Option<FetchedRequest> {
         let status = self.status.as_ref();
         let certificate = status.and_then(|status| status.certificate.clone());
         let request = self.into_kubelet_serving()?;
-        Some(Held {
+        Some(FetchedRequest {
             asked: request.pem.clone(),
             request,
             certificate: certificate.unwrap_or_default().0,

@@ -5,7 +5,7 @@ pub(crate) mod kubeadm;
 pub mod patch;
 
 use crate::kubelet::config::{self, Found, Spelling};
-use crate::kubelet::goyaml::{self, FALSE_WORDS, NULL_WORDS, State, TRUE_WORDS};
+use crate::kubelet::goyaml::{self, BooleanState, FALSE_WORDS, NULL_WORDS, TRUE_WORDS};
 use crate::kubelet::meta::{self, API_VERSION, KEY, KIND};
 use crate::kubelet::{Bootstrap, Refusal, Shape, Warning, warnings};
 pub use crate::yaml::Change;
@@ -242,8 +242,8 @@ fn step<'s>(
         };
     };
     Ok(match (goyaml::boolean(stream, value), wanted) {
-        (State::True, Bootstrap::Enabled) => Step::Keep(TRUE_WORDS.to_vec()),
-        (State::False | State::Null, Bootstrap::Disabled) => {
+        (BooleanState::True, Bootstrap::Enabled) => Step::Keep(TRUE_WORDS.to_vec()),
+        (BooleanState::False | BooleanState::Null, Bootstrap::Disabled) => {
             Step::Keep([FALSE_WORDS, NULL_WORDS].concat())
         }
         _ => place(found.kind),

@@ -7,12 +7,12 @@ use std::time::Instant;
 use crate::text::brief;
 
 /// Takes a line of the trace.
-pub type Listener = fn(&str);
+pub type TraceListener = fn(&str);
 
-static LISTENER: OnceLock<Listener> = OnceLock::new();
+static LISTENER: OnceLock<TraceListener> = OnceLock::new();
 
 /// Tells every later call to `listener`. Only the first listener counts.
-pub fn listen(listener: Listener) {
+pub fn listen(listener: TraceListener) {
     let _ = LISTENER.set(listener);
 }
 

@@ -4,7 +4,7 @@ use crate::text::shown;
 
 /// Why `--kubelet-certificate-authority` is not set in a kube-apiserver manifest or a ClusterConfiguration, or not removed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApiServer {
+pub enum ApiServerCause {
     /// Another kind of file.
     #[error("this is neither a kube-apiserver manifest nor a ClusterConfiguration")]
     OtherFile,
@@ -57,7 +57,7 @@ pub enum ApiServer {
     NotString,
 }
 
-impl ApiServer {
+impl ApiServerCause {
     /// What to do about it; a phrase without a full stop.
     pub(super) fn advice(&self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! Why a file is not edited: every refusal there is, its text and the way out.
 
-use super::api_server::ApiServer;
+use super::api_server::ApiServerCause;
 use super::foreign::Foreign;
 use super::meta::{API_VERSION, KEY};
 use crate::text::shown;
@@ -26,7 +26,7 @@ pub enum Cause {
     Effect(Effect),
     /// The API server's flag cannot be set or removed.
     #[error(transparent)]
-    ApiServer(ApiServer),
+    ApiServer(ApiServerCause),
 }
 
 /// What is wrong with a document as a whole.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::cause::{Ambiguity, Effect, SecondDocument, Shape};
 use super::foreign;
-use super::goyaml::{State, boolean, lookup};
+use super::goyaml::{BooleanState, boolean, lookup};
 use super::meta::{API_VERSION, KEY, KIND, Meta, meta};
 use super::verdict::Refusal;
 use crate::yaml::{Kind, Position, Stream, Tag};
@@ -194,7 +194,7 @@ pub(crate) fn refuse_fatal_gate(stream: &Stream<'_>, root: usize) -> Result<(), 
         (None, Some(value)) => (ALL_BETA, value),
         (None, None) => return Ok(()),
     };
-    if boolean(stream, value) != State::False {
+    if boolean(stream, value) != BooleanState::False {
         return Ok(());
     }
     Err(Refusal::at(stream.position(value), Effect::GateOff(name)))

@@ -15,7 +15,7 @@ pub(crate) const NULL_WORDS: &[&str] = &["", "~", "null", "Null", "NULL"];
 
 /// What the kubelet makes of a value that should be a boolean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum BooleanState {
     True,
     False,
     /// Nothing, so the default.
@@ -36,21 +36,21 @@ pub(crate) enum Value {
 }
 
 /// A value as goyaml reads it into a `bool`: by its text if it is plain, or tagged `!!bool` (`resolve` in its resolve.go).
-pub(crate) fn boolean(stream: &Stream<'_>, value: usize) -> State {
+pub(crate) fn boolean(stream: &Stream<'_>, value: usize) -> BooleanState {
     let value = stream.target(value);
     let event = stream.event(value);
     match (event.kind, event.tag) {
         (Kind::Scalar(Style::Plain), Tag::None | Tag::Bool | Tag::Null)
         | (Kind::Scalar(_), Tag::Bool | Tag::Null) => {}
-        _ => return State::Wrong,
+        _ => return BooleanState::Wrong,
     }
     let text = stream.text(value);
     let is_any_of = |words: &[&str]| words.contains(&text);
     match event.tag {
-        Tag::None | Tag::Bool if is_any_of(TRUE_WORDS) => State::True,
-        Tag::None | Tag::Bool if is_any_of(FALSE_WORDS) => State::False,
-        Tag::None | Tag::Null if is_any_of(NULL_WORDS) => State::Null,
-        _ => State::Wrong,
+        Tag::None | Tag::Bool if is_any_of(TRUE_WORDS) => BooleanState::True,
+        Tag::None | Tag::Bool if is_any_of(FALSE_WORDS) => BooleanState::False,
+        Tag::None | Tag::Null if is_any_of(NULL_WORDS) => BooleanState::Null,
+        _ => BooleanState::Wrong,
     }
 }
 
@@ -89,10 +89,10 @@ fn scalar(stream: &Stream<'_>, value: usize) -> Value {
         return Value::Other;
     };
     match boolean(stream, value) {
-        State::True => return Value::Bool(true),
-        State::False => return Value::Bool(false),
-        State::Null => return Value::Null,
-        State::Wrong => {}
+        BooleanState::True => return Value::Bool(true),
+        BooleanState::False => return Value::Bool(false),
+        BooleanState::Null => return Value::Null,
+        BooleanState::Wrong => {}
     }
     match (style, event.tag) {
         (_, Tag::Str) | (Style::Quoted | Style::Block, Tag::None) => Value::Text(text.to_owned()),

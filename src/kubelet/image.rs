@@ -3,7 +3,7 @@
 //! kubeadm's packages start it as `kubelet … $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS` (10-kubeadm.conf), with the variables
 //! from `/var/lib/kubelet/kubeadm-flags.env` and from `/etc/default/kubelet` or `/etc/sysconfig/kubelet`.
 
-use super::unit::{EnvironmentFile, Source, Word, next_command_line};
+use super::unit::{EnvironmentFile, Word, WordSource, next_command_line};
 use super::{Bootstrap, Flags};
 
 /// Where kubeadm writes the kubelet's configuration; a running kubelet's `--config` is asked first.
@@ -93,5 +93,7 @@ fn source(words: &[Word], name: &str) -> String {
         flag.split('=').next().unwrap_or_default().replace('_', "-") == name
     };
     let found = words.iter().rev().find(is_it);
-    found.map_or(&Source::Unit, |word| &word.source).to_string()
+    found
+        .map_or(&WordSource::Unit, |word| &word.source)
+        .to_string()
 }

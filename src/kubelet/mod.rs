@@ -15,7 +15,7 @@ pub mod unit;
 pub(crate) mod verdict;
 pub(crate) mod warnings;
 
-pub use api_server::ApiServer;
+pub use api_server::ApiServerCause;
 pub use cause::{Ambiguity, Cause, Effect, SecondDocument, Shape};
 pub use flags::Flags;
 pub use foreign::Foreign;

@@ -1,6 +1,6 @@
 //! What an edit says besides its result: refusals and warnings.
 
-use super::api_server::ApiServer;
+use super::api_server::ApiServerCause;
 use super::cause::Cause;
 use crate::yaml::{self, Position};
 
@@ -94,8 +94,8 @@ impl Warning {
     }
 }
 
-impl From<ApiServer> for Cause {
-    fn from(cause: ApiServer) -> Self {
+impl From<ApiServerCause> for Cause {
+    fn from(cause: ApiServerCause) -> Self {
         Self::ApiServer(cause)
     }
 }

@@ -10,13 +10,13 @@ use serde::Serialize;
 use super::approvers::ApproverSign;
 use super::conditions::{Condition, Status, Verdict, fails, holds, unknown};
 use super::verification::{OLDER, PROCESSES, described, is_set, older, own_process};
-use super::{ApiServerProcess, Finding, NodeSurvey};
+use super::{ApiServerProcess, Explanation, NodeSurvey};
 use crate::edit::api_server::{FLAG, Manifest, last_value};
 use crate::text::hint::Command;
 use crate::text::{harmless, shown};
 
 /// The name of a Node that was asked through this API server, and whether its kubelet answered.
-pub type ReachedNode = (String, Result<(), Finding>);
+pub type ReachedNode = (String, Result<(), Explanation>);
 
 /// All that the conditions are drawn from.
 #[derive(Debug, Clone)]
@@ -28,13 +28,13 @@ pub struct ApiServerEvidence {
     /// Each kube-apiserver process of this machine.
     pub processes: Vec<ApiServerProcess>,
     /// The CA that the ConfigMap `kubeadm-config` has for the flag; none where the flag is not there.
-    pub kubeadm_config: Result<Option<String>, Finding>,
+    pub kubeadm_config: Result<Option<String>, Explanation>,
     /// The nodes where this API server dials them.
-    pub nodes: Result<NodeSurvey, Finding>,
+    pub nodes: Result<NodeSurvey, Explanation>,
     /// The Ready nodes that were asked through this API server, and what went wrong with one.
-    pub reached: Result<Vec<ReachedNode>, Finding>,
+    pub reached: Result<Vec<ReachedNode>, Explanation>,
     /// A sign of an approver.
-    pub approver: Result<Option<ApproverSign>, Finding>,
+    pub approver: Result<Option<ApproverSign>, Explanation>,
 }
 
 /// The conditions of this node's API server, in the order in which each rests on those before it.

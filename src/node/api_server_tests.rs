@@ -228,7 +228,7 @@ fn nodes_that_are_not_secured_or_not_reached_are_named() {
     assert_eq!(drawn(&seen, KubeletsSecured), "False(NotSecured)");
     seen.nodes = Ok(NodeSurvey::default());
     assert_eq!(drawn(&seen, KubeletsSecured), "Unknown(NoNodes)");
-    let unseen = || Finding::new("503".to_owned());
+    let unseen = || Explanation::new("503".to_owned());
     seen.reached = Ok(vec![
         ("a".to_owned(), Ok(())),
         ("b".to_owned(), Err(unseen())),
@@ -245,7 +245,7 @@ fn nodes_that_are_not_secured_or_not_reached_are_named() {
 #[test]
 fn what_was_not_seen_is_unknown() {
     use ApiServerKind::{ApproverSeen, KubeadmConfigHasFlag, KubeletsReachable, KubeletsSecured};
-    let unseen = || Finding::new("forbidden".to_owned());
+    let unseen = || Explanation::new("forbidden".to_owned());
     let seen = ApiServerEvidence {
         kubeadm_config: Err(unseen()),
         nodes: Err(unseen()),

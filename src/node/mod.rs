@@ -5,7 +5,7 @@ pub mod approvers;
 pub mod conditions;
 mod configmap;
 mod dialled;
-mod finding;
+mod explanation;
 mod fleet;
 mod instance;
 mod kubelet;
@@ -18,7 +18,7 @@ pub mod version;
 
 pub use configmap::ConfigMap;
 pub use dialled::{AddressPreference, NodeSurvey, SurveyedNode};
-pub use finding::Finding;
+pub use explanation::Explanation;
 pub use fleet::{
     Listed, ListedNode, MalformedNode, NodeRemedy, NotConfigured, PendingRequest, ProbedNode,
     Security,

@@ -111,7 +111,7 @@ fn it_holds_nothing_but_the_change() {
 fn the_first_format_is_read_for_ever() {
     let text = include_bytes!("../../testdata/receipt/v1/receipt.json");
     let receipt = NodeReceipt::parse(text).unwrap();
-    assert_eq!(receipt.state, State::Done);
+    assert_eq!(receipt.state, ReceiptState::Done);
     assert_eq!(receipt.edits[0].inserted, "serverTLSBootstrap: true\n");
     assert_eq!(receipt.to_bytes(), text.strip_suffix(b"\n").unwrap());
 }
@@ -120,7 +120,7 @@ fn the_first_format_is_read_for_ever() {
 fn the_first_format_of_a_cluster_is_read_for_ever() {
     let text = include_bytes!("../../testdata/receipt/v1/cluster-receipt.json");
     let receipt = ClusterReceipt::parse(text).unwrap();
-    assert_eq!(receipt.state, State::Done);
+    assert_eq!(receipt.state, ReceiptState::Done);
     let (name, change) = receipt.change().unwrap();
     assert_eq!(name, "kubelet-config");
     assert_eq!(change.inserted, "serverTLSBootstrap: true\n");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kubelet_tls::csr::State;
-use kubelet_tls::host::kube::{Api, Sight};
+use kubelet_tls::host::kube::{Api, WatchEvent};
 use serde_json::{Value, json};
 use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output, Release};
 
@@ -46,7 +46,7 @@ impl Served {
         (output.code, serde_json::from_str(&output.stdout).unwrap())
     }
 
-    fn watch(&self, end: Duration) -> Vec<Sight> {
+    fn watch(&self, end: Duration) -> Vec<WatchEvent> {
         let api = Api::open(&self.kubeconfig).unwrap();
         let end = Instant::now() + end;
         let listing = api.requests(end).unwrap();
@@ -172,11 +172,11 @@ fn the_watch_of_a_real_restart() {
     let served = Served::new("node36", "1.36/csr-list-empty.json");
     let watch = captured("1.36/csr-watch-restart-approve.jsonl");
     served.api.inject(watches().once(), Fault::Body(watch));
-    let sights = served.watch(Duration::from_millis(700));
-    let seen: Vec<(&str, State)> = sights
+    let events = served.watch(Duration::from_millis(700));
+    let seen: Vec<(&str, State)> = events
         .iter()
         .map(|sight| match sight {
-            Sight::Request(request) => (request.name.as_str(), request.state),
+            WatchEvent::Request(request) => (request.name.as_str(), request.state),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -208,9 +208,9 @@ fn what_was_in_the_list_is_not_the_answer_of_the_watch() {
     let served = Served::new("node36", "1.36/csr-list-pending.json");
     let watch = captured("1.36/csr-watch-restart-approve.jsonl");
     served.api.inject(watches().once(), Fault::Body(watch));
-    let sights = served.watch(Duration::from_millis(500));
-    let Some(Sight::Request(first)) = sights.first() else {
-        panic!("{sights:?}");
+    let events = served.watch(Duration::from_millis(500));
+    let Some(WatchEvent::Request(first)) = events.first() else {
+        panic!("{events:?}");
     };
     assert_eq!(first.name, "csr-5wmhs");
 }

@@ -1,7 +1,7 @@
 //! The laws of the kubelet's flags and of the command line that systemd makes.
 
 use kubelet_tls::kubelet::Flags;
-use kubelet_tls::kubelet::unit::{EnvironmentFile, Source, next_command_line};
+use kubelet_tls::kubelet::unit::{EnvironmentFile, WordSource, next_command_line};
 
 use crate::law::{Broken, is_one_line};
 
@@ -48,7 +48,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Broken> {
     };
     let lines = content.split(|byte| *byte == b'\n').count();
     for word in &words {
-        if let Source::File { line, path, .. } = &word.source {
+        if let WordSource::File { line, path, .. } = &word.source {
             law!((1..=lines).contains(line), "{word:?}");
             law!(*path == file.path);
         }

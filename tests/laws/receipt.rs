@@ -1,7 +1,7 @@
 //! The laws of the receipt: what was written is read, and undoes byte for byte or not at all.
 
 use kubelet_tls::plan::{Edit, Target};
-use kubelet_tls::receipt::{FileState, NodeReceipt, NodeSubject, State};
+use kubelet_tls::receipt::{FileState, NodeReceipt, NodeSubject, ReceiptState};
 
 use crate::law::{Broken, is_one_line};
 
@@ -35,7 +35,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Broken> {
         other.to_vec(),
     );
     let started = NodeReceipt::started([&edit], NodeSubject::default(), String::new());
-    let read = NodeReceipt::parse(&started.at(State::Done).to_bytes());
+    let read = NodeReceipt::parse(&started.at(ReceiptState::Done).to_bytes());
     law!(
         read.as_ref().map(|read| &read.edits) == Ok(&started.edits),
         "{read:?}"

@@ -10,7 +10,7 @@ use crate::host::kube::Admin;
 use crate::host::{kubelets, process};
 use crate::node::api_server::{self, ApiServerEvidence, ReachedNode};
 use crate::node::conditions::Status;
-use crate::node::{ApiServerProcess, ConfigMap, Finding, NodeSurvey, own_process};
+use crate::node::{ApiServerProcess, ConfigMap, Explanation, NodeSurvey, own_process};
 use crate::plan::Target;
 use crate::report::{ApiServerStatusResult, Ending, Outcome, Problem};
 
@@ -54,7 +54,8 @@ fn observe(arguments: &cli::ApiServerStatus) -> Result<ApiServerEvidence, Proble
     let manifest = Manifest::read(&bytes)
         .map_err(|refusal| refused(&Target::File(path), &refusal, Whose::Node))?;
     let processes = process::api_servers();
-    let admin = admin::open(&arguments.access).map_err(|problem| Finding::new(problem.message()));
+    let admin =
+        admin::open(&arguments.access).map_err(|problem| Explanation::new(problem.message()));
     let admin = admin.as_ref().map_err(Clone::clone);
     let nodes = admin.clone().and_then(|admin| nodes(admin, &manifest, end));
     Ok(ApiServerEvidence {
@@ -70,23 +71,23 @@ fn observe(arguments: &cli::ApiServerStatus) -> Result<ApiServerEvidence, Proble
     })
 }
 
-fn nodes(admin: &Admin, manifest: &Manifest, end: Instant) -> Result<NodeSurvey, Finding> {
-    let unseen = |problem: Problem| Finding::new(problem.message());
+fn nodes(admin: &Admin, manifest: &Manifest, end: Instant) -> Result<NodeSurvey, Explanation> {
+    let unseen = |problem: Problem| Explanation::new(problem.message());
     let roots = survey::roots(manifest).map_err(unseen)?;
     survey::survey(admin, manifest, &roots, end).map_err(unseen)
 }
 
-fn kubeadm_config(admin: &Admin, end: Instant) -> Result<Option<String>, Finding> {
+fn kubeadm_config(admin: &Admin, end: Instant) -> Result<Option<String>, Explanation> {
     let target = ConfigMap::target_of(ConfigMap::KUBEADM_CONFIG).to_string();
     let found = admin
         .kubeadm_config(end)
-        .map_err(|error| Finding::new(admin::problem("get", &target, &error).message()))?;
-    let map = found.ok_or_else(|| Finding::new(format!("{target} does not exist")))?;
-    let text = map
-        .text
-        .ok_or_else(|| Finding::new(format!("{target} has no data key ClusterConfiguration")))?;
+        .map_err(|error| Explanation::new(admin::problem("get", &target, &error).message()))?;
+    let map = found.ok_or_else(|| Explanation::new(format!("{target} does not exist")))?;
+    let text = map.text.ok_or_else(|| {
+        Explanation::new(format!("{target} has no data key ClusterConfiguration"))
+    })?;
     kubelet_ca(text.as_bytes())
-        .map_err(|refusal| Finding::new(format!("{target}: {}", refusal.reason())))
+        .map_err(|refusal| Explanation::new(format!("{target}: {}", refusal.reason())))
 }
 
 /// Asks each Ready node through this API server at its own address.
@@ -94,18 +95,19 @@ fn reached(
     admin: &Admin,
     manifest: &Manifest,
     processes: &[ApiServerProcess],
-    nodes: &Result<NodeSurvey, Finding>,
+    nodes: &Result<NodeSurvey, Explanation>,
     end: Instant,
-) -> Result<Vec<ReachedNode>, Finding> {
-    let process = own_process(manifest, processes).map_err(|why| Finding::new(why.to_string()))?;
+) -> Result<Vec<ReachedNode>, Explanation> {
+    let process =
+        own_process(manifest, processes).map_err(|why| Explanation::new(why.to_string()))?;
     let survey = nodes.as_ref().map_err(Clone::clone)?;
     let ready: Vec<String> = survey.ready().into_iter().map(str::to_owned).collect();
     let instance = admin
         .instance(&process.address())
-        .map_err(|error| Finding::new(error.to_string()))?;
+        .map_err(|error| Explanation::new(error.to_string()))?;
     let answers = kubelets::reach(&instance, &ready, end).into_iter();
     let reached = answers.map(|(name, answer)| {
-        let answer = answer.map_err(|error| Finding::new(error.to_string()));
+        let answer = answer.map_err(|error| Explanation::new(error.to_string()));
         (name, answer)
     });
     Ok(reached.collect())

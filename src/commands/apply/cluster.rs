@@ -7,7 +7,7 @@ use crate::cli;
 use crate::commands::Ui;
 use crate::commands::request::{self, NothingServed};
 use crate::csr::{Listing, Request, State};
-use crate::host::kube::{Api, Sight};
+use crate::host::kube::{Api, WatchEvent};
 use crate::host::{clock, files as host_files};
 use crate::node::{Kubelet, Node, Served};
 use crate::report::{Code, Problem};
@@ -32,7 +32,7 @@ pub(in crate::commands) struct Open {
 }
 
 /// What the API said before anything was touched.
-pub(in crate::commands) struct Cluster {
+pub(in crate::commands) struct ClusterView {
     pub(super) api: Api,
     pub(super) listing: Listing,
     /// The node's addresses, where they were needed.
@@ -43,7 +43,7 @@ pub(in crate::commands) struct Cluster {
     pub(super) started: Option<jiff::Timestamp>,
 }
 
-impl Cluster {
+impl ClusterView {
     /// Opens the API with the node's credential.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl Cluster {
     }
 
     /// Watches for requests; with `open` also for what becomes of that one.
-    pub(super) fn watch(&self, open: Option<&Open>, end: Instant) -> Receiver<Sight> {
+    pub(super) fn watch(&self, open: Option<&Open>, end: Instant) -> Receiver<WatchEvent> {
         let mut listing = self.listing.clone();
         if let Some(open) = open {
             listing.known.remove(&open.request.name);

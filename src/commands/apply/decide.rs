@@ -3,7 +3,7 @@
 use crate::apply::InterruptedRun;
 use crate::cli;
 use crate::kubelet::Bootstrap;
-use crate::node::Finding;
+use crate::node::Explanation;
 use crate::plan::{Edit, Plan, Reason, Restart};
 
 /// What was observed on the node before anything is touched.
@@ -19,7 +19,7 @@ pub(super) struct Observed {
     /// Whether the kubelet runs with older files or flags than those on the disk.
     pub(super) is_behind: bool,
     /// Why the kubelet is not healthy; `None` if it is, or if that was not looked at because no restart is possible.
-    pub(super) sick: Option<Finding>,
+    pub(super) sick: Option<Explanation>,
     /// What the API said; `None` if it was not asked.
     pub(super) api: Option<Api>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Options {
     /// What `serverTLSBootstrap` is to become.
     pub(super) wanted: Bootstrap,
     /// When to restart the kubelet; `Never` too if its files lie under another root.
-    pub(super) restart: cli::Restart,
+    pub(super) restart: cli::RestartPolicy,
     /// How far to wait.
     pub(super) wait: cli::Wait,
     /// Whether the certificate comes before the restart.
@@ -74,12 +74,12 @@ pub(super) struct Decision {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// It is not healthy: after the restart no one could tell what broke it.
-    Unhealthy(Finding),
+    Unhealthy(Explanation),
     /// It is not healthy, perhaps because of the edits of an interrupted run.
-    UnhealthyAfterEdits(Finding),
+    UnhealthyAfterEdits(Explanation),
     /// It is not healthy, and an interrupted run that had put everything back may have left it so: another restart is
     /// due first.
-    LeftDown(Finding),
+    LeftDown(Explanation),
 }
 
 impl Options {
@@ -87,7 +87,7 @@ impl Options {
     pub(super) fn asks_api(&self, observed: &Observed) -> bool {
         let waits = self.wait != cli::Wait::None || self.issue_first;
         // Without a restart a change is read at the kubelet's next start, and no request can come before that.
-        let can_come = self.restart != cli::Restart::Never
+        let can_come = self.restart != cli::RestartPolicy::Never
             || (!changes(observed) && !observed.is_behind && observed.is_running);
         waits && self.wanted == Bootstrap::Enabled && can_come
     }
@@ -148,17 +148,17 @@ fn restart(observed: &Observed, options: &Options) -> Restart {
         .api
         .is_some_and(|api| api.request == OpenRequest::OfThisStart);
     match options.restart {
-        cli::Restart::Never => Restart::No,
-        cli::Restart::Always => Restart::Yes(Reason::Asked),
-        cli::Restart::Auto if changes(observed) => Restart::Yes(Reason::Changed),
-        cli::Restart::Auto if completes(observed) && !observed.is_running => {
+        cli::RestartPolicy::Never => Restart::No,
+        cli::RestartPolicy::Always => Restart::Yes(Reason::Asked),
+        cli::RestartPolicy::Auto if changes(observed) => Restart::Yes(Reason::Changed),
+        cli::RestartPolicy::Auto if completes(observed) && !observed.is_running => {
             Restart::Yes(Reason::CutOff)
         }
         // A kubelet that has made a request since it started has read the key; a restart would lose the request's key.
-        cli::Restart::Auto if observed.is_behind && !is_known => {
+        cli::RestartPolicy::Auto if observed.is_behind && !is_known => {
             Restart::Yes(Reason::OlderThanConfig)
         }
-        cli::Restart::Auto => Restart::No,
+        cli::RestartPolicy::Auto => Restart::No,
     }
 }
 

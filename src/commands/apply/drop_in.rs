@@ -17,7 +17,7 @@ use crate::host::files::{FileCause, Root};
 use crate::host::{clock, environment, process, systemd};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan, Restart};
-use crate::receipt::{FileState, NodeReceipt, NodeSubject, Probation, Resolution, State};
+use crate::receipt::{FileState, NodeReceipt, NodeSubject, Probation, ReceiptState, Resolution};
 use crate::report::{ApplyResult, Code, KubeletOutcome, Outcome, Problem};
 
 use super::{EditStopped, receipts, reports, tell_unchanged};
@@ -49,8 +49,8 @@ pub(super) fn is_unwanted_service(receipts: &NodeReceipts, wanted: Bootstrap, ui
         return false;
     };
     let decided = match receipt.state {
-        State::PutBack | State::RolledBack | State::RollingBack => true,
-        State::Done | State::Started => receipt.subject.wanted != Some(wanted),
+        ReceiptState::PutBack | ReceiptState::RolledBack | ReceiptState::RollingBack => true,
+        ReceiptState::Done | ReceiptState::Started => receipt.subject.wanted != Some(wanted),
     };
     if decided && let Verdict::LeaveAlone(why) = judge(receipt, wanted, 0, Timestamp::MIN) {
         leave_alone(&why, ui);
@@ -103,7 +103,7 @@ struct Start<'a> {
 impl<'a> Start<'a> {
     /// Locks the node; `None` if no apply was ever made on it, which is said.
     fn open(arguments: &cli::Apply, ui: &'a Ui) -> Result<Option<Self>, Problem> {
-        if arguments.restart != cli::Restart::Never
+        if arguments.restart != cli::RestartPolicy::Never
             || !arguments.selection.kubeadm_config.is_empty()
         {
             return Err(Problem::new(
@@ -259,15 +259,17 @@ fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp
     let apply = format!("the apply of {}", receipt.started);
     let alone = |why: &str| Verdict::LeaveAlone(format!("{apply} {why}"));
     match (receipt.state, receipt.subject.probation) {
-        (State::PutBack, _) => alone("was rolled back because the kubelet did not stay healthy"),
-        (State::RolledBack, _) => alone("was rolled back"),
-        (State::RollingBack, _) => alone("is being rolled back"),
+        (ReceiptState::PutBack, _) => {
+            alone("was rolled back because the kubelet did not stay healthy")
+        }
+        (ReceiptState::RolledBack, _) => alone("was rolled back"),
+        (ReceiptState::RollingBack, _) => alone("is being rolled back"),
         _ if receipt.subject.wanted != Some(wanted) => alone("set the opposite value"),
-        (State::Started, None) => {
+        (ReceiptState::Started, None) => {
             alone("was interrupted before the kubelet was seen to be healthy with it")
         }
-        (State::Done, _) => Verdict::Make(Earlier::Proved),
-        (State::Started, Some(trial)) => {
+        (ReceiptState::Done, _) => Verdict::Make(Earlier::Proved),
+        (ReceiptState::Started, Some(trial)) => {
             let age = receipt
                 .started
                 .parse::<Timestamp>()
@@ -300,7 +302,7 @@ mod tests {
 
     const THEN: &str = "2026-11-23T07:16:56Z";
 
-    fn receipt(state: State, trial: Option<u64>) -> NodeReceipt {
+    fn receipt(state: ReceiptState, trial: Option<u64>) -> NodeReceipt {
         let subject = NodeSubject {
             wanted: Some(Bootstrap::Enabled),
             probation: trial.map(|n_restarts| Probation { n_restarts }),
@@ -319,7 +321,7 @@ mod tests {
 
     #[test]
     fn only_a_change_that_was_proved_here_is_made_again() {
-        let done = receipt(State::Done, None);
+        let done = receipt(ReceiptState::Done, None);
         assert_eq!(judged(&done, 7, 20), Verdict::Make(Earlier::Proved));
         let alone = |receipt: &NodeReceipt, wanted| {
             matches!(judge(receipt, wanted, 0, after(20)), Verdict::LeaveAlone(_))
@@ -330,12 +332,12 @@ mod tests {
         unknown.subject.wanted = None;
         assert!(alone(&unknown, Bootstrap::Enabled) && alone(&unknown, Bootstrap::Disabled));
         for (state, trial) in [
-            (State::Started, None),
-            (State::PutBack, None),
-            (State::PutBack, Some(0)),
-            (State::RollingBack, None),
-            (State::RollingBack, Some(0)),
-            (State::RolledBack, None),
+            (ReceiptState::Started, None),
+            (ReceiptState::PutBack, None),
+            (ReceiptState::PutBack, Some(0)),
+            (ReceiptState::RollingBack, None),
+            (ReceiptState::RollingBack, Some(0)),
+            (ReceiptState::RolledBack, None),
         ] {
             assert!(
                 alone(&receipt(state, trial), Bootstrap::Enabled),
@@ -361,7 +363,7 @@ mod tests {
             (0, 0, 601, Verdict::Make(Earlier::Lived)),
             (0, 1, 601, Verdict::Make(Earlier::Lived)),
         ] {
-            let receipt = receipt(State::Started, Some(then));
+            let receipt = receipt(ReceiptState::Started, Some(then));
             assert_eq!(
                 judged(&receipt, restarts, seconds),
                 verdict,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::cli;
 use crate::commands::{Ui, files, request};
-use crate::csr::{Held, Request, State};
+use crate::csr::{FetchedRequest, Request, State};
 use crate::host::key::{Key, KeyError};
 use crate::host::kube::{Api, ApiError};
 use crate::host::signals::Interrupts;
@@ -16,7 +16,7 @@ use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 use crate::x509::{Certificate, Names, requested_key};
 
-use super::cluster::Cluster;
+use super::cluster::ClusterView;
 use super::next;
 
 /// A certificate with its key, ready to be put into the kubelet's store.
@@ -37,7 +37,7 @@ pub(super) enum Issued {
 
 /// Makes the request, or takes up the one that an earlier run has made, and waits for its certificate.
 pub(super) struct Issue<'a> {
-    pub(super) cluster: &'a Cluster,
+    pub(super) cluster: &'a ClusterView,
     pub(super) state: &'a StateDirectory,
     pub(super) arguments: &'a cli::Apply,
     pub(super) ui: &'a Ui,
@@ -106,7 +106,11 @@ impl Issue<'_> {
     }
 
     /// The request of an earlier run, if it is still good.
-    fn taken_up(&self, names: &Names, end: Instant) -> Result<Option<(Key, Held)>, Problem> {
+    fn taken_up(
+        &self,
+        names: &Names,
+        end: Instant,
+    ) -> Result<Option<(Key, FetchedRequest)>, Problem> {
         let kept = self
             .state
             .key()
@@ -135,7 +139,7 @@ impl Issue<'_> {
     }
 
     /// The request of `key` among this node's.
-    fn find(&self, key: &Key, end: Instant) -> Result<Option<Held>, Problem> {
+    fn find(&self, key: &Key, end: Instant) -> Result<Option<FetchedRequest>, Problem> {
         let listing = &self.cluster.listing;
         let newest = listing.newest.as_ref().map(|newest| &newest.name);
         let others = listing.known.iter().filter(|name| Some(*name) != newest);
@@ -154,7 +158,7 @@ impl Issue<'_> {
     }
 
     /// A new key and its request. The key is on the disk first: a request whose key is lost is of no use.
-    fn begin(&self, names: &Names, end: Instant) -> Result<(Key, Held), Problem> {
+    fn begin(&self, names: &Names, end: Instant) -> Result<(Key, FetchedRequest), Problem> {
         let cannot = |error: KeyError| {
             let node = self.api().node_name();
             Problem::of(Code::Io, error).context(format!("cannot create the CSR of Node {node}"))

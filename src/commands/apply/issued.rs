@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::cli;
 use crate::commands::request;
-use crate::csr::{Held, Request, State, requestor_of};
+use crate::csr::{FetchedRequest, Request, State, requestor_of};
 use crate::host::key::Key;
-use crate::host::kube::Sight;
+use crate::host::kube::WatchEvent;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, pair};
 use crate::report::{Code, Problem};
@@ -30,20 +30,20 @@ impl Issue<'_> {
         made: &Request,
         end: Instant,
         interrupts: &Interrupts,
-    ) -> Result<Held, Problem> {
+    ) -> Result<FetchedRequest, Problem> {
         let open = Open {
             request: made.clone(),
             sure: true,
         };
-        let sights = self.cluster.watch(Some(&open), end);
+        let events = self.cluster.watch(Some(&open), end);
         let mut state = made.state;
         loop {
             if interrupts.received().is_some() {
                 return Err(self.not_issued(made, state, "interrupted"));
             }
             self.ui.wait_for(request::lacking_in(state, &made.name));
-            match next_sight(&sights) {
-                Some(Sight::Request(request)) if request.name == made.name => {
+            match next_event(&events) {
+                Some(WatchEvent::Request(request)) if request.name == made.name => {
                     if request.state != state {
                         self.ui.say(&request::describe(&request));
                     }
@@ -58,7 +58,7 @@ impl Issue<'_> {
                         State::Pending | State::Approved => {}
                     }
                 }
-                Some(Sight::Trouble(error)) => self.ui.detail(&error.to_string()),
+                Some(WatchEvent::Degraded(error)) => self.ui.detail(&error.to_string()),
                 Some(_) | None => {}
             }
             if Instant::now() >= end {
@@ -93,7 +93,7 @@ impl Issue<'_> {
         }
     }
 
-    fn held(&self, name: &str) -> Result<Held, Problem> {
+    fn held(&self, name: &str) -> Result<FetchedRequest, Problem> {
         let held = self
             .api()
             .request(name, Instant::now() + ANSWER)
@@ -124,7 +124,12 @@ impl Issue<'_> {
     }
 
     /// Whatever was issued is looked at as a client of the kubelet would, before the kubelet is given it.
-    pub(super) fn verified(&self, key: &Key, held: Held, names: &Names) -> Result<Ready, Problem> {
+    pub(super) fn verified(
+        &self,
+        key: &Key,
+        held: FetchedRequest,
+        names: &Names,
+    ) -> Result<Ready, Problem> {
         let name = &held.request.name;
         let refused = |why: anyhow::Error| {
             self.forget();
@@ -171,9 +176,9 @@ impl Issue<'_> {
     }
 }
 
-fn next_sight(sights: &Receiver<Sight>) -> Option<Sight> {
-    match sights.recv_timeout(LOOK_AGAIN) {
-        Ok(sight) => Some(sight),
+fn next_event(events: &Receiver<WatchEvent>) -> Option<WatchEvent> {
+    match events.recv_timeout(LOOK_AGAIN) {
+        Ok(event) => Some(event),
         Err(RecvTimeoutError::Timeout) => None,
         Err(RecvTimeoutError::Disconnected) => {
             // Its end has come; the caller's is near.

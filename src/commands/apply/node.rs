@@ -6,7 +6,7 @@ use crate::commands::{Ui, files, show};
 use crate::csr::Request;
 use crate::host::signals::Interrupts;
 use crate::host::systemd;
-use crate::node::Finding;
+use crate::node::Explanation;
 use crate::receipt::Resolution;
 use crate::report::{
     ApplyResult, Code, CsrReport, KubeletOutcome, Outcome, Problem, RestartReport,
@@ -110,7 +110,7 @@ fn issue(
 
 /// A refusal as a problem. A kubelet that an interrupted run has left down is restarted first.
 fn refused(refusal: Refusal, site: &mut Site<'_>, interrupts: &Interrupts) -> Problem {
-    let unhealthy = |reason: &Finding| {
+    let unhealthy = |reason: &Explanation| {
         Problem::new(
             Code::Refused,
             format!(
@@ -136,7 +136,7 @@ fn refused(refusal: Refusal, site: &mut Site<'_>, interrupts: &Interrupts) -> Pr
             .hint(site.rollback()),
         Refusal::LeftDown(reason) | Refusal::Unhealthy(reason) => {
             let edit_alone = cli::Apply {
-                restart: cli::Restart::Never,
+                restart: cli::RestartPolicy::Never,
                 issue_first: false,
                 ..site.arguments.clone()
             };

@@ -12,12 +12,12 @@ use crate::host::kube::Api;
 use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
-use crate::node::{Finding, Kubelet};
+use crate::node::{Explanation, Kubelet};
 use crate::plan::{Edit, Restart};
 use crate::report::Problem;
 use crate::text::hint::Command;
 
-use super::cluster::{Cluster, Open};
+use super::cluster::{ClusterView, Open};
 use super::decide::{self, Decision, Observed, OpenRequest, Options};
 use super::issue::Ready;
 use super::run::Run;
@@ -35,7 +35,7 @@ pub(super) struct Site<'a> {
     pub(super) options: Options,
     pub(super) observed: Observed,
     /// What the API said; `None` if it was not asked.
-    pub(super) cluster: Option<Cluster>,
+    pub(super) cluster: Option<ClusterView>,
     /// The request that can still be issued.
     open: Option<Open>,
 }
@@ -53,8 +53,8 @@ impl<'a> Site<'a> {
         let selection = &arguments.selection;
         let options = Options::of(arguments)?;
         let need = match options.restart {
-            cli::Restart::Never => Need::File,
-            cli::Restart::Auto | cli::Restart::Always => Need::Unit,
+            cli::RestartPolicy::Never => Need::File,
+            cli::RestartPolicy::Auto | cli::RestartPolicy::Always => Need::Unit,
         };
         let located = node::locate(selection.root.as_deref(), need, When::NextStart)?;
         let root = located.root.clone();
@@ -116,7 +116,7 @@ impl<'a> Site<'a> {
         if !self.options.asks_api(&self.observed) || self.arguments.selection.root.is_some() {
             return Ok(None);
         }
-        Cluster::open(self.arguments, &self.kubelet).map(Some)
+        ClusterView::open(self.arguments, &self.kubelet).map(Some)
     }
 
     /// Asks the API what it knows of this node.
@@ -127,7 +127,7 @@ impl<'a> Site<'a> {
         let Some(api) = api else {
             return Ok(());
         };
-        let cluster = Cluster::ask(api, self.arguments, &self.kubelet, self.ui)?;
+        let cluster = ClusterView::ask(api, self.arguments, &self.kubelet, self.ui)?;
         let seen = self
             .kubelet
             .unit
@@ -152,7 +152,7 @@ impl<'a> Site<'a> {
         let Some(unit) = self.kubelet.unit.as_ref() else {
             return;
         };
-        if self.options.restart == cli::Restart::Never || decide::completes(&self.observed) {
+        if self.options.restart == cli::RestartPolicy::Never || decide::completes(&self.observed) {
             return;
         }
         let age = self
@@ -174,7 +174,7 @@ impl<'a> Site<'a> {
             ui.wait_for(format!("{} to answer", systemd::KUBELET));
         };
         let checked = self.check.check_start(unit, patience, waiting);
-        self.observed.sick = checked.err().map(Finding::of);
+        self.observed.sick = checked.err().map(Explanation::of);
         ui.waited();
     }
 

@@ -139,8 +139,8 @@ impl Run<'_> {
             true => "interrupted".to_owned(),
             false => format!("timed out after {}", written(self.spec.timeout)),
         };
-        let code = match &watched.trouble {
-            Some(trouble) if trouble.is_forbidden() => Code::Permission,
+        let code = match &watched.degraded {
+            Some(degraded) if degraded.is_forbidden() => Code::Permission,
             _ => Code::Temporary,
         };
         let problem = match (&watched.request, served) {
@@ -156,13 +156,13 @@ impl Run<'_> {
                     .hint("journalctl -u kubelet --no-pager | grep -i certificate")
             }
             (Some(request), None) => not_issued(request, port, &until, code),
-            (None, _) => self.no_request(watched.trouble.as_ref(), &until, code),
+            (None, _) => self.no_request(watched.degraded.as_ref(), &until, code),
         };
         problem.context("cannot wait any longer")
     }
 
     /// No request came, or none was seen.
-    fn no_request(&mut self, trouble: Option<&ApiError>, until: &str, code: Code) -> Problem {
+    fn no_request(&mut self, degraded: Option<&ApiError>, until: &str, code: Code) -> Problem {
         let port = self.kubelet.port();
         let Some(cluster) = self.cluster.as_mut() else {
             return Problem::new(code, format!("{until}. {IN_PLACE}"));
@@ -170,9 +170,9 @@ impl Run<'_> {
         let name = cluster.api.node_name().to_owned();
         let reasons = cluster.node().map(Node::why_no_request).unwrap_or_default();
         // What the API did not say, the kubelet may have done.
-        let mut text = match trouble {
-            Some(trouble) => {
-                format!("{until}: the kubelet is running, but no CSR of it was seen: {trouble}")
+        let mut text = match degraded {
+            Some(degraded) => {
+                format!("{until}: the kubelet is running, but no CSR of it was seen: {degraded}")
             }
             None => format!("{until}: the kubelet is running but has not created a CSR"),
         };

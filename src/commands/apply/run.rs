@@ -9,7 +9,7 @@ use crate::apply::{
 };
 use crate::cli;
 use crate::commands::{Ui, node};
-use crate::host::kube::Sight;
+use crate::host::kube::WatchEvent;
 use crate::host::signals::Interrupts;
 use crate::host::systemd;
 use crate::node::{Kubelet, Unit};
@@ -17,7 +17,7 @@ use crate::plan::{Plan, Restart};
 use crate::report::{Code, CsrReport, KubeletOutcome, Problem, RestartReport};
 
 use super::EditStopped;
-use super::cluster::{Cluster, Open};
+use super::cluster::{ClusterView, Open};
 use super::issue::Ready;
 use super::receipts;
 use super::spec::RunSpec;
@@ -33,7 +33,7 @@ pub(in crate::commands) struct Run<'a> {
     pub(in crate::commands) locks: Locks,
     pub(in crate::commands) receipts: NodeReceipts,
     pub(in crate::commands) kubelet: Kubelet,
-    pub(in crate::commands) cluster: Option<Cluster>,
+    pub(in crate::commands) cluster: Option<ClusterView>,
     /// A certificate to put into the kubelet's store before anything else.
     pub(in crate::commands) ready: Option<Box<Ready>>,
     /// The request that the kubelet, which is not restarted, may have made already.
@@ -101,7 +101,7 @@ impl Run<'_> {
     }
 
     /// What the API says of requests from now on. It begins before the restart, so that no request is missed.
-    fn feed(&self, unit: &Unit) -> Option<Receiver<Sight>> {
+    fn feed(&self, unit: &Unit) -> Option<Receiver<WatchEvent>> {
         let longest = HEALTH_DEADLINE + self.spec.settle + self.spec.timeout;
         let end = Instant::now() + longest + unit.stop_timeout.unwrap_or_default();
         self.cluster
@@ -142,7 +142,7 @@ impl Run<'_> {
         if !self.completes {
             receipts::resolve(&mut self.receipts, self.spec.direction.succeeded(), self.ui);
         }
-        if self.spec.restart == cli::Restart::Never && self.plan.changes() {
+        if self.spec.restart == cli::RestartPolicy::Never && self.plan.changes() {
             self.ui.say("takes effect at the next kubelet restart");
         }
     }

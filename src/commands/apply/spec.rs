@@ -19,7 +19,7 @@ pub(in crate::commands) struct RunSpec {
     /// What `serverTLSBootstrap` becomes.
     pub(in crate::commands) wanted: Bootstrap,
     /// When the kubelet is restarted.
-    pub(in crate::commands) restart: cli::Restart,
+    pub(in crate::commands) restart: cli::RestartPolicy,
     /// What is waited for.
     pub(in crate::commands) wait: cli::Wait,
     /// How long that is waited for, after the kubelet is healthy.
@@ -61,7 +61,7 @@ impl RunSpec {
     /// What `apply` is to bring about.
     pub(super) fn of(arguments: &cli::Apply) -> Self {
         let mut undo = cli::Apply {
-            restart: cli::Restart::Never,
+            restart: cli::RestartPolicy::Never,
             issue_first: false,
             wait: None,
             ..arguments.clone()
@@ -96,12 +96,12 @@ impl Options {
     pub(super) fn of(arguments: &cli::Apply) -> Result<Self, Problem> {
         let rooted = arguments.selection.root.is_some();
         let restart = match arguments.restart {
-            _ if rooted => cli::Restart::Never,
+            _ if rooted => cli::RestartPolicy::Never,
             restart => restart,
         };
-        if arguments.issue_first && restart == cli::Restart::Never {
+        if arguments.issue_first && restart == cli::RestartPolicy::Never {
             let with_restart = cli::Apply {
-                restart: cli::Restart::Auto,
+                restart: cli::RestartPolicy::Auto,
                 ..arguments.clone()
             };
             return Err(Problem::new(

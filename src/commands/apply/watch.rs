@@ -4,15 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use crate::apply::{HealthWatch, Known, Progress, WatchOutcome};
+use crate::apply::{HealthWatch, KnownRequest, Progress, WatchOutcome};
 use crate::cli;
 use crate::commands::{Ui, request};
 use crate::csr::{Request, State};
-use crate::host::kube::Sight;
+use crate::host::kube::WatchEvent;
 use crate::host::signals::Interrupts;
 use crate::host::systemd;
 
-use super::cluster::Cluster;
+use super::cluster::ClusterView;
 use super::next;
 use super::run::Run;
 
@@ -24,7 +24,7 @@ impl Run<'_> {
     pub(super) fn watch(
         &mut self,
         watch: HealthWatch,
-        feed: Option<&Receiver<Sight>>,
+        feed: Option<&Receiver<WatchEvent>>,
         interrupts: &Interrupts,
     ) -> WatchOutcome {
         let known = self.known();
@@ -67,12 +67,12 @@ impl Run<'_> {
 
     /// The request that is there already. One that may be of the kubelet before counts once this one has had its time to
     /// make a request and has made none.
-    fn known(&mut self) -> Option<Known> {
+    fn known(&mut self) -> Option<KnownRequest> {
         let age = self
             .cluster
             .as_ref()
-            .map_or(Duration::MAX, Cluster::kubelet_age);
-        self.open.take().map(|open| Known {
+            .map_or(Duration::MAX, ClusterView::kubelet_age);
+        self.open.take().map(|open| KnownRequest {
             from: Instant::now()
                 + if open.sure {
                     Duration::ZERO

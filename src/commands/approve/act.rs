@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::host::kube::{Admin, Condition, Decided, Step};
+use crate::host::kube::{Admin, DecisionCondition, DecisionOutcome, Step};
 
 use super::decide::{Decision, Observed, Options, Planned, decide_one};
 use super::outcome::What;
@@ -26,10 +26,10 @@ pub(super) fn act(
     }
     let step = |now: &_| step(decision, decide_one(now, observed, options));
     match api.decide((&request.name, &request.uid), step, end) {
-        Ok(Decided::Written) => done(decision.clone()),
-        Ok(Decided::Stopped(what)) => what,
-        Ok(Decided::Missing) => What::Missing,
-        Ok(Decided::Busy) => What::Busy,
+        Ok(DecisionOutcome::Written) => done(decision.clone()),
+        Ok(DecisionOutcome::Stopped(what)) => what,
+        Ok(DecisionOutcome::Missing) => What::Missing,
+        Ok(DecisionOutcome::Busy) => What::Busy,
         Err(error) => What::Failed(error),
     }
 }
@@ -47,11 +47,11 @@ fn done(decision: Decision) -> What {
 fn step(planned: &Decision, now: Decision) -> Step<What> {
     match (planned, now) {
         (Decision::Approve(_), Decision::Approve(approval)) => {
-            Step::Write(Condition::Approved(approval.message()))
+            Step::Write(DecisionCondition::Approved(approval.message()))
         }
-        (Decision::Deny(_), Decision::Deny(violation)) => Step::Write(Condition::Denied(format!(
-            "kubelet-tls approve --deny: {violation}."
-        ))),
+        (Decision::Deny(_), Decision::Deny(violation)) => Step::Write(DecisionCondition::Denied(
+            format!("kubelet-tls approve --deny: {violation}."),
+        )),
         // It is another request than the one that was shown; one that turns out to be good is for the next run.
         (Decision::Deny(violation), Decision::Approve(_)) => {
             Step::Stop(What::Refused(violation.clone()))

@@ -11,11 +11,11 @@ mod write;
 use std::time::{Duration, Instant};
 
 use crate::cli;
-use crate::host::kube::{Admin, ApiError, Keep};
+use crate::host::kube::{Admin, ApiError, WriteMode};
 use crate::kubelet::Bootstrap;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::State;
+use crate::receipt::ReceiptState;
 use crate::report::{ClusterResult, Code, EditReport, Ending, Outcome, Problem};
 use crate::text::hint::Command;
 
@@ -67,14 +67,14 @@ pub(crate) fn diff(arguments: &cli::ClusterDiff, ui: &Ui) -> Outcome<ClusterResu
 /// `cluster apply`: makes the edit.
 pub(crate) fn apply(arguments: &cli::ClusterApply, ui: &Ui) -> Outcome<ClusterResult> {
     let wanted = wanted(arguments.disable);
-    let keep = keep(arguments.dry_run);
+    let mode = write_mode(arguments.dry_run);
     let result = ClusterResult {
         dry_run: Some(arguments.dry_run),
         ..ClusterResult::default()
     };
     match admin::open(&arguments.access)
         .map_err(Failure::from)
-        .and_then(|admin| Ok((change(&admin, wanted, keep, ui)?, admin)))
+        .and_then(|admin| Ok((change(&admin, wanted, mode, ui)?, admin)))
     {
         Ok(((changed, edit), admin)) => Outcome::done(ClusterResult {
             changed,
@@ -96,22 +96,27 @@ pub(crate) fn apply(arguments: &cli::ClusterApply, ui: &Ui) -> Outcome<ClusterRe
 }
 
 /// Changes the ConfigMap, and says whether there was something to change, with the edit.
-fn change(admin: &Admin, wanted: Bootstrap, keep: Keep, ui: &Ui) -> Result<(bool, Edit), Failure> {
+fn change(
+    admin: &Admin,
+    wanted: Bootstrap,
+    mode: WriteMode,
+    ui: &Ui,
+) -> Result<(bool, Edit), Failure> {
     let end = Instant::now() + DEADLINE;
     let seen = find::find(admin, end, ui)?;
-    let mut receipts = Receipts::open(keep, ui)?;
+    let mut receipts = Receipts::open(mode, ui)?;
     let writer = Writer {
         admin,
         ui,
-        keep,
+        mode,
         end,
     };
     let mut record =
         |seen: &ConfigMap, edit: &Edit| receipts.begin(edit, address(admin), &seen.uid);
     match writer.write(seen, |seen| decide(seen, wanted), &mut record) {
         Ok(Written::Written(edit)) => {
-            receipts.end(State::Done, ui);
-            tell_written(&edit, keep, ui);
+            receipts.end(ReceiptState::Done, ui);
+            tell_written(&edit, mode, ui);
             Ok((true, edit))
         }
         Ok(Written::Unchanged(seen, edit)) => {
@@ -121,20 +126,20 @@ fn change(admin: &Admin, wanted: Bootstrap, keep: Keep, ui: &Ui) -> Result<(bool
         }
         Err(failure) => {
             if !failure.unsure {
-                receipts.abandon(State::PutBack, ui);
+                receipts.abandon(ReceiptState::PutBack, ui);
             }
             Err(failure)
         }
     }
 }
 
-fn tell_written(edit: &Edit, keep: Keep, ui: &Ui) {
+fn tell_written(edit: &Edit, mode: WriteMode, ui: &Ui) {
     let target = &edit.target;
-    ui.say(&match keep {
-        Keep::Yes => {
+    ui.say(&match mode {
+        WriteMode::Persist => {
             format!("{target}: updated; applies to new nodes and at the next kubeadm upgrade")
         }
-        Keep::No => format!("(dry run) {target}: the API server would accept the change"),
+        WriteMode::DryRun => format!("(dry run) {target}: the API server would accept the change"),
     });
 }
 
@@ -157,8 +162,12 @@ fn wanted(disable: bool) -> Bootstrap {
     }
 }
 
-fn keep(dry_run: bool) -> Keep {
-    if dry_run { Keep::No } else { Keep::Yes }
+fn write_mode(dry_run: bool) -> WriteMode {
+    if dry_run {
+        WriteMode::DryRun
+    } else {
+        WriteMode::Persist
+    }
 }
 
 /// The API server's address; not the user and password that an address may have.

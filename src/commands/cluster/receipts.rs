@@ -4,17 +4,17 @@ use crate::apply::ReceiptStore;
 use crate::commands::{Ui, files};
 use crate::host::clock;
 use crate::host::files::FileError;
-use crate::host::kube::Keep;
+use crate::host::kube::WriteMode;
 use crate::host::state::StateDirectory;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{ClusterReceipt, ClusterSubject, FileState, Receipt, State};
+use crate::receipt::{ClusterReceipt, ClusterSubject, FileState, Receipt, ReceiptState};
 use crate::report::{Code, Problem};
 
 /// Where the receipt is kept, and what it says.
 pub(super) struct Receipts {
     store: ReceiptStore<ClusterSubject>,
-    keep: Keep,
+    mode: WriteMode,
 }
 
 impl Receipts {
@@ -22,7 +22,7 @@ impl Receipts {
     ///
     /// # Errors
     /// When it could not be written, or another run is at work.
-    pub(super) fn open(keep: Keep, ui: &Ui) -> Result<Self, Problem> {
+    pub(super) fn open(mode: WriteMode, ui: &Ui) -> Result<Self, Problem> {
         let Some(directory) = StateDirectory::of_clusters() else {
             return Err(Problem::new(
                 Code::Io,
@@ -30,16 +30,16 @@ impl Receipts {
             )
             .hint("export HOME=~"));
         };
-        let store = match keep {
-            Keep::Yes => ReceiptStore::lock(directory),
-            Keep::No => ReceiptStore::open(directory),
+        let store = match mode {
+            WriteMode::Persist => ReceiptStore::lock(directory),
+            WriteMode::DryRun => ReceiptStore::open(directory),
         };
         let store = store.map_err(|error| unwritable(&error))?;
         store.inspect().map_err(|error| unwritable(&error))?;
         if let Some(warning) = store.unusable() {
             ui.warn(warning);
         }
-        Ok(Self { store, keep })
+        Ok(Self { store, mode })
     }
 
     /// The receipt as it is kept.
@@ -73,8 +73,8 @@ impl Receipts {
     }
 
     /// Writes down how it ended. Not in a dry run.
-    pub(super) fn end(&mut self, state: State, ui: &Ui) {
-        if self.keep == Keep::Yes
+    pub(super) fn end(&mut self, state: ReceiptState, ui: &Ui) {
+        if self.mode == WriteMode::Persist
             && let Err(error) = self.store.set_state(state)
         {
             ui.warn(error.to_string());
@@ -82,7 +82,7 @@ impl Receipts {
     }
 
     /// Writes down that what this run began was not done; what an earlier one has left unclear stays so.
-    pub(super) fn abandon(&mut self, state: State, ui: &Ui) {
+    pub(super) fn abandon(&mut self, state: ReceiptState, ui: &Ui) {
         if self.store.has_begun() {
             self.end(state, ui);
         }
@@ -99,7 +99,7 @@ impl Receipts {
                 })
         };
         if self.store.receipt().is_some_and(is_made) {
-            self.end(State::Done, ui);
+            self.end(ReceiptState::Done, ui);
         }
     }
 }

@@ -5,18 +5,18 @@ use std::time::Instant;
 use crate::apply::NothingToUndo;
 use crate::cli;
 use crate::commands::{Ui, admin};
-use crate::host::kube::Keep;
+use crate::host::kube::WriteMode;
 use crate::kubelet::Settings;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{ClusterReceipt, FileState, State};
+use crate::receipt::{ClusterReceipt, FileState, ReceiptState};
 use crate::report::{Code, EditReport, Outcome, Problem, RollbackResult};
 use crate::text::hint::Command;
 
 use super::decide::Decision;
 use super::receipts::Receipts;
 use super::write::{Failure, Writer, Written};
-use super::{DEADLINE, address, keep, problem};
+use super::{DEADLINE, address, problem, write_mode};
 
 /// Undoes it, if the text still reads as it left it.
 pub(crate) fn run(dry_run: bool, access: &cli::Access, ui: &Ui) -> Outcome<RollbackResult> {
@@ -24,7 +24,7 @@ pub(crate) fn run(dry_run: bool, access: &cli::Access, ui: &Ui) -> Outcome<Rollb
         dry_run,
         ..RollbackResult::default()
     };
-    match undo_last(keep(dry_run), access, ui) {
+    match undo_last(write_mode(dry_run), access, ui) {
         Ok(undone) => Outcome::done(RollbackResult {
             changed: undone.changed,
             edits: undone.edit.iter().map(EditReport::from).collect(),
@@ -53,12 +53,12 @@ struct Undone {
 }
 
 /// Undoes the last `cluster apply`.
-fn undo_last(keep: Keep, access: &cli::Access, ui: &Ui) -> Result<Undone, Failure> {
+fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, Failure> {
     let nothing = Undone {
         changed: false,
         edit: None,
     };
-    let mut receipts = Receipts::open(keep, ui)?;
+    let mut receipts = Receipts::open(mode, ui)?;
     let Some(receipt) = undoable(&receipts, ui) else {
         return Ok(nothing);
     };
@@ -81,13 +81,13 @@ fn undo_last(keep: Keep, access: &cli::Access, ui: &Ui) -> Result<Undone, Failur
     let writer = Writer {
         admin: &admin,
         ui,
-        keep,
+        mode,
         end,
     };
     match writer.write(seen, decide, &mut |_, _| receipts.begin_rollback()) {
         Ok(Written::Written(edit)) => {
-            receipts.end(State::RolledBack, ui);
-            say_restored(&edit, keep, ui);
+            receipts.end(ReceiptState::RolledBack, ui);
+            say_restored(&edit, mode, ui);
             Ok(Undone {
                 changed: true,
                 edit: Some(edit),
@@ -113,11 +113,13 @@ fn undo_last(keep: Keep, access: &cli::Access, ui: &Ui) -> Result<Undone, Failur
     }
 }
 
-fn say_restored(edit: &Edit, keep: Keep, ui: &Ui) {
+fn say_restored(edit: &Edit, mode: WriteMode, ui: &Ui) {
     let target = &edit.target;
-    ui.say(&match keep {
-        Keep::Yes => format!("{target}: restored to the text before the last cluster apply"),
-        Keep::No => format!("(dry run) {target}: the API server would accept the change"),
+    ui.say(&match mode {
+        WriteMode::Persist => {
+            format!("{target}: restored to the text before the last cluster apply")
+        }
+        WriteMode::DryRun => format!("(dry run) {target}: the API server would accept the change"),
     });
 }
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::commands::{Ui, show};
-use crate::host::kube::{Admin, ApiError, Keep};
+use crate::host::kube::{Admin, ApiError, WriteMode};
 use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::report::{Code, Problem};
@@ -22,7 +22,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 pub(super) struct Writer<'a> {
     pub(super) admin: &'a Admin,
     pub(super) ui: &'a Ui,
-    pub(super) keep: Keep,
+    pub(super) mode: WriteMode,
     pub(super) end: Instant,
 }
 
@@ -102,7 +102,7 @@ impl Writer<'_> {
                 }
                 show::edit(&edit, self.ui);
                 shown = Some(edit.clone());
-                if self.keep == Keep::Yes {
+                if self.mode == WriteMode::Persist {
                     record(&seen, &edit).map_err(|problem| Failure {
                         problem,
                         shown: shown.clone().map(Box::new),
@@ -128,7 +128,7 @@ impl Writer<'_> {
                     unsure,
                 });
             }
-            if error.is_transient() && self.keep == Keep::Yes {
+            if error.is_transient() && self.mode == WriteMode::Persist {
                 unanswered = Some(edit);
             }
             let unsure = unanswered.is_some();
@@ -158,7 +158,7 @@ impl Writer<'_> {
         let text = String::from_utf8_lossy(edit.bytes_after());
         let answer = self
             .admin
-            .write_kubelet_text(seen, &text, self.keep, self.end);
+            .write_kubelet_text(seen, &text, self.mode, self.end);
         match answer {
             Ok(now) if now.text.as_deref() == Some(&text) => Ok(()),
             // An admission webhook may write something else than was sent.
@@ -173,7 +173,7 @@ impl Writer<'_> {
                 .hint("kubelet-tls cluster diff; kubectl get mutatingwebhookconfigurations"),
             )),
             // A webhook that is not known to have no side effects keeps a dry run from being tried, and nothing else.
-            Err(ApiError::Status { code: 400, message, .. }) if self.keep == Keep::No => {
+            Err(ApiError::Status { code: 400, message, .. }) if self.mode == WriteMode::DryRun => {
                 let text = format!("the API server does not try it out: {message}");
                 self.ui.warn(text);
                 Ok(())

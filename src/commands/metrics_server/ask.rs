@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::host::kube::{Admin, ApiError};
-use crate::node::Finding;
+use crate::node::Explanation;
 
 /// How long each question to the API may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -19,6 +19,6 @@ pub(super) fn get(api: &Admin, path: &str) -> Result<Value, ApiError> {
 }
 
 /// The object, or why it was not seen.
-pub(super) fn seen(api: &Admin, path: &str) -> Result<Value, Finding> {
-    get(api, path).map_err(Finding::of)
+pub(super) fn seen(api: &Admin, path: &str) -> Result<Value, Explanation> {
+    get(api, path).map_err(Explanation::of)
 }

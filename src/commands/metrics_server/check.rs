@@ -10,9 +10,9 @@ use crate::host::kube::Admin;
 use crate::host::tls;
 use crate::metrics_server::certificates;
 use crate::metrics_server::check::{
-    self, ApiService, Deployment, Evidence, Place, Pod, Service, Serving, Source, of_secret,
+    self, ApiService, Deployment, Evidence, MountSource, Place, Pod, Service, Serving, of_secret,
 };
-use crate::node::Finding;
+use crate::node::Explanation;
 use crate::node::conditions::{Condition, Status};
 use crate::report::{Ending, Outcome, Problem};
 
@@ -66,7 +66,7 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
     let named = api_service
         .as_ref()
         .and_then(|api_service| api_service.service.clone())
-        .ok_or_else(|| Finding::new("there is no APIService that names a Service"));
+        .ok_or_else(|| Explanation::new("there is no APIService that names a Service"));
     let (namespace, name, port) = match named {
         Ok(named) => named,
         Err(why) => return unnamed(api_service, &why),
@@ -79,7 +79,7 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
     let deployment = service.clone().and_then(|service| {
         let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
         Deployment::behind(&service, &seen(api, &path)?).ok_or_else(|| {
-            Finding::new(format!(
+            Explanation::new(format!(
                 "no Deployment is behind the Service {namespace}/{name}"
             ))
         })
@@ -121,7 +121,7 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
 }
 
 /// What is known where no Service is named.
-fn unnamed(api_service: Option<ApiService>, why: &Finding) -> Evidence {
+fn unnamed(api_service: Option<ApiService>, why: &Explanation) -> Evidence {
     Evidence {
         api_service,
         serving: Err(why.clone()),
@@ -132,11 +132,11 @@ fn unnamed(api_service: Option<ApiService>, why: &Finding) -> Evidence {
     }
 }
 
-fn pods(api: &Admin, namespace: &str, service: &Service) -> Result<Vec<Pod>, Finding> {
+fn pods(api: &Admin, namespace: &str, service: &Service) -> Result<Vec<Pod>, Explanation> {
     let path = format!("/api/v1/namespaces/{namespace}/pods");
     let take = |all: &mut Vec<Pod>, pod: Value| all.extend(Pod::behind(service, &[pod]));
     let end = Instant::now() + LIST_DEADLINE;
-    api.list(&path, take, end).map_err(Finding::of)
+    api.list(&path, take, end).map_err(Explanation::of)
 }
 
 /// The serving certificate on the wire, else in the Secret that the pod mounts: a Service's address is reached from the
@@ -148,10 +148,12 @@ fn serving(
     host: &str,
     ca_bundle: &[Vec<u8>],
     namespace: &str,
-    deployment: &Result<Deployment, Finding>,
-) -> Result<Serving, Finding> {
+    deployment: &Result<Deployment, Explanation>,
+) -> Result<Serving, Explanation> {
     if ca_bundle.is_empty() {
-        return Err(Finding::new("there is no caBundle to verify it against"));
+        return Err(Explanation::new(
+            "there is no caBundle to verify it against",
+        ));
     }
     let unreached = match service.ip.map(|ip| (ip, port).into()) {
         None => "the Service has no address".to_owned(),
@@ -166,12 +168,12 @@ fn serving(
             Err(why) => format!("{address} cannot be reached from here: {why}"),
         },
     };
-    let not_seen = |why: &dyn Display| Finding::new(format!("{unreached}; {why}"));
+    let not_seen = |why: &dyn Display| Explanation::new(format!("{unreached}; {why}"));
     let deployment = deployment.as_ref().map_err(|why| not_seen(why))?;
     let file = deployment.program.flag("tls-cert-file").ok_or_else(|| {
         not_seen(&"the Deployment names no --tls-cert-file, so it serves what it made itself")
     })?;
-    let Some(Source::Secret(secret, key)) = deployment.program.source(file) else {
+    let Some(MountSource::Secret(secret, key)) = deployment.program.source(file) else {
         return Err(not_seen(&"its --tls-cert-file is in no Secret"));
     };
     let object = seen(

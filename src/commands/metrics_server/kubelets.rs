@@ -10,10 +10,10 @@ use crate::host::kube::Admin;
 use crate::host::{files, tls};
 use crate::metrics_server::certificates;
 use crate::metrics_server::check::{
-    ADDRESS_TYPES, Deployment, Dialled, Kubelets, Source, dialled, of_config_map, of_secret,
+    ADDRESS_TYPES, Deployment, Dialled, Kubelets, MountSource, dialled, of_config_map, of_secret,
 };
 
-use crate::node::Finding;
+use crate::node::Explanation;
 
 use super::ask::{LIST_DEADLINE, get, seen};
 
@@ -29,7 +29,7 @@ pub(super) fn kubelet_ca(
     api: &Admin,
     deployment: &Deployment,
     namespace: &str,
-) -> Result<(String, Vec<Vec<u8>>), Finding> {
+) -> Result<(String, Vec<Vec<u8>>), Explanation> {
     let path = deployment
         .program
         .flag("kubelet-certificate-authority")
@@ -45,25 +45,25 @@ pub(super) fn kubelet_ca(
         )
     };
     let (words, pem) = match deployment.program.source(path) {
-        Some(Source::ConfigMap(name, key)) => (
+        Some(MountSource::ConfigMap(name, key)) => (
             format!("configmap/{namespace}/{name}"),
             of_config_map(&object("configmaps", &name)?, &key),
         ),
-        Some(Source::Secret(name, key)) => (
+        Some(MountSource::Secret(name, key)) => (
             format!("secret/{namespace}/{name}"),
             of_secret(&object("secrets", &name)?, &key),
         ),
-        Some(Source::Host(file)) => {
+        Some(MountSource::Host(file)) => {
             let pem = files::read(file.as_ref(), PEM_CAP);
             let pem = pem.map_err(|error| {
-                Finding::new(format!(
+                Explanation::new(format!(
                     "{error}; it lies on the node that metrics-server runs on: run this there"
                 ))
             })?;
             (format!("{file} of this machine"), Some(pem))
         }
         None => {
-            return Err(Finding::new(format!(
+            return Err(Explanation::new(format!(
                 "where {path} comes from cannot be seen"
             )));
         }
@@ -72,15 +72,15 @@ pub(super) fn kubelet_ca(
     cas(&pem, &words).map(|cas| (words, cas))
 }
 
-fn cas(pem: &[u8], words: &str) -> Result<Vec<Vec<u8>>, Finding> {
+fn cas(pem: &[u8], words: &str) -> Result<Vec<Vec<u8>>, Explanation> {
     match certificates(pem) {
-        Ok(cas) if cas.is_empty() => Err(Finding::new(format!("{words} holds no certificate"))),
-        cas => cas.map_err(|why| Finding::new(format!("{words}: {why}"))),
+        Ok(cas) if cas.is_empty() => Err(Explanation::new(format!("{words} holds no certificate"))),
+        cas => cas.map_err(|why| Explanation::new(format!("{words}: {why}"))),
     }
 }
 
 /// The CA in every pod is a ConfigMap in every namespace from 1.20 on; before, it is what kubeadm's kubeconfig holds.
-fn in_cluster_ca(api: &Admin, namespace: &str) -> Result<(String, Vec<Vec<u8>>), Finding> {
+fn in_cluster_ca(api: &Admin, namespace: &str) -> Result<(String, Vec<Vec<u8>>), Explanation> {
     let path = format!("/api/v1/namespaces/{namespace}/configmaps/kube-root-ca.crt");
     match get(api, &path) {
         Ok(object) => {
@@ -92,7 +92,7 @@ fn in_cluster_ca(api: &Admin, namespace: &str) -> Result<(String, Vec<Vec<u8>>),
             "the in-cluster CA, that of the kubeconfig".into(),
             api.roots().to_vec(),
         )),
-        Err(error) => Err(Finding::of(error)),
+        Err(error) => Err(Explanation::of(error)),
     }
 }
 
@@ -101,7 +101,7 @@ pub(super) fn kubelets(
     api: &Admin,
     deployment: &Deployment,
     cas: &[Vec<u8>],
-) -> Result<Kubelets, Finding> {
+) -> Result<Kubelets, Explanation> {
     let types = deployment
         .program
         .flag("kubelet-preferred-address-types")
@@ -133,8 +133,9 @@ pub(super) fn kubelets(
 
 /// The kubelets as metrics-server dials them. A Node without an address that it dials is left out, as metrics-server leaves
 /// it out.
-fn nodes(api: &Admin, types: &str) -> Result<Vec<Dialled>, Finding> {
+fn nodes(api: &Admin, types: &str) -> Result<Vec<Dialled>, Explanation> {
     let take = |all: &mut Vec<Dialled>, node: Value| all.extend(dialled(&node, types));
     let end = Instant::now() + LIST_DEADLINE;
-    api.list("/api/v1/nodes", take, end).map_err(Finding::of)
+    api.list("/api/v1/nodes", take, end)
+        .map_err(Explanation::of)
 }

@@ -59,7 +59,10 @@ pub(super) enum Refusal {
 ///
 /// # Errors
 /// Why the last apply cannot be undone.
-pub(super) fn decide(observed: &Observed, restart: cli::Restart) -> Result<Decision, Refusal> {
+pub(super) fn decide(
+    observed: &Observed,
+    restart: cli::RestartPolicy,
+) -> Result<Decision, Refusal> {
     let receipt = match &observed.receipt {
         Ok(receipt) => receipt,
         Err(nothing) => return Ok(Decision::Nothing(nothing.clone())),
@@ -71,12 +74,12 @@ pub(super) fn decide(observed: &Observed, restart: cli::Restart) -> Result<Decis
     };
     let changes = plan.changes();
     let restart = match restart {
-        cli::Restart::Never => Restart::No,
-        cli::Restart::Always => Restart::Yes(Reason::Asked),
-        cli::Restart::Auto if changes => Restart::Yes(Reason::Changed),
-        cli::Restart::Auto if observed.is_behind => Restart::Yes(Reason::OlderThanConfig),
-        cli::Restart::Auto if observed.is_down => Restart::Yes(Reason::CutOff),
-        cli::Restart::Auto => Restart::No,
+        cli::RestartPolicy::Never => Restart::No,
+        cli::RestartPolicy::Always => Restart::Yes(Reason::Asked),
+        cli::RestartPolicy::Auto if changes => Restart::Yes(Reason::Changed),
+        cli::RestartPolicy::Auto if observed.is_behind => Restart::Yes(Reason::OlderThanConfig),
+        cli::RestartPolicy::Auto if observed.is_down => Restart::Yes(Reason::CutOff),
+        cli::RestartPolicy::Auto => Restart::No,
     };
     let becomes = opposite(applied);
     Ok(Decision::Undo(Undo {

@@ -75,9 +75,9 @@ pub(crate) fn run(arguments: &cli::Rollback, ui: &Ui) -> Outcome<RollbackResult>
 }
 
 /// When the kubelet is restarted; never if its files lie under another root.
-fn restart(arguments: &cli::Rollback) -> cli::Restart {
+fn restart(arguments: &cli::Rollback) -> cli::RestartPolicy {
     match arguments.restart {
-        _ if arguments.root.is_some() => cli::Restart::Never,
+        _ if arguments.root.is_some() => cli::RestartPolicy::Never,
         restart => restart,
     }
 }
@@ -112,8 +112,8 @@ impl<'a> Site<'a> {
     fn open(arguments: &'a cli::Rollback, ui: &'a Ui) -> Result<Option<Self>, Problem> {
         let root = node::root(arguments.root.as_deref())?;
         let need = match restart(arguments) {
-            cli::Restart::Never => Need::File,
-            cli::Restart::Auto | cli::Restart::Always => Need::Unit,
+            cli::RestartPolicy::Never => Need::File,
+            cli::RestartPolicy::Auto | cli::RestartPolicy::Always => Need::Unit,
         };
         // Before the locks, to know what to lock; it is read again under them.
         let first = match receipts::open(&root, ui)?.store().undoable() {

@@ -15,8 +15,8 @@ use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, pair, process, systemd, tls};
 use crate::kubelet::{Bootstrap, Settings, Topic};
 use crate::node::conditions::{self, Condition, Evidence, LocalApiServer, Status, Stored};
-use crate::node::{Finding, Kubelet, version};
-use crate::receipt::{Change, NodeSubject, State};
+use crate::node::{Explanation, Kubelet, version};
+use crate::receipt::{Change, NodeSubject, ReceiptState};
 use crate::report::{Ending, Outcome, Problem, StatusResult, exposition};
 use crate::x509::Certificate;
 use crate::yaml::MAX_BYTES;
@@ -83,14 +83,16 @@ fn warn_of_cut_off(ui: &Ui) {
     };
     let (what, commands) = match store.receipt() {
         // The kubelet's own start has made the change again; how it lives with it is a condition.
-        Some(receipt) if receipt.subject.probation.is_some() && receipt.state == State::Started => {
+        Some(receipt)
+            if receipt.subject.probation.is_some() && receipt.state == ReceiptState::Started =>
+        {
             return;
         }
-        Some(receipt) if receipt.state == State::Started => (
+        Some(receipt) if receipt.state == ReceiptState::Started => (
             format!("the apply of {}", receipt.started),
             "kubelet-tls apply, to complete it, or kubelet-tls rollback, to undo it",
         ),
-        Some(receipt) if receipt.state == State::RollingBack => (
+        Some(receipt) if receipt.state == ReceiptState::RollingBack => (
             format!("the rollback of the apply of {}", receipt.started),
             "kubelet-tls rollback, to complete it",
         ),
@@ -103,11 +105,12 @@ fn warn_of_cut_off(ui: &Ui) {
 
 fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
     let end = Instant::now() + DEADLINE;
-    let api = Api::open(&kubeconfig.unwrap_or_else(|| kubelet.kubeconfig())).map_err(Finding::of);
+    let api =
+        Api::open(&kubeconfig.unwrap_or_else(|| kubelet.kubeconfig())).map_err(Explanation::of);
     let asked = api.as_ref().map_err(Clone::clone);
     let node = asked
         .clone()
-        .and_then(|api| api.node(end).map_err(Finding::of));
+        .and_then(|api| api.node(end).map_err(Explanation::of));
     let minor = node
         .as_ref()
         .ok()
@@ -126,16 +129,16 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
         node,
         requests: asked
             .clone()
-            .and_then(|api| api.requests(end).map_err(Finding::of)),
+            .and_then(|api| api.requests(end).map_err(Explanation::of)),
         cluster: asked.clone().and_then(|api| {
             if !kubelet.is_kubeadm {
-                return Err(Finding::new("kubeadm did not set this node up"));
+                return Err(Explanation::new("kubeadm did not set this node up"));
             }
-            let (name, text) = api.kubelet_config(minor, end).map_err(Finding::of)?;
+            let (name, text) = api.kubelet_config(minor, end).map_err(Explanation::of)?;
             let settings = Settings::read(text.as_bytes());
             settings
                 .map(|settings| (name.clone(), settings))
-                .map_err(|refusal| Finding::new(format!("configmap {name}: {refusal}")))
+                .map_err(|refusal| Explanation::new(format!("configmap {name}: {refusal}")))
         }),
         patches: patches(),
         api_server: api_server(),
@@ -160,9 +163,10 @@ fn api_server() -> Option<LocalApiServer> {
     let path = Path::new(cli::API_SERVER_MANIFEST);
     let manifest = match host_files::read(path, MAX_BYTES as u64) {
         Err(error) if error.cause.is_not_found() => return None,
-        Err(error) => Err(Finding::new(error.to_string())),
-        Ok(bytes) => Manifest::read(&bytes)
-            .map_err(|refusal| Finding::new(format!("{}: {}", path.display(), refusal.reason()))),
+        Err(error) => Err(Explanation::new(error.to_string())),
+        Ok(bytes) => Manifest::read(&bytes).map_err(|refusal| {
+            Explanation::new(format!("{}: {}", path.display(), refusal.reason()))
+        }),
     };
     Some(LocalApiServer {
         manifest,
@@ -175,16 +179,19 @@ fn patches() -> Option<PathBuf> {
     let store = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())).ok()?;
     let receipt = store
         .receipt()
-        .filter(|receipt| receipt.state == State::Done)?;
+        .filter(|receipt| receipt.state == ReceiptState::Done)?;
     files::enabling_directory(receipt.edits.iter().map(Change::path))
 }
 
-fn health(kubelet: &Kubelet) -> Result<(), Finding> {
+fn health(kubelet: &Kubelet) -> Result<(), Explanation> {
     let Some(unit) = &kubelet.unit else {
-        return Err(Finding::new(format!("there is no {}", systemd::KUBELET)));
+        return Err(Explanation::new(format!(
+            "there is no {}",
+            systemd::KUBELET
+        )));
     };
-    let check = HealthCheck::of(kubelet, Duration::ZERO, None).map_err(Finding::of)?;
-    check.check(unit).map_err(Finding::of)
+    let check = HealthCheck::of(kubelet, Duration::ZERO, None).map_err(Explanation::of)?;
+    check.check(unit).map_err(Explanation::of)
 }
 
 /// What the kubelet would not start with, or takes no notice of, in the file that decides.
@@ -227,7 +234,7 @@ fn stored(path: PathBuf) -> Stored {
     match (Certificate::from_pem(&pem), pair::keys_match(&pem)) {
         (Ok(certificate), Ok(())) => Stored::Pair(path, certificate),
         (Err(error), _) => Stored::Broken(path, error.to_string()),
-        (_, Err(error)) => Stored::Broken(path, Finding::of(error).to_string()),
+        (_, Err(error)) => Stored::Broken(path, Explanation::of(error).to_string()),
     }
 }
 

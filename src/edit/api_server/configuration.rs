@@ -6,7 +6,7 @@ use crate::edit::kubeadm::{self, json_piece};
 use crate::kubelet::config::{self, Spelling};
 use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::{meta, string};
-use crate::kubelet::{ApiServer, Position, Refusal};
+use crate::kubelet::{ApiServerCause, Position, Refusal};
 use crate::yaml::{self, Format, Kept, Operation, Place, Step, Stream, Value};
 
 const KIND: &str = "ClusterConfiguration";
@@ -97,7 +97,7 @@ pub(super) fn kubelet_ca(stream: &Stream<'_>) -> Result<Option<String>, Refusal>
     };
     let mut given = edit.given()?;
     if let Some(second) = given.get(1) {
-        return Err(Refusal::at(second.position, ApiServer::GivenTwice));
+        return Err(Refusal::at(second.position, ApiServerCause::GivenTwice));
     }
     Ok(given.pop().map(|given| given.value))
 }
@@ -107,7 +107,7 @@ fn shape(stream: &Stream<'_>, root: usize) -> Result<Shape, Refusal> {
     let at = stream.position(root);
     let api_version = meta(stream, root).api_version.unwrap_or_default();
     Shape::of(api_version)
-        .ok_or_else(|| Refusal::at(at, ApiServer::Version(api_version.to_owned())))
+        .ok_or_else(|| Refusal::at(at, ApiServerCause::Version(api_version.to_owned())))
 }
 
 enum Found {
@@ -134,7 +134,7 @@ fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
                 let version = meta.api_version.unwrap_or_default().to_owned();
                 return Err(Refusal::at(
                     stream.position(root),
-                    ApiServer::Version(version),
+                    ApiServerCause::Version(version),
                 ));
             }
             continue;
@@ -142,7 +142,7 @@ fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
         match meta.kind {
             Some(KIND) if found.is_some() => {
                 let at = stream.position(root);
-                return Err(Refusal::at(at, ApiServer::SecondConfiguration));
+                return Err(Refusal::at(at, ApiServerCause::SecondConfiguration));
             }
             Some(KIND) => found = Some(Found::Here(number, root)),
             Some("InitConfiguration") => init = meta.api_version.map(str::to_owned),
@@ -157,14 +157,14 @@ fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
         (None, None, Some(root), _) | (None, None, None, Some(root)) => Err(Refusal::at(
             stream.position(root),
             if join.is_some() {
-                ApiServer::NoConfiguration
+                ApiServerCause::NoConfiguration
             } else {
-                ApiServer::OtherFile
+                ApiServerCause::OtherFile
             },
         )),
         (None, None, None, None) => {
             let start = Position { line: 1, column: 1 };
-            Err(Refusal::at(start, ApiServer::OtherFile))
+            Err(Refusal::at(start, ApiServerCause::OtherFile))
         }
     }
 }
@@ -174,7 +174,7 @@ fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
 fn append(stream: &Stream<'_>, api_version: &str) -> Result<Edited, Refusal> {
     let last = stream.documents.last().map_or(0, |document| document.root);
     let shape = Shape::of(api_version).ok_or_else(|| {
-        let cause = ApiServer::Version(api_version.to_owned());
+        let cause = ApiServerCause::Version(api_version.to_owned());
         Refusal::at(stream.position(last), cause)
     })?;
     let ca = format!("{CERTIFICATES}/{CA_FILE}");

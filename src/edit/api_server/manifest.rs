@@ -6,7 +6,7 @@ use super::{
 use crate::edit::Edited;
 use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::{meta, string};
-use crate::kubelet::{ApiServer, Position, Refusal};
+use crate::kubelet::{ApiServerCause, Position, Refusal};
 use crate::yaml::{Format, Kept, Operation, Step, Stream, Value};
 
 /// The kind of a manifest.
@@ -96,10 +96,10 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
         }
         (Some(given), wanted) => {
             let Spot::Items { first, count } = given.place else {
-                return Err(Refusal::at(given.position, ApiServer::NotString));
+                return Err(Refusal::at(given.position, ApiServerCause::NotString));
             };
             let Some((list, index)) = container.item(first) else {
-                return Err(Refusal::at(given.position, ApiServer::NotString));
+                return Err(Refusal::at(given.position, ApiServerCause::NotString));
             };
             if wanted == Verification::Enabled {
                 let last = path(list, index + count - 1);
@@ -163,17 +163,17 @@ impl Container {
     fn find(stream: &Stream<'_>) -> Result<Self, Refusal> {
         const START: Position = Position { line: 1, column: 1 };
         let Some(first) = stream.documents.first() else {
-            return Err(Refusal::at(START, ApiServer::OtherFile));
+            return Err(Refusal::at(START, ApiServerCause::OtherFile));
         };
         if let Some(second) = stream.documents.get(1) {
             let at = stream.position(second.root);
-            return Err(Refusal::at(at, ApiServer::SecondDocument));
+            return Err(Refusal::at(at, ApiServerCause::SecondDocument));
         }
         let root = first.root;
         let at = stream.position(root);
         let meta = meta(stream, root);
         if (meta.api_version, meta.kind) != (Some("v1"), Some(KIND)) {
-            return Err(Refusal::at(at, ApiServer::OtherFile));
+            return Err(Refusal::at(at, ApiServerCause::OtherFile));
         }
         let containers = lookup(stream, root, "spec")
             .and_then(|spec| lookup(stream, spec, "containers"))
@@ -186,7 +186,7 @@ impl Container {
             };
             if found.is_some() {
                 let at = stream.position(node);
-                return Err(Refusal::at(at, ApiServer::SecondContainer));
+                return Err(Refusal::at(at, ApiServerCause::SecondContainer));
             }
             let image = lookup(stream, node, "image").and_then(|image| string(stream, image));
             found = Some(Self {
@@ -197,7 +197,7 @@ impl Container {
                 words,
             });
         }
-        found.ok_or_else(|| Refusal::at(at, ApiServer::NoContainer))
+        found.ok_or_else(|| Refusal::at(at, ApiServerCause::NoContainer))
     }
 
     /// Every occurrence of the flag. A flag without `=` has the next word as its value.
@@ -265,11 +265,11 @@ impl Container {
     fn ca(&self, stream: &Stream<'_>) -> Result<String, Refusal> {
         let at = stream.position(self.node);
         let Some(ca) = self.flag("client-ca-file") else {
-            return Err(Refusal::at(at, ApiServer::NoClientCa));
+            return Err(Refusal::at(at, ApiServerCause::NoClientCa));
         };
         match ca.strip_suffix(CA_FILE) {
             Some(directory) if directory.starts_with('/') && directory.ends_with('/') => Ok(ca),
-            _ => Err(Refusal::at(at, ApiServer::OtherClientCa(ca))),
+            _ => Err(Refusal::at(at, ApiServerCause::OtherClientCa(ca))),
         }
     }
 
@@ -298,7 +298,7 @@ impl Container {
             });
         host.ok_or_else(|| {
             let at = stream.position(self.node);
-            Refusal::at(at, ApiServer::NotMounted(file.to_owned()))
+            Refusal::at(at, ApiServerCause::NotMounted(file.to_owned()))
         })
     }
 }
@@ -329,7 +329,7 @@ fn command_line(stream: &Stream<'_>, node: usize) -> Result<Option<Vec<Word>>, R
         _ if is_program => 1,
         Some(flag) if is_image && command.is_empty() && flag.starts_with('-') => 0,
         Some(other) if is_image || command.iter().chain(&args).any(|word| mentions(&word)) => {
-            let cause = ApiServer::Wrapper(other.to_owned());
+            let cause = ApiServerCause::Wrapper(other.to_owned());
             return Err(Refusal::at(stream.position(node), cause));
         }
         _ => return Ok(None),

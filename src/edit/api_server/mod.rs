@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Edited;
 use crate::kubelet::meta::{self, string};
-use crate::kubelet::{ApiServer, Position, Refusal};
+use crate::kubelet::{ApiServerCause, Position, Refusal};
 use crate::yaml::{self, Format, Kept, Operation, Step, Stream};
 
 /// The flag, which has no default: without it the API server verifies no kubelet.
@@ -92,12 +92,12 @@ enum Spot {
 /// The flag is there once with the expected value, or not at all.
 fn only(given: Vec<Given>, expected: &str) -> Result<Option<Given>, Refusal> {
     if let Some(second) = given.get(1) {
-        return Err(Refusal::at(second.position, ApiServer::GivenTwice));
+        return Err(Refusal::at(second.position, ApiServerCause::GivenTwice));
     }
     match given.into_iter().next() {
         Some(given) if given.value != expected => Err(Refusal::at(
             given.position,
-            ApiServer::OtherValue {
+            ApiServerCause::OtherValue {
                 found: given.value,
                 expected: expected.to_owned(),
             },
@@ -144,7 +144,7 @@ fn split(word: &str) -> Option<(String, Option<&str>)> {
 fn text(stream: &Stream<'_>, node: usize) -> Result<String, Refusal> {
     string(stream, node)
         .map(str::to_owned)
-        .ok_or_else(|| Refusal::at(stream.position(node), ApiServer::NotString))
+        .ok_or_else(|| Refusal::at(stream.position(node), ApiServerCause::NotString))
 }
 
 fn changed(

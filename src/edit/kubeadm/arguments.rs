@@ -1,7 +1,7 @@
 //! The flags that kubeadm gives the kubelet of one node: `nodeRegistration.kubeletExtraArgs`.
 
 use crate::kubelet::config::{ALL_BETA, GATE};
-use crate::kubelet::goyaml::{self, State};
+use crate::kubelet::goyaml::{self, BooleanState};
 use crate::kubelet::{Effect, Flags, Refusal, Warning};
 use crate::yaml::{Position, Stream};
 
@@ -49,8 +49,12 @@ impl Arguments {
                 (name.replace('_', "-"), text, stream.position(*value))
             })
             .collect();
-        let is_boolean =
-            |value: &usize| matches!(goyaml::boolean(stream, *value), State::True | State::False);
+        let is_boolean = |value: &usize| {
+            matches!(
+                goyaml::boolean(stream, *value),
+                BooleanState::True | BooleanState::False
+            )
+        };
         let unquoted = pairs.iter().map(|(_, value)| value);
         Self {
             flags: Flags::parse(

@@ -1,6 +1,6 @@
 //! Patches of type `json`: a list of operations (RFC 6902), of which a later one overrides an earlier one.
 
-use crate::kubelet::goyaml::{self, State, lookup};
+use crate::kubelet::goyaml::{self, BooleanState, lookup};
 use crate::kubelet::{Bootstrap, Effect, Refusal, Shape};
 use crate::yaml::{self, Format, Kind, Operation, Place, Step, Stream, Value};
 
@@ -59,8 +59,11 @@ pub(in crate::edit) fn edit(
     let state = lookup(stream, item, "value").map(|value| goyaml::boolean(stream, value));
     if matches!(
         (state, wanted),
-        (Some(State::True), Bootstrap::Enabled)
-            | (Some(State::False | State::Null), Bootstrap::Disabled)
+        (Some(BooleanState::True), Bootstrap::Enabled)
+            | (
+                Some(BooleanState::False | BooleanState::Null),
+                Bootstrap::Disabled
+            )
     ) {
         return Ok(None);
     }

@@ -15,7 +15,7 @@ const CONFLICTS: usize = 5;
 
 /// A condition to add to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub enum DecisionCondition {
     /// `Approved`, with this message.
     Approved(String),
     /// `Denied`, with this message.
@@ -26,14 +26,14 @@ pub enum Condition {
 #[derive(Debug)]
 pub enum Step<T> {
     /// Add this condition.
-    Write(Condition),
+    Write(DecisionCondition),
     /// Leave it as it is, for this reason.
     Stop(T),
 }
 
 /// What came of deciding a request.
 #[derive(Debug)]
-pub enum Decided<T> {
+pub enum DecisionOutcome<T> {
     /// The condition was added to what was judged.
     Written,
     /// It was left as it is.
@@ -44,7 +44,7 @@ pub enum Decided<T> {
     Busy,
 }
 
-impl Condition {
+impl DecisionCondition {
     fn to_json(&self) -> Value {
         let (kind, reason, message) = match self {
             Self::Approved(message) => ("Approved", "KubeletTLSApprove", message),
@@ -82,31 +82,31 @@ impl Admin {
         (name, uid): (&str, &str),
         judge: impl Fn(&Request) -> Step<T>,
         end: Instant,
-    ) -> Result<Decided<T>, ApiError> {
+    ) -> Result<DecisionOutcome<T>, ApiError> {
         let path = format!("{REQUESTS}/{}/approval", escaped(name));
         for _ in 0..CONFLICTS {
             let Some((request, mut object)) = self.request_and_object(name, end)? else {
-                return Ok(Decided::Missing);
+                return Ok(DecisionOutcome::Missing);
             };
             if request.uid != uid {
-                return Ok(Decided::Missing);
+                return Ok(DecisionOutcome::Missing);
             }
             let condition = match judge(&request) {
                 Step::Write(condition) => condition.to_json(),
-                Step::Stop(reason) => return Ok(Decided::Stopped(reason)),
+                Step::Stop(reason) => return Ok(DecisionOutcome::Stopped(reason)),
             };
             match &mut object["status"]["conditions"] {
                 Value::Array(all) => all.push(condition),
                 other => *other = json!([condition]),
             }
             match self.put(&path, object.to_string().as_bytes(), end) {
-                Ok(_) => return Ok(Decided::Written),
+                Ok(_) => return Ok(DecisionOutcome::Written),
                 Err(error) if error.is_conflict() => {}
-                Err(error) if error.is_not_found() => return Ok(Decided::Missing),
+                Err(error) if error.is_not_found() => return Ok(DecisionOutcome::Missing),
                 Err(error) => return Err(error),
             }
         }
-        Ok(Decided::Busy)
+        Ok(DecisionOutcome::Busy)
     }
 
     fn request_and_object(

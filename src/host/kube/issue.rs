@@ -6,7 +6,7 @@ use http::Method;
 use k8s_openapi::ByteString;
 use serde_json::json;
 
-use crate::csr::{Held, KUBELET_SERVING};
+use crate::csr::{FetchedRequest, KUBELET_SERVING};
 use crate::text::names::is_csr_name;
 
 use super::Unreachable;
@@ -22,7 +22,7 @@ impl Api {
     ///
     /// # Errors
     /// The server's, or that nothing came of it until `end`.
-    pub fn create_request(&self, pkcs10: &str, end: Instant) -> Result<Held, ApiError> {
+    pub fn create_request(&self, pkcs10: &str, end: Instant) -> Result<FetchedRequest, ApiError> {
         let object = json!({
             "apiVersion": "certificates.k8s.io/v1",
             "kind": "CertificateSigningRequest",
@@ -53,7 +53,7 @@ impl Api {
     ///
     /// # Errors
     /// As [`Self::requests`].
-    pub fn request(&self, name: &str, end: Instant) -> Result<Option<Held>, ApiError> {
+    pub fn request(&self, name: &str, end: Instant) -> Result<Option<FetchedRequest>, ApiError> {
         let connection = &self.connection;
         // What the API could not have named so is not there.
         if !is_csr_name(name) {
@@ -71,9 +71,9 @@ impl Api {
         }
     }
 
-    fn held(&self, bytes: &[u8]) -> Result<Held, ApiError> {
+    fn held(&self, bytes: &[u8]) -> Result<FetchedRequest, ApiError> {
         let invalid = |reason: String| self.connection.invalid(reason);
-        let held = Held::read(bytes).map_err(|error| invalid(error.to_string()))?;
+        let held = FetchedRequest::read(bytes).map_err(|error| invalid(error.to_string()))?;
         let held = held.ok_or_else(|| invalid("a request of another signer".to_owned()))?;
         if is_csr_name(&held.request.name) {
             Ok(held)

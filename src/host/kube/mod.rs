@@ -38,9 +38,9 @@ use crate::x509::Certificate;
 
 pub use admin::Admin;
 pub(crate) use admin::escaped;
-pub use cluster::Keep;
+pub use cluster::WriteMode;
 pub(crate) use cluster::listed_node;
-pub use decision::{Condition, Decided, Step};
+pub use decision::{DecisionCondition, DecisionOutcome, Step};
 pub use error::ApiError;
 pub use facts::{Fact, FactError, endpoint_ips, node_facts, service_facts};
 pub use inventory::GivenNetworks;
@@ -56,19 +56,19 @@ use connection::{ANSWER_DEADLINE, Connection};
 use kubeconfig::{Access, Credential, KubeconfigError, Plugins, Source};
 use watch::Watch;
 
-/// So many sights wait to be seen; a server that sends more waits too.
+/// So many events wait to be seen; a server that sends more waits too.
 const SIGHTS: usize = 64;
 
 /// What a watch saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "a few exist at a time")]
-pub enum Sight {
+pub enum WatchEvent {
     /// A request of this node that was not in the list, or a change of one.
     Request(Request),
     /// The server did not answer as it should; the watch continues.
-    Trouble(ApiError),
-    /// After trouble, the server lets the watch in again.
-    Relief,
+    Degraded(ApiError),
+    /// The server answers the watch again.
+    Recovered,
 }
 
 /// The API server with one node's credential.
@@ -173,15 +173,15 @@ impl Api {
 
     /// Watches for this node's requests that are not `known`, from where `listing` ends, on a thread of its own, until
     /// `end` or until no one listens. A dropped watch is taken up again, and an expired one begins with a new list.
-    pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<Sight> {
-        let (sights, receiver) = sync_channel(SIGHTS);
-        let told = sights.clone();
+    pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<WatchEvent> {
+        let (events, receiver) = sync_channel(SIGHTS);
+        let told = events.clone();
         let watch = Watch {
             connection: self.connection.clone(),
             from: listing.resource_version.clone(),
             known: listing.known.clone(),
             end,
-            sights,
+            events,
             troubled: false,
         };
         // No reason to end a run that has changed something: it continues, and hears of no request.
@@ -189,7 +189,7 @@ impl Api {
             let trouble = self
                 .connection
                 .unreachable(Unreachable::Other(error.to_string()));
-            let _ = told.send(Sight::Trouble(trouble));
+            let _ = told.send(WatchEvent::Degraded(trouble));
         }
         receiver
     }

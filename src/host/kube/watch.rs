@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::connection::{BACKOFF, Connection, REQUESTS, signer_selector};
 use super::event::Events;
-use super::{ApiError, Followed, Sight, Unreachable, client, runtime};
+use super::{ApiError, Followed, Unreachable, WatchEvent, client, runtime};
 use crate::csr::{Request, requestor_of};
 
 pub(super) struct Watch {
@@ -16,7 +16,7 @@ pub(super) struct Watch {
     pub(super) from: String,
     pub(super) known: BTreeSet<String>,
     pub(super) end: Instant,
-    pub(super) sights: SyncSender<Sight>,
+    pub(super) events: SyncSender<WatchEvent>,
     /// Trouble was reported, and nothing better since.
     pub(super) troubled: bool,
 }
@@ -48,7 +48,7 @@ impl Watch {
         match started {
             Ok((runtime, client)) => runtime.block_on(self.follow(&client)),
             Err(error) => drop(
-                self.sights.send(Sight::Trouble(
+                self.events.send(WatchEvent::Degraded(
                     self.connection
                         .unreachable(Unreachable::Other(error.to_string())),
                 )),
@@ -99,7 +99,7 @@ impl Watch {
                     .newest
                     .filter(|request| !self.known.contains(&request.name))
                 {
-                    Some(request) => self.sights.send(Sight::Request(request)).is_ok(),
+                    Some(request) => self.events.send(WatchEvent::Request(request)).is_ok(),
                     None => true,
                 }
             }
@@ -110,7 +110,7 @@ impl Watch {
     /// False when no one listens any more.
     fn report(&mut self, error: ApiError) -> bool {
         self.troubled = true;
-        self.sights.send(Sight::Trouble(error)).is_ok()
+        self.events.send(WatchEvent::Degraded(error)).is_ok()
     }
 
     async fn stream(&mut self, client: &kube::Client) -> Ended {
@@ -128,7 +128,7 @@ impl Watch {
             Ok(body) => body,
             Err(error) => return Ended::Failed(error),
         };
-        if std::mem::take(&mut self.troubled) && self.sights.send(Sight::Relief).is_err() {
+        if std::mem::take(&mut self.troubled) && self.events.send(WatchEvent::Recovered).is_err() {
             return Ended::Unwanted;
         }
         let mut events = Events::of(&self.connection, body);
@@ -143,7 +143,7 @@ impl Watch {
             if let Followed::Put(Seen(Some(request))) = what
                 && request.requestor == requestor
                 && !self.known.contains(&request.name)
-                && self.sights.send(Sight::Request(request)).is_err()
+                && self.events.send(WatchEvent::Request(request)).is_err()
             {
                 return Ended::Unwanted;
             }

@@ -1,7 +1,7 @@
 //! A command as `systemctl show` prints it, and its words once the variables are put in.
 
 use super::variables::Variables;
-use super::{Source, UnknownCommandLine, Word};
+use super::{UnknownCommandLine, Word, WordSource};
 
 /// A command of `ExecStart=` before its variables are put in.
 pub(super) struct Command<'a> {
@@ -54,7 +54,7 @@ impl<'a> Command<'a> {
             match (&self.substitution, word.strip_prefix('$')) {
                 (Substitution::Off, _) => words.push(Word {
                     text: word.to_owned(),
-                    source: Source::Unit,
+                    source: WordSource::Unit,
                 }),
                 (Substitution::On, Some(name)) if !name.starts_with(['{', '$']) => {
                     let found = variables.get(name)?;
@@ -91,7 +91,7 @@ impl Substitution {
 /// `word` with each `${A}` and `$$` in it replaced.
 fn substituted(word: &str, variables: &Variables) -> Result<Word, UnknownCommandLine> {
     let mut text = String::new();
-    let mut source = Source::Unit;
+    let mut source = WordSource::Unit;
     let mut rest = word;
     while let Some((before, after)) = rest.split_once('$') {
         text.push_str(before);
@@ -110,7 +110,7 @@ fn substituted(word: &str, variables: &Variables) -> Result<Word, UnknownCommand
                 Some(name) => {
                     if let Some((value, set_by)) = variables.get(name)? {
                         text.push_str(value);
-                        if source == Source::Unit {
+                        if source == WordSource::Unit {
                             source = set_by.clone();
                         }
                     }

@@ -1,6 +1,6 @@
 //! Why the command line of the kubelet's next start cannot be told.
 
-use super::Source;
+use super::WordSource;
 
 /// Why the command line of the next start cannot be told, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum UnknownCommandLine {
         "what systemd makes of {0} depends on its version: a backslash in quotes or at the end of a comment line, or a control \
          character"
     )]
-    DependsOnVersion(Source),
+    DependsOnVersion(WordSource),
 }
 
 /// Why systemd cannot load an environment file.

@@ -35,12 +35,12 @@ pub struct Word {
     /// The word as the kubelet sees it.
     pub text: String,
     /// Where it is written. A word put together from several places has the first variable's.
-    pub source: Source,
+    pub source: WordSource,
 }
 
 /// Where a word is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum WordSource {
     /// In `ExecStart=` itself.
     Unit,
     /// In a variable of `Environment=`.
@@ -59,7 +59,7 @@ pub enum Source {
     },
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for WordSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unit => write!(f, "the unit's ExecStart="),
@@ -100,14 +100,14 @@ pub fn next_command_line(
 }
 
 /// Where the first word is written that the two do not share; by preference in an assignment.
-fn first_difference<'a>(one: &'a [Word], other: &'a [Word]) -> Option<&'a Source> {
+fn first_difference<'a>(one: &'a [Word], other: &'a [Word]) -> Option<&'a WordSource> {
     let count = one.len().max(other.len());
     let text = |words: &'a [Word], at: usize| words.get(at).map(|word| &word.text);
     let at = (0..count).find(|&at| text(one, at) != text(other, at))?;
     let mut sources = [one.get(at), other.get(at)].into_iter().flatten();
     let first = &sources.next()?.source;
     Some(match first {
-        Source::Unit => sources.next().map_or(first, |word| &word.source),
+        WordSource::Unit => sources.next().map_or(first, |word| &word.source),
         _ => first,
     })
 }
@@ -243,7 +243,7 @@ mod tests {
                     .collect();
                 assert_eq!(texts.join("|"), expected, "{content}");
                 assert!(words.iter().skip(5).all(
-                    |word| matches!(&word.source, Source::File { path: at, .. } if at == path)
+                    |word| matches!(&word.source, WordSource::File { path: at, .. } if at == path)
                 ));
             }
         }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::environment_file::{Assignment, Reading, assignments};
-use super::{EnvironmentFile, Source, UnknownCommandLine, Unloadable};
+use super::{EnvironmentFile, UnknownCommandLine, Unloadable, WordSource};
 
 /// The variables that a command line may name.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
-    values: BTreeMap<String, (String, Source)>,
+    values: BTreeMap<String, (String, WordSource)>,
     /// systemctl withheld some: that of 239 (RHEL 8) prints `[unprintable]` for an assignment with a space
     /// (src/shared/bus-util.c).
     withheld: bool,
@@ -63,7 +63,10 @@ impl Variables {
     }
 
     /// The value of `name` and who set it; none where it is unset, and an error where that cannot be known.
-    pub(super) fn get(&self, name: &str) -> Result<Option<&(String, Source)>, UnknownCommandLine> {
+    pub(super) fn get(
+        &self,
+        name: &str,
+    ) -> Result<Option<&(String, WordSource)>, UnknownCommandLine> {
         match self.values.get(name) {
             Some(found) => Ok(Some(found)),
             None if !is_name(name) => Ok(None),
@@ -90,7 +93,7 @@ impl Variables {
             match word.split_once('=') {
                 Some((name, value)) => {
                     let variable = name.to_owned();
-                    let source = Source::Environment { variable };
+                    let source = WordSource::Environment { variable };
                     self.values
                         .insert(name.to_owned(), (value.to_owned(), source));
                 }
@@ -122,7 +125,7 @@ impl Variables {
             let (Ok(name), Ok(value)) = (String::from_utf8(name), String::from_utf8(value)) else {
                 return unloadable(file, Unloadable::NotUtf8(line));
             };
-            let source = Source::File {
+            let source = WordSource::File {
                 path: path.clone(),
                 line,
                 variable: name.clone(),

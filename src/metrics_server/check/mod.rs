@@ -9,13 +9,13 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::node::conditions::{Condition, Status, Verdict, fails, holds, unknown};
-use crate::node::{Finding, NotServed, Served, Unverified};
+use crate::node::{Explanation, NotServed, Served, Unverified};
 use crate::x509::Certificate;
 
 pub use objects::{
     ADDRESS_TYPES, ApiService, Deployment, Dialled, Pod, Service, dialled, of_config_map, of_secret,
 };
-pub use program::{Program, Source};
+pub use program::{MountSource, Program};
 
 /// The conditions of a metrics-server that runs, in the order in which each rests on those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,15 +53,15 @@ pub struct Evidence {
     /// The APIService; none where there is none.
     pub api_service: Option<ApiService>,
     /// Its serving certificate, verified against the `caBundle` for the name that the API server verifies.
-    pub serving: Result<Serving, Finding>,
+    pub serving: Result<Serving, Explanation>,
     /// The Deployment.
-    pub deployment: Result<Deployment, Finding>,
+    pub deployment: Result<Deployment, Explanation>,
     /// Its Pods, which run what they were created with, whatever the Deployment says by now.
-    pub pods: Result<Vec<Pod>, Finding>,
+    pub pods: Result<Vec<Pod>, Explanation>,
     /// What the kubelets are verified against, for people.
-    pub kubelet_ca: Result<String, Finding>,
+    pub kubelet_ca: Result<String, Explanation>,
     /// What each kubelet serves, verified against that.
-    pub kubelets: Result<Kubelets, Finding>,
+    pub kubelets: Result<Kubelets, Explanation>,
 }
 
 /// Kubelets, and what each serves.

@@ -15,7 +15,7 @@ pub struct Program {
 
 /// Where a file in the pod comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum MountSource {
     /// The key of a ConfigMap in the pod's namespace.
     ConfigMap(String, String),
     /// The key of a Secret in the pod's namespace.
@@ -89,7 +89,7 @@ impl Program {
     }
 
     /// Where the file at `path` in the pod comes from.
-    pub fn source(&self, path: &str) -> Option<Source> {
+    pub fn source(&self, path: &str) -> Option<MountSource> {
         let below = |mount: &&Value| {
             let at = mount["mountPath"].as_str()?.trim_end_matches('/');
             let rest = path.strip_prefix(at)?;
@@ -116,14 +116,14 @@ impl Program {
             Some((name.to_owned(), key(&volume["items"])))
         };
         if let Some((name, key)) = named(&volume["configMap"], "name") {
-            return Some(Source::ConfigMap(name, key));
+            return Some(MountSource::ConfigMap(name, key));
         }
         if let Some((name, key)) = named(&volume["secret"], "secretName") {
-            return Some(Source::Secret(name, key));
+            return Some(MountSource::Secret(name, key));
         }
         let host = volume["hostPath"]["path"].as_str()?;
         let slash = if rest.is_empty() { "" } else { "/" };
-        Some(Source::Host(format!("{host}{slash}{rest}")))
+        Some(MountSource::Host(format!("{host}{slash}{rest}")))
     }
 }
 
@@ -174,25 +174,25 @@ mod tests {
                 json!({"name": "v", "configMap": {"name": "c"}}),
                 "/etc/ca/ca.crt"
             ),
-            Some(Source::ConfigMap("c".into(), "ca.crt".into()))
+            Some(MountSource::ConfigMap("c".into(), "ca.crt".into()))
         );
         assert_eq!(
             of(
                 json!({"name": "v", "secret": {"secretName": "s", "items": [{"key": "k", "path": "ca.crt"}]}}),
                 "/etc/ca/ca.crt"
             ),
-            Some(Source::Secret("s".into(), "k".into()))
+            Some(MountSource::Secret("s".into(), "k".into()))
         );
         assert_eq!(
             of(Value::Null, "/etc/one.crt"),
-            Some(Source::Host("/etc/kubernetes/pki/ca.crt".into()))
+            Some(MountSource::Host("/etc/kubernetes/pki/ca.crt".into()))
         );
         assert_eq!(
             of(
                 json!({"name": "v", "hostPath": {"path": "/pki"}}),
                 "/etc/ca/x/ca.crt"
             ),
-            Some(Source::Host("/pki/x/ca.crt".into()))
+            Some(MountSource::Host("/pki/x/ca.crt".into()))
         );
         assert_eq!(
             of(

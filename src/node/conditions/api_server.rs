@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use crate::edit::api_server::Manifest;
     use crate::node::conditions::Status;
-    use crate::node::{ApiServerProcess, Finding, ProcessId};
+    use crate::node::{ApiServerProcess, Explanation, ProcessId};
 
     const YES: &str =
         include_str!("../../../testdata/captured/1.36/kube-apiserver-v1beta4-yes.yaml");
@@ -92,7 +92,7 @@ mod tests {
             ),
         ] {
             let seen = LocalApiServer {
-                manifest: Manifest::read(manifest.as_bytes()).map_err(Finding::of),
+                manifest: Manifest::read(manifest.as_bytes()).map_err(Explanation::of),
                 processes,
             };
             let (status, reason, message, hint) = verifies(&seen);
@@ -106,7 +106,7 @@ mod tests {
         let mut words = process(YES, &["--kubelet-certificate-authority=\u{1b}[2J"]);
         words.words.retain(|word| !word.contains("/pki/ca.crt"));
         let seen = LocalApiServer {
-            manifest: Manifest::read(YES.as_bytes()).map_err(Finding::of),
+            manifest: Manifest::read(YES.as_bytes()).map_err(Explanation::of),
             processes: vec![words],
         };
         assert!(!verifies(&seen).2.contains('\u{1b}'));

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::csr::{Request, State, requestor_of};
-use crate::node::{Finding, Flaw, FlawKind, NotServed, Served, flaw};
+use crate::node::{Explanation, Flaw, FlawKind, NotServed, Served, flaw};
 use crate::text::hint::Command;
 
 use super::configuration::{UNREADABLE, enabled};
@@ -34,7 +34,7 @@ pub(super) fn issued(seen: &Evidence) -> Verdict {
             .as_ref()
             .err()
             .or(seen.name.as_ref().err())
-            .map_or("", Finding::as_str);
+            .map_or("", Explanation::as_str);
         return unknown(
             "NodeUnknown",
             format!("{path} is there; whether it covers the Node's addresses is not known: {why}"),
@@ -144,7 +144,7 @@ pub(super) fn trusted(seen: &Evidence) -> Verdict {
             .node
             .as_ref()
             .err()
-            .map_or("the Node has no IP address", Finding::as_str);
+            .map_or("the Node has no IP address", Explanation::as_str);
         return unknown("AddressesUnknown", why);
     }
     let name = seen.name.as_ref().ok().map(String::as_str);

@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::csr::Listing;
 use crate::edit::api_server::Manifest;
 use crate::kubelet::Settings;
-use crate::node::{ApiServerProcess, Finding, Kubelet, Node, NotServed, Served};
+use crate::node::{ApiServerProcess, Explanation, Kubelet, Node, NotServed, Served};
 use crate::text::hint::{Command, Invocation};
 use crate::x509::Certificate;
 
@@ -39,17 +39,17 @@ pub struct Evidence {
     /// What else the kubelet would not start with, or take no notice of.
     pub complaints: Vec<String>,
     /// Whether it runs and answers, or in what way not.
-    pub health: Result<(), Finding>,
+    pub health: Result<(), Explanation>,
     /// The certificate that it keeps.
     pub stored: Stored,
     /// The node's name.
-    pub name: Result<String, Finding>,
+    pub name: Result<String, Explanation>,
     /// Its Node object.
-    pub node: Result<Node, Finding>,
+    pub node: Result<Node, Explanation>,
     /// Its requests.
-    pub requests: Result<Listing, Finding>,
+    pub requests: Result<Listing, Explanation>,
     /// The kubelet's configuration in the cluster: the ConfigMap's name and what it says.
-    pub cluster: Result<(String, Settings), Finding>,
+    pub cluster: Result<(String, Settings), Explanation>,
     /// The directory of kubeadm's patches that the last `apply` wrote to, if they enable `serverTLSBootstrap`.
     pub patches: Option<PathBuf>,
     /// What is served, at each of the Node's addresses.
@@ -64,7 +64,7 @@ pub struct Evidence {
 #[derive(Debug, Clone)]
 pub struct LocalApiServer {
     /// The manifest of its static Pod, or why it cannot be read.
-    pub manifest: Result<Manifest, Finding>,
+    pub manifest: Result<Manifest, Explanation>,
     /// Each kube-apiserver process of this machine.
     pub processes: Vec<ApiServerProcess>,
 }

@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known() {
-        let unread = |seen: &mut Evidence| seen.requests = Err(crate::node::Finding::new("403"));
+        let unread =
+            |seen: &mut Evidence| seen.requests = Err(crate::node::Explanation::new("403"));
         assert_eq!(said(50, unread).0, "True(NotDue)");
         assert_eq!(said(75, unread).0, "Unknown(NotReadable)");
         let missing = |seen: &mut Evidence| seen.stored = Stored::Missing("/p".into());

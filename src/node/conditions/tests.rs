@@ -121,7 +121,7 @@ fn what_is_stored() {
         "False(NoRequest)"
     );
     let unseen = Evidence {
-        node: Err(Finding::new("403")),
+        node: Err(Explanation::new("403")),
         ..well()
     };
     assert_eq!(
@@ -228,7 +228,7 @@ fn a_unit_that_changed_on_disk() {
 fn a_node_without_kubeadm_has_no_condition_of_kubeadms() {
     let mut seen = well();
     seen.kubelet.is_kubeadm = false;
-    seen.cluster = Err(Finding::new("forbidden"));
+    seen.cluster = Err(Explanation::new("forbidden"));
     let conditions = conditions(&seen);
     assert_eq!(conditions.len(), 8);
     assert!(
@@ -293,7 +293,7 @@ fn only_a_control_plane_node_has_the_condition_of_its_api_server() {
     assert!(!has(&well()));
     let control_plane = Evidence {
         api_server: Some(LocalApiServer {
-            manifest: Err(Finding::new("cannot be read")),
+            manifest: Err(Explanation::new("cannot be read")),
             processes: Vec::new(),
         }),
         ..well()

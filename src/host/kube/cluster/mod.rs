@@ -20,13 +20,13 @@ use super::connection::VERSION;
 pub(crate) use answers::listed_node;
 use answers::{parse_configmap, parse_configz, parse_kubeadm_config};
 
-/// Whether a change is kept.
+/// Whether the API server stores a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    /// It is.
-    Yes,
-    /// The API server does everything but that: authorisation, admission, validation (`dryRun=All`).
-    No,
+pub enum WriteMode {
+    /// It stores the change.
+    Persist,
+    /// It does everything but that: authorisation, admission, validation (`dryRun=All`).
+    DryRun,
 }
 
 impl Admin {
@@ -81,7 +81,7 @@ impl Admin {
         &self,
         seen: &ConfigMap,
         text: &str,
-        keep: Keep,
+        mode: WriteMode,
         end: Instant,
     ) -> Result<ConfigMap, ApiError> {
         let Api {
@@ -90,9 +90,9 @@ impl Admin {
             client,
             ..
         } = &self.0;
-        let dry_run = match keep {
-            Keep::Yes => "",
-            Keep::No => "&dryRun=All",
+        let dry_run = match mode {
+            WriteMode::Persist => "",
+            WriteMode::DryRun => "&dryRun=All",
         };
         let patch = json!({
             "metadata": {"resourceVersion": seen.resource_version},

@@ -6,10 +6,10 @@ use std::fmt;
 /// What was found instead of what was looked for, in words for a person. It becomes a condition's message or a line of
 /// output; no decision rests on its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding(String);
+pub struct Explanation(String);
 
-impl Finding {
-    /// A finding in these words.
+impl Explanation {
+    /// An explanation in these words.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -31,7 +31,7 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -46,10 +46,10 @@ mod tests {
     struct Unreadable(#[source] std::io::Error);
 
     #[test]
-    fn an_error_becomes_a_finding_with_its_causes() {
+    fn an_error_becomes_an_explanation_with_its_causes() {
         let error = Unreadable(std::io::Error::other("it is a directory"));
         assert_eq!(
-            Finding::of(error).as_str(),
+            Explanation::of(error).as_str(),
             "cannot read /x: it is a directory"
         );
     }
