@@ -1,9 +1,12 @@
 //! What people and scripts see: the answer on standard output; progress, warnings and errors on standard error.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::time::Duration;
+mod color;
+mod document;
+mod streams;
+mod wait;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::cell::RefCell;
+use std::io::{IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
@@ -16,11 +19,12 @@ use crate::report::{
 };
 use crate::text::hint::{Command, Invocation};
 
-/// How often a wait is redrawn.
-const TICK: Duration = Duration::from_millis(200);
+use self::color::colored;
+pub(crate) use self::document::document_only;
+use self::document::written;
+use self::streams::Streams;
 
-/// The program's output, and the warnings that its result document gets. A stream that is closed (a lost session,
-/// `| head`) does not stop a verb.
+/// The program's output, and the warnings that its result document gets.
 #[derive(Debug)]
 pub struct Ui {
     /// The command line, for hints that repeat it.
@@ -28,20 +32,13 @@ pub struct Ui {
     format: Format,
     quiet: bool,
     verbose: bool,
-    /// Whether standard output is a terminal, or was one before its session ended.
-    terminal: bool,
-    /// Whether Ansible runs the verb, which reads the document alone.
-    silent: bool,
-    /// The error of the last write to standard output that failed.
-    lost: std::cell::RefCell<Option<std::io::Error>>,
     /// Whether a person watches standard error, so that a wait is shown.
     watched: bool,
-    /// The wait that is shown on the terminal.
-    wait: std::cell::RefCell<Option<ProgressBar>>,
+    streams: Streams,
     /// The warnings so far, for the result document.
-    warnings: std::cell::RefCell<Vec<String>>,
+    warnings: RefCell<Vec<String>>,
     /// The edits that were shown, where Ansible asks.
-    shown: std::cell::RefCell<Vec<Edit>>,
+    shown: RefCell<Vec<Edit>>,
 }
 
 impl Ui {
@@ -59,36 +56,31 @@ impl Ui {
             });
         }
         Self {
-            invocation,
             format: options.output,
             quiet: options.quiet,
             verbose: options.verbose,
-            terminal: std::io::stdout().is_terminal(),
-            silent: false,
-            lost: std::cell::RefCell::default(),
             watched: !options.quiet
                 && std::io::stderr().is_terminal()
                 && environment::first_of(&["TERM"]).is_some_and(|term| term != "dumb"),
-            wait: std::cell::RefCell::default(),
-            warnings: std::cell::RefCell::default(),
-            shown: std::cell::RefCell::default(),
+            ..Self::with(invocation, Streams::open())
         }
     }
 
     /// Output for Ansible: nothing on standard error, and the caller prints the document.
     pub(crate) fn silent() -> Self {
+        Self::with(Invocation::AnsibleTask, Streams::silent())
+    }
+
+    fn with(invocation: Invocation, streams: Streams) -> Self {
         Self {
-            invocation: Invocation::AnsibleTask,
+            invocation,
             format: Format::Json,
             quiet: true,
             verbose: false,
-            terminal: false,
-            silent: true,
-            lost: std::cell::RefCell::default(),
             watched: false,
-            wait: std::cell::RefCell::default(),
-            warnings: std::cell::RefCell::default(),
-            shown: std::cell::RefCell::default(),
+            streams,
+            warnings: RefCell::default(),
+            shown: RefCell::default(),
         }
     }
 
@@ -108,53 +100,26 @@ impl Ui {
     /// Prints progress or an explanation on standard error; not with `--quiet`.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            self.to_stderr(text);
+            self.streams.stderr(text);
         }
     }
 
-    /// Shows on a terminal what is waited for from now on, and for how long. It disappears while another line is printed,
-    /// and for good with [`Self::waited`] or at the end.
+    /// Shows on a terminal what is waited for from now on, and for how long, until [`Self::waited`] or the end.
     pub fn wait_for(&self, what: impl Into<String>) {
-        if !self.watched {
-            return;
+        if self.watched {
+            self.streams.wait.show(what.into());
         }
-        let what = what.into();
-        let mut wait = self.wait.borrow_mut();
-        if let Some(bar) = wait.as_ref() {
-            if bar.message() != what {
-                bar.reset_elapsed();
-                bar.set_message(what);
-            }
-            return;
-        }
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} waiting for {msg}: {elapsed}") {
-            bar.set_style(style.tick_chars("-\\|/ "));
-        }
-        bar.set_message(what);
-        bar.enable_steady_tick(TICK);
-        *wait = Some(bar);
     }
 
     /// Removes what [`Self::wait_for`] shows.
     pub fn waited(&self) {
-        if let Some(bar) = self.wait.borrow_mut().take() {
-            bar.finish_and_clear();
-        }
-    }
-
-    /// Writes while no wait is shown on the terminal.
-    fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        match self.wait.borrow().as_ref() {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
+        self.streams.wait.end();
     }
 
     /// Prints a detail on standard error, with `--verbose` only.
     pub fn detail(&self, text: &str) {
         if self.verbose {
-            self.to_stderr(text);
+            self.streams.stderr(text);
         }
     }
 
@@ -177,15 +142,15 @@ impl Ui {
     /// One record of an answer without end: a line of text, or an object a line.
     pub fn record(&self, text: &str, record: &impl Serialize) {
         match self.format {
-            Format::Text => self.to_stdout(&format!("{text}\n")),
+            Format::Text => self.streams.stdout(&format!("{text}\n")),
             Format::Json => {
                 if let Ok(json) = serde_json::to_string(record) {
-                    self.to_stdout(&format!("{json}\n"));
+                    self.streams.stdout(&format!("{json}\n"));
                 }
             }
             Format::Yaml => {
                 if let Ok(yaml) = serde_yaml::to_string(record) {
-                    self.to_stdout(&format!("---\n{yaml}"));
+                    self.streams.stdout(&format!("---\n{yaml}"));
                 }
             }
             _ => {}
@@ -193,15 +158,16 @@ impl Ui {
     }
 
     fn print_warning(&self, text: &str) {
-        self.to_stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
+        self.streams
+            .stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
     }
 
     /// Shows an edit: its unified diff, as the answer.
     pub fn show(&self, edit: &Edit) {
         if self.format == Format::Text {
-            self.to_stdout(&colored(&edit.diff()));
+            self.streams.stdout(&colored(&edit.diff()));
         }
-        if self.silent {
+        if self.streams.silent {
             self.shown.borrow_mut().push(edit.clone());
         }
     }
@@ -214,35 +180,38 @@ impl Ui {
     /// Prints a unified diff on standard error, because standard output holds the result.
     pub fn diff_aside(&self, diff: &str) {
         if !self.quiet {
-            let _ = self.aside(|| anstream::stderr().write_all(colored(diff).as_bytes()));
+            let _ = self
+                .streams
+                .wait
+                .aside(|| anstream::stderr().write_all(colored(diff).as_bytes()));
         }
     }
 
     /// Prints a table as the answer.
     pub fn table(&self, table: &str) {
         if self.format == Format::Text {
-            self.to_stdout(table);
+            self.streams.stdout(table);
         }
     }
 
     /// Prints a name as the answer, at once.
     pub fn name(&self, name: &str) {
         if matches!(self.format, Format::Text | Format::Name) {
-            self.to_stdout(&format!("{name}\n"));
+            self.streams.stdout(&format!("{name}\n"));
         }
     }
 
     /// Prints a name with `-o name` only.
     pub fn bare_name(&self, name: &str) {
         if self.format == Format::Name {
-            self.to_stdout(&format!("{name}\n"));
+            self.streams.stdout(&format!("{name}\n"));
         }
     }
 
     /// Metrics, which only `-o prometheus` prints.
     pub fn metrics(&self, text: &str) {
         if self.format == Format::Prometheus {
-            self.to_stdout(text);
+            self.streams.stdout(text);
         }
     }
 
@@ -256,11 +225,7 @@ impl Ui {
     /// # Errors
     /// When standard output does not take them.
     pub fn result(&self, bytes: &[u8]) -> std::io::Result<()> {
-        // Not through anstream: the result is bytes, not text with colors.
-        self.aside(|| {
-            let mut stdout = std::io::stdout().lock();
-            stdout.write_all(bytes).and_then(|()| stdout.flush())
-        })
+        self.streams.bytes(bytes)
     }
 
     /// Whether the answer is one result document.
@@ -273,7 +238,7 @@ impl Ui {
     pub fn finish<R: VerbResult>(&self, outcome: &Outcome<R>) -> u8 {
         self.waited();
         if let Some(text) = written(self.format, &self.document(outcome)) {
-            self.to_stdout(&text);
+            self.streams.stdout(&text);
         }
         match &outcome.ending {
             Ending::Failed(problem) => self.error(problem),
@@ -313,115 +278,19 @@ impl Ui {
         }
     }
 
+    /// Why the answer could not be written, if it could not.
+    pub fn lost(&self) -> Option<Problem> {
+        self.streams.lost()
+    }
+
     /// Prints an error and its hint on standard error.
     pub fn error(&self, problem: &Problem) {
         let ErrorReport { message, hint, .. } = ErrorReport::new(problem, &self.invocation);
-        self.to_stderr(&format!("\u{1b}[1;31merror:\u{1b}[0m {message}"));
+        self.streams
+            .stderr(&format!("\u{1b}[1;31merror:\u{1b}[0m {message}"));
         if let Some(hint) = hint {
-            self.to_stderr(&format!("\u{1b}[36mhint:\u{1b}[0m {hint}"));
+            self.streams
+                .stderr(&format!("\u{1b}[36mhint:\u{1b}[0m {hint}"));
         }
-    }
-
-    /// Why the answer could not be written, if it could not. A reader that went away is not an error: a closed pipe, or a
-    /// terminal whose session ended, which fails with EIO.
-    pub fn lost(&self) -> Option<Problem> {
-        let error = self.lost.borrow_mut().take()?;
-        let hung_up = self.terminal && error.raw_os_error() == Some(nix::errno::Errno::EIO as i32);
-        let gone = hung_up || error.kind() == std::io::ErrorKind::BrokenPipe;
-        (!gone).then(|| {
-            Problem::new(
-                Code::Io,
-                format!("cannot write standard output: {}", error.kind()),
-            )
-        })
-    }
-
-    fn to_stdout(&self, text: &str) {
-        let written = self.aside(|| {
-            let mut stdout = anstream::stdout();
-            stdout
-                .write_all(text.as_bytes())
-                .and_then(|()| stdout.flush())
-        });
-        if let Err(error) = written {
-            *self.lost.borrow_mut() = Some(error);
-        }
-    }
-
-    fn to_stderr(&self, text: &str) {
-        if !self.silent {
-            let _ = self.aside(|| writeln!(anstream::stderr(), "{text}"));
-        }
-    }
-}
-
-impl Drop for Ui {
-    fn drop(&mut self) {
-        self.waited();
-    }
-}
-
-/// The document as JSON or YAML; `None` for the other formats.
-fn written<R: Serialize>(format: Format, document: &Envelope<'_, R>) -> Option<String> {
-    match format {
-        Format::Json => serde_json::to_string_pretty(document)
-            .map(|text| text + "\n")
-            .ok(),
-        Format::Yaml => serde_yaml::to_string(document).ok(),
-        Format::Text | Format::Name | Format::Prometheus => None,
-    }
-}
-
-/// Prints the document of a verb that did not begin, because the command line is wrong.
-pub(crate) fn document_only<R: VerbResult>(format: Format, result: &R, error: ErrorReport) {
-    let document = Envelope {
-        api_version: API_VERSION,
-        kind: result.kind(),
-        result,
-        warnings: Vec::new(),
-        error: Some(error),
-    };
-    if let Some(text) = written(format, &document) {
-        let _ = anstream::stdout().write_all(text.as_bytes());
-    }
-}
-
-/// Colors a diff as git does; anstream removes the colors where they are not wanted.
-fn colored(diff: &str) -> String {
-    let mut text = String::with_capacity(diff.len() + 64);
-    for (number, line) in diff.split_inclusive('\n').enumerate() {
-        let color = match line.as_bytes().first() {
-            _ if number < 2 => "1",
-            Some(b'+') => "32",
-            Some(b'-') => "31",
-            Some(b'@') => "36",
-            _ => {
-                text.push_str(line);
-                continue;
-            }
-        };
-        let (body, end) = line
-            .strip_suffix("\r\n")
-            .map(|body| (body, "\r\n"))
-            .unwrap_or_else(|| {
-                line.strip_suffix('\n')
-                    .map_or((line, ""), |body| (body, "\n"))
-            });
-        text.push_str(&format!("\u{1b}[{color}m{body}\u{1b}[0m{end}"));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colours_go_around_lines_and_not_into_line_ends() {
-        let diff = "--- a\n+++ a\n@@ -1 +1 @@\n-x\r\n+y\n same\n";
-        assert_eq!(
-            colored(diff),
-            "\u{1b}[1m--- a\u{1b}[0m\n\u{1b}[1m+++ a\u{1b}[0m\n\u{1b}[36m@@ -1 +1 @@\u{1b}[0m\n\u{1b}[31m-x\u{1b}[0m\r\n\u{1b}[32m+y\u{1b}[0m\n same\n"
-        );
     }
 }

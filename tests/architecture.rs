@@ -69,7 +69,6 @@ const KNOWN_LONG: &[&str] = &[
     "edit/api_server/configuration.rs",
     "edit/api_server/manifest.rs",
     "host/tls.rs",
-    "ui.rs",
 ];
 
 /// Functions whose body may be longer, each with its reason.
