@@ -68,7 +68,6 @@ const KNOWN_LONG: &[&str] = &[
     "commands/node.rs",
     "edit/api_server/configuration.rs",
     "edit/api_server/manifest.rs",
-    "host/tls.rs",
 ];
 
 /// Functions whose body may be longer, each with its reason.

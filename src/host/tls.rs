@@ -1,22 +1,23 @@
 //! What a TLS server on the wire serves, verified as metrics-server and the API server would.
 
+mod verifier;
+
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct,
-    RootCertStore, SignatureScheme,
-};
+use rustls::{AlertDescription, ClientConfig, ClientConnection};
 
 use crate::approval::{NotVerified, ServedAt};
 use crate::node::{NotServed, Served, Unverified};
 use crate::x509::Certificate;
+
+use self::verifier::Recorder;
+pub(super) use self::verifier::{unverified, verifier};
 
 /// A handshake on the same machine takes a few milliseconds; one that takes longer than this altogether is given up.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -134,19 +135,6 @@ pub fn examine(chain: &[Vec<u8>], name: &str, roots: &[Vec<u8>]) -> Result<Serve
     })
 }
 
-pub(super) fn verifier(roots: &[Vec<u8>]) -> Result<Arc<WebPkiServerVerifier>, NotServed> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store
-            .add(CertificateDer::from(root.as_slice()))
-            .map_err(|error| NotServed::Other(format!("the cluster's CA is unusable: {error}")))?;
-    }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
-        .build()
-        .map_err(|error| NotServed::Other(format!("the cluster's CA is unusable: {error}")))
-}
-
 /// Does a TLS handshake over a connection that exists, with a server called `name`: a DNS name or an IP address.
 ///
 /// # Errors
@@ -174,10 +162,7 @@ fn shake_over(
 ) -> Result<Served, NotServed> {
     let other = |error: &dyn std::fmt::Display| NotServed::Other(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let recorder = Arc::new(Recorder {
-        inner: verifier(roots)?,
-        presented: Mutex::new(None),
-    });
+    let recorder = Arc::new(Recorder::new(roots)?);
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| other(&error))?
@@ -185,12 +170,7 @@ fn shake_over(
         .with_custom_certificate_verifier(recorder.clone())
         .with_no_client_auth();
     let shaken = handshake(connect, name, config);
-    let presented = recorder
-        .presented
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
-    match (presented, shaken) {
+    match (recorder.take(), shaken) {
         (Some((der, verdict)), shaken) => {
             let certificate = Certificate::from_der(&der).map_err(|error| other(&error))?;
             // A good certificate whose key the server does not hold is not verified either.
@@ -265,85 +245,5 @@ fn not_served(error: &io::Error) -> NotServed {
         (_, io::ErrorKind::ConnectionRefused) => NotServed::Refused,
         (_, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => NotServed::Silent,
         _ => NotServed::Other(error.to_string()),
-    }
-}
-
-pub(super) fn unverified(error: &rustls::Error) -> Unverified {
-    match error {
-        rustls::Error::InvalidCertificate(error) => match error {
-            // A signature that is bad, or of another kind of key, is another CA's of the same name: every kubeadm
-            // cluster calls its CA `kubernetes`.
-            CertificateError::UnknownIssuer
-            | CertificateError::BadSignature
-            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-                Unverified::UnknownAuthority
-            }
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => Unverified::Expired,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Unverified::WrongName
-            }
-            other => Unverified::Other(other.to_string()),
-        },
-        other => Unverified::Other(other.to_string()),
-    }
-}
-
-/// A certificate in DER, and what the verification said.
-type Presented = (Vec<u8>, Result<(), Unverified>);
-
-/// Verifies as ever, and remembers what was presented and what came of it.
-#[derive(Debug)]
-struct Recorder {
-    inner: Arc<WebPkiServerVerifier>,
-    presented: Mutex<Option<Presented>>,
-}
-
-impl ServerCertVerifier for Recorder {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let verdict = self.inner.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        let said = verdict.as_ref().map(|_| ()).map_err(unverified);
-        *self
-            .presented
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some((end_entity.to_vec(), said));
-        verdict
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
     }
 }
