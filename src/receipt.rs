@@ -3,12 +3,14 @@
 //! It holds no whole file, because kubeadm's files hold join tokens: only the bytes that change, where, and the
 //! SHA-256 of what was and what will be, so that an undoing is byte for byte or not at all.
 
+mod api_server;
 mod change;
 mod subject;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use api_server::{ApiServerSubject, KubeadmConfigSubject};
 pub use change::{Change, FileState};
 pub use subject::{ClusterSubject, NodeSubject, ObservedRequest, Probation};
 
@@ -24,6 +26,10 @@ pub const VERSION: u32 = 1;
 pub type NodeReceipt = Receipt<NodeSubject>;
 /// What the last `cluster apply` was about to change.
 pub type ClusterReceipt = Receipt<ClusterSubject>;
+/// What the last `api-server apply` was about to change in the manifest of this node's API server.
+pub type ApiServerReceipt = Receipt<ApiServerSubject>;
+/// What the last `api-server apply` was about to change in kubeadm's configuration of the cluster.
+pub type KubeadmConfigReceipt = Receipt<KubeadmConfigSubject>;
 
 /// What a run was about to change: its edits, and with `S` what else has to be known of a node or a cluster to undo them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -90,6 +96,9 @@ pub enum ReceiptError {
     /// Of something else than kubeadm's ConfigMap.
     #[error("it is not of one change of kubeadm's ConfigMap")]
     NotConfigMap,
+    /// Of something else than the manifest of an API server.
+    #[error("it is not of one change of an API server's manifest")]
+    NotManifest,
     /// Of a file whose path does not begin at the root, or contains `..`.
     #[error("it names a file by a path that is not absolute")]
     NotAbsolute,

@@ -27,6 +27,14 @@ impl ConfigMap {
     /// The name of the one with the cluster's configuration, in every version of kubeadm.
     pub const KUBEADM_CONFIG: &'static str = "kubeadm-config";
 
+    /// The data key under which the ConfigMap `name` has its text.
+    pub fn key_of(name: &str) -> &'static str {
+        match name {
+            Self::KUBEADM_CONFIG => "ClusterConfiguration",
+            _ => "kubelet",
+        }
+    }
+
     /// What an edit of its text is made to.
     pub fn target(&self) -> Target {
         Self::target_of(&self.name)

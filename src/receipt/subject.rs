@@ -83,6 +83,12 @@ impl Subject for ClusterSubject {
     }
 }
 
+impl AsRef<Self> for ClusterSubject {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl ClusterReceipt {
     /// The name of the ConfigMap of kube-system that its change is of, and the change.
     pub fn change(&self) -> Option<(&str, &Change)> {

@@ -10,17 +10,17 @@ use crate::text::hint::Command;
 
 /// The edit of one state of the ConfigMap.
 #[derive(Debug)]
-pub(super) struct Decision {
-    pub(super) edit: Edit,
+pub(in crate::commands) struct Decision {
+    pub(in crate::commands) edit: Edit,
     /// What a person should know before it is made.
-    pub(super) warnings: Vec<String>,
+    pub(in crate::commands) warnings: Vec<String>,
     /// Whether the ConfigMap is immutable.
     immutable: bool,
 }
 
 impl Decision {
     /// The edit `edit` of the ConfigMap `seen`, without warnings.
-    pub(super) fn of(edit: Edit, seen: &ConfigMap) -> Self {
+    pub(in crate::commands) fn of(edit: Edit, seen: &ConfigMap) -> Self {
         Self {
             edit,
             warnings: Vec::new(),

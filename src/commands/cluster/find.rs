@@ -21,13 +21,13 @@ pub(super) fn find(admin: &Admin, end: Instant, ui: &Ui) -> Result<ConfigMap, Pr
     let (name, other) = ConfigMap::names(minor);
     let get = |name: &str| {
         admin
-            .kubelet_configmap(name, end)
+            .configmap(name, end)
             .map_err(|error| problem("get", name, &error))
     };
     match (get(&name)?, ConfigMap::has_choice(minor)) {
         (Some(found), choice) => {
             // Only to warn of it; that it cannot be read is no obstacle.
-            if let Ok(Some(other)) = admin.kubelet_configmap(&other, end) {
+            if let Ok(Some(other)) = admin.configmap(&other, end) {
                 let which = if choice {
                     format!(
                         "kubeadm 1.{minor} uses it unless UnversionedKubeletConfigMap says otherwise"

@@ -15,13 +15,14 @@ use crate::host::kube::{Admin, ApiError, WriteMode};
 use crate::kubelet::Bootstrap;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::ReceiptState;
+use crate::receipt::{ClusterSubject, ReceiptState};
 use crate::report::{ClusterResult, Code, EditReport, Ending, Outcome, Problem};
 use crate::text::hint::Command;
 
+pub(super) use self::decide::Decision;
 use self::decide::decide;
-use self::receipts::Receipts;
-use self::write::{Failure, Writer, Written};
+pub(super) use self::receipts::Receipts;
+pub(super) use self::write::{Failure, Writer, Written};
 use super::{Ui, admin};
 
 pub(crate) use rollback::run as roll_back;
@@ -29,6 +30,9 @@ pub(crate) use status::run as status;
 
 /// How long reading and writing the ConfigMap may take in all, however often it is tried.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The command that shows the difference.
+const LOOK: &str = "kubelet-tls cluster diff";
 
 /// `cluster diff`: shows the edit. Exit 1 when there are differences.
 pub(crate) fn diff(arguments: &cli::ClusterDiff, ui: &Ui) -> Outcome<ClusterResult> {
@@ -104,12 +108,13 @@ fn change(
 ) -> Result<(bool, Edit), Failure> {
     let end = Instant::now() + DEADLINE;
     let seen = find::find(admin, end, ui)?;
-    let mut receipts = Receipts::open(mode, ui)?;
+    let mut receipts = Receipts::<ClusterSubject>::open(mode, ui)?;
     let writer = Writer {
         admin,
         ui,
         mode,
         end,
+        look: LOOK,
     };
     let mut record =
         |seen: &ConfigMap, edit: &Edit| receipts.begin(edit, address(admin), &seen.uid);
@@ -171,7 +176,7 @@ fn write_mode(dry_run: bool) -> WriteMode {
 }
 
 /// The API server's address; not the user and password that an address may have.
-fn address(admin: &Admin) -> String {
+pub(super) fn address(admin: &Admin) -> String {
     let server = admin.server();
     let port = server
         .port_u16()

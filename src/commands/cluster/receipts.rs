@@ -8,21 +8,21 @@ use crate::host::kube::WriteMode;
 use crate::host::state::StateDirectory;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{ClusterReceipt, ClusterSubject, FileState, Receipt, ReceiptState};
+use crate::receipt::{ClusterSubject, FileState, Receipt, ReceiptState, Subject};
 use crate::report::{Code, Problem};
 
 /// Where the receipt is kept, and what it says.
-pub(super) struct Receipts {
-    store: ReceiptStore<ClusterSubject>,
+pub(in crate::commands) struct Receipts<S> {
+    store: ReceiptStore<S>,
     mode: WriteMode,
 }
 
-impl Receipts {
+impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> Receipts<S> {
     /// Reads the last receipt, and locks it if it is to be written.
     ///
     /// # Errors
     /// When it could not be written, or another run is at work.
-    pub(super) fn open(mode: WriteMode, ui: &Ui) -> Result<Self, Problem> {
+    pub(in crate::commands) fn open(mode: WriteMode, ui: &Ui) -> Result<Self, Problem> {
         let Some(directory) = StateDirectory::of_clusters() else {
             return Err(Problem::new(
                 Code::Io,
@@ -43,7 +43,7 @@ impl Receipts {
     }
 
     /// The receipt as it is kept.
-    pub(super) fn store(&self) -> &ReceiptStore<ClusterSubject> {
+    pub(in crate::commands) fn store(&self) -> &ReceiptStore<S> {
         &self.store
     }
 
@@ -51,12 +51,17 @@ impl Receipts {
     ///
     /// # Errors
     /// When it cannot be written. Nothing is changed then.
-    pub(super) fn begin(&mut self, edit: &Edit, server: String, uid: &str) -> Result<(), Problem> {
+    pub(in crate::commands) fn begin(
+        &mut self,
+        edit: &Edit,
+        server: String,
+        uid: &str,
+    ) -> Result<(), Problem> {
         let subject = ClusterSubject {
             server,
             uid: uid.to_owned(),
         };
-        let receipt = Receipt::started([edit], subject, clock::timestamp().to_string());
+        let receipt = Receipt::started([edit], subject.into(), clock::timestamp().to_string());
         self.store
             .begin(receipt)
             .map_err(|error| unwritable(&error))
@@ -66,14 +71,14 @@ impl Receipts {
     ///
     /// # Errors
     /// As [`Self::begin`].
-    pub(super) fn begin_rollback(&mut self) -> Result<(), Problem> {
+    pub(in crate::commands) fn begin_rollback(&mut self) -> Result<(), Problem> {
         self.store
             .begin_rollback()
             .map_err(|error| unwritable(&error))
     }
 
     /// Writes down how it ended. Not in a dry run.
-    pub(super) fn end(&mut self, state: ReceiptState, ui: &Ui) {
+    pub(in crate::commands) fn end(&mut self, state: ReceiptState, ui: &Ui) {
         if self.mode == WriteMode::Persist
             && let Err(error) = self.store.set_state(state)
         {
@@ -82,21 +87,22 @@ impl Receipts {
     }
 
     /// Writes down that what this run began was not done; what an earlier one has left unclear stays so.
-    pub(super) fn abandon(&mut self, state: ReceiptState, ui: &Ui) {
+    pub(in crate::commands) fn abandon(&mut self, state: ReceiptState, ui: &Ui) {
         if self.store.has_begun() {
             self.end(state, ui);
         }
     }
 
     /// Nothing was to be changed: if a run was interrupted after its change was made, that change is done now.
-    pub(super) fn settle(&mut self, seen: &ConfigMap, ui: &Ui) {
+    pub(in crate::commands) fn settle(&mut self, seen: &ConfigMap, ui: &Ui) {
         let text = seen.text.as_deref().unwrap_or_default().as_bytes();
-        let is_made = |receipt: &ClusterReceipt| {
+        let is_made = |receipt: &Receipt<S>| {
             receipt.state.is_open()
-                && receipt.subject.uid == seen.uid
-                && receipt.change().is_some_and(|(_, change)| {
-                    matches!(change.compare(Some(text)), FileState::After(_))
-                })
+                && receipt.subject.as_ref().uid == seen.uid
+                && receipt
+                    .edits
+                    .first()
+                    .is_some_and(|change| matches!(change.compare(Some(text)), FileState::After(_)))
         };
         if self.store.receipt().is_some_and(is_made) {
             self.end(ReceiptState::Done, ui);

@@ -9,14 +9,14 @@ use crate::host::kube::WriteMode;
 use crate::kubelet::Settings;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{ClusterReceipt, FileState, ReceiptState};
+use crate::receipt::{ClusterReceipt, ClusterSubject, FileState, ReceiptState};
 use crate::report::{Code, EditReport, Outcome, Problem, RollbackResult};
 use crate::text::hint::Command;
 
 use super::decide::Decision;
 use super::receipts::Receipts;
 use super::write::{Failure, Writer, Written};
-use super::{DEADLINE, address, problem, write_mode};
+use super::{DEADLINE, LOOK, address, problem, write_mode};
 
 /// Undoes it, if the text still reads as it left it.
 pub(crate) fn run(dry_run: bool, access: &cli::Access, ui: &Ui) -> Outcome<RollbackResult> {
@@ -58,7 +58,7 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
         changed: false,
         edit: None,
     };
-    let mut receipts = Receipts::open(mode, ui)?;
+    let mut receipts = Receipts::<ClusterSubject>::open(mode, ui)?;
     let Some(receipt) = undoable(&receipts, ui) else {
         return Ok(nothing);
     };
@@ -68,7 +68,7 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
     let admin = admin::open(access)?;
     let end = Instant::now() + DEADLINE;
     let seen = admin
-        .kubelet_configmap(name, end)
+        .configmap(name, end)
         .map_err(|error| problem("get", name, &error))?;
     let Some(seen) = seen else {
         let why = "has no such ConfigMap";
@@ -83,6 +83,7 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
         ui,
         mode,
         end,
+        look: LOOK,
     };
     match writer.write(seen, decide, &mut |_, _| receipts.begin_rollback()) {
         Ok(Written::Written(edit)) => {
@@ -124,7 +125,7 @@ fn say_restored(edit: &Edit, mode: WriteMode, ui: &Ui) {
 }
 
 /// The receipt of a change that can be undone; if there is none, that is said.
-fn undoable(receipts: &Receipts, ui: &Ui) -> Option<ClusterReceipt> {
+fn undoable(receipts: &Receipts<ClusterSubject>, ui: &Ui) -> Option<ClusterReceipt> {
     let store = receipts.store();
     let why = match store.undoable() {
         Ok(receipt) => return Some(receipt.clone()),

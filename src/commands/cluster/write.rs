@@ -19,15 +19,17 @@ const ATTEMPTS: u32 = 8;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// Writes the ConfigMap's text.
-pub(super) struct Writer<'a> {
-    pub(super) admin: &'a Admin,
-    pub(super) ui: &'a Ui,
-    pub(super) mode: WriteMode,
-    pub(super) end: Instant,
+pub(in crate::commands) struct Writer<'a> {
+    pub(in crate::commands) admin: &'a Admin,
+    pub(in crate::commands) ui: &'a Ui,
+    pub(in crate::commands) mode: WriteMode,
+    pub(in crate::commands) end: Instant,
+    /// The command that shows the difference, for hints.
+    pub(in crate::commands) look: &'static str,
 }
 
 /// What became of it.
-pub(super) enum Written {
+pub(in crate::commands) enum Written {
     /// This edit was made, or could be, where nothing is to be kept.
     Written(Edit),
     /// There was nothing to change.
@@ -35,12 +37,12 @@ pub(super) enum Written {
 }
 
 /// It was not written, as far as is known.
-pub(super) struct Failure {
-    pub(super) problem: Problem,
+pub(in crate::commands) struct Failure {
+    pub(in crate::commands) problem: Problem,
     /// The edit that was to be made, where there was one.
-    pub(super) shown: Option<Box<Edit>>,
+    pub(in crate::commands) shown: Option<Box<Edit>>,
     /// Whether an attempt was left without an answer.
-    pub(super) unsure: bool,
+    pub(in crate::commands) unsure: bool,
 }
 
 /// Nothing was sent.
@@ -56,7 +58,7 @@ impl From<Problem> for Failure {
 
 impl Writer<'_> {
     /// Decides on what was `seen`, shows it, records it and writes it; begins again where another client was faster.
-    pub(super) fn write(
+    pub(in crate::commands) fn write(
         &self,
         mut seen: ConfigMap,
         decide: impl Fn(&ConfigMap) -> Result<Decision, Problem>,
@@ -140,12 +142,12 @@ impl Writer<'_> {
             };
             let wait = error.retry_after().unwrap_or(pause);
             if attempt == ATTEMPTS || Instant::now() + wait >= self.end {
-                return Err(fail(exhausted(&seen.name, attempt, &error, unsure)));
+                return Err(fail(self.exhausted(&seen.name, attempt, &error, unsure)));
             }
             thread::sleep(wait);
             pause = (pause * 2).min(PAUSE.1);
             attempt += 1;
-            seen = match self.admin.kubelet_configmap(&seen.name, self.end) {
+            seen = match self.admin.configmap(&seen.name, self.end) {
                 Ok(Some(now)) => now,
                 Ok(None) => return Err(fail(gone(&seen.name))),
                 Err(error) => return Err(fail(problem("get", &seen.name, &error))),
@@ -156,9 +158,7 @@ impl Writer<'_> {
     fn send(&self, seen: &ConfigMap, edit: &Edit) -> Result<(), Sent> {
         // Only UTF-8 is ever edited.
         let text = String::from_utf8_lossy(edit.bytes_after());
-        let answer = self
-            .admin
-            .write_kubelet_text(seen, &text, self.mode, self.end);
+        let answer = self.admin.write_text(seen, &text, self.mode, self.end);
         match answer {
             Ok(now) if now.text.as_deref() == Some(&text) => Ok(()),
             // An admission webhook may write something else than was sent.
@@ -170,7 +170,7 @@ impl Writer<'_> {
                         edit.target
                     ),
                 )
-                .hint("kubelet-tls cluster diff; kubectl get mutatingwebhookconfigurations"),
+                .hint(Command::from(self.look).then("kubectl get mutatingwebhookconfigurations")),
             )),
             // A webhook that is not known to have no side effects keeps a dry run from being tried, and nothing else.
             Err(ApiError::Status { code: 400, message, .. }) if self.mode == WriteMode::DryRun => {
@@ -181,17 +181,10 @@ impl Writer<'_> {
             Err(error) => Err(Sent::Failed(error)),
         }
     }
-}
 
-enum Sent {
-    /// Something was written, and not what was shown.
-    Altered(Problem),
-    Failed(ApiError),
-}
-
-fn exhausted(name: &str, attempts: u32, error: &ApiError, unsure: bool) -> Problem {
-    if error.is_conflict() {
-        return Problem::new(
+    fn exhausted(&self, name: &str, attempts: u32, error: &ApiError, unsure: bool) -> Problem {
+        if error.is_conflict() {
+            return Problem::new(
             Code::Temporary,
             format!("cannot patch configmap/kube-system/{name}: another client changed it each of {attempts} times: {error}"),
         )
@@ -200,13 +193,20 @@ fn exhausted(name: &str, attempts: u32, error: &ApiError, unsure: bool) -> Probl
                 .arg(name)
                 .args(["--show-managed-fields", "-o", "yaml"]),
         );
+        }
+        let mut problem = problem("patch", name, error);
+        if unsure {
+            problem = problem.advise("whether the change was made is not known");
+            return problem.hint(self.look);
+        }
+        problem
     }
-    let mut problem = problem("patch", name, error);
-    if unsure {
-        problem = problem.advise("whether the change was made is not known");
-        return problem.hint("kubelet-tls cluster diff");
-    }
-    problem
+}
+
+enum Sent {
+    /// Something was written, and not what was shown.
+    Altered(Problem),
+    Failed(ApiError),
 }
 
 fn gone(name: &str) -> Problem {

@@ -10,16 +10,8 @@ use crate::node::{ConfigMap, Listed, ListedNode, MalformedNode, Node};
 use crate::text::brief;
 use crate::text::names::{is_node_name, shown};
 
+/// A ConfigMap of kubeadm's, with the text under the data key of its name.
 pub(super) fn parse_configmap(bytes: &[u8]) -> Result<ConfigMap, serde_json::Error> {
-    parse_with_text(bytes, "kubelet")
-}
-
-pub(super) fn parse_kubeadm_config(bytes: &[u8]) -> Result<ConfigMap, serde_json::Error> {
-    parse_with_text(bytes, "ClusterConfiguration")
-}
-
-/// A ConfigMap with the text under this data key.
-fn parse_with_text(bytes: &[u8], key: &str) -> Result<ConfigMap, serde_json::Error> {
     #[derive(Deserialize)]
     struct Wire {
         kind: String,
@@ -83,10 +75,12 @@ fn parse_with_text(bytes: &[u8], key: &str) -> Result<ConfigMap, serde_json::Err
     let labelled = labelled.map(|(key, tool)| format!("{tool}, whose {key} it has"));
     Ok(ConfigMap {
         keepers: owners.chain(appliers).chain(labelled).collect(),
+        text: wire
+            .data
+            .and_then(|mut data| data.remove(ConfigMap::key_of(&name))),
         name: brief(&name),
         uid: brief(&uid),
         resource_version,
-        text: wire.data.and_then(|mut data| data.remove(key)),
         immutable: wire.immutable == Some(true),
     })
 }

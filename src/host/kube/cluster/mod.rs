@@ -18,7 +18,7 @@ use super::{Api, ApiError};
 use super::answers::parse_minor;
 use super::connection::VERSION;
 pub(crate) use answers::listed_node;
-use answers::{parse_configmap, parse_configz, parse_kubeadm_config};
+use answers::{parse_configmap, parse_configz};
 
 /// Whether the API server stores a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +38,11 @@ impl Admin {
         self.read(VERSION, end, parse_minor)
     }
 
-    /// The ConfigMap `name` of kube-system; none where there is none.
+    /// The ConfigMap `name` of kube-system, which is one of kubeadm's; none where there is none.
     ///
     /// # Errors
     /// As [`Admin::get`].
-    pub fn kubelet_configmap(
-        &self,
-        name: &str,
-        end: Instant,
-    ) -> Result<Option<ConfigMap>, ApiError> {
+    pub fn configmap(&self, name: &str, end: Instant) -> Result<Option<ConfigMap>, ApiError> {
         match self.read(&path_of(name), end, parse_configmap) {
             Err(error) if error.is_not_found() => Ok(None),
             answer => answer.map(Some),
@@ -58,26 +54,19 @@ impl Admin {
     /// # Errors
     /// As [`Admin::get`].
     pub fn kubeadm_config(&self, end: Instant) -> Result<Option<ConfigMap>, ApiError> {
-        match self.read(
-            &path_of(ConfigMap::KUBEADM_CONFIG),
-            end,
-            parse_kubeadm_config,
-        ) {
-            Err(error) if error.is_not_found() => Ok(None),
-            answer => answer.map(Some),
-        }
+        self.configmap(ConfigMap::KUBEADM_CONFIG, end)
     }
 
-    /// Writes `text` under the data key `kubelet` of a ConfigMap, if it is still as it was seen, and returns what it is
+    /// Writes `text` under the data key of a ConfigMap, if it is still as it was seen, and returns what it is
     /// then. A merge patch, so that nothing else of it is sent, let alone changed. Tried once.
     ///
-    /// kubeadm's annotation `kubeadm.kubernetes.io/component-config.hash` stays as it is: that it no longer matches is
+    /// kubeadm's annotation `kubeadm.kubernetes.io/component-config.hash`, which `kubelet-config` has, stays as it is: that it no longer matches is
     /// how kubeadm knows a configuration that a user has changed, which it keeps (VerifyConfigMapSignature and
     /// fromConfigMap in its componentconfigs); one that matches it may make again.
     ///
     /// # Errors
     /// [`ApiError::is_conflict`] when it was changed since.
-    pub fn write_kubelet_text(
+    pub fn write_text(
         &self,
         seen: &ConfigMap,
         text: &str,
@@ -96,7 +85,7 @@ impl Admin {
         };
         let patch = json!({
             "metadata": {"resourceVersion": seen.resource_version},
-            "data": {"kubelet": text},
+            "data": {ConfigMap::key_of(&seen.name): text},
         });
         let attempt = async {
             let request = http::Request::builder()
