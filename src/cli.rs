@@ -14,7 +14,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use api_server::{
-    API_SERVER_MANIFEST, ApiServer, ApiServerDiff, ApiServerStatus, ApiServerVerb,
+    API_SERVER_MANIFEST, ApiServer, ApiServerApply, ApiServerDiff, ApiServerRollback,
+    ApiServerStatus, ApiServerVerb, Waiting,
 };
 pub use approve::Approve;
 pub use cluster::{

@@ -18,7 +18,10 @@ use serde::Serialize;
 use crate::plan::Edit;
 use crate::text::hint::Invocation;
 
-pub use self::api_server::{ApiServerResult, ApiServerStatusResult};
+pub use self::api_server::{
+    ApiServerApplyResult, ApiServerResult, ApiServerRollbackResult, ApiServerStatusResult,
+    InstanceReport, ReachReport,
+};
 pub use self::apply::{ApplyResult, KubeletOutcome, KubeletRestart, RollbackResult};
 pub use self::approve::ApprovalReport;
 pub use self::certificate::CertificateReport;
@@ -106,6 +109,10 @@ pub enum Kind {
     ApiServerResult,
     /// of `api-server status`
     ApiServerStatusResult,
+    /// of `api-server apply`
+    ApiServerApplyResult,
+    /// of `api-server rollback`
+    ApiServerRollbackResult,
     /// of `metrics-server`
     MetricsServerResult,
 }

@@ -109,6 +109,7 @@ const TESTS: &[harness::Test] = tests![
     units::a_node_without_kubeadm,
     api_server::diff_and_an_edit_by_hand,
     api_server::status_tells_control_planes_apart,
+    api_server::apply_and_roll_back,
     cloud_init::a_control_plane,
     cloud_init::a_control_plane_whose_file_is_refused,
     cloud_init::a_worker,

@@ -1,10 +1,12 @@
 //! The command line of `api-server`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Access, WHAT};
+use super::values::{duration, node_name};
+use super::{Access, HOW_FAR, WHAT};
 
 /// Where kubeadm writes the static Pod of the API server.
 pub const API_SERVER_MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
@@ -42,6 +44,29 @@ Examples:
   kubelet-tls api-server status -o name     # the conditions that are not True
   kubelet-tls api-server status -o json | jq '.conditions[] | select(.status != \"True\") | .type, .message'")]
     Status(ApiServerStatus),
+    /// Have this node's API server verify kubelets, once every node is proved
+    ///
+    /// Dials every node's kubelet as the API server does, then edits the manifest, waits until this node's own API server
+    /// runs with the flag and is healthy, and asks every Ready node's kubelet through it. If one of that fails, it puts
+    /// the manifest back and checks that the API server is healthy again. On the last control-plane node it then makes the
+    /// same change in the ConfigMap kube-system/kubeadm-config, so that kubeadm upgrade keeps the flag. Run it on each
+    /// control-plane node in turn.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls api-server apply --dry-run          # everything but the change
+  kubelet-tls api-server apply
+  kubelet-tls api-server apply --except worker-9  # a node that is known to be off
+  kubelet-tls api-server apply --disable          # remove the flag, with the same checks")]
+    Apply(ApiServerApply),
+    /// Undo the last `api-server apply` on this node exactly
+    ///
+    /// Restores the manifest and waits until the API server is healthy with it; then restores the ConfigMap if that apply
+    /// had changed it. Refuses a manifest that was edited since. The manifest is restored although no API server answers.
+    #[command(after_long_help = "\
+Examples:
+  kubelet-tls api-server rollback --dry-run
+  kubelet-tls api-server rollback")]
+    Rollback(ApiServerRollback),
 }
 
 /// Arguments of `api-server diff`.
@@ -67,4 +92,50 @@ pub struct ApiServerStatus {
     /// The kubeconfig and its context
     #[command(flatten)]
     pub access: Access,
+}
+
+/// Arguments of `api-server apply`.
+#[derive(Debug, Args)]
+pub struct ApiServerApply {
+    /// Remove the flag instead, with the same checks
+    #[arg(long, help_heading = WHAT)]
+    pub disable: bool,
+    /// The manifest of this node's kube-apiserver
+    #[arg(long, value_name = "FILE", default_value = API_SERVER_MANIFEST, help_heading = WHAT)]
+    pub manifest: PathBuf,
+    /// Accept that this node is not secured; it is then without logs, exec and port-forward (repeatable)
+    #[arg(long, value_name = "NODE", value_parser = node_name, conflicts_with = "disable", help_heading = WHAT)]
+    pub except: Vec<String>,
+    /// How far to go, and how long to wait
+    #[command(flatten)]
+    pub waiting: Waiting,
+    /// The kubeconfig and its context
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// Arguments of `api-server rollback`.
+#[derive(Debug, Args)]
+pub struct ApiServerRollback {
+    /// How far to go, and how long to wait
+    #[command(flatten)]
+    pub waiting: Waiting,
+    /// The kubeconfig and its context
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// How an API server that restarts is waited for.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = HOW_FAR)]
+pub struct Waiting {
+    /// Show what would be done, change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long the API server may take to come back healthy, such as 90s, 5m or 1h
+    #[arg(long, value_parser = duration, default_value = "5m", value_name = "DURATION")]
+    pub timeout: Duration,
+    /// How long it must stay up and answer before it counts as healthy
+    #[arg(long, value_parser = duration, default_value = "10s", value_name = "DURATION")]
+    pub settle: Duration,
 }

@@ -73,6 +73,8 @@ fn run(cli: &Cli, invocation: Invocation, arguments: &[OsString]) -> u8 {
         Verb::ApiServer(arguments) => match &arguments.verb {
             ApiServerVerb::Diff(arguments) => ui.finish(&api_server::diff(arguments, &ui)),
             ApiServerVerb::Status(arguments) => ui.finish(&api_server::status(arguments, &ui)),
+            ApiServerVerb::Apply(arguments) => ui.finish(&api_server::apply(arguments, &ui)),
+            ApiServerVerb::Rollback(arguments) => ui.finish(&api_server::roll_back(arguments, &ui)),
         },
         Verb::MetricsServer(arguments) => ui.finish(&metrics_server::run(arguments, &ui)),
         // They print no result document.
@@ -132,6 +134,12 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         Some("cluster") => Kind::ClusterResult,
         Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "status") => {
             Kind::ApiServerStatusResult
+        }
+        Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "apply") => {
+            Kind::ApiServerApplyResult
+        }
+        Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "rollback") => {
+            Kind::ApiServerRollbackResult
         }
         Some("api-server") => Kind::ApiServerResult,
         Some("metrics-server") => Kind::MetricsServerResult,

@@ -51,6 +51,14 @@ const SCHEMAS: &[(Kind, &str)] = &[
         include_str!("../../docs/schema/ApiServerStatusResult.json"),
     ),
     (
+        Kind::ApiServerApplyResult,
+        include_str!("../../docs/schema/ApiServerApplyResult.json"),
+    ),
+    (
+        Kind::ApiServerRollbackResult,
+        include_str!("../../docs/schema/ApiServerRollbackResult.json"),
+    ),
+    (
         Kind::MetricsServerResult,
         include_str!("../../docs/schema/MetricsServerResult.json"),
     ),
@@ -100,8 +108,9 @@ mod tests {
     use crate::commands::approve::ApproveResult;
     use crate::commands::metrics_server::MetricsServerResult;
     use crate::report::{
-        ApiServerResult, ApiServerStatusResult, ApplyResult, ClusterResult, ClusterStatusResult,
-        CsrResult, DiffResult, Envelope, RollbackResult, StatusResult,
+        ApiServerApplyResult, ApiServerResult, ApiServerRollbackResult, ApiServerStatusResult,
+        ApplyResult, ClusterResult, ClusterStatusResult, CsrResult, DiffResult, Envelope,
+        RollbackResult, StatusResult,
     };
 
     /// The registry: which type is the result of which kind of document.
@@ -117,6 +126,8 @@ mod tests {
             Kind::ClusterStatusResult => of::<ClusterStatusResult>(kind),
             Kind::ApiServerResult => of::<ApiServerResult>(kind),
             Kind::ApiServerStatusResult => of::<ApiServerStatusResult>(kind),
+            Kind::ApiServerApplyResult => of::<ApiServerApplyResult>(kind),
+            Kind::ApiServerRollbackResult => of::<ApiServerRollbackResult>(kind),
             Kind::MetricsServerResult => of::<MetricsServerResult>(kind),
         }
     }

@@ -16,7 +16,7 @@ const LISTENING: &str = "0A";
 /// Whether process `pid`, or one that it started, listens at `address`. `None` if that cannot be determined: no socket of
 /// this network namespace is seen to listen there, or this process may not look at the other's files, as in a service
 /// without `CAP_SYS_PTRACE`.
-pub(super) fn listens(pid: u32, address: SocketAddr) -> Option<bool> {
+pub(crate) fn listens(pid: u32, address: SocketAddr) -> Option<bool> {
     let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
     let tables = tables.map(|path| fs::read_to_string(path).unwrap_or_default());
     let sockets: BTreeSet<u64> = tables

@@ -2,6 +2,7 @@
 //! Nothing here knows of plans or verbs; it returns values.
 
 pub mod clock;
+pub mod control_planes;
 pub mod endpoint;
 pub mod environment;
 pub mod files;
@@ -10,9 +11,10 @@ pub mod interfaces;
 pub mod key;
 pub mod kube;
 pub mod kubelets;
-mod listener;
+pub(crate) mod listener;
 pub mod pair;
 pub mod process;
+pub mod reach;
 mod run;
 pub mod signals;
 pub mod state;

@@ -58,7 +58,7 @@ impl ApiServerProcess {
 }
 
 /// Where an API server with these flags is dialled.
-fn address(flags: &[String]) -> InstanceAddress {
+pub fn address(flags: &[String]) -> InstanceAddress {
     let ip = |name: &str| {
         let value = last_value(flags, name).and_then(|value| value.parse::<IpAddr>().ok());
         value.filter(|ip| !ip.is_unspecified())

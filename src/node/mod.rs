@@ -4,6 +4,7 @@ pub mod api_server;
 pub mod approvers;
 pub mod conditions;
 mod configmap;
+mod control_plane;
 mod dialled;
 mod explanation;
 mod fleet;
@@ -17,13 +18,14 @@ mod verification;
 pub mod version;
 
 pub use configmap::ConfigMap;
+pub use control_plane::{ControlPlane, OtherControlPlanes};
 pub use dialled::{AddressPreference, NodeSurvey, SurveyedNode};
 pub use explanation::Explanation;
 pub use fleet::{
     Listed, ListedNode, MalformedNode, NodeRemedy, NotConfigured, PendingRequest, ProbedNode,
     Security,
 };
-pub use instance::{ApiServerProcess, InstanceAddress, ProcessId};
+pub use instance::{ApiServerProcess, InstanceAddress, ProcessId, address as instance_address};
 pub use kubelet::{ConfigFile, InvalidHealthz, Kubelet, kubeconfig};
 pub use object::Node;
 pub use obstacle::Obstacle;

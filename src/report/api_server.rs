@@ -1,4 +1,4 @@
-//! The results of `api-server diff` and `api-server status`.
+//! The results of `api-server`.
 
 use serde::Serialize;
 
@@ -41,5 +41,103 @@ pub struct ApiServerStatusResult {
 impl VerbResult for ApiServerStatusResult {
     fn kind(&self) -> Kind {
         Kind::ApiServerStatusResult
+    }
+}
+
+/// What `api-server apply` did on this control-plane node, or in a dry run would do.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ApiServerApplyResult {
+    /// Whether the manifest or the ConfigMap differs from before the run; in a dry run whether one would.
+    pub changed: bool,
+    /// Whether this was `--dry-run`.
+    pub dry_run: bool,
+    /// The edits of the manifest and of `configmap/kube-system/kubeadm-config`; absent where the run ended before there
+    /// was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edits: Option<Vec<EditReport>>,
+    /// What became of this node's API server; absent where it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_server: Option<InstanceReport>,
+    /// The Ready nodes that were asked through this API server; absent where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<ReachReport>>,
+    /// Whether the change was put back, because the API server or a node did not come back with it.
+    pub rolled_back: bool,
+}
+
+/// What `api-server rollback` did, or in a dry run would do.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ApiServerRollbackResult {
+    /// Whether the manifest or the ConfigMap differs from before the run; in a dry run whether one would.
+    pub changed: bool,
+    /// Whether this was `--dry-run`.
+    pub dry_run: bool,
+    /// The planned edits.
+    pub edits: Vec<EditReport>,
+    /// What became of this node's API server; absent where it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_server: Option<InstanceReport>,
+    /// Whether nothing of the last apply is left.
+    pub rolled_back: bool,
+}
+
+/// This node's API server, which the kubelet restarts when its manifest changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceReport {
+    /// Where it was dialled.
+    pub address: String,
+    /// Whether its manifest was changed, so that it restarted; false in a dry run.
+    pub restarted: bool,
+    /// Whether it came back and stayed; absent where that was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy: Option<bool>,
+    /// From the edit to its first healthy answer, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// For how long it was seen not to answer, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outage_seconds: Option<f64>,
+}
+
+/// Whether the kubelet of a node answers through this node's API server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ReachReport {
+    /// The Node's name.
+    pub name: String,
+    /// Whether it answered.
+    pub reached: bool,
+    /// Whether it had answered before the change; absent where nothing was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached_before: Option<bool>,
+    /// Why it did not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl VerbResult for ApiServerApplyResult {
+    fn kind(&self) -> Kind {
+        Kind::ApiServerApplyResult
+    }
+
+    fn has_changed_something(&self) -> bool {
+        self.changed && !self.dry_run
+    }
+}
+
+impl VerbResult for ApiServerRollbackResult {
+    fn kind(&self) -> Kind {
+        Kind::ApiServerRollbackResult
+    }
+
+    fn has_changed_something(&self) -> bool {
+        self.changed && !self.dry_run
     }
 }

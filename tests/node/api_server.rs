@@ -105,3 +105,59 @@ pub fn status_tells_control_planes_apart() {
     assert!(of_node.contains(&OF_NODE.to_owned()), "{of_node:?}");
     assert_eq!(lacking(&node).0, ["KubeletsSecured", "KubeletsReachable"]);
 }
+
+/// `apply` switches the API server on and changes kubeadm-config; `rollback` gives the first bytes of both back.
+pub fn apply_and_roll_back() {
+    let node = ControlPlaneNode::start("api-apply");
+    let configuration = || {
+        let map = node.worker.api.configmap("kube-system", "kubeadm-config");
+        map.expect("kubeadm-config").data["ClusterConfiguration"].clone()
+    };
+    let first = configuration();
+    let run = |arguments: &[&str], code: i32| {
+        let output = node.tool(&[&["api-server"], arguments].concat()).run();
+        assert_eq!(output.code, Some(code), "{output}");
+        node.assert_alone();
+        output
+    };
+    let dry = run(&["apply", "--dry-run"], 0);
+    assert!(
+        dry.stdout
+            .contains(&format!("+    - --kubelet-certificate-authority={CA}")),
+        "{dry}"
+    );
+    assert!(dry.stdout.contains("+  extraArgs:"), "{dry}");
+    assert_eq!(
+        (node.manifest(), configuration()),
+        (node.rendered(false), first.clone())
+    );
+
+    let applied = run(&["apply", "--settle", "1s", "-o", "json"], 0);
+    let result: serde_json::Value = serde_json::from_str(&applied.stdout).expect("a document");
+    assert_eq!(result["changed"], true, "{applied}");
+    assert_eq!(result["apiServer"]["healthy"], true, "{applied}");
+    assert_eq!(result["nodes"][0]["reached"], true, "{applied}");
+    assert_eq!(
+        result["edits"].as_array().map(Vec::len),
+        Some(2),
+        "{applied}"
+    );
+    assert_eq!(node.manifest(), node.rendered(true));
+    assert!(node.verifies() && configuration().contains("kubelet-certificate-authority"));
+    let again = run(&["apply"], 0);
+    assert!(
+        again
+            .stderr
+            .contains("unchanged: kubelet-certificate-authority is already set"),
+        "{again}"
+    );
+
+    run(&["rollback", "--settle", "1s"], 0);
+    assert_eq!(
+        (node.manifest(), configuration()),
+        (node.rendered(false), first)
+    );
+    assert!(!node.verifies());
+    let again = run(&["rollback"], 0);
+    assert!(again.stderr.contains("is rolled back already"), "{again}");
+}

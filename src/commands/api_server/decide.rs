@@ -26,11 +26,19 @@ pub(super) fn expected_ca(seen: &SeenManifest) -> Option<String> {
 ///
 /// # Errors
 /// When it is refused: not a manifest of kube-apiserver, a place that is not certain, or a flag with another value.
-pub(super) fn manifest(seen: &SeenManifest, wanted: Verification) -> Result<Decided, Problem> {
+pub(super) fn edit(seen: &SeenManifest, wanted: Verification) -> Result<Edit, Problem> {
     let target = Target::File(seen.path.clone());
     let edited = api_server::edit_manifest(&seen.bytes, wanted)
         .map_err(|refusal| refused(&target, &refusal, Whose::Node))?;
-    let edit = Edit::new(target, seen.bytes.clone(), edited.after);
+    Ok(Edit::new(target, seen.bytes.clone(), edited.after))
+}
+
+/// The edit of the manifest with what a person should know who makes it by hand.
+///
+/// # Errors
+/// As [`edit`].
+pub(super) fn manifest(seen: &SeenManifest, wanted: Verification) -> Result<Decided, Problem> {
+    let edit = edit(seen, wanted)?;
     let mut warnings = Vec::new();
     if edit.changes() {
         warnings.push(format!(

@@ -1,14 +1,13 @@
-//! `api-server diff`: the edits by which this control-plane node's API server verifies kubelets.
+//! `api-server`: whether and how this control-plane node's API server verifies kubelets.
 
-#[allow(
-    dead_code,
-    reason = "`diff` and `status` warn of nothing before they begin"
-)]
+mod apply;
 mod approver;
 mod decide;
 mod observe;
+mod receipts;
+mod report;
+mod rollback;
 mod status;
-#[allow(dead_code, reason = "`diff` reads files and one ConfigMap only")]
 mod survey;
 
 use crate::cli;
@@ -20,6 +19,11 @@ use self::decide::{Decided, configuration, manifest};
 use super::Ui;
 
 pub(crate) use self::status::run as status;
+pub(crate) use apply::run as apply;
+pub(crate) use rollback::run as roll_back;
+
+/// The command that shows the differences.
+const LOOK: &str = "kubelet-tls api-server diff";
 
 /// `api-server diff`: shows both edits. What cannot be read or is refused is told, and the other edit is shown all the
 /// same. Exit 1 when there are differences.

@@ -78,12 +78,18 @@ pub(super) fn kubeadm_config(access: &Access) -> Result<ConfigMap, Problem> {
     let found = admin
         .kubeadm_config(Instant::now() + DEADLINE)
         .map_err(|error| admin::problem("get", &target.to_string(), &error))?;
-    found.ok_or_else(|| {
-        Problem::new(
-            Code::Unavailable,
-            format!("cannot get {target}: not found, so kubeadm did not create this cluster"),
-        )
-        .advise("is the kubeconfig for the right cluster?")
-        .hint("kubectl -n kube-system get configmaps")
-    })
+    found.ok_or_else(no_kubeadm_config)
+}
+
+/// kubeadm did not create this cluster.
+pub(super) fn no_kubeadm_config() -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        format!(
+            "cannot get {}: not found, so kubeadm did not create this cluster",
+            ConfigMap::target_of(ConfigMap::KUBEADM_CONFIG)
+        ),
+    )
+    .advise("is the kubeconfig for the right cluster?")
+    .hint("kubectl -n kube-system get configmaps")
 }

@@ -63,6 +63,12 @@ impl Manifest {
     }
 }
 
+/// The words after the program's name.
+pub(super) fn flags(stream: &Stream<'_>) -> Result<Vec<String>, Refusal> {
+    let words = Container::find(stream)?.words.into_iter();
+    Ok(words.map(|word| word.text).collect())
+}
+
 /// Sets or removes the flag.
 pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, Refusal> {
     let container = Container::find(stream)?;

@@ -54,6 +54,14 @@ pub fn edit_manifest(before: &[u8], wanted: Verification) -> Result<Edited, Refu
     manifest::edit(&Stream::parse(before)?, wanted)
 }
 
+/// The words after the program's name in the manifest of a kube-apiserver: those of `command`, then those of `args`.
+///
+/// # Errors
+/// When the bytes are not one.
+pub fn flags(manifest: &[u8]) -> Result<Vec<String>, Refusal> {
+    manifest::flags(&Stream::parse(manifest)?)
+}
+
 /// Sets or removes the flag in `apiServer.extraArgs` of a ClusterConfiguration: in a file of kubeadm's, or in the text that the
 /// ConfigMap `kubeadm-config` has under the key `ClusterConfiguration`.
 ///

@@ -1,0 +1,124 @@
+//! The same change in kubeadm's configuration of the cluster, once every control-plane node is switched.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::commands::api_server::decide as edits;
+use crate::commands::api_server::{LOOK, decide::Decided};
+use crate::commands::cluster::{self, Failure, Receipts, Writer, Written};
+use crate::host::kube::WriteMode;
+use crate::node::{ConfigMap, OtherControlPlanes};
+use crate::plan::Edit;
+use crate::receipt::{KubeadmConfigSubject, ReceiptState};
+use crate::report::Problem;
+
+use super::decide::{self, Configuration, KubeadmConfig};
+use super::observe::{Site, compare, kubeadm_config, others};
+
+/// How long the ConfigMap may take to be written, however often it is tried.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How long the other control-plane nodes may take to report their API servers again.
+const REPORTED: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+impl Site<'_> {
+    /// Changes the ConfigMap, if that is due. The edit, if there is one, and whether it was made.
+    ///
+    /// # Errors
+    /// Why it was not written. The manifest stays as it is.
+    pub(super) fn change_configuration(&self) -> Result<Option<(Edit, bool)>, Failure> {
+        let Some(seen) = kubeadm_config(&self.admin)? else {
+            return Ok(None);
+        };
+        let ca_file = self.ca_file.as_deref();
+        let kubeadm = compare(Some(&seen), ca_file, self.wanted)?;
+        let others = match kubeadm {
+            KubeadmConfig::Differs => self.others()?,
+            _ => OtherControlPlanes::default(),
+        };
+        match decide::configuration(kubeadm, &others) {
+            Configuration::Change => self.write_configmap(seen).map(Some),
+            Configuration::Wait => {
+                self.ui.warn(decide::until_the_last(&others, self.wanted));
+                Ok(None)
+            }
+            Configuration::Nothing => {
+                self.settle(&seen)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// A kubelet reports the Pod of an API server that has just restarted some seconds later.
+    fn others(&self) -> Result<OtherControlPlanes, Problem> {
+        let end = Instant::now() + REPORTED;
+        loop {
+            let now = others(&self.admin, &self.flags.0, self.options().kubelet_ca)?;
+            let is_last = self.waiting.dry_run || Instant::now() + LOOK_AGAIN >= end;
+            if now.unknown.is_empty() || is_last {
+                return Ok(now);
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    fn mode(&self) -> WriteMode {
+        match self.waiting.dry_run {
+            true => WriteMode::DryRun,
+            false => WriteMode::Persist,
+        }
+    }
+
+    fn write_configmap(&self, seen: ConfigMap) -> Result<(Edit, bool), Failure> {
+        let mode = self.mode();
+        let mut receipts = Receipts::<KubeadmConfigSubject>::open(mode, self.ui)?;
+        let writer = Writer {
+            admin: &self.admin,
+            ui: self.ui,
+            mode,
+            end: Instant::now() + DEADLINE,
+            look: LOOK,
+        };
+        let ca_file = self.ca_file.as_deref();
+        let decide = |seen: &ConfigMap| {
+            let Decided { edit, warnings } = edits::configuration(seen, ca_file, self.wanted)?;
+            let mut decision = cluster::Decision::of(edit, seen);
+            decision.warnings = warnings;
+            Ok(decision)
+        };
+        let mut record = |seen: &ConfigMap, edit: &Edit| {
+            receipts.begin(edit, cluster::address(&self.admin), &seen.uid)
+        };
+        match writer.write(seen, decide, &mut record) {
+            Ok(Written::Written(edit)) => {
+                receipts.end(ReceiptState::Done, self.ui);
+                let target = &edit.target;
+                self.ui.say(&match mode {
+                    WriteMode::Persist => format!(
+                        "{target}: updated; kubeadm upgrade and control-plane nodes that join mode the change"
+                    ),
+                    WriteMode::DryRun => {
+                        format!("(dry run) {target}: the API server would accept the change")
+                    }
+                });
+                Ok((edit, mode == WriteMode::Persist))
+            }
+            Ok(Written::Unchanged(_, edit)) => Ok((edit, false)),
+            Err(failure) => {
+                if !failure.unsure {
+                    receipts.abandon(ReceiptState::PutBack, self.ui);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// If a run was interrupted after it had changed the ConfigMap, that change is done now.
+    fn settle(&self, seen: &ConfigMap) -> Result<(), Problem> {
+        if !self.waiting.dry_run {
+            Receipts::<KubeadmConfigSubject>::open(WriteMode::Persist, self.ui)?
+                .settle(seen, self.ui);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! `api-server apply`: has this control-plane node's API server verify kubelets, or puts everything back.
+
+mod configuration;
+mod decide;
+mod observe;
+mod run;
+
+use crate::cli;
+use crate::commands::{Ui, files, show};
+use crate::edit::api_server::FLAG;
+use crate::edit::api_server::Verification;
+use crate::host::signals::Interrupts;
+use crate::plan::{Plan, Restart};
+use crate::report::{ApiServerApplyResult, Code, EditReport, Outcome, Problem};
+
+use self::decide::{Act, Decision};
+use self::observe::Site;
+use super::report;
+
+/// Runs the verb.
+pub(crate) fn run(arguments: &cli::ApiServerApply, ui: &Ui) -> Outcome<ApiServerApplyResult> {
+    let interrupts = Interrupts::hold();
+    let mut result = ApiServerApplyResult {
+        dry_run: arguments.waiting.dry_run,
+        ..ApiServerApplyResult::default()
+    };
+    let mut steps = || {
+        let mut site = Site::open(arguments, ui)?;
+        let decision = decide::decide(&site.observed, &site.options())?;
+        show(&decision, &site)?;
+        result.edits = Some(vec![EditReport::from(&decision.edit)]);
+        if arguments.waiting.dry_run {
+            result.changed = decision.edit.changes() && decision.act == Act::Switch;
+            result.api_server = Some(report::planned(&site.check()));
+            tell_dry_run(&decision, ui);
+        } else {
+            let (executed, ended) = site.execute(&decision, &interrupts);
+            result.changed = executed.changed;
+            result.api_server = executed.instance;
+            result.nodes = executed.nodes;
+            result.rolled_back = executed.rolled_back;
+            ended?;
+            interrupted(&site, &interrupts)?;
+        }
+        let written = match site.change_configuration() {
+            Ok(written) => written,
+            Err(failure) => {
+                let edits = result.edits.get_or_insert_default();
+                edits.extend(failure.shown.as_deref().map(EditReport::from));
+                return Err(beside(failure.problem, site.wanted));
+            }
+        };
+        if let Some((edit, is_made)) = written {
+            let edits = result.edits.get_or_insert_default();
+            edits.push(EditReport::from(&edit));
+            result.changed |= is_made || (arguments.waiting.dry_run && edit.changes());
+        }
+        Ok(())
+    };
+    let ended = steps();
+    Outcome::new(result, ended)
+}
+
+/// Shows the edit of the manifest and what follows from it, and looks whether it can be made.
+fn show(decision: &Decision, site: &Site<'_>) -> Result<(), Problem> {
+    let edit = &decision.edit;
+    match decision.act {
+        Act::Switch => {
+            let inspected = site.receipts.store().inspect();
+            inspected.map_err(|error| files::problem_of(&error))?;
+            let plan = Plan {
+                edits: vec![edit.clone()],
+                restart: Restart::No,
+            };
+            let inspected = site.locks.inspect(&plan);
+            inspected.map_err(|error| files::problem_of(&error))?;
+            show::edit(edit, site.ui);
+        }
+        Act::Complete => site
+            .ui
+            .say("an earlier run was interrupted after it had edited the manifest; completing it"),
+        Act::Await => site.ui.say(&format!(
+            "{}: unchanged; the API server does not run with it yet",
+            edit.target
+        )),
+        Act::Nothing => {
+            let already = match site.wanted {
+                Verification::Enabled => "is already set, and the API server runs with it",
+                Verification::Disabled => "is not set, and the API server runs without it",
+            };
+            site.ui
+                .say(&format!("{}: unchanged: {FLAG} {already}", edit.target));
+        }
+    }
+    for warning in &decision.warnings {
+        site.ui.warn(warning.as_str());
+    }
+    Ok(())
+}
+
+fn tell_dry_run(decision: &Decision, ui: &Ui) {
+    ui.say(match decision.act {
+        Act::Switch => "(dry run) nothing was changed; the kubelet would restart the API server",
+        Act::Complete | Act::Await => "(dry run) nothing was changed; would watch the API server",
+        Act::Nothing => "(dry run) nothing was changed; would not restart the API server",
+    });
+}
+
+/// A signal came while the API server was watched: what is begun is complete, and nothing else is begun.
+fn interrupted(site: &Site<'_>, interrupts: &Interrupts) -> Result<(), Problem> {
+    match interrupts.received() {
+        None => Ok(()),
+        Some(_) => Err(Problem::new(
+            Code::Temporary,
+            format!(
+                "interrupted; {}, and configmap/kube-system/kubeadm-config was not looked at",
+                state(site.wanted)
+            ),
+        )
+        .rerun()),
+    }
+}
+
+/// The manifest is changed, and kubeadm's configuration is not.
+fn beside(problem: Problem, wanted: Verification) -> Problem {
+    problem.advise(state(wanted)).advise(
+        "until configmap/kube-system/kubeadm-config is changed too, the next kubeadm upgrade undoes that",
+    )
+}
+
+fn state(wanted: Verification) -> &'static str {
+    match wanted {
+        Verification::Enabled => "the API server of this node verifies kubelets and is healthy",
+        Verification::Disabled => "the API server of this node verifies no kubelets and is healthy",
+    }
+}

@@ -1,0 +1,97 @@
+//! kubeadm's configuration of the cluster is restored, if this node's run had changed it.
+
+use std::time::{Duration, Instant};
+
+use crate::commands::api_server::{LOOK, observe};
+use crate::commands::cluster::{Decision, Failure, Receipts, Writer, Written};
+use crate::commands::{Ui, admin};
+use crate::host::kube::{Admin, WriteMode};
+use crate::node::ConfigMap;
+use crate::plan::Edit;
+use crate::receipt::{FileState, KubeadmConfigReceipt, KubeadmConfigSubject, ReceiptState};
+use crate::report::{Code, Problem};
+
+/// How long reading and writing the ConfigMap may take, however often it is tried.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Restores the ConfigMap exactly. The edit, if there is one, and whether it changed something.
+///
+/// # Errors
+/// Why it was not restored.
+pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<(Edit, bool)>, Failure> {
+    let mode = match dry_run {
+        true => WriteMode::DryRun,
+        false => WriteMode::Persist,
+    };
+    let mut receipts = Receipts::<KubeadmConfigSubject>::open(mode, ui)?;
+    let Ok(receipt) = receipts.store().undoable().cloned() else {
+        return Ok(None);
+    };
+    let end = Instant::now() + DEADLINE;
+    let target = ConfigMap::target_of(ConfigMap::KUBEADM_CONFIG);
+    let seen = admin
+        .kubeadm_config(end)
+        .map_err(|error| admin::problem("get", &target.to_string(), &error))?
+        .ok_or_else(observe::no_kubeadm_config)?;
+    let decide = |seen: &ConfigMap| Ok(Decision::of(undoing(&receipt, seen)?, seen));
+    let writer = Writer {
+        admin,
+        ui,
+        mode,
+        end,
+        look: LOOK,
+    };
+    match writer.write(seen, decide, &mut |_, _| receipts.begin_rollback()) {
+        Ok(Written::Written(edit)) => {
+            receipts.end(ReceiptState::RolledBack, ui);
+            ui.say(&match mode {
+                WriteMode::Persist => {
+                    format!("{target}: restored to the text before the last api-server apply")
+                }
+                WriteMode::DryRun => {
+                    format!("(dry run) {target}: the API server would accept the change")
+                }
+            });
+            Ok(Some((edit, true)))
+        }
+        Ok(Written::Unchanged(_, edit)) => {
+            receipts.end(receipt.undone(), ui);
+            Ok(Some((edit, false)))
+        }
+        Err(failure) => {
+            if !failure.unsure {
+                receipts.abandon(receipt.state, ui);
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn undoing(receipt: &KubeadmConfigReceipt, seen: &ConfigMap) -> Result<Edit, Problem> {
+    let refused = |why: &str| {
+        Problem::new(
+            Code::Refused,
+            format!("cannot roll back {}: {why}", seen.target()),
+        )
+        .hint(LOOK)
+    };
+    let subject = &receipt.subject.0;
+    let Some(change) = receipt.change().filter(|_| subject.uid == seen.uid) else {
+        return Err(refused(&format!(
+            "it has another uid: the api-server apply of {} was to another cluster, at {}, or it was recreated since",
+            receipt.started, subject.server
+        )));
+    };
+    let text = seen.text.clone().unwrap_or_default().into_bytes();
+    match change.compare(Some(&text)) {
+        FileState::Before => Ok(Edit::new(seen.target(), text.clone(), text)),
+        FileState::After(edit) => Ok(Edit {
+            target: seen.target(),
+            ..edit.inverse()
+        }),
+        FileState::Edited => Err(refused(&format!(
+            "its text was edited since the api-server apply of {}",
+            receipt.started
+        ))),
+    }
+}

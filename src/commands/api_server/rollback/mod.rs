@@ -1,0 +1,283 @@
+//! `api-server rollback`: undoes the last `api-server apply` on this node exactly, with the manifest first, because there may
+//! be no API to ask.
+
+mod configuration;
+
+use crate::apply::{Awaited, CameBack, InstanceCheck, InstanceFailure, Locks, NothingToUndo};
+use crate::cli;
+use crate::commands::{Ui, admin, files, selection, show};
+use crate::edit::api_server::{self, FLAG, Verification, last_value};
+use crate::host::files::Root;
+use crate::host::kube::Admin;
+use crate::host::signals::Interrupts;
+use crate::plan::{Edit, Plan, Restart, Target};
+use crate::receipt::{ApiServerReceipt, FileState, ReceiptState};
+use crate::report::{ApiServerRollbackResult, Code, EditReport, InstanceReport, Outcome, Problem};
+use crate::text::hint::Command;
+use crate::yaml::MAX_BYTES;
+
+use super::receipts::Receipts;
+use super::report::{self, Telling};
+
+/// Runs the verb.
+pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiServerRollbackResult> {
+    let interrupts = Interrupts::hold();
+    let dry_run = arguments.waiting.dry_run;
+    let mut result = ApiServerRollbackResult {
+        dry_run,
+        ..ApiServerRollbackResult::default()
+    };
+    let mut steps = || {
+        let admin = admin::open(&arguments.access)?;
+        if let Some(mut site) = Site::open(arguments, &admin, ui)? {
+            result.edits.push(EditReport::from(&site.edit));
+            let (executed, ended) = site.execute(&interrupts);
+            result.changed = executed.changed;
+            result.api_server = executed.instance;
+            ended?;
+        }
+        let undone = configuration::undo(&admin, dry_run, ui);
+        let (undone, ended) = match undone {
+            Ok(undone) => (undone, Ok(())),
+            Err(failure) => (
+                failure.shown.map(|edit| (*edit, false)),
+                Err(failure.problem),
+            ),
+        };
+        if let Some((edit, changed)) = undone {
+            result.edits.push(EditReport::from(&edit));
+            result.changed |= changed;
+        }
+        ended?;
+        result.rolled_back = !dry_run;
+        Ok(())
+    };
+    let ended = steps();
+    Outcome::new(result, ended)
+}
+
+/// A control-plane node under the locks of one rollback.
+struct Site<'a> {
+    ui: &'a Ui,
+    waiting: &'a cli::Waiting,
+    admin: &'a Admin,
+    locks: Locks,
+    receipts: Receipts,
+    /// The edit that undoes the apply's.
+    edit: Edit,
+    /// The flags of the manifest as it is, and as it will be.
+    flags: (Vec<String>, Vec<String>),
+}
+
+struct Executed {
+    changed: bool,
+    instance: Option<InstanceReport>,
+}
+
+impl<'a> Site<'a> {
+    /// Locks the node and reads the manifest of the receipt; `None` if nothing is to be rolled back, which is said.
+    fn open(
+        arguments: &'a cli::ApiServerRollback,
+        admin: &'a Admin,
+        ui: &'a Ui,
+    ) -> Result<Option<Self>, Problem> {
+        // Before the locks, to know what to lock; it is read again under them.
+        let first = match Receipts::open(ui)?.store().undoable() {
+            Ok(first) => first.clone(),
+            Err(why) => {
+                tell_nothing(&why, ui);
+                return Ok(None);
+            }
+        };
+        let paths = first.edits.iter().map(|edit| edit.path());
+        let locking = selection::locking(arguments.waiting.dry_run);
+        let locks = Locks::of_node(&Root::host(), paths, locking)
+            .map_err(|error| files::problem_of(&error))?;
+        let receipts = Receipts::open(ui)?;
+        if receipts.store().receipt() != Some(&first) {
+            return Err(Problem::new(
+                Code::Temporary,
+                "cannot roll back the last api-server apply: another one came between",
+            )
+            .rerun());
+        }
+        let edit = undoing(&first)?;
+        let flags = |bytes: &[u8]| {
+            api_server::flags(bytes)
+                .map_err(|refusal| files::refused(&edit.target, &refusal, files::Whose::Node))
+        };
+        let flags = (flags(edit.bytes_before())?, flags(edit.bytes_after())?);
+        Ok(Some(Self {
+            ui,
+            waiting: &arguments.waiting,
+            admin,
+            locks,
+            receipts,
+            edit,
+            flags,
+        }))
+    }
+
+    fn check(&self) -> InstanceCheck<'_> {
+        InstanceCheck {
+            admin: self.admin,
+            flags: &self.flags.0,
+            settle: self.waiting.settle,
+            timeout: self.waiting.timeout,
+        }
+    }
+
+    fn execute(&mut self, interrupts: &Interrupts) -> (Executed, Result<(), Problem>) {
+        let mut executed = Executed {
+            changed: false,
+            instance: Some(report::planned(&self.check())),
+        };
+        show::edit(&self.edit, self.ui);
+        let plan = Plan {
+            edits: vec![self.edit.clone()],
+            restart: Restart::No,
+        };
+        if self.waiting.dry_run {
+            executed.changed = self.edit.changes();
+            let inspected = self.locks.inspect(&plan);
+            self.ui
+                .say("(dry run) nothing was changed; the kubelet would restart the API server");
+            return (
+                executed,
+                inspected.map_err(|error| files::problem_of(&error)),
+            );
+        }
+        let was_healthy = self.edit.changes() && self.check().healthy().is_ok();
+        // Until here a signal ends the process, and nothing has happened.
+        interrupts.commit();
+        let before = self.receipts.store().receipt().map(|receipt| receipt.state);
+        if let Err(problem) = self.receipts.begin_rollback() {
+            return (executed, Err(problem));
+        }
+        if let Err(failure) = self.locks.edit(&plan) {
+            self.receipts
+                .end(before.unwrap_or(ReceiptState::Done), self.ui);
+            return (executed, Err(files::edit_failed(&failure)));
+        }
+        executed.changed = self.edit.changes();
+        let telling = Telling::begin(self.ui, &self.check(), interrupts);
+        let came = self.wait(&self.flags.1, |progress| telling.tell(progress));
+        self.ui.waited();
+        executed.instance = Some(report::instance(
+            &self.check(),
+            came.as_ref(),
+            self.edit.changes(),
+        ));
+        match came {
+            Ok(came) => {
+                self.receipts.end(ReceiptState::RolledBack, self.ui);
+                self.ui.say(&report::came_back(&came));
+                (executed, Ok(()))
+            }
+            Err(failure) => {
+                let problem = self.failed(&failure, was_healthy, &plan, &mut executed.changed);
+                (executed, Err(problem))
+            }
+        }
+    }
+
+    fn wait(
+        &self,
+        flags: &[String],
+        notify: impl FnMut(crate::apply::InstanceProgress),
+    ) -> Result<CameBack, InstanceFailure> {
+        let awaited = Awaited {
+            kubelet_ca: last_value(flags, FLAG).filter(|value| !value.is_empty()),
+            before: &[],
+        };
+        self.check().wait(awaited, notify)
+    }
+
+    /// An API server that was healthy before gets the change again; one that was not keeps the old bytes.
+    fn failed(
+        &mut self,
+        failure: &InstanceFailure,
+        was_healthy: bool,
+        plan: &Plan,
+        changed: &mut bool,
+    ) -> Problem {
+        let problem = Problem::new(
+            Code::Refused,
+            format!(
+                "cannot roll back the last api-server apply: {}",
+                report::failed(failure)
+            ),
+        )
+        .hint("crictl ps -a --name kube-apiserver");
+        if !was_healthy {
+            self.receipts.end(ReceiptState::RolledBack, self.ui);
+            return problem.advise(
+                "it was not healthy before either; the manifest reads as before the apply",
+            );
+        }
+        self.ui.say("putting the change back");
+        if let Err(left) = self.locks.undo(plan) {
+            let left = files::edit_failed(&left).message();
+            return problem
+                .with_code(Code::Io)
+                .advise(format!("and putting the change back failed: {left}"));
+        }
+        *changed = false;
+        let again = self.wait(&self.flags.0, |_| {});
+        self.receipts.end(ReceiptState::Done, self.ui);
+        problem.advise(match again {
+            Ok(_) => "the change was put back, and the API server is healthy again".to_owned(),
+            Err(again) => format!(
+                "the change was put back, and the API server is not healthy with it either: {again}"
+            ),
+        })
+    }
+}
+
+/// The edit that undoes the receipt's; one that changes nothing where that was never made, or is undone.
+fn undoing(receipt: &ApiServerReceipt) -> Result<Edit, Problem> {
+    let Some(change) = receipt.edits.first() else {
+        return Err(Problem::new(
+            Code::Input,
+            "cannot roll back: the receipt has no edit",
+        ));
+    };
+    let now = crate::host::files::read(change.path(), MAX_BYTES as u64)
+        .map_err(|error| files::problem_of(&error))?;
+    match change.compare(Some(&now)) {
+        FileState::After(made) => Ok(made.inverse()),
+        FileState::Before => Ok(Edit::new(
+            Target::File(change.path().to_owned()),
+            now.clone(),
+            now,
+        )),
+        FileState::Edited => {
+            let disable = receipt.subject.wanted == Verification::Enabled;
+            let instead = Command::new("kubelet-tls").args(["api-server", "apply"]);
+            let instead = instead.args(disable.then_some("--disable"));
+            Err(Problem::new(
+                Code::Refused,
+                format!(
+                    "cannot roll back {}: it was edited since the api-server apply of {}",
+                    change.path().display(),
+                    receipt.started
+                ),
+            )
+            .advise(format!("to change only the flag: {}", instead))
+            .hint(Command::from(super::LOOK).args(disable.then_some("--disable"))))
+        }
+    }
+}
+
+fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
+    let why = match why {
+        NothingToUndo::NoReceipt => "no api-server apply has changed this node".to_owned(),
+        NothingToUndo::PutBack(started) => {
+            format!("the api-server apply of {started} was put back at once")
+        }
+        NothingToUndo::RolledBack(started) => {
+            format!("the api-server apply of {started} is rolled back already")
+        }
+    };
+    ui.say(&format!("nothing to roll back in the manifest: {why}"));
+}

@@ -1,0 +1,54 @@
+//! The kubelets of a cluster, asked through one API server whether they are healthy.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::kube::{Admin, ApiError};
+use super::kubelets::in_parallel;
+
+/// Kubelets that are asked at once.
+const AT_ONCE: usize = 32;
+/// The pause before those that did not answer are asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A node that was asked through an API server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReachedNode {
+    /// The Node's name.
+    pub name: String,
+    /// Whether its kubelet answered, and why not.
+    pub answer: Result<(), ApiError>,
+}
+
+/// Asks the kubelet of each of `nodes` once.
+pub fn reach(instance: &Admin, nodes: &[&str], end: Instant) -> Vec<ReachedNode> {
+    in_parallel(nodes, AT_ONCE, &|name: &&str| ReachedNode {
+        name: (*name).to_owned(),
+        answer: instance.reach_kubelet(name, end),
+    })
+}
+
+/// Asks again those that did not answer and that `must` answer, until all of them do or `end` has come: an API server that
+/// has just started may not have everything it needs.
+pub fn reach_again(
+    instance: &Admin,
+    reached: &mut [ReachedNode],
+    must: impl Fn(&str) -> bool,
+    end: Instant,
+) {
+    loop {
+        let silent: Vec<&mut ReachedNode> = reached
+            .iter_mut()
+            .filter(|node| node.answer.is_err() && must(&node.name))
+            .collect();
+        if silent.is_empty() || Instant::now() + PAUSE >= end {
+            return;
+        }
+        thread::sleep(PAUSE);
+        let names: Vec<String> = silent.iter().map(|node| node.name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for (node, again) in silent.into_iter().zip(reach(instance, &names, end)) {
+            node.answer = again.answer;
+        }
+    }
+}
