@@ -11,6 +11,10 @@ mod decisions;
 mod deploy;
 mod endpoints;
 mod large;
+mod refused;
+#[path = "../approval/request.rs"]
+#[allow(dead_code, reason = "the rest is for tests/approval.rs")]
+mod request;
 mod rights;
 mod scale;
 mod scene;

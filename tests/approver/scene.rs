@@ -1,7 +1,7 @@
 //! A cluster, and an approver that runs beside it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -59,6 +59,17 @@ impl Scene {
         self.api.add_csr(Csr::kubelet_serving(&name, &sans))
     }
 
+    /// A good request of a new Node with this address.
+    pub(crate) fn request_at(&self, address: &str) -> String {
+        let name = format!("n-{}", address.replace('.', "-"));
+        self.api.set_node(NodeSpec::new(&name, address));
+        let sans = Sans {
+            dns: vec![name.clone()],
+            ips: vec![address.parse().unwrap()],
+        };
+        self.api.add_csr(Csr::kubelet_serving(&name, &sans))
+    }
+
     pub(crate) fn good(&self, number: u8) -> String {
         self.request(number, [10, 0, 0, 10 + number])
     }
@@ -104,6 +115,19 @@ impl Renewer {
             _kubelet: kubelet,
             sans,
         })
+    }
+
+    /// Where its kubelet listens.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.sans.ips[0]
+    }
+
+    /// Its kubelet asks for the next certificate, with one name more.
+    pub(crate) fn asks_for(&self, scene: &Scene, name: &str) -> String {
+        let mut sans = self.sans.clone();
+        sans.dns.push(name.to_owned());
+        let csr = Csr::kubelet_serving(Self::NAME, &sans);
+        scene.api.add_csr(csr)
     }
 
     /// Its kubelet asks for the next certificate.
