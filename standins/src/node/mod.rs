@@ -44,6 +44,8 @@ pub struct Node {
     kubelet_port: u16,
     healthz_port: u16,
     supervisor: Child,
+    /// The first process of its process table, if it has its own.
+    init: Option<u32>,
     api: ApiServer,
     control_plane: Option<ControlPlane>,
     directory: TempDir,
@@ -97,12 +99,20 @@ impl Node {
         fs::write(root.join("etc/kubernetes/pki/ca.crt"), api.ca_pem()).unwrap();
         let control_plane = options.control_plane.then(|| {
             let shown = root.display().to_string();
+            move_certificates(&api, &shown);
             ControlPlane::new(&api, options.release, &options.address.to_string(), &shown)
         });
         for file in control_plane.iter().flat_map(|own| own.files(&api)) {
             lay_down(root, &file);
         }
-        let mut supervisor = Command::new(&executable);
+        let mut supervisor = if options.own_processes {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+            unshare.arg(&executable);
+            unshare
+        } else {
+            Command::new(&executable)
+        };
         supervisor
             .arg("systemd")
             .arg(root)
@@ -114,11 +124,12 @@ impl Node {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("{}: {e}", executable.display()));
-        let node = Self {
+        let mut node = Self {
             name: options.name,
             address: options.address,
             kubelet_port,
             healthz_port,
+            init: None,
             supervisor,
             api,
             control_plane,
@@ -128,6 +139,10 @@ impl Node {
         let _ = node.wait_for(Duration::from_secs(10), |node| {
             UnixStream::connect(node.path("/run/systemd/private")).is_ok()
         });
+        if options.own_processes {
+            node.init = child_of(node.supervisor.id());
+            assert!(node.init.is_some(), "no process table of its own");
+        }
         node.set_knobs(|all| *all = knobs);
         if options.starts {
             let started = node.systemctl(&["start", "kubelet"]);
@@ -248,7 +263,15 @@ impl Node {
         let mut path = self.path("/bin").into_os_string();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
-        let mut command = Command::new(program);
+        let mut command = match self.init {
+            Some(init) => {
+                let mut nsenter = Command::new("nsenter");
+                nsenter.args(["--target", &init.to_string(), "--pid", "--mount", "--"]);
+                nsenter.arg(program);
+                nsenter
+            }
+            None => Command::new(program),
+        };
         command
             .env("PATH", path)
             .env(systemd::DIR_VARIABLE, self.root())
@@ -384,6 +407,21 @@ impl Node {
             .map(|c| c.to_vec())
             .collect())
     }
+}
+
+/// The only child of a process.
+fn child_of(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.ok()?.trim().parse().ok()
+}
+
+/// Has the cluster's configuration name the directory where this node's certificates really are.
+fn move_certificates(api: &ApiServer, root: &str) {
+    const KEY: &str = "ClusterConfiguration";
+    let found = api.configmap("kube-system", "kubeadm-config").unwrap();
+    let moved = format!("certificatesDir: {root}/etc/kubernetes");
+    let text = found.data[KEY].replace("certificatesDir: /etc/kubernetes", &moved);
+    api.set_configmap("kube-system", "kubeadm-config", &[(KEY, &text)]);
 }
 
 fn lay_down(root: &Path, file: &NodeFile) {

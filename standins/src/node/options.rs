@@ -77,6 +77,8 @@ pub struct Options {
     pub api: Config,
     /// Whether it is a control-plane node, whose kubelet runs an instance of the API server as a static Pod.
     pub control_plane: bool,
+    /// Whether its processes, and the commands that see it, have a process table of their own. Needs root.
+    pub own_processes: bool,
     /// Whether the kubelet is started, and waited for.
     pub starts: bool,
     /// The stand-ins' executable. Default: `standin` where cargo puts examples, as seen from the running test.
@@ -95,6 +97,7 @@ impl Default for Options {
             restart_sec: Duration::from_millis(300),
             api: Config::default(),
             control_plane: false,
+            own_processes: false,
             starts: true,
             executable: None,
         }
