@@ -12,7 +12,7 @@ use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 mod law;
 #[path = "../../tests/laws/edit.rs"]
 mod laws;
-#[path = "../../tests/mutate/mod.rs"]
+#[path = "../../tests/laws/mutate.rs"]
 mod mutate;
 
 /// What a number of executions led to, said every 2^20 of them: laws about refusals alone would prove little.

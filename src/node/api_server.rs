@@ -238,5 +238,4 @@ fn some(names: &[String]) -> String {
 }
 
 #[cfg(test)]
-#[path = "api_server_tests.rs"]
 mod tests;

@@ -182,5 +182,4 @@ fn endpoint(host: &str, port: u16) -> String {
 }
 
 #[cfg(test)]
-#[path = "dialled_tests.rs"]
 mod tests;

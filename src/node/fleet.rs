@@ -269,5 +269,4 @@ pub(super) fn unknown(
 }
 
 #[cfg(test)]
-#[path = "fleet_tests.rs"]
 mod tests;

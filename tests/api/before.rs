@@ -1,4 +1,4 @@
-//! A bad day before anything is touched: nothing is touched. What a hostile server may answer is in tests/hostile.rs.
+//! A bad day before anything is touched: nothing is touched. What a hostile server may answer is in tests/hostile.
 
 use std::net::TcpListener;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! A bad day between the restart and the request: the right name, or none. What a hostile server may answer is in
-//! tests/hostile.rs.
+//! tests/hostile.
 
 use std::time::Duration;
 

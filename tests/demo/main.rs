@@ -6,7 +6,6 @@
     reason = "a test runs what it tests and fails by panicking"
 )]
 
-#[path = "demo/picture.rs"]
 mod picture;
 
 use std::path::PathBuf;

@@ -9,18 +9,12 @@
     reason = "a test sets its scene and fails by panicking"
 )]
 
-#[path = "hostile/answers.rs"]
 mod answers;
-#[path = "hostile/cases.rs"]
 mod cases;
-#[path = "hostile/crowds.rs"]
 mod crowds;
-#[path = "hostile/rows.rs"]
 mod rows;
-#[path = "api/scene.rs"]
-#[allow(dead_code, reason = "the rest is for tests/api.rs")]
+#[path = "../api/scene.rs"]
+#[allow(dead_code, reason = "the rest is for tests/api")]
 mod scene;
-#[path = "hostile/scripts.rs"]
 mod scripts;
-#[path = "hostile/wire.rs"]
 mod wire;

@@ -3,8 +3,8 @@
 use super::*;
 use crate::node::{ProcessId, Security, SurveyedNode};
 
-const YES: &str = include_str!("../../testdata/captured/1.36/kube-apiserver-v1beta4-yes.yaml");
-const NO: &str = include_str!("../../testdata/captured/1.36/kube-apiserver-v1beta4-no.yaml");
+const YES: &str = include_str!("../../../testdata/captured/1.36/kube-apiserver-v1beta4-yes.yaml");
+const NO: &str = include_str!("../../../testdata/captured/1.36/kube-apiserver-v1beta4-no.yaml");
 const CA: &str = "/etc/kubernetes/pki/ca.crt";
 
 fn manifest(text: &str) -> Manifest {

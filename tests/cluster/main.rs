@@ -10,25 +10,14 @@
     reason = "a test sets its scene and fails by panicking"
 )]
 
-#[path = "cluster/api_server.rs"]
 mod api_server;
-#[path = "cluster/captured.rs"]
 mod captured;
-#[path = "cluster/hostile.rs"]
 mod hostile;
-#[path = "cluster/names.rs"]
 mod names;
-#[path = "cluster/nodes.rs"]
 mod nodes;
-#[path = "cluster/refusals.rs"]
 mod refusals;
-#[path = "cluster/rollback.rs"]
 mod rollback;
-#[path = "cluster/scene.rs"]
 mod scene;
-#[path = "cluster/state.rs"]
 mod state;
-#[path = "cluster/status.rs"]
 mod status;
-#[path = "cluster/trouble.rs"]
 mod trouble;

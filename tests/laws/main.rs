@@ -17,25 +17,18 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 #[macro_use]
-#[path = "laws/law.rs"]
 mod law;
-#[path = "laws/api_server.rs"]
 mod api_server;
-#[path = "laws/certificate.rs"]
 mod certificate;
-#[path = "laws/edit.rs"]
-mod edits;
-#[path = "laws/flags.rs"]
+mod edit;
 mod flags;
-#[path = "laws/kubeconfig.rs"]
 mod kubeconfig;
 mod mutate;
-#[path = "laws/receipt.rs"]
 mod receipt;
 
 fn check(bytes: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<(), TestCaseError> {
     let start = Instant::now();
-    edits::check(bytes, kind, wanted).map_err(TestCaseError::fail)?;
+    edit::check(bytes, kind, wanted).map_err(TestCaseError::fail)?;
     let spent = start.elapsed();
     prop_assert!(spent < Duration::from_secs(5), "{:?}", spent);
     Ok(())
@@ -73,10 +66,10 @@ fn what_fuzzing_found_worth_keeping() {
     let seeds = seeds("edit.txt");
     assert!(seeds.len() > 2000, "{} seeds", seeds.len());
     for (number, data) in (1..).zip(&seeds) {
-        let Some((bytes, kind, wanted)) = edits::input(data) else {
+        let Some((bytes, kind, wanted)) = edit::input(data) else {
             continue;
         };
-        match edits::check(bytes, kind, wanted) {
+        match edit::check(bytes, kind, wanted) {
             Ok(change) => accepted += usize::from(change.is_some()),
             Err(broken) => panic!("fuzz/seeds/edit.txt:{number}: {broken}"),
         }

@@ -9,9 +9,6 @@
     reason = "a test sets its scene and fails by panicking"
 )]
 
-#[path = "signals/blow.rs"]
 mod blow;
-#[path = "signals/moments.rs"]
 mod moments;
-#[path = "signals/streams.rs"]
 mod streams;

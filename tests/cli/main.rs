@@ -8,29 +8,17 @@
     reason = "a test looks at files itself, and fails by panicking"
 )]
 
-#[path = "cli/ansible.rs"]
 mod ansible;
-#[path = "cli/api_server.rs"]
 mod api_server;
-#[path = "cli/files.rs"]
 mod files;
-#[path = "cli/help.rs"]
 mod help;
-#[path = "cli/issue_first.rs"]
 mod issue_first;
-#[path = "cli/manual.rs"]
 mod manual;
-#[path = "cli/monitoring.rs"]
 mod monitoring;
-#[path = "cli/node.rs"]
 mod node;
-#[path = "cli/preflight.rs"]
 mod preflight;
-#[path = "cli/progress.rs"]
 mod progress;
-#[path = "cli/rollback.rs"]
 mod rollback;
-#[path = "cli/status.rs"]
 mod status;
 
 use std::path::Path;

@@ -8,8 +8,8 @@ use crate::node::{
 };
 use crate::x509::Certificate;
 
-const YES: &str = include_str!("../../testdata/captured/1.36/kube-apiserver-v1beta4-yes.yaml");
-const PEM: &[u8] = include_bytes!("../../testdata/captured/1.36/kubelet-server-current.crt.pem");
+const YES: &str = include_str!("../../../testdata/captured/1.36/kube-apiserver-v1beta4-yes.yaml");
+const PEM: &[u8] = include_bytes!("../../../testdata/captured/1.36/kubelet-server-current.crt.pem");
 const KUBEADM: &str = "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname";
 
 fn preference(flags: &[&str]) -> AddressPreference {

@@ -9,15 +9,10 @@
     reason = "a test looks at files itself, and fails by panicking"
 )]
 
-#[path = "metrics_server/certificates.rs"]
 mod certificates;
-#[path = "metrics_server/check.rs"]
 mod check;
-#[path = "metrics_server/directory.rs"]
 mod directory;
-#[path = "metrics_server/refusals.rs"]
 mod refusals;
-#[path = "metrics_server/rendered.rs"]
 mod rendered;
 
 use std::collections::BTreeMap;

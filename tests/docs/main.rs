@@ -6,11 +6,8 @@
     reason = "a test reads the sources and fails by panicking"
 )]
 
-#[path = "docs/blocks.rs"]
 mod blocks;
-#[path = "docs/run.rs"]
 mod run;
-#[path = "docs/words.rs"]
 mod words;
 
 use std::collections::BTreeSet;

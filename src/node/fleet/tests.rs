@@ -3,7 +3,7 @@
 use super::*;
 use crate::node::Unverified;
 
-const PEM: &[u8] = include_bytes!("../../testdata/captured/1.36/kubelet-server-current.crt.pem");
+const PEM: &[u8] = include_bytes!("../../../testdata/captured/1.36/kubelet-server-current.crt.pem");
 
 fn served(verified: Result<(), Unverified>) -> Result<Served, NotServed> {
     Ok(Served {
