@@ -150,7 +150,9 @@ Examples:
     /// On a control plane: have the API server verify kubelets
     #[command(after_long_help = "\
 Examples:
-  kubelet-tls api-server diff               # what would change on this control-plane node and in kubeadm-config")]
+  kubelet-tls api-server diff               # what would change on this control-plane node and in kubeadm-config
+  kubelet-tls api-server apply              # on each control-plane node in turn
+  kubelet-tls api-server rollback           # undo it exactly")]
     ApiServer(ApiServer),
     /// Write a kustomization that runs metrics-server with both its TLS channels verified
     ///

@@ -97,6 +97,8 @@ fn help_of_each_verb_has_an_example() {
         "cluster apply",
         "api-server",
         "api-server diff",
+        "api-server apply",
+        "api-server rollback",
         "metrics-server",
         "completions",
         "man",

@@ -169,3 +169,89 @@ fn a_second_file_that_the_kubelet_would_run_is_named() {
         "{warnings}"
     );
 }
+
+/// The manifest whose volume `pki` lies in the scene's directory, with this CA file; the arguments of `apply` that name it.
+fn switchable(scene: &Scene, text: &str, ca: Option<&str>) -> [String; 4] {
+    let pki = scene.directory.path().join("pki");
+    fs::create_dir_all(&pki).unwrap();
+    if let Some(ca) = ca {
+        fs::write(pki.join("ca.crt"), ca).unwrap();
+    }
+    let volume = "      path: /etc/kubernetes/pki\n";
+    assert!(text.contains(volume));
+    let text = text.replace(volume, &format!("      path: {}\n", pki.display()));
+    let mut arguments = manifest(scene, &text);
+    arguments[1] = "apply".to_owned();
+    arguments
+}
+
+#[test]
+fn apply_refuses_before_it_writes_anything() {
+    let ca = include_str!("../../testdata/captured/1.36/ca.crt");
+    let elsewhere = NO.replace("mountPath: /etc/kubernetes/pki\n", "mountPath: /pki\n");
+    let other = YES.replace("authority=/etc/kubernetes", "authority=/other");
+    for (text, file, twin, code, said) in [
+        (NO, None, false, 74, "pki/ca.crt"),
+        (NO, Some(""), false, 78, "it has no certificate"),
+        (NO, Some("not PEM\n"), false, 78, "it has no certificate"),
+        (&elsewhere, Some(ca), false, 65, "no hostPath volume"),
+        (&other, Some(ca), false, 65, "is already"),
+        (NO, Some(ca), true, 78, "kube-apiserver.yaml.bak as a Pod"),
+        (
+            NO,
+            Some(ca),
+            false,
+            78,
+            "no kube-apiserver process of this manifest runs; nothing was changed",
+        ),
+    ] {
+        let scene = Scene::new();
+        let arguments = switchable(&scene, text, file);
+        let before = fs::read(&arguments[3]).unwrap();
+        let directory = scene.directory.path().join("manifests");
+        if twin {
+            fs::write(directory.join("kube-apiserver.yaml.bak"), NO).unwrap();
+        }
+        let files = fs::read_dir(&directory).unwrap().count();
+        for dry_run in [&["--dry-run"][..], &[]] {
+            let output = scene.expect(&[&words(&arguments)[..], dry_run].concat(), code);
+            assert!(output.stderr.contains(said), "{said}\n{}", output.stderr);
+        }
+        let document = scene.document(&words(&arguments), code);
+        assert_eq!(document["kind"], "ApiServerApplyResult");
+        assert_eq!(
+            (&document["changed"], &document["rolledBack"]),
+            (&false.into(), &false.into())
+        );
+        assert_eq!(fs::read(&arguments[3]).unwrap(), before);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), files);
+        assert_eq!(scene.writes(), 0);
+        assert!(!scene.state().join("api-server-receipt.json").exists());
+    }
+    let scene = Scene::new();
+    let arguments = switchable(&scene, NO, Some(ca));
+    fs::remove_file(&arguments[3]).unwrap();
+    let output = scene.expect(&words(&arguments), 74);
+    assert!(
+        output.stderr.contains("is this a control-plane node"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn rollback_without_an_apply_has_nothing_to_undo() {
+    let scene = Scene::new();
+    let output = scene.expect(&["api-server", "rollback"], 0);
+    assert!(
+        output
+            .stderr
+            .contains("no api-server apply has changed this node"),
+        "{}",
+        output.stderr
+    );
+    let document = scene.document(&["api-server", "rollback"], 0);
+    assert_eq!(document["kind"], "ApiServerRollbackResult");
+    assert_eq!(document["changed"], false);
+    assert_eq!(scene.writes(), 0);
+}
