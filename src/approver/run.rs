@@ -135,7 +135,7 @@ impl<L: Listen> Run<'_, L> {
         }
     }
 
-    /// Starts the watches and the refreshing of what has none.
+    /// Starts the watches, and the regular reading of what cannot be watched.
     fn follow(&self, sender: &SyncSender<Message>) -> Result<(), StartError> {
         let to = |sender: &SyncSender<Message>| sender.clone();
         let requests = to(sender);

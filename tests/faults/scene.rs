@@ -127,8 +127,8 @@ impl Scene {
         }
         scene.receipt = scene.receipt_path().and_then(|path| fs::read(path).ok());
         let content = |path: &PathBuf| Snapshot::of(path).content;
-        let mut befores: Vec<Content> = paths.iter().map(content).collect();
-        for (path, before) in paths.iter().zip(befores.drain(..)) {
+        let mut contents: Vec<Content> = paths.iter().map(content).collect();
+        for (path, before) in paths.iter().zip(contents.drain(..)) {
             assert_eq!((before.owner, before.attributes.len()), ((12, 34), 2));
             scene.targets.push(Target {
                 path: path.clone(),
