@@ -1,4 +1,4 @@
-//! Executes what was decided: the manifest, the API server's return, the nodes through it; or the rollback.
+//! Executes what was decided: the manifest, the API server's return, the nodes through it; or everything is put back.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::report::{Code, InstanceReport, Problem, ReachReport};
 use super::decide::{Act, Decision, refused};
 use super::observe::Site;
 
-/// How long the nodes have to answer through an API server that is healthy.
+/// How long the nodes have to answer through an API server that is healthy, or less if it may take less to come back.
 const REACH: Duration = Duration::from_secs(40);
 /// How many nodes an error names.
 const NAMED: usize = 20;
@@ -25,7 +25,7 @@ const NAMED: usize = 20;
 pub(super) struct Executed {
     /// Whether the manifest differs from before the run.
     pub(super) changed: bool,
-    /// Whether it was rolled back.
+    /// Whether it was put back.
     pub(super) rolled_back: bool,
     pub(super) instance: Option<InstanceReport>,
     pub(super) nodes: Option<Vec<ReachReport>>,
@@ -92,7 +92,7 @@ impl Site<'_> {
         (executed, Ok(()))
     }
 
-    /// The receipt, then the manifest. On failure, whether the manifest still differs.
+    /// The receipt, then the manifest. On failure, whether the manifest differs all the same.
     fn write(&mut self, decision: &Decision) -> Result<(), (bool, Problem)> {
         self.receipts
             .begin(&decision.edit, self.wanted)
@@ -132,7 +132,7 @@ impl Site<'_> {
             .map_err(|why| refused(self.wanted, why))?;
         self.ui
             .wait_for("the nodes to answer through the API server");
-        let end = Instant::now() + REACH;
+        let end = Instant::now() + REACH.min(self.waiting.timeout);
         let mut reached = reach(&instance, &nodes.ready(), end);
         let must = |name: &str| !is_excepted(name) && (self.reached.is_empty() || answered(name));
         reach_again(&instance, &mut reached, must, end);
@@ -174,7 +174,7 @@ impl Site<'_> {
         }
     }
 
-    /// Restores the old bytes from what this run knows, without any API, and checks the API server in the same way.
+    /// Puts the old bytes back from what this run knows, without any API, and checks the API server in the same way.
     fn put_back(
         &mut self,
         decision: &Decision,
@@ -182,14 +182,13 @@ impl Site<'_> {
         executed: &mut Executed,
     ) -> Problem {
         if !decision.edit.changes() {
-            return problem
-                .advise("the manifest was not changed, so nothing needs to be rolled back");
+            return problem.advise("the manifest was not changed, so there is nothing to put back");
         }
-        self.ui.say("restoring the manifest");
+        self.ui.say("putting the manifest back");
         if let Err(failure) = self.locks.undo(&plan(decision)) {
             executed.changed = true;
             return problem.with_code(Code::Io).advise(format!(
-                "and restoring the manifest failed: {}",
+                "and putting the manifest back failed: {}",
                 files::edit_failed(&failure).message()
             ));
         }
@@ -199,9 +198,9 @@ impl Site<'_> {
         self.receipts.end(ReceiptState::PutBack, self.ui);
         match again {
             Ok(_) => problem
-                .advise("the manifest was restored, and the API server is healthy again"),
+                .advise("the manifest was put back, and the API server is healthy again"),
             Err(again) => problem.advise(format!(
-                "the manifest was restored, and the API server is not healthy with it either: {again}"
+                "the manifest was put back, and the API server is not healthy with it either: {again}"
             )),
         }
     }
