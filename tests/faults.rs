@@ -26,6 +26,7 @@ mod faults {
     pub(crate) use crate::snapshot;
 
     pub mod clock;
+    pub mod instance;
     pub mod lab;
     pub mod places;
     pub mod scene;
@@ -55,6 +56,9 @@ const TESTS: &[harness::Test] = tests![
     lab::a_node_and_its_kubeadm_file,
     lab::the_opposite_after_an_earlier_run,
     lab::a_rollback,
+    lab::an_api_server,
+    lab::an_api_server_that_does_not_come_back,
+    lab::an_api_server_rolled_back,
     places::another_users_file,
     places::planted_before,
     places::planted_meanwhile,

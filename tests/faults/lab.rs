@@ -8,14 +8,20 @@ use std::thread;
 use super::scene::{End, Place, Scenario, Scene};
 use super::trace::{self, Call, Fault, Thread, WRITE_ERRORS};
 
-/// A run waits more than it works, so several scenes play at once: more where it waits for a request.
-const SCENES: (usize, usize) = (5, 20);
+/// A run waits more than it works, so several scenes play at once: more where it waits for a request or an API server.
+const SCENES: (usize, usize, usize) = (5, 20, 8);
 /// How often a run is made undisturbed, to learn which calls it makes.
 const LOOKS: usize = 3;
 /// How often a fault is tried that does not come to pass, because that run made fewer calls.
 const TRIES: usize = 4;
 /// Without `FAULTS=all`: of the faults in calls that write nothing, one in so many.
 const SAMPLE: usize = 10;
+/// The same of runs of thousands of calls.
+const LONG_SAMPLE: usize = 400;
+/// In those, of the calls that write a file one in so many is where a run is killed.
+const LONG_KILLS: usize = 2;
+/// In those, of the calls that write a file one in so many fails.
+const LONG_ERRORS: usize = 5;
 
 /// What came of it, of all scenarios.
 #[derive(Debug, Default)]
@@ -129,6 +135,67 @@ pub fn a_rollback() {
     });
 }
 
+pub fn an_api_server() {
+    play(Scenario {
+        name: "api-server apply",
+        place: Place::ControlPlane,
+        before: &[],
+        run: &VERIFY,
+        end: End::Changed,
+    });
+}
+
+pub fn an_api_server_that_does_not_come_back() {
+    play(Scenario {
+        name: "api-server apply, put back",
+        place: Place::ControlPlane,
+        before: &[],
+        run: &VERIFY_IMPATIENTLY,
+        end: End::PutBack,
+    });
+}
+
+pub fn an_api_server_rolled_back() {
+    play(Scenario {
+        name: "api-server rollback",
+        place: Place::ControlPlane,
+        before: &[&VERIFY],
+        run: &[
+            "api-server",
+            "rollback",
+            "--settle",
+            "100ms",
+            "--timeout",
+            "20s",
+            "-o",
+            "json",
+        ],
+        end: End::Undone,
+    });
+}
+
+const VERIFY: [&str; 8] = [
+    "api-server",
+    "apply",
+    "--settle",
+    "100ms",
+    "--timeout",
+    "20s",
+    "-o",
+    "json",
+];
+/// It waits for an API server that never comes back.
+const VERIFY_IMPATIENTLY: [&str; 8] = [
+    "api-server",
+    "apply",
+    "--settle",
+    "100ms",
+    "--timeout",
+    "3s",
+    "-o",
+    "json",
+];
+
 /// The time that a kubelet is given to ask before the request of the one before counts is 15 s, which the run after a
 /// fault may need.
 const WAIT: [&str; 7] = [
@@ -202,6 +269,7 @@ fn play(scenario: Scenario) {
         let work = &work;
         let scenes = match scenario.place {
             Place::NodeOfCluster => SCENES.1,
+            Place::ControlPlane => SCENES.2,
             _ => SCENES.0,
         };
         for _ in 1..scenes.min(planned.len()) {
@@ -256,6 +324,9 @@ fn play(scenario: Scenario) {
 /// Of each call that writes the kill and one error, of all else one in so many. With the request to wait for, the main
 /// thread writes what it writes without, so what is always tried is that there is no thread to be had.
 fn sample(planned: Vec<(Call, Fault)>, place: Place) -> Vec<(Call, Fault)> {
+    if place == Place::ControlPlane {
+        return sample_of_long_runs(planned);
+    }
     let elsewhere = place == Place::NodeOfCluster;
     let (mut writes, mut others) = (0, 0);
     let mut keep = |(call, fault): &(Call, Fault)| match fault {
@@ -270,6 +341,27 @@ fn sample(planned: Vec<(Call, Fault)>, place: Place) -> Vec<(Call, Fault)> {
         _ => {
             others += 1;
             others % SAMPLE == 0
+        }
+    };
+    planned.into_iter().filter(|it| keep(it)).collect()
+}
+
+/// Of a run of thousands of calls, most of which read the process table or talk to the API server: the kill at every other
+/// call that writes a file, an error at one in so many of them, and few of all else.
+fn sample_of_long_runs(planned: Vec<(Call, Fault)>) -> Vec<(Call, Fault)> {
+    let (mut kills, mut others) = (0, 0);
+    let mut keep = |(call, fault): &(Call, Fault)| match fault {
+        Fault::Kill if call.writes_a_file() => {
+            kills += 1;
+            kills % LONG_KILLS == 0
+        }
+        Fault::Error(errno) if call.writes_a_file() => {
+            kills % LONG_ERRORS == 0
+                && *errno == WRITE_ERRORS[kills / LONG_ERRORS % WRITE_ERRORS.len()]
+        }
+        _ => {
+            others += 1;
+            others % LONG_SAMPLE == 0
         }
     };
     planned.into_iter().filter(|it| keep(it)).collect()

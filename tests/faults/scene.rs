@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use standins::{Node, Options, Output};
 
+use super::instance;
 use super::snapshot::{Content, Snapshot, acl_for_user_1000, set_attribute};
 use super::thread;
 use super::trace::{self, Call, Fault};
@@ -47,6 +48,8 @@ pub enum Place {
     NodeOfCluster,
     /// The same, where requests are approved at once, and the run makes its own before the kubelet would.
     NodeAheadOfItsKubelet,
+    /// A control-plane node, whose API server runs from the manifest that is edited.
+    ControlPlane,
 }
 
 /// How it ends where nothing goes wrong.
@@ -75,7 +78,9 @@ pub struct Scene {
     pub(super) targets: Vec<Target>,
     pub(super) node: Option<Node>,
     directory: tempfile::TempDir,
-    receipt: Option<Vec<u8>>,
+    receipts: Vec<(PathBuf, Vec<u8>)>,
+    /// The cluster's ClusterConfiguration, where the run changes that too.
+    pub(super) before_configuration: Option<String>,
 }
 
 impl Scene {
@@ -83,6 +88,9 @@ impl Scene {
     pub fn set(scenario: Scenario) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let node = (scenario.place != Place::File).then(|| {
+            if scenario.place == Place::ControlPlane {
+                return instance::node(scenario.end);
+            }
             let mut options = Options::default();
             options.knobs.standalone =
                 matches!(scenario.place, Place::Node | Place::NodeAndKubeadm);
@@ -96,6 +104,7 @@ impl Scene {
             node
         });
         let mut paths = vec![match &node {
+            Some(node) if scenario.place == Place::ControlPlane => node.manifest_path(),
             Some(node) => node.config_path(),
             None => directory.path().join("config.yaml"),
         }];
@@ -119,16 +128,26 @@ impl Scene {
             targets: Vec::new(),
             node,
             directory,
-            receipt: None,
+            receipts: Vec::new(),
+            before_configuration: None,
         };
         for arguments in scenario.before {
             let run = scene.run_tool(arguments, &[]);
             assert_eq!(run.code, 0, "{arguments:?}: {}", run.stderr);
         }
-        scene.receipt = scene.receipt_path().and_then(|path| fs::read(path).ok());
+        scene.receipts = scene
+            .receipt_path()
+            .iter()
+            .flat_map(|path| names(path.parent().expect("a directory")))
+            .filter(|path| path.extension().is_some_and(|json| json == "json"))
+            .map(|path| (path.clone(), fs::read(path).expect("a receipt")))
+            .collect();
+        if scene.is_control_plane() {
+            scene.before_configuration = scene.configuration();
+        }
         let content = |path: &PathBuf| Snapshot::of(path).content;
-        let mut contents: Vec<Content> = paths.iter().map(content).collect();
-        for (path, before) in paths.iter().zip(contents.drain(..)) {
+        let mut befores: Vec<Content> = paths.iter().map(content).collect();
+        for (path, before) in paths.iter().zip(befores.drain(..)) {
             assert_eq!((before.owner, before.attributes.len()), ((12, 34), 2));
             scene.targets.push(Target {
                 path: path.clone(),
@@ -146,6 +165,8 @@ impl Scene {
             "undisturbed: {}{}",
             run.stdout, run.stderr
         );
+        let plane = scene.node.as_ref().filter(|_| scene.is_control_plane());
+        let rendered = plane.map(|node| node.control_plane().manifest(node.api(), true));
         for target in &mut scene.targets {
             let text = Snapshot::of(&target.path).content.text;
             assert_eq!(text == target.before.text, scenario.end == End::PutBack);
@@ -154,12 +175,18 @@ impl Scene {
                 End::Changed | End::Undone => text,
                 End::PutBack => fs::read_to_string(&target.path).map_or(text, |text| {
                     let kind = "kind: KubeletConfiguration\n";
-                    text.replacen(kind, &format!("{kind}serverTLSBootstrap: true\n"), 1)
+                    rendered.clone().unwrap_or_else(|| {
+                        text.replacen(kind, &format!("{kind}serverTLSBootstrap: true\n"), 1)
+                    })
                 }),
             };
             assert_ne!(target.before, target.after);
         }
         scene
+    }
+
+    pub(super) fn is_control_plane(&self) -> bool {
+        self.scenario.place == Place::ControlPlane
     }
 
     /// A place for a trace.
@@ -213,6 +240,15 @@ impl Scene {
         match self.scenario.place {
             Place::File => argv.push(self.directory.path().join("config.yaml").into()),
             Place::Node | Place::NodeOfCluster | Place::NodeAheadOfItsKubelet => {}
+            Place::ControlPlane => {
+                let node = self.node.as_ref().expect("a node");
+                let admin = node.path("/etc/kubernetes/admin.conf");
+                argv.extend(["--kubeconfig".into(), admin.into()]);
+                // A rollback knows it from the receipt.
+                if arguments.contains(&"apply") {
+                    argv.extend(["--manifest".into(), node.manifest_path().into()]);
+                }
+            }
             Place::NodeAndKubeadm => argv.extend([
                 "--kubeadm-config".into(),
                 self.directory.path().join("kubeadm.yaml").into(),
@@ -248,10 +284,13 @@ impl Scene {
         }
         if let (Some(node), Some(receipt)) = (&self.node, self.receipt_path()) {
             let _ = fs::remove_dir_all(receipt.parent().expect("a directory"));
-            if let Some(bytes) = &self.receipt {
+            for (path, bytes) in &self.receipts {
                 fs::create_dir_all(receipt.parent().expect("a directory")).expect("mkdir");
-                fs::write(&receipt, bytes).expect("write");
-                fs::set_permissions(&receipt, Permissions::from_mode(0o600)).expect("chmod");
+                fs::write(path, bytes).expect("write");
+                fs::set_permissions(path, Permissions::from_mode(0o600)).expect("chmod");
+            }
+            if self.is_control_plane() {
+                return self.reset_instance();
             }
             for file in self.store() {
                 fs::remove_file(file).expect("unlink");
@@ -266,7 +305,11 @@ impl Scene {
 
     pub(super) fn receipt_path(&self) -> Option<PathBuf> {
         let node = self.node.as_ref()?;
-        Some(node.path("/var/lib/kubelet-tls/receipt.json"))
+        let directory = node.path("/var/lib/kubelet-tls");
+        Some(directory.join(match self.scenario.place {
+            Place::ControlPlane => "api-server-receipt.json",
+            _ => "receipt.json",
+        }))
     }
 
     /// The serving certificates in the kubelet's store.
@@ -296,8 +339,12 @@ impl Scene {
             // A lock file that no run holds keeps no run out.
             let lock = receipt.with_file_name("lock");
             let others = beside.into_iter();
-            found.extend(others.filter(|path| *path != receipt && *path != lock));
+            // That of the cluster's configuration, which an administrator's machine would have.
+            let clusters = receipt.with_file_name("kubeadm-config-receipt.json");
+            let known = [&receipt, &lock, &clusters];
+            found.extend(others.filter(|path| !known.contains(&path)));
         }
+        found.extend(self.second_manifests());
         found
     }
 }

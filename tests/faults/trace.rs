@@ -66,6 +66,16 @@ impl Call {
         }
     }
 
+    /// Whether it writes a file of the node, or a directory's entry for one; not a pipe, and not what ends a look at one.
+    pub fn writes_a_file(&self) -> bool {
+        let is_other = match self.name.as_str() {
+            "write" => self.text.contains("<pipe:"),
+            "close" => !self.text.contains(".tmp>"),
+            _ => false,
+        };
+        self.writes() && !is_other
+    }
+
     /// The first change to the node: whatever comes before it leaves no trace.
     fn begins_the_change(&self) -> bool {
         self.writes() && !matches!(self.name.as_str(), "write" | "close")

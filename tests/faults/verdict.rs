@@ -29,12 +29,18 @@ impl Scene {
         {
             wrong.push(format!("a receipt of mode {mode:o}"));
         }
+        let others = self.second_manifests();
+        if !others.is_empty() {
+            wrong.push(format!("the kubelet would read {others:?}"));
+        }
         if fault == Fault::Kill {
             return wrong;
         }
         let truthful = match run.code {
             // Where the answer could not be given, too.
             0 => new == all && self.scenario.end != End::PutBack,
+            // The manifest is in place, and the cluster's configuration is not, which the document says too.
+            74 if self.is_control_plane() => old + new == all,
             74 | 78 => old == all,
             65 | 69 | 75 | 77 => true,
             _ => false,
@@ -74,7 +80,7 @@ impl Scene {
         let may_be_nameless = match self.scenario.place {
             Place::NodeOfCluster => code != 0,
             Place::NodeAheadOfItsKubelet => true,
-            Place::File | Place::Node | Place::NodeAndKubeadm => return None,
+            Place::File | Place::Node | Place::NodeAndKubeadm | Place::ControlPlane => return None,
         };
         let requests = node.api().csrs_of(node.name());
         let newest = requests.last().map(|request| &*request.metadata.name);
@@ -127,7 +133,7 @@ impl Scene {
         }
         if let (Some(node), Some(receipt)) = (&self.node, self.receipt_path()) {
             if !node.wait_healthy(SOON) {
-                wrong.push("the kubelet is not running".to_owned());
+                wrong.push("the kubelet does not run".to_owned());
             }
             let text = fs::read_to_string(&receipt).unwrap_or_default();
             let parsed: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
@@ -137,6 +143,9 @@ impl Scene {
             if mode(&receipt) != Some(0o600) {
                 wrong.push(format!("a receipt of mode {:?}", mode(&receipt)));
             }
+        }
+        if self.is_control_plane() {
+            wrong.extend(self.ill_instance());
         }
         if self.scenario.place == Place::NodeAheadOfItsKubelet {
             wrong.extend(self.ill_kept());
