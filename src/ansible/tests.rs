@@ -112,7 +112,7 @@ fn a_module_is_a_verb() {
     assert!(
         problem
             .message()
-            .contains("wait is not an option; the options are request, ")
+            .contains("there is no wait; there are request, ")
     );
     assert_eq!(
         problem.hint,
@@ -127,9 +127,9 @@ fn what_is_of_no_use_is_named() {
     for (keys, named) in [
         (
             json!({"stat": "enabled"}),
-            "stat is not an option; the options are state, restart, ",
+            "there is no stat; there are state, restart, ",
         ),
-        (json!({"dry_run": true}), "dry_run is not an option"),
+        (json!({"dry_run": true}), "there is no dry_run"),
         (
             json!({"state": "present"}),
             "state is enabled or disabled, not \"present\"",

@@ -19,4 +19,3 @@ mod rights;
 mod scale;
 mod scene;
 mod trouble;
-mod year;

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use standins::api::NodeSpec;
-use standins::node::{ControlPlane, MANIFEST, Release};
+use standins::kube_apiserver::Behaviour;
+use standins::node::{ControlPlane, MANIFEST, NodeFile, Release};
 use standins::{ApiServer, Config, pace};
 
 use super::command::Invocation;
+use super::snapshot::Snapshot;
 use super::worker::{CONFIG, ENABLED, Worker};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -66,6 +68,12 @@ impl ControlPlaneNode {
         node
     }
 
+    /// How the instance behaves from its next start on.
+    pub fn behave(&self, behaviour: &Behaviour) {
+        let NodeFile { path, text, mode } = ControlPlane::behaviour(behaviour);
+        self.worker.machine.write(path, text, mode);
+    }
+
     pub fn tool(&self, arguments: &[&str]) -> Invocation {
         self.worker.tool(arguments)
     }
@@ -77,6 +85,17 @@ impl ControlPlaneNode {
 
     pub fn manifest(&self) -> String {
         self.worker.machine.read_text(MANIFEST)
+    }
+
+    /// Everything about the manifest and its directory.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.worker.machine.path(MANIFEST))
+    }
+
+    /// The ClusterConfiguration that kubeadm keeps for the next upgrade.
+    pub fn cluster_configuration(&self) -> String {
+        let found = self.worker.api.configmap("kube-system", "kubeadm-config");
+        found.expect("kubeadm-config").data["ClusterConfiguration"].clone()
     }
 
     /// Replaces the manifest by a rename from a file that the kubelet does not read.

@@ -9,6 +9,7 @@
     reason = "a test sets its scene and fails by panicking"
 )]
 
+mod api_server;
 mod blow;
 mod moments;
 mod streams;

@@ -41,7 +41,7 @@ impl Decision {
             Code::Io,
             format!("cannot write {target}: it is immutable, for kubeadm too"),
         )
-        .advise("delete and recreate it to change it");
+        .advise("it must be deleted and created again to differ");
         Err(match target {
             Target::ConfigMap { name, .. } => problem.hint(get(name)),
             Target::File(_) | Target::Standard => problem,

@@ -98,8 +98,7 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
             receipts.end(receipt.undone(), ui);
             ui.say(&format!(
                 "{}: unchanged: it reads as before the cluster apply of {}",
-                edit.target,
-                crate::receipt::to_the_second(&receipt.started)
+                edit.target, receipt.started
             ));
             Ok(Undone {
                 changed: false,
@@ -125,7 +124,7 @@ fn say_restored(edit: &Edit, mode: WriteMode, ui: &Ui) {
     });
 }
 
-/// The receipt of a change that can be undone. Otherwise prints why nothing can be.
+/// The receipt of a change that can be undone; if there is none, that is said.
 fn undoable(receipts: &Receipts<ClusterSubject>, ui: &Ui) -> Option<ClusterReceipt> {
     let store = receipts.store();
     let why = match store.undoable() {
@@ -135,16 +134,10 @@ fn undoable(receipts: &Receipts<ClusterSubject>, ui: &Ui) -> Option<ClusterRecei
             store.path().display()
         ),
         Err(NothingToUndo::PutBack(started)) => {
-            format!(
-                "the cluster apply of {} changed nothing",
-                crate::receipt::to_the_second(&started)
-            )
+            format!("the cluster apply of {started} changed nothing")
         }
         Err(NothingToUndo::RolledBack(started)) => {
-            format!(
-                "the cluster apply of {} is rolled back already",
-                crate::receipt::to_the_second(&started)
-            )
+            format!("the cluster apply of {started} is rolled back already")
         }
     };
     ui.say(&format!("nothing to roll back: {why}"));
@@ -170,7 +163,7 @@ fn undo(receipt: &ClusterReceipt, seen: &ConfigMap, server: &str) -> Result<Edit
 
 /// `kubeadm upgrade apply` writes the text again too, without its comments.
 fn edited_since(receipt: &ClusterReceipt, seen: &ConfigMap, text: &[u8]) -> Problem {
-    // The key alone can still be reset, by the opposite edit.
+    // The change of the key alone can still be taken back, by the same careful edit the other way round.
     let reads = Settings::read(text).map(|settings| settings.server_tls_bootstrap);
     let disable = matches!(reads, Ok(Some(true))).then_some("--disable");
     Problem::new(
@@ -178,7 +171,7 @@ fn edited_since(receipt: &ClusterReceipt, seen: &ConfigMap, text: &[u8]) -> Prob
         format!(
             "cannot roll back {}: its text was edited since the cluster apply of {}",
             seen.target(),
-            crate::receipt::to_the_second(&receipt.started)
+            receipt.started
         ),
     )
     .advise_command(

@@ -111,7 +111,7 @@ fn existing(directory: &OutputDirectory) -> Result<Vec<ExistingFile>, Problem> {
         };
         let foreign = || {
             refused(
-                "it exists, and kubelet-tls did not write it",
+                "it is there already, and not a file of kubelet-tls",
                 "name an empty directory, or move it away",
             )
         };
@@ -247,7 +247,7 @@ fn warn(
     }
     if arguments.keep_ca_key {
         ui.warn(format!(
-            "with {} anyone can impersonate metrics-server to the API server: keep it safe",
+            "{} signs whatever the API server then takes for metrics-server: keep it safe",
             path.join(file_names::CA_KEY).display()
         ));
     }

@@ -30,7 +30,7 @@ pub enum Followed<T> {
     Put(T),
     /// An object was deleted.
     Gone {
-        /// Its namespace; empty for an object without one.
+        /// Its namespace; empty where it has none.
         namespace: String,
         /// Its name.
         name: String,
@@ -46,7 +46,7 @@ pub enum Followed<T> {
 /// Whether anyone still listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listener {
-    /// Continue.
+    /// Go on.
     Present,
     /// End.
     Gone,
