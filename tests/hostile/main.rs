@@ -10,6 +10,9 @@
 )]
 
 mod answers;
+#[path = "../approver/scene.rs"]
+#[allow(dead_code, reason = "the rest is for tests/approver")]
+mod approver;
 mod cases;
 mod crowds;
 mod rows;
@@ -17,4 +20,5 @@ mod rows;
 #[allow(dead_code, reason = "the rest is for tests/api")]
 mod scene;
 mod scripts;
+mod watch;
 mod wire;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::admin::escaped;
 use super::connection::REQUESTS;
 use super::{Admin, ApiError};
-use crate::csr::Request;
+use crate::csr::{Request, State};
 use crate::host::clock;
 
 /// How often a request may be changed by others between its reading and its writing.
@@ -100,7 +100,12 @@ impl Admin {
                 other => *other = json!([condition]),
             }
             match self.put(&path, object.to_string().as_bytes(), end) {
-                Ok(_) => return Ok(DecisionOutcome::Written),
+                Ok(answer) => {
+                    return match serde_json::from_slice::<Request>(&answer) {
+                        Ok(now) if now.state != State::Pending => Ok(DecisionOutcome::Written),
+                        _ => Err(self.invalid("the answer does not have the decision")),
+                    };
+                }
                 Err(error) if error.is_conflict() => {}
                 Err(error) if error.is_not_found() => return Ok(DecisionOutcome::Missing),
                 Err(error) => return Err(error),
