@@ -7,7 +7,7 @@ pub mod patch;
 use crate::kubelet::config::{self, Found, Spelling};
 use crate::kubelet::goyaml::{self, BooleanState, FALSE_WORDS, NULL_WORDS, TRUE_WORDS};
 use crate::kubelet::meta::{self, API_VERSION, KEY, KIND};
-use crate::kubelet::{Bootstrap, Refusal, Shape, Warning, warnings};
+use crate::kubelet::{Bootstrap, Refusal, Shape, Warning, recognise, warnings};
 pub use crate::yaml::Change;
 use crate::yaml::{self, Format, Kept, Operation, Position, Stream, Value};
 use kubeadm::{Place, Placed};
@@ -87,7 +87,7 @@ pub struct Edited {
 /// `Disabled` never adds anything, because the kubelet's default is `false` (`SetDefaults_KubeletConfiguration`).
 pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, Refusal> {
     refuse_binary(before)?;
-    let stream = Stream::parse(before)?;
+    let stream = Stream::parse(before).map_err(|error| unreadable(before, error))?;
     match kind {
         FileKind::Kubeadm => edit_kubeadm(&stream, wanted),
         FileKind::Kubelet => edit_document(&stream, kind, config::find(&stream)?, wanted),
@@ -104,6 +104,18 @@ pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, 
             }
             patch::Place::Root(_) => edit_document(&stream, kind, 0, wanted),
         },
+    }
+}
+
+/// A file that is not YAML: what it is instead, where that can be told.
+fn unreadable(bytes: &[u8], error: yaml::Error) -> Refusal {
+    let text = str::from_utf8(bytes).ok();
+    match (error.position, text) {
+        (Some(position), Some(text)) => match recognise::of_text(text, position.line) {
+            Some(foreign) => Refusal::at(position, foreign),
+            None => error.into(),
+        },
+        _ => error.into(),
     }
 }
 

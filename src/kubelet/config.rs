@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::cause::{Ambiguity, Effect, SecondDocument, Shape};
-use super::foreign;
 use super::goyaml::{BooleanState, boolean, lookup};
 use super::meta::{API_VERSION, KEY, KIND, Meta, meta};
+use super::recognise;
 use super::verdict::Refusal;
 use crate::yaml::{Kind, Position, Stream, Tag};
 
@@ -54,7 +54,7 @@ pub(crate) fn find(stream: &Stream<'_>) -> Result<usize, Refusal> {
         )),
         (false, Some(second)) => Err(Refusal::at(stream.position(second.root), Shape::NotFirst)),
         (true, None) => check(stream, first.root).map(|()| 0),
-        (false, None) => match foreign::recognise(stream) {
+        (false, None) => match recognise::recognise(stream) {
             Some((foreign, root)) => Err(Refusal::at(stream.position(root), foreign)),
             None => check(stream, first.root).map(|()| 0),
         },

@@ -3,10 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::goyaml::lookup;
-use super::meta::{Meta, meta, string};
 use crate::text::hint::Command;
-use crate::yaml::Stream;
 
 /// The file of another tool. It displays as what it is and where the key goes in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,109 +75,40 @@ pub enum Foreign {
          begins with kubeletconfiguration, such as kubeletconfiguration0+merge.yaml"
     )]
     UnnamedPatch,
+    /// A kubeconfig, such as /etc/kubernetes/kubelet.conf.
+    #[error(
+        "this is a kubeconfig, which says how to reach the API server and has no settings of the kubelet"
+    )]
+    Kubeconfig,
+    /// What a kubelet answers at /configz.
+    #[error("this is what a kubelet answers at /configz, not a file that a kubelet reads")]
+    Configz,
+    /// metrics-server's own manifest.
+    #[error("this is a manifest of metrics-server, which has no settings of the kubelet")]
+    MetricsServer,
+    /// A systemd unit or drop-in, or a file of environment variables or of flags.
+    #[error(
+        "this file sets a kubelet's flags; serverTLSBootstrap goes into the file that its flag --config names"
+    )]
+    Flags,
+    /// A template of Jinja or Go, which is not YAML before it is rendered.
+    #[error("this line is part of a template that was not rendered")]
+    Template,
 }
 
 /// A name under which kubeadm takes a file for a patch of a KubeletConfiguration.
 const PATCH_NAME: &str = "kubeletconfiguration0+merge.yaml";
-
-/// Top-level keys that only k3s and RKE2 have.
-const K3S: [&str; 9] = [
-    "cluster-init",
-    "kubelet-arg",
-    "kube-apiserver-arg",
-    "kube-controller-manager-arg",
-    "write-kubeconfig-mode",
-    "flannel-backend",
-    "node-label",
-    "tls-san",
-    "protect-kernel-defaults",
-];
-
-/// Modules of cloud-init that carry files and commands.
-const CLOUD_INIT: [&str; 3] = ["write_files", "runcmd", "bootcmd"];
-
-/// How variables of kubespray begin that are about a kubelet.
-const KUBESPRAY: [&str; 3] = ["kubelet_", "kube_", "kubeadm_"];
-
-/// Keys of a KubeletConfiguration that people patch.
-const PATCHED: [&str; 14] = [
-    "authentication",
-    "cgroupDriver",
-    "clusterDNS",
-    "containerLogMaxSize",
-    "evictionHard",
-    "featureGates",
-    "imageGCHighThresholdPercent",
-    "kubeReserved",
-    "maxPods",
-    "rotateCertificates",
-    "serverTLSBootstrap",
-    "shutdownGracePeriod",
-    "systemReserved",
-    "tlsCipherSuites",
-];
-
-/// Which other tool's file this is, and the document that says so, as the index of its root.
-pub(crate) fn recognise(stream: &Stream<'_>) -> Option<(Foreign, usize)> {
-    if stream
-        .source
-        .trim_start_matches('\u{feff}')
-        .starts_with("#cloud-config")
-    {
-        let root = stream.documents.first().map_or(0, |document| document.root);
-        return Some((Foreign::CloudInit, root));
-    }
-    let mut roots = stream.documents.iter().map(|document| document.root);
-    roots.find_map(|root| of_document(stream, root).map(|foreign| (foreign, root)))
-}
-
-fn of_document(stream: &Stream<'_>, root: usize) -> Option<Foreign> {
-    let meta = meta(stream, root);
-    if meta.kind.is_some() {
-        return of_kind(&meta);
-    }
-    let has = |key: &str| lookup(stream, root, key).is_some();
-    let has_any = |keys: &[&str]| keys.iter().any(|key| has(key));
-    let version = lookup(stream, root, "version").and_then(|value| string(stream, value));
-    if has("machine") && (has("cluster") || version == Some("v1alpha1")) {
-        return Some(Foreign::Talos);
-    }
-    if (has("variant") && has("version")) || has("ignition") {
-        return Some(Foreign::Butane);
-    }
-    if has_any(&CLOUD_INIT) {
-        return Some(Foreign::CloudInit);
-    }
-    if has_any(&K3S) {
-        return Some(Foreign::K3s);
-    }
-    let keys = || stream.entries(root).map(|(key, _)| stream.text(key));
-    if keys().any(|key| KUBESPRAY.iter().any(|prefix| key.starts_with(prefix))) {
-        return Some(Foreign::Kubespray);
-    }
-    has_any(&PATCHED).then_some(Foreign::UnnamedPatch)
-}
-
-fn of_kind(meta: &Meta<'_>) -> Option<Foreign> {
-    let group = meta.api_version?.split('/').next()?;
-    match (group, meta.kind?) {
-        ("kind.x-k8s.io", _) => Some(Foreign::Kind),
-        ("node.eks.aws", _) => Some(Foreign::Eks),
-        ("machineconfiguration.openshift.io", _) => Some(Foreign::OpenShift),
-        ("k0s.k0sproject.io", _) => Some(Foreign::K0s),
-        ("v1", "ConfigMap") => Some(Foreign::ConfigMap),
-        (group, _) if group == "cluster.x-k8s.io" || group.ends_with(".cluster.x-k8s.io") => {
-            Some(Foreign::ClusterApi)
-        }
-        _ => None,
-    }
-}
 
 impl Foreign {
     /// What to do next, where the reason does not say it yet; a phrase without a full stop.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::ConfigMap => "to change it in the cluster: kubelet-tls cluster apply",
+            Self::Kubeconfig | Self::Configz | Self::Flags => {
+                "without a FILE, the file that this node's kubelet reads is used"
+            }
+            Self::MetricsServer => "to have metrics-server verify kubelets, name it with --base",
+            Self::Template => "render the template first, then edit its result",
             Self::UnnamedPatch => "rename it, or add apiVersion and kind if the kubelet reads it",
             _ => "only kubelet and kubeadm configuration is edited here",
         }
@@ -218,6 +146,12 @@ impl Foreign {
             Self::K0s => of_file("k0s", &["config", "validate", "--config"]),
             Self::Kubespray => of_file("grep", &["-n", "kubelet_rotate_server_certificates"]),
             Self::ConfigMap => Some("kubelet-tls cluster diff".into()),
+            Self::Kubeconfig | Self::Configz | Self::Flags => Some("kubelet-tls diff".into()),
+            Self::MetricsServer => of_file(
+                "kubelet-tls",
+                &["metrics-server", "--dir", "metrics-server", "--base"],
+            ),
+            Self::Template => of_file("grep", &["-nE", r"\{[{%]"]),
             Self::UnnamedPatch => {
                 let path = path?;
                 Some(

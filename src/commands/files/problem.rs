@@ -8,6 +8,7 @@ use crate::kubelet::{Cause, Effect, Refusal, RefusalClass, Shape};
 use crate::plan::Target;
 use crate::report::{Code, Problem};
 use crate::text::hint::{self, Command};
+use crate::yaml;
 
 use super::Whose;
 
@@ -46,6 +47,9 @@ fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
         (Cause::Foreign(foreign), _) => foreign.command(path),
         (Cause::Effect(Effect::Join | Effect::BesideJoin), _) => {
             Some("kubelet-tls cluster apply".into())
+        }
+        (Cause::Yaml(error), Target::File(path)) if error.cause == yaml::Cause::Utf16 => {
+            Some(Command::from("iconv -f UTF-16 -t UTF-8").arg(path))
         }
         (Cause::Shape(Shape::Binary), _) => Some("kubelet-tls diff --help".into()),
         (_, Target::File(path)) => {
