@@ -86,6 +86,7 @@ const TESTS: &[harness::Test] = tests![
     kind::the_whole_job_with_the_certificate_first,
     kind::a_renewal_is_approved,
     kind::metrics_server_files_are_written_and_applied,
+    kind::the_api_server_verifies_kubelets_and_back,
     kills::of_a_change,
     kills::of_putting_back,
     drop_in::an_upgrade_does_not_undo_it,

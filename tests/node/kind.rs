@@ -10,6 +10,7 @@ use standins::kubelet::Knobs;
 use standins::{ApiServer, Config, KubeconfigStyle};
 
 use super::address::Address;
+use super::control_plane::{ControlPlaneNode, Kubelet};
 use super::worker::{Worker, well};
 
 /// The restart, then the request and its approval.
@@ -64,6 +65,24 @@ pub fn metrics_server_files_are_written_and_applied() {
     let log = fs::read_to_string(&log).unwrap_or_default();
     assert_eq!(log, format!("{applied}\n{rollout}\n"), "{}", said(&output));
     worker.handshake().expect("the certificate verifies");
+}
+
+/// The only node, a control plane: its API server verifies its kubelet, and no longer does.
+pub fn the_api_server_verifies_kubelets_and_back() {
+    let api = Arc::new(ApiServer::start(Config::default()));
+    let (name, address) = ("worker-1", Address::new());
+    let label = "kind-api-server";
+    let node = ControlPlaneNode::join(label, api, name, address.text(), Kubelet::SelfSigned);
+    let before = node.manifest();
+    for (mode, verifies) in [("apply", true), ("rollback", false)] {
+        let output = run(&node.worker, "api-server.sh", |command| {
+            command.arg(mode).env("NODES", name);
+        });
+        assert!(output.status.success(), "{mode}: {}", said(&output));
+        assert_eq!(node.verifies(), verifies, "{}", said(&output));
+    }
+    assert_eq!(node.manifest(), before);
+    node.assert_alone();
 }
 
 /// A node that is its own control plane, as far as the scripts can tell.
