@@ -16,8 +16,8 @@ const OWN_IMAGE: &str = "kubelet-tls";
 const BY_KUBECTL: &str = "KubectlApprove";
 /// The reason that `kubelet-tls approve` gives, with `--watch` and without.
 const BY_KUBELET_TLS: &str = "KubeletTLSApprove";
-/// How soon after its creation a CSR is approved by a program and not by a person, in seconds.
-const SOON: i64 = 10;
+/// How soon after its creation a CSR is approved by `approve --watch` and not by a person or a script, in seconds.
+const SOON: i64 = 1;
 
 /// What shows that an approver is at work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +116,7 @@ mod tests {
             ("AutoApproved", at(100), at(900), true),
             ("CSRApproved", None, None, true),
             ("KubeletTLSApprove", at(100), at(101), true),
-            ("KubeletTLSApprove", at(100), at(111), false),
+            ("KubeletTLSApprove", at(100), at(102), false),
             ("KubeletTLSApprove", at(100), at(99), false),
             ("KubeletTLSApprove", None, at(100), false),
             ("", at(100), at(100), false),
