@@ -55,7 +55,7 @@ struct Module {
 }
 
 /// The modules; a file of any other name is the first.
-const MODULES: [Module; 3] = [
+const MODULES: [Module; 4] = [
     Module {
         name: NAME,
         verb: &["apply"],
@@ -88,6 +88,18 @@ const MODULES: [Module; 3] = [
         name: "kubelet_tls_cluster",
         verb: &["cluster", "apply"],
         keys: &[("state", Kind::State), ("kubeconfig", Kind::Path)],
+    },
+    Module {
+        name: "kubelet_tls_api_server",
+        verb: &["api-server", "apply"],
+        keys: &[
+            ("state", Kind::State),
+            ("except", Kind::Words),
+            ("timeout", Kind::Duration),
+            ("settle", Kind::Duration),
+            ("manifest", Kind::Path),
+            ("kubeconfig", Kind::Path),
+        ],
     },
 ];
 

@@ -82,6 +82,21 @@ fn a_module_is_a_verb() {
             ],
         ),
         (
+            "kubelet_tls_api_server",
+            json!({
+                "except": ["worker-9", "--disable"], "timeout": 90, "manifest": "/m.yaml", "_ansible_check_mode": true
+            }),
+            vec![
+                "api-server",
+                "apply",
+                "--dry-run",
+                "--except=worker-9",
+                "--except=--disable",
+                "--timeout=90s",
+                "--manifest=/m.yaml",
+            ],
+        ),
+        (
             "AnsiballZ_aarch64",
             json!({
                 "_kubelet_tls_module": "kubelet_tls_approve", "request": ["csr-1", "--all"], "node": "n",

@@ -13,11 +13,11 @@ use clap::Parser as _;
 use serde_json::Value;
 
 use crate::ansible::{self, Call};
-use crate::cli::{Cli, Cluster, ClusterVerb, Verb};
+use crate::cli::{ApiServer, ApiServerVerb, Cli, Cluster, ClusterVerb, Verb};
 use crate::host::files as host_files;
 use crate::report::{Code, Kind, NotBegun, Outcome, Problem, VerbResult};
 
-use super::{Ui, apply, approve, cluster, files};
+use super::{Ui, api_server, apply, approve, cluster, files};
 
 /// Answers Ansible; none where it is not Ansible that calls.
 pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
@@ -107,6 +107,9 @@ fn perform(call: &Call, ui: &Ui) -> Result<Value, Problem> {
         Verb::Cluster(Cluster {
             verb: ClusterVerb::Apply(arguments),
         }) => Ok(value(&cluster::apply(arguments, ui), ui)),
+        Verb::ApiServer(ApiServer {
+            verb: ApiServerVerb::Apply(arguments),
+        }) => Ok(value(&api_server::apply(arguments, ui), ui)),
         // No module is another verb.
         _ => Err(Problem::new(
             Code::Usage,
