@@ -255,3 +255,91 @@ fn rollback_without_an_apply_has_nothing_to_undo() {
     assert_eq!(document["changed"], false);
     assert_eq!(scene.writes(), 0);
 }
+
+/// `api-server status` of a manifest whose CA file is this cluster's.
+fn status(scene: &Scene) -> [String; 4] {
+    let pki = scene.directory.path().join("pki");
+    fs::create_dir_all(&pki).unwrap();
+    fs::write(pki.join("ca.crt"), scene.api.ca_pem()).unwrap();
+    let text = YES.replace("/etc/kubernetes/pki", pki.to_str().unwrap());
+    let [verb, _, option, path] = manifest(scene, &text);
+    [verb, "status".to_owned(), option, path]
+}
+
+/// Each condition as its type, status and reason.
+fn conditions(document: &serde_json::Value) -> Vec<String> {
+    let conditions = document["conditions"].as_array().unwrap().iter();
+    let text =
+        |condition: &serde_json::Value, key: &str| condition[key].as_str().unwrap().to_owned();
+    conditions
+        .map(|one| {
+            format!(
+                "{} {}({})",
+                text(one, "type"),
+                text(one, "status"),
+                text(one, "reason")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn status_with_nodes_and_answers_that_are_not_the_apis() {
+    let scene = Scene::new();
+    let words_of = status(&scene);
+    let nodes = serde_json::json!({
+        "kind": "NodeList", "metadata": {"resourceVersion": "1"},
+        "items": [
+            null,
+            {"metadata": {"name": "\u{1b}[2Jx;reboot"}},
+            {"metadata": {"name": "a"}, "status": {"addresses": "none"}},
+            {"metadata": {"name": "b"}, "status": {
+                "addresses": [{"type": "InternalIP", "address": "\u{1b}]0;x\u{7}"}],
+                "conditions": [{"type": "Ready", "status": "\u{1b}[2J"}],
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": 70000}},
+            }},
+            {"metadata": {"name": "c"}, "status": {
+                "addresses": [{"type": "InternalIP", "address": "127.9.9.9"}],
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": 1}},
+            }},
+        ],
+    });
+    scene.api.set_object("/api/v1/nodes", nodes.to_string());
+    scene.api.set_object("/apis/apps/v1/deployments", "[1]");
+    let output = scene.expect(&words(&words_of), 1);
+    assert!(
+        !output.stdout.contains("\u{1b}[2J") && !output.stdout.contains('\u{7}'),
+        "{}",
+        output.stdout
+    );
+    assert_eq!(
+        conditions(&scene.document(&words(&words_of), 1)),
+        [
+            "KubeletsSecured Unknown(NotSeen)",
+            "ManifestHasFlag True(Set)",
+            "NoOtherManifest True(OnlyOne)",
+            "ProcessHasFlag Unknown(NotRunning)",
+            "KubeadmConfigHasFlag False(NotSet)",
+            "KubeletsReachable Unknown(NotSeen)",
+            "ApproverSeen Unknown(NotSeen)",
+        ]
+    );
+}
+
+#[test]
+fn status_without_an_api_server_is_about_this_machine() {
+    let scene = Scene::new();
+    let words_of = status(&scene);
+    let forbidden = Matcher::new().path("/api");
+    scene.api.inject(forbidden, Fault::Status(403, None));
+    let document = scene.document(&words(&words_of), 1);
+    let known = conditions(&document);
+    assert_eq!(known[1], "ManifestHasFlag True(Set)");
+    let unknown = known.iter().filter(|one| one.contains("Unknown"));
+    assert_eq!(unknown.count(), 5, "{known:?}");
+    fs::write(&words_of[3], "kind: Pod\n").unwrap();
+    let document = scene.document(&words(&words_of), 65);
+    assert_eq!(document["kind"], "ApiServerStatusResult");
+    fs::remove_file(&words_of[3]).unwrap();
+    scene.expect(&words(&words_of), 74);
+}
