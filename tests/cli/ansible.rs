@@ -141,3 +141,20 @@ fn files_alone() {
     let (told, _) = module(&node, json!({"file": &file}));
     assert_eq!(told["changed"], false, "{told}");
 }
+
+#[test]
+fn the_api_servers_module_is_its_verb() {
+    let node = Node::new(Options::default());
+    let keys = json!({
+        "_kubelet_tls_module": "kubelet_tls_api_server", "manifest": node.path("/none.yaml"), "except": "worker-9"
+    });
+    let (answer, code) = module(&node, keys);
+    assert_eq!(code, 1, "{answer}");
+    assert_eq!(answer["kind"], "ApiServerApplyResult", "{answer}");
+    assert_eq!(
+        (&answer["failed"], &answer["changed"]),
+        (&json!(true), &json!(false))
+    );
+    let message = answer["msg"].as_str().unwrap();
+    assert!(message.contains("none.yaml"), "{answer}");
+}
