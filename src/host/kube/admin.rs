@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::client::Client;
 use super::connection::{Connection, OBJECT_CAP};
 use super::kubeconfig::{Credential, KubeconfigError, Plugins, Source};
 use super::list::{HELD, Part};
@@ -132,7 +133,7 @@ impl Admin {
 /// Reads one page of a list.
 pub(super) async fn page<T: DeserializeOwned>(
     connection: &Connection,
-    client: &kube::Client,
+    client: &Client,
     target: &str,
 ) -> Result<Part<Objects<T>>, ApiError> {
     #[derive(Deserialize)]

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
-use kube::client::Body;
 
 use crate::csr::KUBELET_SERVING;
 use crate::host::trace::Call;
@@ -13,6 +12,7 @@ use crate::node::Node;
 use crate::text::brief;
 
 use super::answers::{parse_kubelet_config, parse_minor, parse_node, parse_status};
+use super::client::{Body, Client, Config, Sent};
 use super::{ApiError, Unreachable};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -37,7 +37,7 @@ pub(super) const VERSION: &str = "/version";
 
 #[derive(Clone)]
 pub(super) struct Connection {
-    pub(super) config: kube::Config,
+    pub(super) config: Config,
     pub(super) server: String,
     pub(super) node: String,
 }
@@ -86,7 +86,7 @@ impl Connection {
         }
     }
 
-    pub(super) async fn get_node(&self, client: &kube::Client) -> Result<Node, ApiError> {
+    pub(super) async fn get_node(&self, client: &Client) -> Result<Node, ApiError> {
         let bytes = self
             .object(client, &format!("/api/v1/nodes/{}", self.node))
             .await?;
@@ -94,7 +94,7 @@ impl Connection {
     }
 
     /// The API server's minor version, which everyone may read.
-    pub(super) async fn get_minor(&self, client: &kube::Client) -> Result<u32, ApiError> {
+    pub(super) async fn get_minor(&self, client: &Client) -> Result<u32, ApiError> {
         let bytes = self.object(client, VERSION).await?;
         parse_minor(&bytes).map_err(|error| self.invalid(error.to_string()))
     }
@@ -102,7 +102,7 @@ impl Connection {
     /// The text under `kubelet` in the ConfigMap `name` of kube-system.
     pub(super) async fn get_kubelet_config(
         &self,
-        client: &kube::Client,
+        client: &Client,
         name: &str,
     ) -> Result<String, ApiError> {
         let path = format!("/api/v1/namespaces/kube-system/configmaps/{name}");
@@ -111,11 +111,7 @@ impl Connection {
     }
 
     /// One object, whole.
-    pub(super) async fn object(
-        &self,
-        client: &kube::Client,
-        path: &str,
-    ) -> Result<Vec<u8>, ApiError> {
+    pub(super) async fn object(&self, client: &Client, path: &str) -> Result<Vec<u8>, ApiError> {
         self.whole(self.get(client, path).await?).await
     }
 
@@ -143,14 +139,14 @@ impl Connection {
     }
 
     /// Sends a GET and returns the body of a 200.
-    pub(super) async fn get(&self, client: &kube::Client, path: &str) -> Result<Body, ApiError> {
+    pub(super) async fn get(&self, client: &Client, path: &str) -> Result<Body, ApiError> {
         Ok(self.ask(client, path).await?.into_body())
     }
 
     /// Sends a GET and returns a 200.
     pub(super) async fn ask(
         &self,
-        client: &kube::Client,
+        client: &Client,
         path: &str,
     ) -> Result<http::Response<Body>, ApiError> {
         self.send(client, Method::GET, path, &[]).await
@@ -159,7 +155,7 @@ impl Connection {
     /// Sends `object`, which is JSON or nothing, and returns a 200, or the 201 of what was created.
     pub(super) async fn send(
         &self,
-        client: &kube::Client,
+        client: &Client,
         method: Method,
         path: &str,
         object: &[u8],
@@ -174,7 +170,7 @@ impl Connection {
                 http::header::USER_AGENT,
                 concat!("kubelet-tls/", env!("CARGO_PKG_VERSION")),
             )
-            .body(Body::from(object.to_vec()))
+            .body(Sent::from(object.to_vec()))
             .map_err(|error| self.invalid(error.to_string()))?;
         self.exchange(client, request).await
     }
@@ -182,14 +178,14 @@ impl Connection {
     /// Sends a request and returns a 200.
     pub(super) async fn exchange(
         &self,
-        client: &kube::Client,
-        request: http::Request<Body>,
+        client: &Client,
+        request: http::Request<Sent>,
     ) -> Result<http::Response<Body>, ApiError> {
         let mut call = Call::begin(|| format!("{} {}", request.method(), request.uri()));
         let answer = tokio::time::timeout(ANSWER_DEADLINE, client.send(request))
             .await
             .map_err(|_| self.unreachable(Unreachable::Timeout))?
-            .map_err(|error| self.unreachable(Unreachable::of(&error)))?;
+            .map_err(|error| self.unreachable(Unreachable::of(error.as_ref())))?;
         call.came(answer.status());
         if matches!(answer.status(), StatusCode::OK | StatusCode::CREATED) {
             return Ok(answer);

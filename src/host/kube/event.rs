@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use kube::client::Body;
+use super::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 

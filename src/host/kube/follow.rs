@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::admin::{Objects, page};
+use super::client::Client;
 use super::connection::{BACKOFF, Connection};
 use super::event::Events;
 use super::list::{HELD, ListEnd};
-use super::{Admin, ApiError, Unreachable, client, runtime};
+use super::{Admin, ApiError, Unreachable, runtime};
 
 /// How long one list may take before the attempt counts as failed.
 const LIST_DEADLINE: Duration = Duration::from_secs(60);
@@ -76,8 +77,7 @@ impl Admin {
         let connection = self.0.connection.clone();
         thread::Builder::new().spawn(move || {
             let started = runtime().and_then(|runtime| {
-                let client = client(&runtime, connection.config.clone());
-                client
+                Client::new(&connection.config)
                     .map(|client| (runtime, client))
                     .map_err(io::Error::other)
             });
@@ -103,7 +103,7 @@ impl Admin {
 
 struct Follower<'a, F> {
     connection: Connection,
-    client: kube::Client,
+    client: Client,
     path: String,
     tell: &'a F,
 }

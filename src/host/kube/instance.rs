@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use kube::client::Body;
-
+use super::client::{Body, Client};
 use super::unreachable::chain;
-use super::{Admin, Api, ApiError, Connection, Unreachable, client, escaped, runtime};
+use super::{Admin, Api, ApiError, Connection, Unreachable, escaped, runtime};
 use crate::node::InstanceAddress;
 
 /// How long one question may take: an API server that is well answers in milliseconds.
@@ -31,7 +30,7 @@ impl Admin {
         config.proxy_url = None;
         config.tls_server_name = Some(address.name.clone());
         let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
-        let client = client(&runtime, config.clone()).map_err(|error| wrong(chain(&error)))?;
+        let client = Client::new(&config).map_err(|error| wrong(chain(&error)))?;
         Ok(Self(Api {
             connection: Connection {
                 config,

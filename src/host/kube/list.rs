@@ -8,12 +8,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
 
-use kube::client::Body;
-
 use crate::csr::Listing;
 use crate::host::clock;
 
 use super::answers::parse_date;
+use super::client::{Body, Client};
 use super::connection::{ANSWER_DEADLINE, Connection, OBJECT_CAP, REQUESTS, signer_selector};
 use super::{ApiError, Unreachable, escaped};
 
@@ -129,11 +128,7 @@ impl Connection {
     }
 
     /// The kubelet-serving requests of the cluster, of which only this node's are kept.
-    pub(super) async fn list(
-        &self,
-        client: &kube::Client,
-        end: Instant,
-    ) -> Result<Listing, ApiError> {
+    pub(super) async fn list(&self, client: &Client, end: Instant) -> Result<Listing, ApiError> {
         let path = format!("{REQUESTS}?{}", signer_selector());
         let read = async |target: &str| self.requests_page(client, target).await;
         let take = |all: &mut Listing, page| {
@@ -145,7 +140,7 @@ impl Connection {
 
     async fn requests_page(
         &self,
-        client: &kube::Client,
+        client: &Client,
         target: &str,
     ) -> Result<Part<Listing>, ApiError> {
         let answer = self.ask(client, target).await?;

@@ -1,11 +1,12 @@
 //! The API server, spoken to with the kubelet's own credential.
 //!
-//! kube brings the kubeconfig, TLS and HTTP; answers are read frame by frame here, because a server that never ends
+//! Answers are read frame by frame here, because a server that never ends
 //! one must cost neither memory nor time beyond the deadline.
 
 mod admin;
 mod answers;
 mod approvers;
+mod client;
 mod cluster;
 mod connection;
 mod decision;
@@ -32,7 +33,6 @@ use std::time::Instant;
 use tokio::runtime::Runtime;
 
 use crate::csr::{Listing, Request};
-use crate::host::tls;
 use crate::node::{ConfigMap, Node};
 use crate::x509::Certificate;
 
@@ -51,8 +51,9 @@ pub use follow::{Followed, Listener};
 pub use unreachable::Unreachable;
 use unreachable::chain;
 
+use client::{Client, Config};
+use connection::Connection;
 pub(crate) use connection::REQUESTS;
-use connection::{ANSWER_DEADLINE, Connection};
 use kubeconfig::{Access, Credential, KubeconfigError, Plugins, Source};
 use watch::Watch;
 
@@ -75,7 +76,7 @@ pub enum WatchEvent {
 pub struct Api {
     connection: Connection,
     runtime: Runtime,
-    client: kube::Client,
+    client: Client,
     /// The files that the credential was read from.
     files: Vec<PathBuf>,
 }
@@ -93,8 +94,7 @@ impl Api {
     fn again(&self) -> Result<Self, ApiError> {
         let wrong = |reason: String| self.connection.unreachable(Unreachable::Other(reason));
         let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
-        let client = client(&runtime, self.connection.config.clone())
-            .map_err(|error| wrong(chain(&error)))?;
+        let client = Client::new(&self.connection.config).map_err(|error| wrong(chain(&error)))?;
         Ok(Self {
             connection: self.connection.clone(),
             runtime,
@@ -207,18 +207,14 @@ fn connect(
     };
     let runtime = runtime().map_err(|error| wrong(KubeconfigError::Client(error.to_string())))?;
     let Access {
-        mut config,
+        config,
         credential,
         files,
     } = source.access(plugins).map_err(wrong)?;
-    config.connect_timeout = Some(ANSWER_DEADLINE);
-    // Attempts are counted and timed here.
-    config.default_retry = false;
-    config.read_timeout = None;
     let node = node(&credential).map_err(wrong)?;
     let server = address(&config);
-    let client = client(&runtime, config.clone())
-        .map_err(|error| wrong(KubeconfigError::Client(chain(&error))))?;
+    let client =
+        Client::new(&config).map_err(|error| wrong(KubeconfigError::Client(chain(&error))))?;
     Ok(Api {
         connection: Connection {
             config,
@@ -237,15 +233,8 @@ fn runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
-fn client(runtime: &Runtime, config: kube::Config) -> Result<kube::Client, kube::Error> {
-    // Here and not at the start: a run on files alone speaks no TLS and need not pay for it.
-    tls::install_provider();
-    let _entered = runtime.enter();
-    kube::Client::try_from(config)
-}
-
 /// The server's address for people, and the way to it; a proxy's address without its password.
-fn address(config: &kube::Config) -> String {
+fn address(config: &Config) -> String {
     let server = config.cluster_url.to_string();
     let server = server.trim_end_matches('/');
     let proxy = config.proxy_url.as_ref().and_then(|proxy| {

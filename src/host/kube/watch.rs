@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
+use super::client::Client;
 use super::connection::{BACKOFF, Connection, REQUESTS, signer_selector};
 use super::event::Events;
-use super::{ApiError, Followed, Unreachable, WatchEvent, client, runtime};
+use super::{ApiError, Followed, Unreachable, WatchEvent, runtime};
 use crate::csr::{Request, requestor_of};
 
 pub(super) struct Watch {
@@ -41,7 +42,7 @@ pub(super) enum Ended {
 impl Watch {
     pub(super) fn run(mut self) {
         let started = runtime().and_then(|runtime| {
-            client(&runtime, self.connection.config.clone())
+            Client::new(&self.connection.config)
                 .map(|client| (runtime, client))
                 .map_err(std::io::Error::other)
         });
@@ -56,7 +57,7 @@ impl Watch {
         }
     }
 
-    async fn follow(&mut self, client: &kube::Client) {
+    async fn follow(&mut self, client: &Client) {
         let mut pause = BACKOFF.0;
         while Instant::now() < self.end {
             let began = Instant::now();
@@ -90,7 +91,7 @@ impl Watch {
     }
 
     /// Lists again after the history that the watch needed is gone. False when no one listens any more.
-    async fn begin_anew(&mut self, client: &kube::Client) -> bool {
+    async fn begin_anew(&mut self, client: &Client) -> bool {
         let listed = self.connection.list(client, self.end).await;
         match listed {
             Ok(listing) => {
@@ -113,7 +114,7 @@ impl Watch {
         self.events.send(WatchEvent::Degraded(error)).is_ok()
     }
 
-    async fn stream(&mut self, client: &kube::Client) -> Ended {
+    async fn stream(&mut self, client: &Client) -> Ended {
         let seconds = self
             .end
             .saturating_duration_since(Instant::now())

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use kube::client::Body;
 use serde_json::json;
 
 use crate::node::ConfigMap;
@@ -16,6 +15,7 @@ use super::admin::{Admin, escaped};
 use super::{Api, ApiError};
 
 use super::answers::parse_minor;
+use super::client::Sent;
 use super::connection::VERSION;
 pub(crate) use answers::listed_node;
 use answers::{parse_configmap, parse_configz};
@@ -97,7 +97,7 @@ impl Admin {
                 .header(CONTENT_TYPE, "application/merge-patch+json")
                 .header(ACCEPT, "application/json")
                 .header(USER_AGENT, AGENT)
-                .body(Body::from(patch.to_string().into_bytes()))
+                .body(Sent::from(patch.to_string().into_bytes()))
                 .map_err(|error| connection.invalid(error.to_string()))?;
             let answer = connection.exchange(client, request).await?;
             let bytes = connection.whole(answer.into_body()).await?;

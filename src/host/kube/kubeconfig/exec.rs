@@ -15,7 +15,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ::kube::config::Config;
 use jiff::Timestamp;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -26,7 +25,7 @@ use serde_yaml::Value;
 use crate::host::clock;
 
 use super::error::{KubeconfigError, NoPlugin, PluginFailure};
-use super::{Credential, Plugins, to_base64};
+use super::{Config, Credential, Plugins, to_base64};
 
 /// Long enough to log in with a browser.
 const DEADLINE: Duration = Duration::from_secs(120);

@@ -1,8 +1,7 @@
 //! A kubeconfig, read under an allow-list (docs/adr/0006-own-kubeconfig-reader.md).
 //!
-//! kube's own reader honours every field, quotes the file in its errors, and tests NO_PROXY against the proxy's address
-//! instead of the server's (kube 5.0.0). Here kube gets a value that is built from the allowed fields alone, with all
-//! files read, so that nothing else of a kubeconfig reaches the network or a process.
+//! The client gets a value that is built from the allowed fields alone, with all files read, so that nothing else of a
+//! kubeconfig reaches the network or a process.
 
 mod error;
 mod exec;
@@ -11,7 +10,6 @@ mod source;
 
 use std::path::{Path, PathBuf};
 
-use ::kube::config::{AuthInfo, Config};
 use http::HeaderValue;
 use k8s_openapi::ByteString;
 use x509_parser::pem::Pem;
@@ -19,6 +17,7 @@ use x509_parser::pem::Pem;
 use crate::host::environment;
 use crate::host::files;
 
+use super::client::Config;
 use super::proxy::Proxies;
 use file::{Chosen, File, Section, choose};
 
@@ -102,16 +101,22 @@ impl Parsed {
             https: environment::first_of(&["HTTPS_PROXY", "https_proxy"]),
             none: environment::first_of(&["NO_PROXY", "no_proxy"]),
         };
-        let mut config = Config::new(server);
-        config.proxy_url = proxies.for_server(&config.cluster_url)?;
-        config.root_cert = roots(&cluster)?;
-        config.tls_server_name = cluster.text("tls-server-name")?;
-        config.disable_compression = cluster.flag("disable-compression")?;
+        let mut config = Config {
+            proxy_url: proxies.for_server(&server)?,
+            cluster_url: server,
+            root_cert: roots(&cluster)?,
+            tls_server_name: cluster.text("tls-server-name")?,
+            identity: None,
+            authorization: None,
+        };
+        // Nothing is compressed; what is not a truth value is refused all the same.
+        cluster.flag("disable-compression")?;
         let credential = match user.value("exec") {
             Some(plugin) => exec::credential(plugin, user.directory(), &config, plugins)?,
             None => static_credential(&user)?,
         };
-        config.auth_info = credential.for_kube()?;
+        config.identity = credential.identity();
+        config.authorization = credential.authorization()?;
         let named = [
             cluster.path("certificate-authority")?,
             user.path("client-certificate")?,
@@ -141,20 +146,22 @@ fn static_credential(user: &Section) -> Result<Credential, KubeconfigError> {
 }
 
 impl Credential {
-    /// The same as kube takes it, with nothing that names a file or a program.
-    fn for_kube(&self) -> Result<AuthInfo, KubeconfigError> {
+    /// Certificate and key; none without both.
+    fn identity(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        self.certificate.clone().zip(self.key.clone())
+    }
+
+    /// The header that carries the token; none without one.
+    fn authorization(&self) -> Result<Option<HeaderValue>, KubeconfigError> {
         let token = self.token.as_deref().map(str::trim);
-        let token = token.filter(|token| !token.is_empty());
-        // kube panics where a token is not part of a header.
-        if token.is_some_and(|token| HeaderValue::from_str(token).is_err()) {
-            return Err(KubeconfigError::Token);
+        let header = token
+            .filter(|token| !token.is_empty())
+            .map(|token| HeaderValue::try_from(format!("Bearer {token}")));
+        let mut header = header.transpose().map_err(|_| KubeconfigError::Token)?;
+        if let Some(header) = &mut header {
+            header.set_sensitive(true);
         }
-        Ok(AuthInfo {
-            client_certificate_data: self.certificate.as_deref().map(to_base64),
-            client_key_data: self.key.as_deref().map(|key| to_base64(key).into()),
-            token: token.map(|token| token.to_owned().into()),
-            ..AuthInfo::default()
-        })
+        Ok(header)
     }
 
     /// Whether it proves anything to the API server.

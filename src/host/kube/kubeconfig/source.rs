@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ::kube::config::Config;
-
 use crate::host::kube::Admin;
 use crate::host::{environment, files};
 
 use super::file::File;
 use super::{
-    Access, Credential, KUBECONFIG_CAP, KubeconfigError, Plugins, certificates, parse_all,
+    Access, Config, Credential, KUBECONFIG_CAP, KubeconfigError, Plugins, certificates, parse_all,
 };
 
 /// Where kubeadm leaves the administrator's kubeconfig on a control plane.
@@ -149,9 +147,14 @@ fn from_service_account() -> Result<Access, KubeconfigError> {
         token: Some(String::from_utf8_lossy(&read("token")?).into_owned()),
         ..Credential::default()
     };
-    let mut config = Config::new(server);
-    config.root_cert = Some(certificates(&read("ca.crt")?)?);
-    config.auth_info = credential.for_kube()?;
+    let config = Config {
+        cluster_url: server,
+        root_cert: Some(certificates(&read("ca.crt")?)?),
+        tls_server_name: None,
+        proxy_url: None,
+        identity: None,
+        authorization: credential.authorization()?,
+    };
     let files = ["token", "ca.crt"].map(|name| Path::new(SERVICE_ACCOUNT).join(name));
     Ok(Access {
         config,
