@@ -64,7 +64,7 @@ impl Cluster {
     }
 }
 
-/// A proxy that leads every CONNECT to the API server, and remembers whom it was asked for.
+/// A proxy that leads every CONNECT to the API server, and remembers whom it was asked for and with which login.
 struct Proxy {
     url: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -99,6 +99,11 @@ fn tunnel(client: TcpStream, api: SocketAddr, log: &Mutex<Vec<String>>) -> Optio
     while line != "\r\n" {
         line.clear();
         reader.read_line(&mut line).ok()?;
+        if let Some((name, login)) = line.split_once(": ")
+            && name.eq_ignore_ascii_case("Proxy-Authorization")
+        {
+            log.lock().unwrap().push(login.trim().to_owned());
+        }
     }
     let mut server = TcpStream::connect(api).ok()?;
     let mut back = (server.try_clone().ok()?, client.try_clone().ok()?);
@@ -152,6 +157,22 @@ fn a_proxy_is_gone_through_as_kubectl_would() {
     let own = cluster.kubeconfig(Some(ELSEWHERE), &format!("    proxy-url: {url}\n"));
     let environment = [("HTTPS_PROXY", DEAD), ("NO_PROXY", "*")];
     cluster.check_found(&cluster.csr(&own, &environment), &environment);
+    assert_eq!(proxy.asked(), through);
+}
+
+#[test]
+fn a_proxy_is_told_the_login_in_its_address() {
+    let cluster = Cluster::new();
+    let proxy = Proxy::to(cluster.api.address());
+    let url = proxy.url.replace("://", "://me:p%40ss@");
+    let elsewhere = cluster.kubeconfig(Some(ELSEWHERE), "");
+    let environment = [("HTTPS_PROXY", url.as_str())];
+    cluster.check_found(&cluster.csr(&elsewhere, &environment), &environment);
+    // `me:p@ss`
+    let through = [
+        &format!("CONNECT {ELSEWHERE} HTTP/1.1"),
+        "Basic bWU6cEBzcw==",
+    ];
     assert_eq!(proxy.asked(), through);
 }
 

@@ -170,16 +170,17 @@ fn https<C>(
     .wrap_connector(connector)
 }
 
+/// What `Proxy-Authorization` is to be for the user and the password in a proxy's address; none without them.
+pub(super) fn login(proxy: &Uri) -> Option<String> {
+    let (login, _) = proxy.authority()?.as_str().rsplit_once('@')?;
+    let login: Vec<u8> = percent_decode_str(login).collect();
+    Some(format!("Basic {}", base64(&login)))
+}
+
 /// The way through an HTTP proxy (RFC 9110, 9.3.6), with the login that its address holds.
 fn tunnel<C>(proxy: &Uri, connector: C) -> Tunnel<C> {
     let tunnel = Tunnel::new(proxy.clone(), connector);
-    let authority = proxy.authority().map_or("", http::uri::Authority::as_str);
-    let login = authority.rsplit_once('@').map(|(login, _)| login);
-    let header = login.and_then(|login| {
-        let login: Vec<u8> = percent_decode_str(login).collect();
-        HeaderValue::try_from(format!("Basic {}", base64(&login))).ok()
-    });
-    match header {
+    match login(proxy).and_then(|login| HeaderValue::try_from(login).ok()) {
         Some(header) => tunnel.with_auth(header),
         None => tunnel,
     }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use http::Uri;
 
+use super::client::login;
 use super::{Admin, Api};
 use crate::host::tls;
 use crate::x509::Names;
-use crate::x509::pem::base64;
 
 /// How long one connection, or one name, is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -156,11 +156,8 @@ fn tunnel(proxy: &Uri, server: &Uri, end: Instant) -> Result<TcpStream, Presente
     let ask = || -> io::Result<bool> {
         stream.set_read_timeout(Some(left(end)))?;
         stream.set_write_timeout(Some(left(end)))?;
-        let authority = proxy.authority().map_or("", http::uri::Authority::as_str);
-        let user = authority.rsplit_once('@').map(|(user, _)| user);
-        let login = user.map_or_else(String::new, |user| {
-            let login = base64(user.as_bytes());
-            format!("Proxy-Authorization: Basic {login}\r\n")
+        let login = login(proxy).map_or_else(String::new, |login| {
+            format!("Proxy-Authorization: {login}\r\n")
         });
         let request =
             format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n");
