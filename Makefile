@@ -74,8 +74,11 @@ install:
 	    install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done
 	sed 's|/usr/bin/kubelet-tls|$(PREFIX)/bin/kubelet-tls|' systemd/kubelet.service.d/20-kubelet-tls.conf | \
 	    install -D -m 0644 /dev/stdin $(DROP_IN)/20-kubelet-tls.conf
-	install -d $(DOC)
-	install -m 0644 README.md CHANGELOG.md LICENSE $(DOC)/
+	install -d $(DOC)/docs/adr $(DOC)/docs/schema
+	install -m 0644 README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE $(DOC)/
+	install -m 0644 docs/*.md docs/*.svg $(DOC)/docs/
+	install -m 0644 docs/adr/*.md $(DOC)/docs/adr/
+	install -m 0644 docs/schema/*.json $(DOC)/docs/schema/
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/kubelet-tls $(SHARE)/man/man1/kubelet-tls.1.gz $(SHARE)/man/man1/kubelet-tls-*.1.gz

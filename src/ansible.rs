@@ -127,7 +127,7 @@ impl Call {
     /// Reads a file of arguments; `name` is that of the module's own file.
     ///
     /// # Errors
-    /// [`Code::Input`] when it is none; [`Code::Usage`] naming the key that there is not, or whose value is of no use.
+    /// [`Code::Input`] when it is not such a file; [`Code::Usage`] naming the key that does not exist or has an invalid value.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Problem> {
         let keys = match serde_json::from_slice(bytes) {
             Ok(Value::Object(keys)) if has_version(&keys) => keys,
@@ -162,10 +162,10 @@ impl Call {
                 let known = known.join(", ");
                 return Err(usage(
                     module.name,
-                    &format!("there is no {key}; there are {known}"),
+                    &format!("{key} is not an option; the options are {known}"),
                 ));
             };
-            // As if it were not there: templates write null for "as by default".
+            // As if it were missing: templates write null for "as by default".
             if !value.is_null() {
                 of_key(key, *kind, value, &mut options, &mut names)
                     .map_err(|why| usage(module.name, &why.to_string()))?;
@@ -311,7 +311,7 @@ fn shown(value: &Value) -> String {
 
 /// The answer: the result document, and beside it what Ansible itself looks for.
 ///
-/// `edits` are those that were shown; `call` is none where its arguments could not be read.
+/// `edits` are those that were shown; `call` is `None` if its arguments could not be read.
 pub fn answer(document: Value, edits: &[Edit], call: Option<&Call>) -> Value {
     let Value::Object(mut answer) = document else {
         return Value::Null;

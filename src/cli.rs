@@ -38,7 +38,7 @@ const OUTPUT: &str = "Output";
 /// Give a kubeadm node's kubelet a CA-signed serving certificate
 ///
 /// Sets `serverTLSBootstrap: true` in the file that this node's kubelet reads and changes no other byte. Restarts the
-/// kubelet through systemd and checks that it is healthy, or puts everything back. Reports the name of the CSR that the
+/// kubelet through systemd and checks that it is healthy, or rolls the change back. Reports the name of the CSR that the
 /// kubelet creates.
 #[derive(Debug, Parser)]
 #[command(
@@ -55,7 +55,7 @@ Examples:
 
 Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage · 65 refused input · \
 69 systemd or API unavailable · 74 read or write failed · 75 out of time · 77 not permitted · \
-78 refused, or put back")]
+78 refused, or rolled back")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -116,7 +116,7 @@ Examples:
     Csr(Csr),
     /// Undo the last `apply` exactly, restart the kubelet and check that it is healthy
     ///
-    /// Shows the inverse diff, puts the old bytes back, restarts the kubelet and checks that it is healthy. If the kubelet
+    /// Shows the inverse diff, restores the old bytes, restarts the kubelet and checks that it is healthy. If the kubelet
     /// is not healthy, the change is restored. Refuses a file that was edited after the last `apply`.
     #[command(after_long_help = "\
 Examples:

@@ -7,7 +7,7 @@
 //! - [`commands`] – one file per verb: observe, decide, act, return a result;
 //! - [`ansible`] – what Ansible sends to a module and reads from it;
 //! - [`ui`] – what people and scripts see: progress, warnings, tables, result documents, errors;
-//! - [`apply`] – executes a plan, or puts everything back;
+//! - [`apply`] – executes a plan, or rolls it back;
 //! - [`host`] – all the I/O there is;
 //! - [`metrics_server`] – the objects that make metrics-server verify kubelets and be verified itself;
 //! - [`report`] – the result documents;

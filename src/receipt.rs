@@ -55,7 +55,7 @@ pub enum ReceiptState {
     Started,
     /// The change is made and, if the kubelet was restarted for it, the kubelet is healthy.
     Done,
-    /// The kubelet did not come back healthy, and everything was put back.
+    /// The kubelet did not come back healthy, and the change was rolled back.
     PutBack,
     /// A `rollback` has begun to undo it, and is running or was interrupted.
     RollingBack,
@@ -68,7 +68,7 @@ pub enum ReceiptState {
 pub enum Resolution {
     /// It is made.
     Made,
-    /// It is undone: put back, or rolled back.
+    /// It is undone, automatically or by `rollback`.
     Undone,
 }
 
@@ -208,6 +208,13 @@ impl<S: Subject> Receipt<S> {
         // A structure of strings and numbers always serializes.
         serde_json::to_vec_pretty(self).unwrap_or_default()
     }
+}
+
+/// A time of a receipt for people: without its fraction of a second.
+pub(crate) fn to_the_second(time: &str) -> String {
+    let parsed = time.parse::<jiff::Timestamp>();
+    let whole = parsed.and_then(|time| jiff::Timestamp::from_second(time.as_second()));
+    whole.map_or_else(|_| time.to_owned(), |time| time.to_string())
 }
 
 fn shape(error: &serde_json::Error) -> ReceiptError {

@@ -13,7 +13,7 @@ pub(crate) const HOW: &str =
 pub(crate) fn size(path: &Path) {
     println!("\nThe static binary");
     let Ok(metadata) = std::fs::metadata(path) else {
-        println!("  is not there: {HOW}");
+        println!("  does not exist: {HOW}");
         return;
     };
     bar("size", metadata.len() as f64 / 1e6, " MB", 8.0);
@@ -24,6 +24,6 @@ pub(crate) fn size(path: &Path) {
                 .count();
             bar("shared libraries", libraries as f64, "", 0.0);
         }
-        Err(error) => println!("  ldd is not there to look for shared libraries: {error}"),
+        Err(error) => println!("  cannot run ldd to look for shared libraries: {error}"),
     }
 }

@@ -8,7 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
-    reason = "a benchmark that cannot go on has nothing to report"
+    reason = "a benchmark that fails has nothing to report"
 )]
 
 mod approval;

@@ -127,7 +127,7 @@ fn a_module_is_a_verb() {
     assert!(
         problem
             .message()
-            .contains("there is no wait; there are request, ")
+            .contains("wait is not an option; the options are request, ")
     );
     assert_eq!(
         problem.hint,
@@ -142,9 +142,9 @@ fn what_is_of_no_use_is_named() {
     for (keys, named) in [
         (
             json!({"stat": "enabled"}),
-            "there is no stat; there are state, restart, ",
+            "stat is not an option; the options are state, restart, ",
         ),
-        (json!({"dry_run": true}), "there is no dry_run"),
+        (json!({"dry_run": true}), "dry_run is not an option"),
         (
             json!({"state": "present"}),
             "state is enabled or disabled, not \"present\"",

@@ -1,4 +1,4 @@
-//! What a watch over an API server has seen so far, and how it ends: pure, but for the pause between two looks.
+//! What a watch over an API server has seen so far, and how it ends: pure, except for the pause between two looks.
 
 use std::fmt;
 use std::net::SocketAddr;

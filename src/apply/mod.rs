@@ -1,4 +1,4 @@
-//! Executes a plan: all edits or none, then the restart, then the health check; or everything is put back.
+//! Executes a plan: all edits or none, then the restart, then the health check; or everything is rolled back.
 
 mod come_back;
 mod edits;

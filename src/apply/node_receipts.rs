@@ -51,7 +51,7 @@ impl NodeReceipts {
             if states.contains(&FileState::Edited) && receipt.subject.probation.is_none() {
                 warnings.push(format!(
                     "a run of {} was interrupted, and its files were edited since; they are taken as they are",
-                    receipt.started
+                    crate::receipt::to_the_second(&receipt.started)
                 ));
             }
             InterruptedRun::of(receipt.state, states)

@@ -20,12 +20,12 @@ pub struct ReceiptStore<S> {
     begun: bool,
 }
 
-/// Why there is nothing to roll back.
+/// Why nothing can be rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NothingToUndo {
     /// No run has left a receipt.
     NoReceipt,
-    /// The run that began then was put back by itself.
+    /// The run that began then was rolled back automatically.
     PutBack(String),
     /// The run that began then was rolled back already.
     RolledBack(String),
@@ -79,7 +79,7 @@ impl<S: Subject> ReceiptStore<S> {
     /// The receipt of the last run, if its change may still be there.
     ///
     /// # Errors
-    /// Why there is nothing to roll back.
+    /// Why nothing can be rolled back.
     pub fn undoable(&self) -> Result<&Receipt<S>, NothingToUndo> {
         let receipt = self.receipt.as_ref().ok_or(NothingToUndo::NoReceipt)?;
         match receipt.state {

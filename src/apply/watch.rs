@@ -126,7 +126,7 @@ impl HealthWatch {
             restarts_by_others: RESTARTS_BY_OTHERS,
         }
     }
-    /// Whether there is nothing left to prove.
+    /// Whether the kubelet has stayed healthy for the settle time.
     pub fn has_settled(&self) -> bool {
         self.settled
     }
@@ -275,7 +275,7 @@ impl HealthWatch {
         let flag = Flags::parse(words.into_iter().skip(1)).boolean("rotate-server-certificates");
         match (self.check.wanted, flag) {
             (Some(wanted), Some(flag)) if flag != (wanted == Bootstrap::Enabled) => Some(format!(
-                "{} now runs with --rotate-server-certificates={flag}, which is the same field and beats every file",
+                "{} now runs with --rotate-server-certificates={flag}, which sets the same field and overrides every file",
                 self.check.unit
             )),
             _ => None,

@@ -70,7 +70,7 @@ impl Claims<'_> {
                 Rule::NameIsNotServices,
                 format!("Service {}'s", quoted(service)),
             );
-            // A load balancer may run on the nodes and have their addresses. A cluster IP is no node's.
+            // A load balancer may run on the nodes and have their addresses. A cluster IP belongs to a Service alone.
             return Err(match network {
                 None => violation.vouchable(ip),
                 Some(_) => violation,
@@ -154,7 +154,7 @@ impl Claims<'_> {
         [own, first].into_iter().find(|label| below(label))
     }
 
-    /// Whether the name is one of the API server's, and not this Node's all the same: kubeadm puts a control-plane Node's
+    /// Whether the name is one of the API server's, and does not belong to this Node as well: kubeadm puts a control-plane Node's
     /// name into its API server's certificate.
     fn is_api_servers(&self, name: &str, is_derived: bool) -> bool {
         let never = ["kubernetes", "kubernetes.default"].contains(&name)

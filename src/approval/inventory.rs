@@ -176,7 +176,7 @@ impl Inventory {
     }
 
     /// A Node other than `node` among whose podCIDRs is one with the address. A podCIDR that holds addresses of two other
-    /// Nodes is no network of pods, and does not count: one kubelet that writes nonsense into its own Node must not keep
+    /// Nodes is not a network of pods, and does not count: one kubelet that writes nonsense into its own Node must not keep
     /// the others from their addresses.
     pub(super) fn other_with_pod(&self, ip: IpAddr, node: &str) -> Option<&str> {
         let others = self.nodes.values().filter(|other| other.name != node);

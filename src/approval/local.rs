@@ -108,7 +108,7 @@ impl Local {
             return Check::new(
                 what,
                 Finding::Differs,
-                format!("it is {why}, no node's own"),
+                format!("it is {why}, not a node's own address"),
             );
         }
         if self.api_server.ips.contains(&ip) && !self.runs_api_server {
@@ -145,7 +145,7 @@ impl Local {
         let what = format!("DNS {}", quoted(name));
         let name = canonical(name);
         if is_local(&name) || name.contains('*') {
-            return Check::new(what, Finding::Differs, "no node's own");
+            return Check::new(what, Finding::Differs, "not a node's own name");
         }
         let mut servers = self.api_server.dns.iter();
         if servers.any(|known| canonical(known) == name) && !self.runs_api_server {
@@ -165,7 +165,7 @@ impl Local {
             (None, Some(_)) => Check::new(
                 what,
                 Finding::Unknown,
-                "no name that this machine knows; with a cloud provider it may be the cloud's: look it up there",
+                "not a name that this machine knows; with a cloud provider it may be the cloud's: look it up there",
             ),
         }
     }
@@ -209,12 +209,15 @@ impl Local {
             Err(_) => !has_dns(host),
         });
         let host = host.map(|host| {
-            let message = format!("{which} is {}, and it does not ask for that", quoted(&host));
+            let message = format!(
+                "{which} is {}, but the CSR does not ask for it",
+                quoted(&host)
+            );
             Check::new("names", Finding::Differs, message)
         });
         let ips = self.node_ips().into_iter().filter(|ip| !has_ip(*ip));
         let ips = ips.map(|ip| {
-            let message = format!("--node-ip is {ip}, and it does not ask for that");
+            let message = format!("--node-ip is {ip}, but the CSR does not ask for it");
             Check::new("names", Finding::Differs, message)
         });
         host.into_iter().chain(ips).collect()
@@ -316,13 +319,13 @@ mod tests {
                 local(),
                 SUBJECT,
                 &["worker-1", "127.0.0.1"],
-                "Differs IP 127.0.0.1: it is loopback, no node's own",
+                "Differs IP 127.0.0.1: it is loopback, not a node's own address",
             ),
             (
                 local(),
                 SUBJECT,
                 &["worker-1", "localhost"],
-                "Differs DNS localhost: no node's own",
+                "Differs DNS localhost: not a node's own name",
             ),
             (
                 named.clone(),
@@ -334,13 +337,13 @@ mod tests {
                 named,
                 SUBJECT,
                 &["worker-1"],
-                "Differs names: --node-ip is 10.0.0.7, and it does not ask for that",
+                "Differs names: --node-ip is 10.0.0.7, but the CSR does not ask for it",
             ),
             (
                 overridden,
                 SUBJECT,
                 &["worker-1"],
-                "Differs names: --hostname-override is w1.example, and it does not ask for that",
+                "Differs names: --hostname-override is w1.example, but the CSR does not ask for it",
             ),
         ] {
             let differences = differences(&local, subject, names);
@@ -361,7 +364,7 @@ mod tests {
             },
             ..local()
         };
-        // The kubelet took a virtual IP for its own address; it is on an interface all the same.
+        // The kubelet took a virtual IP for its own address; it is on an interface nevertheless.
         for (name, said) in [
             ("10.0.0.7", "Differs IP 10.0.0.7: it is the API server's"),
             (

@@ -32,7 +32,7 @@ pub struct Approval {
     pub node: String,
     /// The names that are vouched for.
     pub names: Names,
-    /// What a person should know all the same.
+    /// What an administrator should know although the request is approved.
     pub warning: Option<&'static str>,
 }
 
@@ -159,8 +159,7 @@ impl ApprovalPolicy {
             let most = self.max_duration.as_secs();
             let within = u64::try_from(seconds).is_ok_and(|seconds| (1..=most).contains(&seconds));
             if !within {
-                let message =
-                    format!("it asks for {seconds} s, and at most {most} s are vouched for");
+                let message = format!("it asks for {seconds} s, more than the maximum of {most} s");
                 return broken(Rule::DurationWithinMaximum, message);
             }
         }
@@ -180,7 +179,7 @@ impl ApprovalPolicy {
         let count = pkcs10.names.len();
         if count > self.max_names {
             let message = format!(
-                "it asks for {count} names, and at most {} are vouched for",
+                "it asks for {count} names, more than the maximum of {}",
                 self.max_names
             );
             return Err(Violation::new(Rule::NamesWithinMaximum, message));
@@ -204,7 +203,7 @@ fn identify(request: &Request) -> Result<&str, Violation> {
     request.node().ok_or_else(|| {
         let message = match request.requestor.strip_prefix("system:node:") {
             Some(node) => format!(
-                "the requestor is a node called {}, as no Node is",
+                "the requestor is a node called {}, which is not a valid Node name",
                 shown(node)
             ),
             None => format!(
@@ -243,7 +242,10 @@ fn newest(standing: &Standing) -> Result<(), Violation> {
                 shown(by)
             )
         }
-        Standing::Tied => "another one of the same second cannot be told from it".to_owned(),
+        Standing::Tied => {
+            "another one was created in the same second, so which is the newest is not known"
+                .to_owned()
+        }
     };
     Err(Violation::new(Rule::NewestOfNode, message))
 }

@@ -22,6 +22,7 @@ pub(super) struct Caches {
     untold: Vec<Malformed>,
     cluster: Result<(), Explanation>,
     changed: bool,
+    unauthorized: bool,
 }
 
 /// One watch, for what is the same of all.
@@ -79,6 +80,7 @@ impl Caches {
                 "the API server's names and the networks are not known yet",
             )),
             changed: false,
+            unauthorized: false,
         }
     }
 
@@ -228,6 +230,16 @@ impl Caches {
     /// Objects that turned out to be unusable since the last call.
     pub(super) fn new_malformed(&mut self) -> Vec<Malformed> {
         std::mem::take(&mut self.untold)
+    }
+
+    /// The API did not know the credential when a decision was written.
+    pub(super) fn unauthorized(&mut self) {
+        self.unauthorized = true;
+    }
+
+    /// Whether that happened since the last call.
+    pub(super) fn was_unauthorized(&mut self) -> bool {
+        std::mem::take(&mut self.unauthorized)
     }
 
     /// Whether facts changed since the last call.

@@ -46,6 +46,8 @@ pub(super) enum JobOutcome {
     Decided,
     /// The API did not take it.
     Failed(String),
+    /// The API does not know the credential any more.
+    Unauthorized(String),
 }
 
 /// Whether every rule holds of `request` that needs no look at what its node serves.

@@ -26,7 +26,7 @@ struct All {
     decisions: Family<Decision, Counter>,
     latency: Histogram,
     pending: Gauge,
-    /// Creation of the oldest pending request, in seconds since 1970; 0 where none is pending.
+    /// Creation of the oldest pending request, in seconds since 1970; 0 if none is pending pending.
     oldest: AtomicU64,
     oldest_age: Gauge<f64, AtomicU64>,
     heard: Family<Watch, Gauge<f64, AtomicU64>>,
@@ -79,7 +79,7 @@ impl Metrics {
         let oldest_age = Gauge::<f64, AtomicU64>::default();
         registry.register_with_unit(
             "oldest_pending_request_age",
-            "Age of the oldest pending CSR that is the newest of its node; 0 where none is",
+            "Age of the oldest pending CSR that is the newest of its node; 0 if none is pending",
             Unit::Seconds,
             oldest_age.clone(),
         );

@@ -13,7 +13,7 @@ use crate::node::Explanation;
 
 use super::caches::{Caches, Watch};
 use super::health::Health;
-use super::job::Step;
+use super::job::{JobOutcome, Step};
 use super::line::DecisionLine;
 use super::metrics::Metrics;
 use super::tracker::Tracker;
@@ -73,7 +73,8 @@ impl<L: Listen> Run<'_, L> {
             if let Some(ended) = self.interrupted() {
                 return ended;
             }
-            if refreshed.elapsed() >= REFRESH {
+            // Watches that were begun with an old credential may go on for minutes after it has ended.
+            if refreshed.elapsed() >= REFRESH || caches.was_unauthorized() {
                 refreshed = Instant::now();
                 if self.source.stamp(self.admin) != credential {
                     return Ended::Reload;
@@ -134,7 +135,7 @@ impl<L: Listen> Run<'_, L> {
         }
     }
 
-    /// Starts the watches and the refreshing of what has none.
+    /// Starts the watches, and the regular reading of what cannot be watched.
     fn follow(&self, sender: &SyncSender<Message>) -> Result<(), StartError> {
         let to = |sender: &SyncSender<Message>| sender.clone();
         let requests = to(sender);
@@ -213,6 +214,9 @@ impl<L: Listen> Run<'_, L> {
             }
             Message::Worked(job, outcome) => {
                 jobs.came_back();
+                if matches!(outcome, JobOutcome::Unauthorized(_)) {
+                    caches.unauthorized();
+                }
                 let line = tracker.worked(&job, outcome, now);
                 self.tell(line);
             }

@@ -191,7 +191,7 @@ impl Tracker {
                 None
             }
             (JobOutcome::Refused(violation), Some(one)) => one.refuse(violation, now),
-            (JobOutcome::Failed(message), Some(one)) => {
+            (JobOutcome::Failed(message) | JobOutcome::Unauthorized(message), Some(one)) => {
                 let pause = RETRY.0 * 2u32.saturating_pow(one.failures.min(10));
                 one.failures += 1;
                 self.due.set(name, Turn::First, now + pause.min(RETRY.1));

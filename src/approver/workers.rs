@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::approval::{Approval, Verdict, judge_renewal};
 use crate::csr::{Request, State};
-use crate::host::kube::{Admin, DecisionCondition, DecisionOutcome, Step};
+use crate::host::kube::{Admin, ApiError, DecisionCondition, DecisionOutcome, Step};
 use crate::host::tls;
 use crate::kubelet::DEFAULT_PORT;
 
@@ -92,7 +92,14 @@ fn work(admin: &Admin, job: &Job, shared: &Shared, options: &Options) -> JobOutc
         Ok(DecisionOutcome::Stopped(outcome)) => outcome,
         Ok(DecisionOutcome::Missing) => JobOutcome::Missing,
         Ok(DecisionOutcome::Busy) => JobOutcome::Failed("it keeps changing".to_owned()),
-        Err(error) => JobOutcome::Failed(error.to_string()),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &ApiError) -> JobOutcome {
+    match error {
+        ApiError::Status { code: 401, .. } => JobOutcome::Unauthorized(error.to_string()),
+        _ => JobOutcome::Failed(error.to_string()),
     }
 }
 
@@ -127,7 +134,7 @@ fn renews(
     let request = match admin.signing_request(&job.request.name, end) {
         Ok(Some(request)) if request.uid == job.request.uid => request,
         Ok(_) => return Err(JobOutcome::Missing),
-        Err(error) => return Err(JobOutcome::Failed(error.to_string())),
+        Err(error) => return Err(failed(&error)),
     };
     let (approval, port) = {
         let known = read(shared);

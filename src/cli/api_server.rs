@@ -47,8 +47,8 @@ Examples:
     /// Have this node's API server verify kubelets, once every node is proved
     ///
     /// Dials every node's kubelet as the API server does, then edits the manifest, waits until this node's own API server
-    /// runs with the flag and is healthy, and asks every Ready node's kubelet through it. If one of that fails, it puts
-    /// the manifest back and checks that the API server is healthy again. On the last control-plane node it then makes the
+    /// runs with the flag and is healthy, and asks every Ready node's kubelet through it. If one of that fails, it restores
+    /// the manifest and checks that the API server is healthy again. On the last control-plane node it then makes the
     /// same change in the ConfigMap kube-system/kubeadm-config, so that kubeadm upgrade keeps the flag. Run it on each
     /// control-plane node in turn.
     #[command(after_long_help = "\

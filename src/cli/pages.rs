@@ -38,7 +38,7 @@ const EXIT_STATUS: [(&str, &str); 9] = [
     ("74", "Reading or writing failed. The file is as before."),
     (
         "75",
-        "Timed out, or another kubelet-tls is running. The message says where the node stands.",
+        "Timed out, or another kubelet-tls is running. The message says what state the node is in.",
     ),
     (
         "77",
@@ -47,11 +47,11 @@ const EXIT_STATUS: [(&str, &str); 9] = [
     (
         "78",
         "Refused, because the change would have no effect or would break the kubelet; or the kubelet was not healthy and \
-         everything was put back; or a request was not approved.",
+         the change was rolled back; or a request was not approved.",
     ),
 ];
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     (
         "/var/lib/kubelet/config.yaml",
         "The kubelet's configuration, where its --config names no other file.",
@@ -75,6 +75,10 @@ const FILES: [(&str, &str); 6] = [
     (
         "/etc/kubernetes/admin.conf",
         "The administrator's kubeconfig, where KUBECONFIG is not set.",
+    ),
+    (
+        "/usr/share/doc/kubelet-tls/docs/schema/",
+        "JSON Schemas of the documents of -o json; kubelet-tls schema prints them too.",
     ),
 ];
 

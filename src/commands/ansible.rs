@@ -59,7 +59,7 @@ fn own_name(arguments: &[OsString]) -> Option<Cow<'_, str>> {
 /// The file of arguments; none where it is not Ansible that calls.
 ///
 /// By its own name the program knows; by another one, such as `kubelet-tls`, only a file that Ansible wrote tells: every
-/// other path as the only argument is no command line anyhow.
+/// other path as the only argument is not a command line.
 fn arguments_file(arguments: &[OsString]) -> Option<Result<Vec<u8>, Problem>> {
     let name = own_name(arguments)?;
     let copied = name.starts_with(ansible::PREFIX);
@@ -133,7 +133,7 @@ fn caught<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
         let words = words.lock().map(|words| words.clone()).unwrap_or_default();
         Err(Problem::new(
             Code::Io,
-            format!("cannot go on: an error in kubelet-tls itself: {words}"),
+            format!("cannot continue: an error in kubelet-tls itself: {words}"),
         )
         .advise("report this")
         .hint("kubelet-tls status"))

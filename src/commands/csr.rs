@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// kubeadm's static Pod of an API server.
 const API_SERVER: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
-/// Prints the name. Exit 1 when there is no request, or with `--check` when it differs from what this machine knows.
+/// Prints the name. Exit 1 when no CSR exists, or with `--check` when it differs from what this machine knows.
 pub(crate) fn run(arguments: &cli::Csr, ui: &Ui) -> Outcome<CsrResult> {
     let mut result = CsrResult::default();
     let kubeconfig = match &arguments.kubeconfig {

@@ -8,7 +8,7 @@ use crate::report::{DiffResult, EditReport, Ending, Outcome, Problem};
 use super::{Ui, files, node, selection, show};
 
 /// Prints the differences: of this node's files, or of those that were named. What could not be read or is refused of
-/// several files is told, and the others are shown all the same.
+/// several files is an error; the others are shown nevertheless.
 pub(crate) fn run(arguments: &cli::Diff, ui: &Ui) -> Outcome<DiffResult> {
     let chosen = &arguments.selection;
     if let Err(problem) = selection::at_most_one_standard(&chosen.files) {

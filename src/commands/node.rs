@@ -25,7 +25,7 @@ pub(crate) enum When {
     NextStart,
 }
 
-/// What must be there for the verb to go on.
+/// What the verb needs to find on the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     /// A kubelet.service that systemd knows: it will be restarted.
@@ -61,7 +61,7 @@ pub(crate) fn root(named: Option<&Path>) -> Result<Root, Problem> {
 /// Asks systemd and the process table.
 ///
 /// # Errors
-/// When what is needed is not there.
+/// When something that is needed does not exist.
 pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Located, Problem> {
     if let Some(root) = root {
         let root = self::root(Some(root))?;
@@ -81,7 +81,7 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
         }
         Err(error) => {
             warnings.push(format!(
-                "systemd was not asked: {error}; {DEFAULT_CONFIG} is assumed to be the kubelet's"
+                "could not ask systemd: {error}; assuming the kubelet uses {DEFAULT_CONFIG}"
             ));
             None
         }
@@ -107,7 +107,7 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
         .is_some_and(|unit| started.is_none_or(|started| systemd::changed_since(unit, started)));
     if let (Err(error), true) = (&next, asks) {
         warnings.push(format!(
-            "what the kubelet's next start brings is not known: {error}"
+            "cannot tell which configuration the kubelet's next start will use: {error}"
         ));
     }
     let next = next.ok().flatten();
@@ -208,7 +208,7 @@ impl Located {
     /// Reads them.
     ///
     /// # Errors
-    /// When one cannot be read, or is none.
+    /// When one cannot be read, or is not a kubelet's configuration.
     pub(crate) fn read(self, ui: &Ui) -> Result<Kubelet, Problem> {
         match self.read_leniently(ui)? {
             (kubelet, None) => Ok(kubelet),
@@ -319,7 +319,7 @@ pub(crate) fn edit(kubelet: &Kubelet, wanted: Bootstrap, ui: &Ui) -> Result<Edit
     let Some((file, kind)) = kubelet.deciding() else {
         return Err(Problem::new(
             Code::Io,
-            "cannot read the kubelet's configuration: there is none",
+            "cannot read the kubelet's configuration: no file holds it",
         ));
     };
     let target = Target::File(file.path.clone());

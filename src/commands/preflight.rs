@@ -83,7 +83,7 @@ fn starts_at_all(kubelet: &Kubelet, edited: Option<&Settings>) -> Result<(), Pro
         _ => format!("line {line} of one of the kubelet's files"),
     };
     Err(refused(format!("{file}: {}", complaint.message))
-        .advise("the kubelet that runs has not read it, and the next one would not start")
+        .advise("the running kubelet has not read it, and the next one would not start with it")
         .hint(match kubelet.files.as_slice() {
             [only] => hint::edit(&only.path, complaint.position.map(|position| position.line)),
             files => hint::print_line(line, files.iter().map(|file| file.path.as_path())),
@@ -103,11 +103,9 @@ fn takes_effect(
         match obstacle {
             Obstacle::Flag(flag) => {
                 let cause = format!(
-                    "the kubelet is started with {flag}, which is the same field and beats every file"
+                    "the kubelet is started with {flag}, which sets the same field and overrides every file"
                 );
-                return Err(refused(cause)
-                    .advise("take the flag out")
-                    .hint(LOOK_AT_FLAGS));
+                return Err(refused(cause).advise("remove the flag").hint(LOOK_AT_FLAGS));
             }
             Obstacle::GateOff { gate, flag } if enable => {
                 return Err(gate_off(kubelet, gate, flag));
@@ -142,7 +140,7 @@ fn gate_off(kubelet: &Kubelet, gate: &str, flag: Option<String>) -> Problem {
     let cause = format!(
         "the feature gate {gate} ({from}) and the key together keep the kubelet from starting"
     );
-    refused(cause).advise("take the gate out").hint(hint)
+    refused(cause).advise("remove the feature gate").hint(hint)
 }
 
 /// Without one the kubelet runs alone, and has no one to ask for a certificate.
@@ -189,7 +187,7 @@ fn serves_no_other(kubelet: &Kubelet, ui: &Ui) -> Result<(), Problem> {
         Some((minor, true)) => Err(refused(format!(
             "{name} is {path}, and kubelet 1.{minor} continues to serve that to clients that dial an address, as metrics-server does"
         ))
-        .advise("take it and its key out")
+        .advise("remove it and its key")
         .hint(hint::Command::from("systemctl cat kubelet").then(grep("tlsCertFile", kubelet)))),
         None => {
             ui.warn(format!("{name} is {path}: up to Kubernetes 1.34 it is still served to clients that dial an address"));

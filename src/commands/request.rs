@@ -73,7 +73,7 @@ pub(crate) fn describe(request: &Request) -> String {
 pub(crate) fn warn_of_stale(names: &[&str], ui: &Ui) {
     if !names.is_empty() {
         let names = names.join(", ");
-        ui.warn(format!("older requests of this node are Pending too, and their keys are lost, so approve none of them: {names}"),
+        ui.warn(format!("older CSRs of this node are also Pending but useless (the kubelet discarded their keys); do not approve them: {names}"),
         );
     }
 }

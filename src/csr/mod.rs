@@ -168,7 +168,7 @@ impl FetchedRequest {
     /// Reads one object of the API's; none where it is not a kubelet-serving request.
     ///
     /// # Errors
-    /// When it is no CertificateSigningRequest.
+    /// When it is not a CertificateSigningRequest.
     pub fn read(object: &[u8]) -> Result<Option<Self>, serde_json::Error> {
         serde_json::from_slice(object).map(Wire::into_fetched)
     }
@@ -196,7 +196,7 @@ impl Listing {
     /// `after_item` is called behind each item. The token of the next page comes with it, empty at the end.
     ///
     /// # Errors
-    /// When it is no such list.
+    /// When it is not such a list.
     pub fn read(
         reader: impl std::io::Read,
         node: &str,

@@ -83,7 +83,7 @@ pub struct Edited {
 
 /// Sets `serverTLSBootstrap` in a file, every other byte kept.
 ///
-/// The result is proved before it is returned: two parsers read it as the file before, but for this one value.
+/// The result is checked before it is returned: two parsers read it as the old file, except for this one value.
 /// `Disabled` never adds anything, because the kubelet's default is `false` (`SetDefaults_KubeletConfiguration`).
 pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, Refusal> {
     refuse_binary(before)?;
@@ -230,7 +230,7 @@ fn fresh(before: &[u8], after: Vec<u8>) -> Edited {
 enum Step<'s> {
     /// The value is replaced, or added at this place.
     Set(yaml::Place<'s>),
-    /// The key has one of these values, or is not there if there are none; that is wanted.
+    /// The key has one of these values, or is absent if the list is empty, and that is what is wanted.
     Keep(Vec<&'static str>),
 }
 

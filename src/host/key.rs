@@ -30,7 +30,7 @@ impl Key {
         Ok(Self(KeyPair::generate()?))
     }
 
-    /// Reads one that [`Self::to_pem`] wrote; none where it is no such key.
+    /// Reads one that [`Self::to_pem`] wrote; `None` if it is not such a key.
     pub fn from_pem(pem: &[u8]) -> Option<Self> {
         let key = match PrivateKeyDer::from_pem_slice(pem).ok()? {
             PrivateKeyDer::Pkcs8(key) => key,
@@ -57,7 +57,7 @@ impl Key {
     /// `O=system:nodes, CN=system:node:NODE`, the names in a stable order (pkg/kubelet/certificate/kubelet.go).
     ///
     /// # Errors
-    /// When a name is none that a certificate can hold.
+    /// When a certificate cannot hold one of the names.
     pub fn request(&self, node: &str, names: &Names) -> Result<String, KeyError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();

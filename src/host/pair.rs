@@ -31,7 +31,7 @@ pub enum PairError {
     #[error(transparent)]
     Roots(NotServed),
     /// The certificate is wanted for a name that no certificate can hold.
-    #[error("{0:?} is no DNS name")]
+    #[error("{0:?} is not a DNS name")]
     NoDnsName(String),
     /// A client that dials `name` would not accept the certificate.
     #[error("for {name}")]

@@ -21,7 +21,7 @@ const BECOMES_ITSELF: (Duration, Duration) = (Duration::from_millis(5), Duration
 /// the number may be another process's by now.
 ///
 /// # Errors
-/// When there is no such process, or it is another one than systemd means, or became another one meanwhile.
+/// When the process does not exist, or is not the one that systemd means.
 pub fn command_line(pid: u32, monotonic: Option<Duration>) -> io::Result<Vec<String>> {
     let end = Instant::now() + BECOMES_ITSELF.1;
     loop {
@@ -137,7 +137,7 @@ pub fn is_part_of(unit: &str) -> io::Result<bool> {
 /// exact to about 20 ms, and decides where the machine was suspended since, which CLOCK_MONOTONIC does not count.
 ///
 /// # Errors
-/// When there is no such process, or /proc is not what it should be.
+/// When the process does not exist, or /proc is not what it should be.
 pub fn started(pid: u32, monotonic: Option<Duration>) -> io::Result<SystemTime> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let uptime = fs::read_to_string("/proc/uptime")?;
@@ -153,7 +153,7 @@ pub fn started(pid: u32, monotonic: Option<Duration>) -> io::Result<SystemTime> 
         .unwrap_or(age);
     clock::now()
         .checked_sub(age)
-        .ok_or_else(|| io::Error::other("the clock stands before 1970"))
+        .ok_or_else(|| io::Error::other("the system clock is set before 1970"))
 }
 
 /// Two ages that differ by less tell of the same start.

@@ -16,8 +16,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Why a program gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It is not there.
-    #[error("there is no {0} on this machine")]
+    /// It is not installed.
+    #[error("{0} is not installed on this machine")]
     Missing(String),
     /// It could not be run.
     #[error("cannot run {0}: {1}")]
@@ -38,7 +38,7 @@ pub enum RunError {
 /// Runs `program` and returns what it said on standard output.
 ///
 /// # Errors
-/// When it is not there, does not end in time, or fails.
+/// When it is not installed, does not end in time, or fails.
 pub(super) fn run(
     program: &str,
     what: &'static str,
@@ -49,7 +49,7 @@ pub(super) fn run(
         io::ErrorKind::NotFound => RunError::Missing(program.to_owned()),
         _ => RunError::Run(program.to_owned(), error),
     };
-    // First, so that nothing was started where there is no thread to be had.
+    // Before the child, so that nothing was started if no thread can be.
     let (stdout, output) = drain().map_err(failed)?;
     let (stderr, words) = drain().map_err(failed)?;
     let mut child = Command::new(program)

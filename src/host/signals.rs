@@ -2,7 +2,7 @@
 //!
 //! They are blocked in every thread from the start of a run that changes something, and one thread waits for them.
 //! Before the first write it lets them end the program at once; from then on it takes note of them, and the restart
-//! and its proof are completed first.
+//! and its health check are completed first.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -32,7 +32,7 @@ impl Interrupts {
     /// Where the kernel refuses, signals end the process as ever.
     pub fn hold() -> Self {
         let mut set = SigSet::empty();
-        // `nohup` and the like ignore a signal; a signalfd would see it all the same.
+        // `nohup` and the like ignore a signal; a signalfd would see it nevertheless.
         HELD.into_iter()
             .filter(|signal| !is_ignored(*signal))
             .for_each(|signal| set.add(signal));

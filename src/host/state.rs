@@ -63,7 +63,7 @@ impl StateDirectory {
     }
 
     /// Makes the directory, locks it without waiting, and removes what a run that was killed while it wrote here has
-    /// left behind. A run that writes nothing needs no lock, and gets none where none could be had.
+    /// left behind. A run that writes nothing needs no lock, and continues without one if it cannot be taken.
     ///
     /// # Errors
     /// [`FileCause::Locked`] when another run holds it, or what the operating system says.

@@ -72,7 +72,7 @@ pub fn place(root: &Root, link: &Path, now: Timestamp) -> Result<Installed, File
 /// Writes the pair and turns the symlink to it; both are on the disk when this returns. The node's lock is held.
 ///
 /// # Errors
-/// What the operating system says; [`remove`] takes back what was done.
+/// What the operating system says; [`remove`] undoes what was done.
 pub fn install(root: &Root, place: &Installed, pem: &[u8]) -> Result<(), FileError> {
     write(root, place, pem).map_err(writing(&root.path(&place.pair)))
 }

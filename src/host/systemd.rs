@@ -55,7 +55,7 @@ impl SystemdError {
 /// Asks systemd about `unit`. A unit that does not exist is an answer too: `load_state` says so.
 ///
 /// # Errors
-/// When there is no systemd, or it does not answer.
+/// When systemd is not installed, or does not answer.
 pub fn show(unit: &str) -> Result<Unit, SystemdError> {
     const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,\
         ExecMainStatus,ExecMainStartTimestampMonotonic,NeedDaemonReload,FragmentPath,DropInPaths,ExecStart,ExecStartEx,\

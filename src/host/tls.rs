@@ -74,13 +74,13 @@ fn probe_each(
         let answers = threads.into_iter().map(|thread| match thread {
             Ok(thread) => thread
                 .join()
-                .unwrap_or_else(|_| failed("the probe came to no end")),
+                .unwrap_or_else(|_| failed("the TLS check did not finish")),
             Err(error) => failed(&error.to_string()),
         });
         answers
             .chain(
                 rest.iter()
-                    .map(|_| failed("it is one address too many to ask")),
+                    .map(|_| failed("not checked (too many addresses)")),
             )
             .collect()
     })
@@ -89,7 +89,7 @@ fn probe_each(
 /// Does a TLS handshake with `address` and verifies what it presents against the DER certificates `roots`.
 ///
 /// # Errors
-/// When no certificate was presented: nothing listens, or the server has none yet (a kubelet that waits for its
+/// When no certificate was presented: nothing listens, or the server has no certificate yet (a kubelet that waits for its
 /// certificate ends every handshake with the alert `internal error`).
 pub fn probe(address: SocketAddr, roots: &[Vec<u8>]) -> Result<Served, NotServed> {
     shake(address, ServerName::from(address.ip()), roots)
@@ -105,13 +105,13 @@ pub fn probe_as(address: SocketAddr, name: &str, roots: &[Vec<u8>]) -> Result<Se
 
 fn server_name(name: &str) -> Result<ServerName<'static>, NotServed> {
     ServerName::try_from(name.to_owned())
-        .map_err(|_| NotServed::Other(format!("{name:?} is no name of a server")))
+        .map_err(|_| NotServed::Other(format!("{name:?} is not a server name")))
 }
 
 /// Verifies a chain in DER that no one presents, as if a server called `name` did.
 ///
 /// # Errors
-/// When there is no certificate, or `name` is none.
+/// When the chain is empty, or `name` is not a server's name.
 pub fn examine(chain: &[Vec<u8>], name: &str, roots: &[Vec<u8>]) -> Result<Served, NotServed> {
     let chain: Vec<_> = chain
         .iter()

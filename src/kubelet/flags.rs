@@ -8,7 +8,7 @@ pub struct Flags {
     values: BTreeMap<String, String>,
 }
 
-/// Flags of a KubeletConfiguration field or the kubelet's own that stand for true when they stand alone. A flag that
+/// Flags of a KubeletConfiguration field or the kubelet's own that mean true without a value. A flag that
 /// is not here takes the next word as its value, as pflag has it for all but booleans.
 const BOOLEANS: &[&str] = &[
     "rotate-server-certificates",

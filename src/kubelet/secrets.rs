@@ -18,7 +18,7 @@ const KEYS: [&str; 8] = [
     "client-certificate-data",
 ];
 
-/// What stands in a secret's place.
+/// What is printed instead of a secret.
 const MASK: &str = "***";
 
 /// A bootstrap token is `[a-z0-9]{6}\.[a-z0-9]{16}`, a public id and a secret

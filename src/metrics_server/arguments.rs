@@ -3,7 +3,7 @@
 use super::KubeletCa;
 use super::pod::{KUBELET_CA_FILE, SERVING};
 
-/// The official manifest's own since v0.7.0, but for the ones below.
+/// The official manifest's own since v0.7.0, except for the ones below.
 const OFFICIAL: &[&str] = &[
     "--cert-dir=/tmp",
     "--kubelet-use-node-status-port",

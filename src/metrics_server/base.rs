@@ -55,10 +55,10 @@ pub struct BaseManifest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BaseError {
     /// Its URL is not an https URL.
-    #[error("only https is trusted with what runs in kube-system")]
+    #[error("only https URLs are accepted")]
     NotHttps,
     /// Its URL has a character that no URL has.
-    #[error("a URL has no blanks")]
+    #[error("a URL contains no spaces")]
     NotUrl,
     /// It is not UTF-8.
     #[error("it is not UTF-8")]
@@ -88,7 +88,7 @@ pub enum BaseError {
     #[error("its Deployment has no container metrics-server")]
     NoContainer,
     /// The container's command decides about TLS.
-    #[error("its command holds flags that decide about TLS; they belong into args")]
+    #[error("its command holds flags that decide about TLS; they belong in args")]
     FlagsInCommand,
 }
 

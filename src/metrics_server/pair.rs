@@ -51,7 +51,7 @@ pub enum CertificateError {
     UnreadableCa,
 }
 
-/// What becomes of the CA's key.
+/// Whether the CA's key is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaKey {
     /// It is written, and signs the next certificate too.
@@ -88,7 +88,7 @@ pub(super) fn kept(
 /// Makes a key and a certificate for `names`, valid from `now` for `lifetime`; its CA is `ca`, or a new one.
 ///
 /// # Errors
-/// When the end is later than X.509 can write, or there is no randomness.
+/// When the end is later than X.509 can write, or the system gives no random numbers.
 pub(super) fn make(
     names: &ServiceNames,
     lifetime: Duration,

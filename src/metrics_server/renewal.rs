@@ -54,8 +54,8 @@ pub struct CertificateSpec<'a> {
 /// Why a new certificate is issued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenewalReason {
-    /// The directory has none.
-    #[error("there was none")]
+    /// The directory has no certificate.
+    #[error("none existed")]
     Missing,
     /// It or its key cannot be read, or they do not belong together.
     #[error("{0}")]
@@ -173,7 +173,7 @@ fn ca_key_of(files: &ExistingFiles, ca: &[u8]) -> Option<KeyPair> {
 /// A new pair. The CA is the same where its key was kept and is to be kept.
 ///
 /// # Errors
-/// When the end is later than X.509 can write, or there is no randomness.
+/// When the end is later than X.509 can write, or the system gives no random numbers.
 pub(super) fn renew(
     files: &ExistingFiles,
     spec: &CertificateSpec<'_>,
@@ -303,7 +303,7 @@ mod tests {
         let demand = demand(&names);
         let (_, kept) = made(&demand);
         let (_, other) = made(&demand);
-        assert_eq!(why(&ExistingFiles::default(), &demand), "there was none");
+        assert_eq!(why(&ExistingFiles::default(), &demand), "none existed");
         let with = |change: fn(&mut ExistingFiles, ExistingFiles)| {
             let mut kept = ExistingFiles {
                 certificate: kept.certificate.clone(),

@@ -27,7 +27,7 @@ pub struct ApiServerEvidence {
     pub twins: Vec<PathBuf>,
     /// Each kube-apiserver process of this machine.
     pub processes: Vec<ApiServerProcess>,
-    /// The CA that the ConfigMap `kubeadm-config` has for the flag; none where the flag is not there.
+    /// The CA that the ConfigMap `kubeadm-config` has for the flag; `None` if the flag is not set.
     pub kubeadm_config: Result<Option<String>, Explanation>,
     /// The nodes where this API server dials them.
     pub nodes: Result<NodeSurvey, Explanation>,

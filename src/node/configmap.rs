@@ -16,7 +16,7 @@ pub struct ConfigMap {
     pub text: Option<String>,
     /// Whether the API server lets no one change its data.
     pub immutable: bool,
-    /// Who may put back what is changed here: an owner, an applier.
+    /// Clients that may revert a change here: an owner, an applier.
     pub keepers: Vec<String>,
 }
 

@@ -13,7 +13,7 @@ use crate::kubelet::{DEFAULT_PORT, Flags, Settings};
 #[derive(Debug, Clone)]
 #[cfg_attr(test, derive(Default))]
 pub struct Kubelet {
-    /// Its unit; none where systemd was left alone or is not there.
+    /// Its unit; `None` if systemd was not asked or is not installed.
     pub unit: Option<Unit>,
     /// The flags it runs with, or will run with: those that the caller asked for.
     pub flags: Flags,

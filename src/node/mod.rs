@@ -67,7 +67,7 @@ pub enum NotServed {
     /// Nothing listens.
     #[error("connection refused")]
     Refused,
-    /// The server has none yet: a kubelet that waits for its certificate ends every handshake so.
+    /// The server has no certificate yet: a kubelet that waits for its certificate ends every handshake so.
     #[error("remote error: tls: internal error; it has no certificate")]
     NoCertificate,
     /// No answer in time.

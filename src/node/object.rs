@@ -64,7 +64,7 @@ impl Node {
     pub fn why_no_request(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.serving_names().0.is_empty() {
-            reasons.push("the Node has no IP address yet, and the kubelet asks for no certificate before it has one".into());
+            reasons.push("the Node has no IP address yet; the kubelet requests a certificate once it has one".into());
         }
         if self
             .taints
@@ -81,7 +81,7 @@ impl Node {
             "v1.32.0" | "v1.32.1" | "v1.32.2"
         ) {
             reasons.push(format!(
-                "kubelet {} may never make the request after a restart; Kubernetes 1.32.3 fixes that",
+                "kubelet {} may never create a CSR after a restart; Kubernetes 1.32.3 fixes that",
                 self.kubelet_version
             ));
         }

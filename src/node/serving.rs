@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::{NotServed, Served, Unverified};
 use crate::csr::requestor_of;
 
-/// A serving certificate that clients do not accept, or that is not there.
+/// A serving certificate that clients do not accept, or a missing one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
     /// What kind of flaw it is.
@@ -87,7 +87,7 @@ pub fn flaw(
                 Unverified::WrongName => (
                     FlawKind::NameMissing,
                     format!(
-                        "{address} serves a certificate that is not for it: {}",
+                        "{address} serves a certificate that is not for this address: {}",
                         certificate.names.describe()
                     ),
                 ),

@@ -63,7 +63,7 @@ pub struct ApiServerApplyResult {
     /// The Ready nodes that were asked through this API server; absent where none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<Vec<ReachReport>>,
-    /// Whether the change was put back, because the API server or a node did not come back with it.
+    /// Whether the change was rolled back, because the API server or a node did not come back with it.
     pub rolled_back: bool,
 }
 

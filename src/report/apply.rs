@@ -40,7 +40,7 @@ pub struct KubeletOutcome {
     pub csr: Option<CsrReport>,
     /// What the kubelet serves on its port; null where it was not looked at.
     pub certificate: Option<CertificateReport>,
-    /// Whether the change was put back, because the kubelet did not stay healthy.
+    /// Whether the change was rolled back, because the kubelet did not stay healthy.
     pub rolled_back: bool,
 }
 

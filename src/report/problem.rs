@@ -151,7 +151,7 @@ pub enum Code {
     Temporary = 75,
     /// Not root, or the API said Forbidden.
     Permission = 77,
-    /// The change would have no effect or would break the kubelet; or everything was put back.
+    /// The change would have no effect or would break the kubelet; or it was rolled back.
     Refused = 78,
 }
 

@@ -112,7 +112,7 @@ pub struct Certificate {
     pub self_issued: bool,
 }
 
-/// Why bytes are no certificate or request.
+/// Why bytes are not a certificate or request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not {0}")]
 pub struct NotOne(&'static str);
@@ -121,7 +121,7 @@ impl Certificate {
     /// Reads the first certificate of a PEM file, which may hold keys and further certificates.
     ///
     /// # Errors
-    /// When there is none.
+    /// When the text holds no certificate.
     pub fn from_pem(pem: &[u8]) -> Result<Self, NotOne> {
         x509_parser::pem::Pem::iter_from_buffer(pem)
             .map_while(Result::ok)
@@ -133,7 +133,7 @@ impl Certificate {
     /// Reads a DER certificate.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not a certificate.
     pub fn from_der(der: &[u8]) -> Result<Self, NotOne> {
         let (_, parsed) =
             X509Certificate::from_der(der).map_err(|_| NotOne("an X.509 certificate"))?;
@@ -190,7 +190,7 @@ fn common_name(name: &X509Name<'_>) -> Option<String> {
 /// The names a PKCS#10 request (PEM, as in `spec.request`) asks for.
 ///
 /// # Errors
-/// When it is no request.
+/// When it is not a request.
 pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
     requested(pem).map(|(_, names)| names)
 }
@@ -212,7 +212,7 @@ pub(crate) fn requested(pem: &[u8]) -> Result<(String, Names), NotOne> {
 /// The public key (SubjectPublicKeyInfo in DER) that a PKCS#10 request (PEM) wants certified.
 ///
 /// # Errors
-/// When it is no request.
+/// When it is not a request.
 pub fn requested_key(pem: &[u8]) -> Result<Vec<u8>, NotOne> {
     read_request(pem, |request| {
         request.certification_request_info.subject_pki.raw.to_vec()

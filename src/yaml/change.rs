@@ -18,7 +18,7 @@ pub(crate) enum Operation<'o> {
     Set(Value<'o>, Place<'o>),
     /// A new item comes before the item to which the path leads, or at the end if it leads to one past the last.
     Insert(Value<'o>),
-    /// The entry or the item is not there afterwards.
+    /// The entry or the item does not exist afterwards.
     Remove,
 }
 
@@ -60,8 +60,8 @@ pub enum Change {
 
 /// Makes one change in one document of a stream; every other byte is kept.
 ///
-/// The result is proved before it is returned: its events are those of before but for the planned ones, a second parser
-/// reads every document as before but for the value, what is read as JSON is JSON, and taking the change back gives the
+/// The result is checked before it is returned: its events are the old ones except for the planned ones, a second parser
+/// reads every document as before except for the value, what is read as JSON is JSON, and undoing the change gives the
 /// bytes of before.
 ///
 /// # Errors

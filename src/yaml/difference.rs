@@ -64,7 +64,7 @@ impl Difference<'_, '_> {
         }
     }
 
-    /// The event is there afterwards, unchanged but for where it stands.
+    /// The event exists afterwards, unchanged except for its position.
     fn is_kept(&self, index: usize) -> bool {
         let Difference {
             before,

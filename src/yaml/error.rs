@@ -49,7 +49,7 @@ pub enum Cause {
     #[error("an alias of an anchor that is not in this document")]
     UnknownAnchor,
     /// `&a [*a]`.
-    #[error("an alias inside the very node it refers to")]
+    #[error("an alias inside the node it refers to")]
     Recursive,
     /// `{?a: b}`: YAML 1.1 ends the word there, YAML 1.2 does not.
     #[error("a word that starts with {0} in braces or brackets, which the kubelet reads otherwise")]
@@ -88,7 +88,7 @@ pub enum Cause {
     #[error("two parsers disagree about the value of {0}")]
     Disagree(String),
     /// The change was made and then found to be more than the change.
-    #[error("the edit cannot be proved harmless: {0}")]
+    #[error("the edit cannot be verified: {0}")]
     Unproved(Unproved),
 }
 
@@ -119,8 +119,8 @@ pub enum PathCause {
     /// Two items of which one is looked for.
     #[error("a second item of this name")]
     SecondItem,
-    /// Something is to be removed that is not there.
-    #[error("the value to be removed is not there")]
+    /// The value to be removed does not exist.
+    #[error("the value to be removed does not exist")]
     Missing,
 }
 
@@ -154,7 +154,7 @@ pub enum PlaceCause {
     #[error("the indentation of this document cannot be seen")]
     Indentation,
     /// What is to be removed shares its line with something else.
-    #[error("this does not stand on lines of its own")]
+    #[error("this is not on lines of its own")]
     SharedLine,
     /// What is to be removed has a comment in it.
     #[error("a comment would be removed with it")]

@@ -56,7 +56,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// What stands where there is no event.
+    /// The placeholder for no event.
     pub(super) const NOTHING: Event = Event {
         kind: Kind::SequenceEnd,
         tag: Tag::None,
@@ -107,7 +107,7 @@ impl Events {
         let start = event.start as usize + usize::from(style == Style::Quoted);
         event.text_len = small(value.len());
         if event.start == event.end {
-            // granit writes ~ for a value that is not there
+            // granit writes ~ for a missing value
             event.text_len = 0;
         } else if source.get(start..start + value.len()) == Some(value) {
             event.text = small(start);

@@ -9,7 +9,7 @@ use super::{Cause, Error, Stream};
 /// Where among the entries of a block mapping a new one comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place<'p> {
-    /// After the entry of this key, or the first one if it is not there.
+    /// After the entry of this key, or the first one if it does not exist.
     After(&'p str),
     /// Before the first key that sorts after it, or else after the last one.
     Sorted,

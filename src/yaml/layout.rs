@@ -92,7 +92,7 @@ pub(super) fn after_key(stream: &Stream<'_>, key: usize) -> Option<(usize, u8)> 
     rest.get(blanks).map(|byte| (start + blanks, *byte))
 }
 
-/// Tag and anchor go on, separated by blanks, for as long as words start with `!` or `&`.
+/// The end of tag and anchor: words that start with `!` or `&`, separated by blanks.
 pub(super) fn end_of_properties(stream: &Stream<'_>, start: usize) -> usize {
     let rest = stream.source.get(start..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default();
@@ -222,7 +222,7 @@ pub(super) fn flow_of(stream: &Stream<'_>, collection: usize, root: usize) -> Fl
     }
 }
 
-/// A node of braces or brackets that is the first on its line but for blanks: what it is indented by, and how lines end.
+/// A node of braces or brackets that only blanks precede on its line: what it is indented by, and how lines end.
 pub(super) fn own_line<'s>(stream: &Stream<'s>, node: usize) -> Option<(&'s str, &'static str)> {
     let source = stream.source;
     let at = stream.event(node).outer as usize;

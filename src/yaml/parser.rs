@@ -1,4 +1,4 @@
-//! Bytes to events with byte spans, through granit-parser. But for `spans` no other file knows that parser.
+//! Bytes to events with byte spans, through granit-parser. Only this file and `spans` know that parser.
 //!
 //! What its spans mean was read in its source (2.2.0, pinned): they are byte offsets into the string; a node's span
 //! leaves out its tag and anchor; an empty plain scalar has the text `~` and an empty span that may lie before the `:`;

@@ -101,7 +101,7 @@ pub(super) fn follow<'p>(
     Ok(found)
 }
 
-/// Nothing, `~` or `null`: the place for a collection that is not there yet.
+/// Nothing, `~` or `null`: the place for a collection that does not exist yet.
 pub(super) fn is_null(stream: &Stream<'_>, node: usize) -> bool {
     let event = stream.event(node);
     event.kind == Kind::Scalar(Style::Plain)
@@ -109,7 +109,7 @@ pub(super) fn is_null(stream: &Stream<'_>, node: usize) -> bool {
         && matches!(stream.text(node), "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// A value that is read as it stands there, and in one place.
+/// A value that is read as it is written, and in one place.
 fn admit(stream: &Stream<'_>, node: usize, aliased: &BTreeSet<usize>) -> Result<(), Error> {
     let event = stream.event(node);
     let has_own_meaning = match event.kind {

@@ -33,7 +33,7 @@ pub(crate) enum Kept<'k> {
     Words(&'k [&'k str]),
     /// This text, as a string.
     Text(&'k str),
-    /// It is not there.
+    /// It does not exist.
     Missing,
 }
 
@@ -202,7 +202,7 @@ fn readings_agree(
     expected == is
 }
 
-/// As many lines come or go as were planned, and taking the change back gives what was.
+/// As many lines come or go as were planned, and undoing the change gives the old bytes.
 fn lines_agree(before: &str, after: &str, splice: &Splice<'_>) -> bool {
     let count = |text: &str| {
         let lines = text.bytes().filter(|byte| *byte == b'\n').count();

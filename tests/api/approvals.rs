@@ -236,7 +236,7 @@ fn all_and_the_table() {
 }
 
 #[test]
-fn nothing_is_denied_unless_told_and_nothing_for_anothers_fault() {
+fn only_deny_denies_and_never_for_what_another_party_claims() {
     let fleet = Fleet::new();
     // worker-2 claims worker-1's address, so that both break a rule.
     let mut liar = NodeSpec::new("worker-2", "10.0.0.12");

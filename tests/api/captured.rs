@@ -140,7 +140,7 @@ fn older_requests_that_are_pending_too_are_warned_about() {
     assert!(
         output
             .stderr
-            .contains("approve none of them: bad-cn-other-node, bad-email-san, "),
+            .contains("do not approve them: bad-cn-other-node, bad-email-san, "),
         "{}",
         output.stderr
     );

@@ -68,7 +68,7 @@ fn a_request_for_the_machines_own_names() {
 }
 
 #[test]
-fn a_request_for_what_is_anothers_is_not_named() {
+fn a_csr_for_names_of_another_party_is_not_printed() {
     let foreign = "192.0.2.99".parse().unwrap();
     let (_, output, document) = check(&["--hostname-override=worker-1"], &["worker-1"], &[foreign]);
     assert_eq!(
@@ -100,8 +100,8 @@ fn a_request_for_what_is_anothers_is_not_named() {
     );
     for said in [
         "differs: IP 192.0.2.99: --node-ip=192.0.2.1",
-        "--hostname-override is other, and it does not ask for that",
-        "--node-ip is 192.0.2.1, and it does not ask for that",
+        "--hostname-override is other, but the CSR does not ask for it",
+        "--node-ip is 192.0.2.1, but the CSR does not ask for it",
     ] {
         assert!(output.stderr.contains(said), "{}", output.stderr);
     }

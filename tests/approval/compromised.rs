@@ -226,7 +226,7 @@ impl World {
     }
 
     /// What no certificate of evil's may be for, in one spelling.
-    fn is_anothers(&self, name: &str) -> bool {
+    fn belongs_to_another(&self, name: &str) -> bool {
         if let Some(ip) = parse_ip(name) {
             let IpAddr::V4(v4) = ip else {
                 // Of IPv6 there is nothing but what is wrapped or local, and one address that is no one's.
@@ -286,7 +286,7 @@ proptest! {
         if let Ok(approval) = policy.judge(&request(EVIL, &world.asked), &inventory).into_result() {
             prop_assert_eq!(&approval.node, EVIL);
             for name in &world.asked {
-                prop_assert!(!world.is_anothers(name), "{} was approved", name);
+                prop_assert!(!world.belongs_to_another(name), "{} was approved", name);
             }
         }
         // As the kubelet takes addresses for a certificate's.

@@ -19,3 +19,4 @@ mod rights;
 mod scale;
 mod scene;
 mod trouble;
+mod year;

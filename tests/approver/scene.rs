@@ -251,6 +251,15 @@ impl Approver {
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
+    /// Its resident memory, in MiB.
+    pub(crate) fn resident(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let mut lines = status.lines();
+        let line = lines.find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kib / 1024.0
+    }
+
     /// The exit code after SIGTERM.
     pub(crate) fn end(mut self) -> Option<i32> {
         self.signal(nix::sys::signal::Signal::SIGTERM);

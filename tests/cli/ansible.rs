@@ -84,7 +84,7 @@ fn every_failure_is_an_answer() {
     let node = Node::new(Options::default());
     let before = node.config();
     for (keys, rc, words) in [
-        (json!({"restrat": "never"}), 64, "there is no restrat"),
+        (json!({"restrat": "never"}), 64, "restrat is not an option"),
         (
             json!({"restart": "sometimes"}),
             64,

@@ -441,7 +441,7 @@ fn files_that_cannot_be_read_or_written() {
     fails(
         &["apply", "config.yaml"],
         74,
-        "error: cannot write config.yaml: it has 2 hard links, and replacing it would part them\nhint: find / -xdev -samefile config.yaml\n",
+        "error: cannot write config.yaml: it has 2 hard links, and replacing the file would break them\nhint: find / -xdev -samefile config.yaml\n",
     );
     fails(
         &["apply", "--dry-run", "config.yaml"],
@@ -505,7 +505,7 @@ fn a_directory_that_another_run_holds() {
         .args(["apply", "config.yaml"])
         .assert()
         .code(75)
-        .stderr_eq("error: cannot write config.yaml: another kubelet-tls is at work in [..]; wait for it to end\nhint: [..]kubelet-tls apply config.yaml\n");
+        .stderr_eq("error: cannot write config.yaml: another kubelet-tls holds the lock in [..]; wait for it to end\nhint: [..]kubelet-tls apply config.yaml\n");
     assert_eq!(fs::read_to_string(&path).unwrap(), SHORT);
     // Looking needs no lock.
     kubelet_tls(directory.path())

@@ -14,7 +14,7 @@ fn help_of_the_program() {
 Give a kubeadm node's kubelet a CA-signed serving certificate
 
 Sets `serverTLSBootstrap: true` in the file that this node's kubelet reads and changes no other
-byte. Restarts the kubelet through systemd and checks that it is healthy, or puts everything back.
+byte. Restarts the kubelet through systemd and checks that it is healthy, or rolls the change back.
 Reports the name of the CSR that the kubelet creates.
 
 Usage: kubelet-tls [OPTIONS] <COMMAND>
@@ -77,7 +77,7 @@ Examples:
 
 Exit codes: 0 done or nothing to do · 1 differences, or no request · 64 usage · 65 refused input ·
 69 systemd or API unavailable · 74 read or write failed · 75 out of time · 77 not permitted · 78
-refused, or put back
+refused, or rolled back
 
 "#]]);
 }

@@ -246,7 +246,7 @@ fn a_kubelet_that_dies_of_the_change_gets_its_old_file_back() {
     snapbox::assert_data_eq!(
         document["error"]["message"].as_str().unwrap().to_owned(),
         snapbox::str![
-            "cannot enable serverTLSBootstrap: kubelet.service did not stay up: activating (auto-restart), exit status 1; everything was put back, and the kubelet is healthy again"
+            "cannot enable serverTLSBootstrap: kubelet.service did not stay up: activating (auto-restart), exit status 1; the change was rolled back, and the kubelet is healthy again"
         ],
     );
     assert!(!document["journal"].as_array().unwrap().is_empty());

@@ -166,7 +166,7 @@ fn what_is_no_obstacle_is_a_warning() {
     let apply = run(&node, &["apply", "--settle", "0s", "--timeout", "1s"], "");
     assert_eq!(apply.code, 75, "{}", apply.stderr);
     for words in [
-        "kubelet v1.32.1 may never make the request",
+        "kubelet v1.32.1 may never create a CSR",
         "no CSR of another node is approved, and 1 pending",
         "serverTlsBootstrap is not serverTLSBootstrap",
     ] {

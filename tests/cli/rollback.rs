@@ -201,7 +201,7 @@ fn a_cut_off_apply_is_seen_and_undone() {
     set_state(&node, "Started");
     let status = run(&node, &["status", "-o", "json"]);
     let warnings = json(&status)["warnings"].to_string();
-    assert!(warnings.contains("was cut off"), "{warnings}");
+    assert!(warnings.contains("was interrupted"), "{warnings}");
     let rollback = run(&node, &["rollback", "--settle", "0s"]);
     assert_eq!(
         (rollback.code, node.config()),

@@ -66,7 +66,7 @@ fn of_two_the_one_that_kubeadm_reads_and_a_warning() {
         let warning = document["warnings"][0].as_str().unwrap();
         assert!(
             warning.starts_with(&format!(
-                "there is configmap/kube-system/{other} as well; {used} is the one that is used"
+                "configmap/kube-system/{other} exists too; using {used}"
             )),
             "{warning}"
         );
@@ -84,7 +84,7 @@ fn a_cluster_that_kubeadm_did_not_make() {
         let minor = version.split('.').nth(1).unwrap();
         assert!(
             output.stderr.starts_with(&format!(
-                "error: cannot get configmap/kube-system/{}: there is none, so kubeadm 1.{minor} did not make this cluster; is the kubeconfig for the right cluster?\nhint: kubectl -n kube-system get configmaps\n",
+                "error: cannot get configmap/kube-system/{}: not found, so kubeadm 1.{minor} did not create this cluster; is the kubeconfig for the right cluster?\nhint: kubectl -n kube-system get configmaps\n",
                 scene.name
             )),
             "{}",

@@ -106,7 +106,7 @@ fn of_two_runs_at_once_one_works() {
     let lock = nix::fcntl::Flock::lock(held, nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap();
     let output = scene.expect(&["cluster", "apply"], 75);
     assert!(
-        output.stderr.contains("another kubelet-tls is at work"),
+        output.stderr.contains("another kubelet-tls holds the lock"),
         "{}",
         output.stderr
     );

@@ -75,7 +75,7 @@ fn a_conflict_over_the_text_shows_what_is_written() {
     assert!(
         output
             .stderr
-            .contains("was changed meanwhile; the change is now another"),
+            .contains("was changed by another client; the change is now this one"),
         "{}",
         output.stderr
     );
@@ -227,7 +227,7 @@ fn a_server_that_writes_another_text() {
         assert!(
             output
                 .stderr
-                .contains("took another text than the one sent"),
+                .contains("stored another text than the one sent"),
             "{}",
             output.stderr
         );
@@ -241,7 +241,7 @@ fn a_dry_run_that_cannot_be_tried_is_no_failure() {
     let document = scene.document(&["cluster", "apply", "--dry-run"], 0);
     let warning = document["warnings"][1].as_str().unwrap();
     assert!(
-        warning.starts_with("the API server does not try it out"),
+        warning.starts_with("the API server does not support a dry run of it"),
         "{warning}"
     );
     scene.expect(&["cluster", "apply"], 69);

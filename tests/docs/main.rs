@@ -95,10 +95,48 @@ fn the_readme_leads_to_every_document_and_the_summary_lists_it() {
             .map(|link| Path::new(directory).join(link.split('#').next().unwrap()))
             .collect();
         for document in documents() {
-            let is_listed =
-                document.parent() == Some(Path::new("docs")) && !document.ends_with("SUMMARY.md");
+            // mdBook leaves out what its summary does not list.
+            let is_listed = !document.ends_with("SUMMARY.md")
+                && match directory {
+                    "" => document.parent() == Some(Path::new("docs")),
+                    _ => document.starts_with("docs"),
+                };
             if is_listed && !linked.contains(&document) {
                 missing.push(format!("{index}: {}", document.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn the_packages_ship_every_file_that_a_document_links_to() {
+    let cargo = fs::read_to_string("Cargo.toml").unwrap();
+    let makefile = fs::read_to_string("Makefile").unwrap();
+    let mut missing = BTreeSet::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        let directory = document.parent().unwrap();
+        let linked = links(&text)
+            .filter(|link| !link.contains("://"))
+            .map(|link| directory.join(link.split('#').next().unwrap()))
+            .filter(|path| path.is_file());
+        for path in linked.chain([document.clone()]) {
+            let path = path.to_str().unwrap().replace("adr/../", "");
+            // A file at the top is listed by its name, one of docs/ by its directory and extension.
+            let listed = match path.rsplit_once('/') {
+                None => path.clone(),
+                Some((directory, name)) => {
+                    let extension = name.rsplit_once('.').map_or(name, |(_, after)| after);
+                    format!("{directory}/*.{extension}")
+                }
+            };
+            // The deb, the rpm, and the archive.
+            let is_shipped = cargo.contains(&format!("[\"{listed}\", "))
+                && cargo.contains(&format!("{{ source = \"{listed}\", "))
+                && makefile.contains(&format!(" {listed} "));
+            if !is_shipped {
+                missing.insert(format!("{path} as {listed}"));
             }
         }
     }

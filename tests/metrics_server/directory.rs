@@ -234,7 +234,7 @@ fn what_is_not_ours_is_never_touched() {
         assert_eq!(output.code, 65, "{name}: {}", output.stderr);
         assert!(
             output.stderr.contains(&format!(
-                "error: cannot write out/{name}: it is there already, and not a file of kubelet-tls; name an empty directory, or move it away\nhint: mv out/{name} out/{name}.old\n"
+                "error: cannot write out/{name}: it exists, and kubelet-tls did not write it; name an empty directory, or move it away\nhint: mv out/{name} out/{name}.old\n"
             )),
             "{}",
             output.stderr

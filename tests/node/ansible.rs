@@ -116,7 +116,7 @@ pub fn the_oldest_ansible_that_runs_here() {
     assert_eq!(none.code, Some(2), "{none}");
     assert!(
         none.stdout
-            .contains("there is no kubelet-tls for the machine"),
+            .contains("kubelet-tls is not built for the machine"),
         "{none}"
     );
 }

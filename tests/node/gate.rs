@@ -81,7 +81,7 @@ pub fn a_kubelet_that_dies_either_way_says_why_twice() {
     assert_eq!(worker.config().content, before.content, "{apply}");
     let told = [
         LAST_WORDS,
-        "putting everything back",
+        "rolling back",
         LAST_WORDS,
         "the kubelet is not healthy with the old file either",
     ];

@@ -212,7 +212,10 @@ pub fn fifty_at_once() {
             "75" => {
                 busy += 1;
                 assert_eq!(document["error"]["code"], 75, "{document}");
-                assert!(said.contains("another kubelet-tls is at work"), "{said}");
+                assert!(
+                    said.contains("another kubelet-tls holds the lock"),
+                    "{said}"
+                );
             }
             _ => panic!("exit {code}: {said}"),
         }

@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
         if asked["rc"] != 0 or machine not in there:
             result["failed"] = True
             result["msg"] = (
-                f"there is no kubelet-tls for the machine {machine or asked['stderr']!r}: "
+                f"kubelet-tls is not built for the machine {machine or asked['stderr']!r}: "
                 f"{COLLECTION} has it for {', '.join(there) or 'none'}"
                 f"; hint: put a static build at {BINARIES}/$(uname -m)"
             )

@@ -8,33 +8,35 @@ module: kubelet_tls
 short_description: Give a kubeadm node's kubelet a CA-signed serving certificate
 version_added: 0.1.0
 description:
-  - Sets C(serverTLSBootstrap) where this node's kubelet reads it, changes no other byte, restarts the kubelet through
-    systemd, proves that it came back or puts everything back, and names the CertificateSigningRequest that it made.
-  - It is the program C(kubelet-tls apply), copied to the node for the task. The node needs systemd, and no Python.
+  - Sets C(serverTLSBootstrap) in the file that this node's kubelet reads and changes no other byte. Restarts the
+    kubelet through systemd and checks that it is healthy, or rolls the change back. Reports the
+    CertificateSigningRequest that the kubelet creates.
+  - Runs C(kubelet-tls apply) on the node, where the binary is copied for the task. The node needs systemd, but no
+    Python.
   - Must run as root on the node; use C(become).
-  - In check mode it is C(kubelet-tls apply --dry-run).
+  - Check mode runs C(kubelet-tls apply --dry-run).
 options:
   state:
-    description: Whether the kubelet is to ask the cluster for its serving certificate.
+    description: Whether the kubelet requests its serving certificate from the cluster.
     type: str
     choices: [enabled, disabled]
     default: enabled
   restart:
     description:
       - When to restart the kubelet.
-      - V(auto) is only if something changed, or the kubelet is older than its configuration.
+      - V(auto) restarts it only if something changed, or if it started before its configuration was last written.
     type: str
     choices: [auto, never, always]
     default: auto
   wait:
     description:
-      - How far to wait.
-      - V(csr) is until the request exists, V(issued) until its certificate is served and verifies, V(none) not at all.
+      - What to wait for.
+      - V(csr) waits until the CSR exists, V(issued) until its certificate is served and verifies, V(none) not at all.
     type: str
     choices: [csr, issued, none]
     default: csr
   timeout:
-    description: For that wait, as V(90s), V(2m) or V(1h30m); a number is seconds.
+    description: How long to wait for that, such as V(90s), V(2m) or V(1h30m); a number is seconds.
     type: str
     default: 2m
   settle:
@@ -46,22 +48,22 @@ options:
     type: bool
     default: false
   kubeadm_config:
-    description: Edit these kubeadm files on the node too, in the same change.
+    description: Also edit these kubeadm files on the node.
     type: list
     elements: path
   kubeconfig:
-    description: Talk to the API as this file on the node says; by default the kubelet's own.
+    description: Kubeconfig on the node to use; by default the kubelet's own.
     type: path
   root:
-    description: The node's files lie under this directory (an image, a chroot); systemd and the API are left alone.
+    description: Edit the node's files under this directory (an image, a chroot); systemd and the API are not used.
     type: path
   file:
-    description: Edit only these kubelet or kubeadm files on the node; no systemd, no API.
+    description: Edit only these kubelet or kubeadm files on the node; systemd and the API are not used.
     type: list
     elements: path
 notes:
-  - Paths are absolute. A single path may stand for a list of one; a comma is a character of the path.
-  - Without O(issue_first) port 10250 of the node refuses TLS from the restart until the request is approved.
+  - Paths are absolute. A single path may be given instead of a list; a comma is a character of the path.
+  - Without O(issue_first) port 10250 of the node refuses TLS from the restart until the CSR is approved.
 seealso:
   - module: kubelet_tls.kubelet_tls.kubelet_tls_approve
   - module: kubelet_tls.kubelet_tls.kubelet_tls_cluster
@@ -70,7 +72,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Enable serverTLSBootstrap, and learn the request's name
+- name: Enable serverTLSBootstrap and get the CSR's name
   kubelet_tls.kubelet_tls.kubelet_tls:
   become: true
   register: kubelet
@@ -87,14 +89,14 @@ EXAMPLES = r"""
     wait: issued
   become: true
 
-- name: In a file, before kubeadm init
+- name: Edit a file before kubeadm init
   kubelet_tls.kubelet_tls.kubelet_tls:
     file: /etc/kubernetes/kubeadm.yaml
 """
 
 RETURN = r"""
 csr:
-  description: The kubelet's request, or null where there is none.
+  description: The kubelet's CSR, or null if none exists.
   returned: without O(file)
   type: dict
   sample:
@@ -105,30 +107,32 @@ csr:
     dnsNames: [worker-1]
     ipAddresses: [10.0.0.7]
 certificate:
-  description: What port 10250 serves, or null where that was not looked at; V(verified) is against the cluster's CA.
+  description:
+    - The certificate that port 10250 serves, or null if it was not checked.
+    - V(verified) tells whether it verifies against the cluster's CA.
   returned: without O(file)
   type: dict
 node:
   description: The node's name in the cluster.
-  returned: when the API was asked
+  returned: when the API server was asked
   type: str
 edits:
   description: What was edited, or would be, each with its C(target) and its unified C(diff).
-  returned: when it came so far
+  returned: when the files could be read
   type: list
   elements: dict
 restart:
-  description: The kubelet's restart, or null where none was needed.
+  description: The kubelet's restart, or null if none was needed.
   returned: without O(file)
   type: dict
   sample: {unit: kubelet.service, performed: true, healthy: true, seconds: 0.75}
 rolledBack:
-  description: Whether the kubelet did not come back healthy and everything was put back.
+  description: Whether the change was rolled back because the kubelet did not stay healthy.
   returned: without O(file)
   type: bool
 journal:
-  description: The last log lines of a kubelet that did not come back healthy.
-  returned: when there are some
+  description: The last log lines of a kubelet that did not stay healthy.
+  returned: when the kubelet did not stay healthy
   type: list
   elements: str
 rc:

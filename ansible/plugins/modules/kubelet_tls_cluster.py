@@ -10,15 +10,15 @@ version_added: 0.1.0
 description:
   - Runs C(kubelet-tls cluster apply) where an administrator's kubeconfig is, such as on a control plane.
   - Sets the key in the ConfigMap C(kube-system/kubelet-config), from which kubeadm rewrites every node's file.
-  - In check mode it is C(kubelet-tls cluster apply --dry-run).
+  - Check mode runs C(kubelet-tls cluster apply --dry-run).
 options:
   state:
-    description: Whether kubelets are to ask the cluster for their serving certificates.
+    description: Whether kubelets request their serving certificates from the cluster.
     type: str
     choices: [enabled, disabled]
     default: enabled
   kubeconfig:
-    description: Talk to the API as this file says; by default E(KUBECONFIG), else V(/etc/kubernetes/admin.conf).
+    description: Kubeconfig to use; by default E(KUBECONFIG), else V(/etc/kubernetes/admin.conf).
     type: path
 seealso:
   - module: kubelet_tls.kubelet_tls.kubelet_tls
@@ -37,7 +37,7 @@ EXAMPLES = r"""
 RETURN = r"""
 edits:
   description: What was edited, or would be, each with its C(target) and its unified C(diff).
-  returned: when it came so far
+  returned: when the ConfigMap could be read
   type: list
   elements: dict
 rc:

@@ -104,7 +104,7 @@ pub(super) fn configuration(
         let target = &edit.target;
         if seen.immutable {
             warnings.push(format!(
-                "{target} is immutable, for kubeadm too; it must be deleted and created again to differ"
+                "{target} is immutable, for kubeadm too; delete and recreate it to change it"
             ));
         }
         warnings.extend(seen.keepers.iter().map(|keeper| {

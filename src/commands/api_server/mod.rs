@@ -25,8 +25,8 @@ pub(crate) use rollback::run as roll_back;
 /// The command that shows the differences.
 const LOOK: &str = "kubelet-tls api-server diff";
 
-/// `api-server diff`: shows both edits. What cannot be read or is refused is told, and the other edit is shown all the
-/// same. Exit 1 when there are differences.
+/// `api-server diff`: shows both edits. What cannot be read or is refused is an error; the other edit is shown
+/// nevertheless. Exit 1 when there are differences.
 pub(crate) fn diff(arguments: &cli::ApiServerDiff, ui: &Ui) -> Outcome<ApiServerResult> {
     let wanted = wanted(arguments.disable);
     let seen = observe::manifest(&arguments.manifest);

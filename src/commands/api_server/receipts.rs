@@ -17,7 +17,7 @@ pub(super) struct Receipts {
     store: ReceiptStore<ApiServerSubject>,
 }
 
-/// What an earlier run has left that did not come to its end.
+/// What an earlier run left when it was interrupted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Interrupted {
     /// No run was interrupted, or the manifest was edited since.

@@ -136,7 +136,7 @@ impl ClusterView {
             .unwrap_or(Duration::MAX)
     }
 
-    /// Watches for requests; with `open` also for what becomes of that one.
+    /// Watches for requests; with `open` also for changes of that one.
     pub(super) fn watch(&self, open: Option<&Open>, end: Instant) -> Receiver<WatchEvent> {
         let mut listing = self.listing.clone();
         if let Some(open) = open {

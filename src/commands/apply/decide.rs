@@ -12,7 +12,7 @@ pub(super) struct Observed {
     /// The edits that the files need, the kubelet's own first. One that changes nothing stands for a file that already
     /// has the value.
     pub(super) edits: Vec<Edit>,
-    /// What an earlier run has left that did not come to its end.
+    /// What an earlier run left when it was interrupted.
     pub(super) interrupted: InterruptedRun,
     /// Whether the kubelet runs.
     pub(super) is_running: bool,
@@ -77,7 +77,7 @@ pub(super) enum Refusal {
     Unhealthy(Explanation),
     /// It is not healthy, perhaps because of the edits of an interrupted run.
     UnhealthyAfterEdits(Explanation),
-    /// It is not healthy, and an interrupted run that had put everything back may have left it so: another restart is
+    /// It is not healthy, and an interrupted run that had rolled back may have left it so: another restart is
     /// due first.
     LeftDown(Explanation),
 }

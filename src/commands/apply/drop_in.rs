@@ -40,7 +40,7 @@ pub(super) fn is_kubelets_start() -> bool {
 }
 
 /// Whether this process is that of `systemd/kubelet-tls.service`, and the most recent operation left this node as it
-/// is: a unit keeps what an administrator has decided, and never tries again what was put back.
+/// is: a unit keeps what an administrator has decided, and never retries what was rolled back.
 pub(super) fn is_unwanted_service(receipts: &NodeReceipts, wanted: Bootstrap, ui: &Ui) -> bool {
     let Some(receipt) = receipts
         .receipt()
@@ -226,7 +226,7 @@ impl<'a> Start<'a> {
                     .begin(plan, subject)
                     .map_err(|error| files::problem_of(&error))?;
                 self.locks.edit(plan)?;
-                self.ui.say("the kubelet reads the change at this start; if it exits by itself, its next start puts the file back");
+                self.ui.say("the kubelet reads the change at this start; if it exits by itself, its next start reverts the change");
             }
         }
         Ok(())
@@ -256,7 +256,10 @@ enum Earlier {
 }
 
 fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp) -> Verdict {
-    let apply = format!("the apply of {}", receipt.started);
+    let apply = format!(
+        "the apply of {}",
+        crate::receipt::to_the_second(&receipt.started)
+    );
     let alone = |why: &str| Verdict::LeaveAlone(format!("{apply} {why}"));
     match (receipt.state, receipt.subject.probation) {
         (ReceiptState::PutBack, _) => {
@@ -292,7 +295,7 @@ fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp
 
 fn leave_alone(why: &str, ui: &Ui) {
     ui.say(&format!(
-        "left alone: {why}; to make the change, and keep it from then on: kubelet-tls apply"
+        "node left unchanged: {why}; to make the change and keep it: kubelet-tls apply"
     ));
 }
 

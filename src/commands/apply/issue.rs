@@ -49,7 +49,7 @@ impl Issue<'_> {
     /// Goes as far as `--wait` says.
     ///
     /// # Errors
-    /// When there is no certificate, or not the right one; nothing is switched then.
+    /// When no certificate was issued, or not the right one. The kubelet is unchanged then.
     pub(super) fn run(&mut self, interrupts: &Interrupts) -> Result<Issued, Problem> {
         let end = Instant::now() + self.patience();
         let names = self.names()?;

@@ -101,7 +101,7 @@ impl Issue<'_> {
         held.ok_or_else(|| {
             Problem::new(
                 Code::Temporary,
-                format!("cannot get the certificate of {name}: it was deleted meanwhile; the kubelet is unchanged, and the same command makes a new request"),
+                format!("cannot get the certificate of {name}: it was deleted meanwhile; the kubelet is unchanged, and the same command creates a new CSR"),
             )
             .rerun()
         })
@@ -116,7 +116,7 @@ impl Issue<'_> {
         Problem::new(
             Code::Refused,
             format!(
-                "cannot get a certificate: {} is {}{said}; the kubelet is unchanged, and the same command makes a new request",
+                "cannot get a certificate: {} is {}{said}; the kubelet is unchanged, and the same command creates a new CSR",
                 request.name, request.state
             ),
         )
@@ -135,7 +135,7 @@ impl Issue<'_> {
             self.forget();
             Problem::of(Code::Refused, why)
                 .context(format!("cannot use the certificate of {name}"))
-                .advise("the kubelet is unchanged, and the same command makes a new request")
+                .advise("the kubelet is unchanged, and the same command creates a new CSR")
                 .hint(look_at(name))
         };
         let certificate = pair::verify_issued(&held.certificate, self.api().roots(), names)

@@ -66,7 +66,7 @@ pub(super) fn reports(plan: &Plan) -> Vec<EditReport> {
 /// An edit that failed, and whether an earlier one of the same plan is left.
 #[derive(Debug)]
 pub(super) struct EditStopped {
-    /// Whether a file differs from before all the same.
+    /// Whether a file still differs from before.
     pub(super) changed: bool,
     pub(super) problem: Problem,
 }

@@ -125,7 +125,7 @@ fn refused(refusal: Refusal, site: &mut Site<'_>, interrupts: &Interrupts) -> Pr
             if restart_left_down(site, interrupts) {
                 return Problem::new(
                     Code::Refused,
-                    "cannot change serverTLSBootstrap: an earlier run was interrupted while it put everything back; this run has completed that, and the kubelet is healthy again",
+                    "cannot change serverTLSBootstrap: an earlier run was interrupted while it rolled back; this run has completed the rollback, and the kubelet is healthy again",
                 )
                 .hint(LOOK_AT_JOURNAL);
             }

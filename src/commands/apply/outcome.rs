@@ -1,4 +1,4 @@
-//! What is said of a kubelet that came back healthy: its request, its certificate, or why it has none.
+//! The result for a kubelet that is healthy with the change: its CSR, its certificate, or why it has no certificate.
 
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,7 @@ impl Run<'_> {
         let problem = match (proved, &another) {
             (Ok(()), None) => {
                 self.ui.say(&format!(
-                    "port {port} serves the certificate of {name} on every address, valid until {}; the kubelet made no request of its own",
+                    "port {port} serves the certificate of {name} on every address, valid until {}; the kubelet created no CSR of its own",
                     ready.certificate.not_after
                 ));
                 return (Some(report), Ok(()));

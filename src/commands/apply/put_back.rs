@@ -11,7 +11,7 @@ use super::{EditStopped, receipts};
 
 /// What became of the change.
 pub(super) struct PutBack {
-    /// Whether a file differs from before the run all the same.
+    /// Whether a file still differs from before the run.
     pub(super) changed: bool,
     /// Whether the change of an `apply` was undone.
     pub(super) rolled_back: bool,
@@ -22,7 +22,7 @@ pub(super) struct PutBack {
 }
 
 impl Run<'_> {
-    /// Puts everything back.
+    /// Restores every file and restarts the kubelet.
     pub(super) fn put_back(&mut self, failure: &HealthFailure, interrupts: &Interrupts) -> PutBack {
         self.ui.waited();
         self.tell_journal(failure);
@@ -36,11 +36,11 @@ impl Run<'_> {
             return PutBack {
                 problem: unchanged
                     .problem
-                    .advise("no file was changed, so there is nothing to put back"),
+                    .advise("no file was changed, so nothing needs to be rolled back"),
                 ..unchanged
             };
         }
-        self.ui.say("putting everything back");
+        self.ui.say("rolling back");
         if let Err(left) = self.locks.undo(&self.plan) {
             let left = EditStopped::from(left).problem.message();
             let undo = self.spec.undo.clone();
@@ -49,7 +49,7 @@ impl Run<'_> {
                 problem: unchanged
                     .problem
                     .with_code(Code::Io)
-                    .advise(format!("and putting back failed: {left}"))
+                    .advise(format!("and the rollback failed: {left}"))
                     .hint(undo.and("systemctl restart kubelet")),
                 ..unchanged
             };
@@ -63,7 +63,7 @@ impl Run<'_> {
             return PutBack {
                 problem: undone
                     .problem
-                    .advise("the file was put back, and the kubelet was not restarted"),
+                    .advise("the file was restored, and the kubelet was not restarted"),
                 ..undone
             };
         }
@@ -85,7 +85,7 @@ impl Run<'_> {
             return PutBack {
                 problem: undone
                     .problem
-                    .advise("everything was put back, and the kubelet is healthy again"),
+                    .advise("the change was rolled back, and the kubelet is healthy again"),
                 ..undone
             };
         };
@@ -93,7 +93,7 @@ impl Run<'_> {
         let mut journal = undone.journal;
         journal.extend(again.journal);
         let advice = format!(
-            "everything was put back, and the kubelet is not healthy with the old file either: {}",
+            "the change was rolled back, and the kubelet is not healthy with the old file either: {}",
             again.reason
         );
         PutBack {

@@ -1,4 +1,4 @@
-//! Executes a decided plan on a node: certificate, edits, restart, health check, request; or everything is put back.
+//! Executes a decided plan on a node: certificate, edits, restart, health check, request; or the rollback.
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -147,7 +147,7 @@ impl Run<'_> {
         }
     }
 
-    /// The kubelet was watched: it is healthy, or everything is put back.
+    /// The kubelet was watched: it is healthy, or the rollback.
     fn watched(mut self, watched: WatchOutcome, interrupts: &Interrupts) -> Executed {
         let issued = self.ready.as_ref().map(|ready| &ready.request);
         let csr = watched.request.as_ref().or(issued).map(CsrReport::from);

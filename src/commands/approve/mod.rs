@@ -104,7 +104,7 @@ fn observe(
     Ok(observed)
 }
 
-/// Carries the plan out. An error costs its own request: the others go on, and what may succeed a moment later is tried
+/// Carries the plan out. An error costs its own request: the others are still decided, and what may succeed a moment later is tried
 /// again when all others have had their turn.
 fn execute(
     api: &Admin,

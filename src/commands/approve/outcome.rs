@@ -42,7 +42,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// What would become of a request, for a dry run. `denied` would say that it was done.
+    /// What a dry run would do with a request. `denied` would mean that it was done.
     pub(super) fn preview(planned: Planned) -> Self {
         let what = match planned.decision.clone() {
             Decision::Approve(approval) => What::Approved(approval),

@@ -41,7 +41,7 @@ impl Decision {
             Code::Io,
             format!("cannot write {target}: it is immutable, for kubeadm too"),
         )
-        .advise("it must be deleted and created again to differ");
+        .advise("delete and recreate it to change it");
         Err(match target {
             Target::ConfigMap { name, .. } => problem.hint(get(name)),
             Target::File(_) | Target::Standard => problem,

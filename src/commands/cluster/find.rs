@@ -13,7 +13,7 @@ use super::problem;
 /// choice, by which there is.
 ///
 /// # Errors
-/// When there is none, or it cannot be read.
+/// When it does not exist or cannot be read.
 pub(super) fn find(admin: &Admin, end: Instant, ui: &Ui) -> Result<ConfigMap, Problem> {
     let minor = admin
         .minor(end)
@@ -26,7 +26,7 @@ pub(super) fn find(admin: &Admin, end: Instant, ui: &Ui) -> Result<ConfigMap, Pr
     };
     match (get(&name)?, ConfigMap::has_choice(minor)) {
         (Some(found), choice) => {
-            // Only to warn of it; that it cannot be read is no obstacle.
+            // It is read only to warn of it, so an error does not stop the run.
             if let Ok(Some(other)) = admin.configmap(&other, end) {
                 let which = if choice {
                     format!(
@@ -36,7 +36,7 @@ pub(super) fn find(admin: &Admin, end: Instant, ui: &Ui) -> Result<ConfigMap, Pr
                     format!("kubeadm 1.{minor} reads no other")
                 };
                 let text = format!(
-                    "there is {} as well; {} is the one that is used: {which}",
+                    "{} exists too; using {}: {which}",
                     other.target(),
                     found.target()
                 );
@@ -53,7 +53,7 @@ fn missing(name: &str, minor: u32) -> Problem {
     Problem::new(
         Code::Unavailable,
         format!(
-            "cannot get configmap/kube-system/{name}: there is none, so kubeadm 1.{minor} did not make this cluster"
+            "cannot get configmap/kube-system/{name}: not found, so kubeadm 1.{minor} did not create this cluster"
         ),
     )
     .advise("is the kubeconfig for the right cluster?")

@@ -98,7 +98,8 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
             receipts.end(receipt.undone(), ui);
             ui.say(&format!(
                 "{}: unchanged: it reads as before the cluster apply of {}",
-                edit.target, receipt.started
+                edit.target,
+                crate::receipt::to_the_second(&receipt.started)
             ));
             Ok(Undone {
                 changed: false,
@@ -124,7 +125,7 @@ fn say_restored(edit: &Edit, mode: WriteMode, ui: &Ui) {
     });
 }
 
-/// The receipt of a change that can be undone; if there is none, that is said.
+/// The receipt of a change that can be undone. Otherwise prints why nothing can be.
 fn undoable(receipts: &Receipts<ClusterSubject>, ui: &Ui) -> Option<ClusterReceipt> {
     let store = receipts.store();
     let why = match store.undoable() {
@@ -134,10 +135,16 @@ fn undoable(receipts: &Receipts<ClusterSubject>, ui: &Ui) -> Option<ClusterRecei
             store.path().display()
         ),
         Err(NothingToUndo::PutBack(started)) => {
-            format!("the cluster apply of {started} changed nothing")
+            format!(
+                "the cluster apply of {} changed nothing",
+                crate::receipt::to_the_second(&started)
+            )
         }
         Err(NothingToUndo::RolledBack(started)) => {
-            format!("the cluster apply of {started} is rolled back already")
+            format!(
+                "the cluster apply of {} is rolled back already",
+                crate::receipt::to_the_second(&started)
+            )
         }
     };
     ui.say(&format!("nothing to roll back: {why}"));
@@ -163,7 +170,7 @@ fn undo(receipt: &ClusterReceipt, seen: &ConfigMap, server: &str) -> Result<Edit
 
 /// `kubeadm upgrade apply` writes the text again too, without its comments.
 fn edited_since(receipt: &ClusterReceipt, seen: &ConfigMap, text: &[u8]) -> Problem {
-    // The change of the key alone can still be taken back, by the same careful edit the other way round.
+    // The key alone can still be reset, by the opposite edit.
     let reads = Settings::read(text).map(|settings| settings.server_tls_bootstrap);
     let disable = matches!(reads, Ok(Some(true))).then_some("--disable");
     Problem::new(
@@ -171,7 +178,7 @@ fn edited_since(receipt: &ClusterReceipt, seen: &ConfigMap, text: &[u8]) -> Prob
         format!(
             "cannot roll back {}: its text was edited since the cluster apply of {}",
             seen.target(),
-            receipt.started
+            crate::receipt::to_the_second(&receipt.started)
         ),
     )
     .advise_command(

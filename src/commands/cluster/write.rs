@@ -97,7 +97,7 @@ impl Writer<'_> {
             if shown.as_ref() != Some(&edit) {
                 if shown.is_some() {
                     let text = format!(
-                        "{} was changed meanwhile; the change is now another",
+                        "{} was changed by another client; the change is now this one",
                         edit.target
                     );
                     self.ui.warn(text);
@@ -166,7 +166,7 @@ impl Writer<'_> {
                 Problem::new(
                     Code::Unavailable,
                     format!(
-                        "cannot write {}: the API server took another text than the one sent, as an admission webhook makes it do",
+                        "cannot write {}: the API server stored another text than the one sent; an admission webhook may have changed it",
                         edit.target
                     ),
                 )
@@ -174,7 +174,7 @@ impl Writer<'_> {
             )),
             // A webhook that is not known to have no side effects keeps a dry run from being tried, and nothing else.
             Err(ApiError::Status { code: 400, message, .. }) if self.mode == WriteMode::DryRun => {
-                let text = format!("the API server does not try it out: {message}");
+                let text = format!("the API server does not support a dry run of it: {message}");
                 self.ui.warn(text);
                 Ok(())
             }

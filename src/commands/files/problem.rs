@@ -112,7 +112,7 @@ fn without_attribute(option: &str, path: &Path) -> Command {
     Command::from("lsattr -d").arg(path).then(remove)
 }
 
-/// Edits that could not be made: all of them are undone, but for those named.
+/// Edits that failed. All of them are undone, except those named.
 pub(crate) fn edit_failed(failure: &EditFailure) -> Problem {
     let problem = problem_of(&failure.cause);
     failure.left.iter().fold(problem, |problem, left| {

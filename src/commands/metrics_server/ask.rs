@@ -14,7 +14,7 @@ pub(super) const LIST_DEADLINE: Duration = Duration::from_secs(30);
 
 pub(super) fn get(api: &Admin, path: &str) -> Result<Value, ApiError> {
     let bytes = api.get(path, Instant::now() + DEADLINE)?;
-    // What is no JSON has no field that anything here asks for.
+    // An answer that is not JSON lacks the fields that are read here.
     Ok(serde_json::from_slice(&bytes).unwrap_or_default())
 }
 

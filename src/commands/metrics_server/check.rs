@@ -23,7 +23,7 @@ use super::kubelets::{kubelet_ca, kubelets};
 
 const API_SERVICE: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io";
 
-/// Prints the conditions; the answer is no when one is not True. It fails when the API cannot be asked.
+/// Prints the conditions. Exit 1 when one is not True; an error when the API cannot be reached.
 pub(super) fn run(arguments: &cli::MetricsServer, ui: &Ui) -> Outcome<MetricsServerResult> {
     let conditions = match examine(arguments) {
         Ok(conditions) => ui.conditions(conditions),
@@ -66,7 +66,7 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
     let named = api_service
         .as_ref()
         .and_then(|api_service| api_service.service.clone())
-        .ok_or_else(|| Explanation::new("there is no APIService that names a Service"));
+        .ok_or_else(|| Explanation::new("no APIService names a Service"));
     let (namespace, name, port) = match named {
         Ok(named) => named,
         Err(why) => return unnamed(api_service, &why),
@@ -152,7 +152,7 @@ fn serving(
 ) -> Result<Serving, Explanation> {
     if ca_bundle.is_empty() {
         return Err(Explanation::new(
-            "there is no caBundle to verify it against",
+            "the APIService has no caBundle to verify it against",
         ));
     }
     let unreached = match service.ip.map(|ip| (ip, port).into()) {
@@ -171,7 +171,7 @@ fn serving(
     let not_seen = |why: &dyn Display| Explanation::new(format!("{unreached}; {why}"));
     let deployment = deployment.as_ref().map_err(|why| not_seen(why))?;
     let file = deployment.program.flag("tls-cert-file").ok_or_else(|| {
-        not_seen(&"the Deployment names no --tls-cert-file, so it serves what it made itself")
+        not_seen(&"the Deployment sets no --tls-cert-file, so metrics-server serves a self-signed certificate")
     })?;
     let Some(MountSource::Secret(secret, key)) = deployment.program.source(file) else {
         return Err(not_seen(&"its --tls-cert-file is in no Secret"));

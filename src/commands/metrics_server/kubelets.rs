@@ -57,7 +57,7 @@ pub(super) fn kubelet_ca(
             let pem = files::read(file.as_ref(), PEM_CAP);
             let pem = pem.map_err(|error| {
                 Explanation::new(format!(
-                    "{error}; it lies on the node that metrics-server runs on: run this there"
+                    "{error}; the file is on the node that metrics-server runs on: run this command there"
                 ))
             })?;
             (format!("{file} of this machine"), Some(pem))
@@ -121,7 +121,7 @@ pub(super) fn kubelets(
     };
     std::thread::scope(|scope| {
         for _ in 1..DIALLED_AT_ONCE.min(nodes.len()) {
-            // Where no more threads are to be had, those that there are dial the rest.
+            // If no more threads can be started, the running ones dial the rest.
             let _ = std::thread::Builder::new().spawn_scoped(scope, dial);
         }
         dial();

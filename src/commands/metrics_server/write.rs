@@ -111,7 +111,7 @@ fn existing(directory: &OutputDirectory) -> Result<Vec<ExistingFile>, Problem> {
         };
         let foreign = || {
             refused(
-                "it is there already, and not a file of kubelet-tls",
+                "it exists, and kubelet-tls did not write it",
                 "name an empty directory, or move it away",
             )
         };
@@ -247,7 +247,7 @@ fn warn(
     }
     if arguments.keep_ca_key {
         ui.warn(format!(
-            "{} signs whatever the API server then takes for metrics-server: keep it safe",
+            "with {} anyone can impersonate metrics-server to the API server: keep it safe",
             path.join(file_names::CA_KEY).display()
         ));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::edit::patch;
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
-use crate::receipt::Change;
+use crate::receipt::{Change, to_the_second};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 
@@ -94,11 +94,4 @@ fn described(change: &Change) -> String {
         (removed, "") => format!("removed {removed:?}"),
         (removed, inserted) => format!("replaced {removed:?} with {inserted:?}"),
     }
-}
-
-/// A time of a receipt without its fraction of a second.
-fn to_the_second(time: &str) -> String {
-    let parsed = time.parse::<jiff::Timestamp>();
-    let whole = parsed.and_then(|time| jiff::Timestamp::from_second(time.as_second()));
-    whole.map_or_else(|_| time.to_owned(), |time| time.to_string())
 }

@@ -9,7 +9,7 @@ use crate::receipt::{FileState, NodeReceipt};
 /// What was observed before anything is touched.
 #[derive(Debug)]
 pub(super) struct Observed {
-    /// The receipt of the last `apply`, or why it has none that can be undone.
+    /// The receipt of the last `apply`, or why nothing can be undone.
     pub(super) receipt: Result<NodeReceipt, NothingToUndo>,
     /// What the files of its edits read now, in the receipt's order; `None` for one that does not exist.
     pub(super) contents: Vec<Option<Vec<u8>>>,

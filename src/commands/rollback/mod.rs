@@ -14,7 +14,7 @@ use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
-use crate::receipt::NodeReceipt;
+use crate::receipt::{NodeReceipt, to_the_second};
 use crate::report::{Code, KubeletRestart, Outcome, Problem, RestartReport, RollbackResult};
 use crate::yaml::MAX_BYTES;
 
@@ -86,10 +86,14 @@ fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
     let why = match why {
         NothingToUndo::NoReceipt => "no apply has changed this node".to_owned(),
         NothingToUndo::PutBack(started) => format!(
-            "the apply of {started} was rolled back at once, because the kubelet did not stay healthy"
+            "the apply of {} was rolled back automatically, because the kubelet did not stay healthy",
+            to_the_second(started)
         ),
         NothingToUndo::RolledBack(started) => {
-            format!("the apply of {started} is rolled back already")
+            format!(
+                "the apply of {} is rolled back already",
+                to_the_second(started)
+            )
         }
     };
     ui.say(&format!("nothing to roll back: {why}"));
@@ -234,7 +238,7 @@ fn contents(root: &Root, receipt: Option<&NodeReceipt>) -> Result<Vec<Option<Vec
 fn another_run() -> Problem {
     Problem::new(
         Code::Temporary,
-        "cannot roll back the last apply: another apply came between",
+        "cannot roll back the last apply: another apply ran meanwhile",
     )
     .hint("kubelet-tls rollback --dry-run")
 }

@@ -100,7 +100,7 @@ pub(super) fn require_kubelets_store(
     .hint(Command::new("ls").arg("-l").arg(&installed.link)))
 }
 
-/// What becomes of the certificate that was installed; no diff shows it.
+/// Says what is done with the installed certificate, because no diff shows it.
 pub(super) fn tell_removed(installed: &Installed, root: &Root, dry_run: bool, ui: &Ui) {
     let removes = match dry_run {
         true => "(dry run) would remove",

@@ -43,7 +43,7 @@ pub(super) fn gauges(evidence: &Evidence, conditions: &[Condition]) -> Vec<Gauge
         .with(not_after),
         Gauge::new(
             "kubelet_tls_pending_request_age_seconds",
-            "How long this node's newest CSR has been pending; 0 where none is.",
+            "How long this node's newest CSR has been pending; 0 if none is pending.",
         )
         .with(pending_age(evidence, now)),
         Gauge::new(

@@ -76,7 +76,7 @@ fn conclude(evidence: &Evidence, textfile: Option<&Path>, ui: &Ui) -> Outcome<St
     }
 }
 
-/// A run that has not come to its end. Who may not read the receipt is told nothing of it.
+/// Warns of an interrupted run. A user who may not read the receipt gets no warning.
 fn warn_of_cut_off(ui: &Ui) {
     let Ok(store) = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())) else {
         return;
@@ -99,7 +99,7 @@ fn warn_of_cut_off(ui: &Ui) {
         _ => return,
     };
     ui.warn(format!(
-        "{what} was cut off, or is still at work: {commands}"
+        "{what} was interrupted, or is still running: {commands}"
     ));
 }
 
@@ -174,7 +174,7 @@ fn api_server() -> Option<LocalApiServer> {
     })
 }
 
-/// Who may not read the receipt is told nothing of it.
+/// `None` also for a user who may not read the receipt.
 fn patches() -> Option<PathBuf> {
     let store = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())).ok()?;
     let receipt = store

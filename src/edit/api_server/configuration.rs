@@ -170,7 +170,7 @@ fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
 }
 
 /// Adds a ClusterConfiguration beside an InitConfiguration: kubeadm takes its defaults for the rest of it, as it does for one
-/// that is not there.
+/// that does not exist.
 fn append(stream: &Stream<'_>, api_version: &str) -> Result<Edited, Refusal> {
     let last = stream.documents.last().map_or(0, |document| document.root);
     let shape = Shape::of(api_version).ok_or_else(|| {

@@ -25,7 +25,7 @@ const CA_FILE: &str = "ca.crt";
 pub enum Verification {
     /// The flag names the cluster's CA.
     Enabled,
-    /// The flag is not there.
+    /// The flag is not set.
     Disabled,
 }
 
@@ -71,7 +71,7 @@ pub fn edit_configuration(before: &[u8], wanted: Verification) -> Result<Edited,
     configuration::edit(&Stream::parse(before)?, wanted)
 }
 
-/// The value of the flag in a ClusterConfiguration, as [`edit_configuration`] takes it; none where it is not there.
+/// The value of the flag in a ClusterConfiguration, as [`edit_configuration`] takes it; `None` if it is not set.
 ///
 /// # Errors
 /// When the configuration cannot be read as kubeadm reads it, or the flag is given twice.

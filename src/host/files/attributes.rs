@@ -40,7 +40,7 @@ fn names(file: &File) -> io::Result<Vec<Vec<u8>>> {
     let mut buffer = vec![0; XATTR_LIST_MAX];
     let length = match rustix::fs::flistxattr(file, &mut buffer[..]) {
         Ok(length) => length,
-        // A file system without extended attributes has none to keep.
+        // A file system without extended attributes: nothing has to be kept.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => 0,
         Err(error) => return Err(error.into()),
     };

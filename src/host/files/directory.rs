@@ -44,7 +44,7 @@ pub struct OutputDirectory {
 }
 
 impl OutputDirectory {
-    /// Creates the directory where there is none (0755, and its parents), locks it without waiting, and removes what a
+    /// Creates the directory if it does not exist (0755, and its parents), locks it without waiting, and removes what a
     /// killed run left half written.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl OutputDirectory {
         fs::canonicalize(&self.path).unwrap_or_else(|_| super::absolute(&self.path))
     }
 
-    /// The file `name`; none where there is none.
+    /// The file `name`; `None` if it does not exist.
     ///
     /// # Errors
     /// [`FileCause::NotRegular`] where it is a directory or a symlink, which would lead elsewhere; or what

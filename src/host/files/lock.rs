@@ -15,7 +15,7 @@ use super::{FileCause, FileError, Root, require_trusted, writing};
 /// How often a file is opened again that its holder has removed meanwhile.
 const TRIES: usize = 100;
 
-/// Whether a lock is needed to go on.
+/// Whether the run needs the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Locking {
     /// It is: this run writes.
@@ -30,7 +30,7 @@ pub enum Locking {
 pub(in crate::host) struct Lock {
     directory: Directory,
     name: OsString,
-    /// None where no lock was needed and none could be had.
+    /// `None` if no lock was needed and none could be taken.
     handle: Option<File>,
 }
 

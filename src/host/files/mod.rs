@@ -40,7 +40,7 @@ pub struct FileError {
     pub cause: FileCause,
 }
 
-/// What stands in the way of reading or replacing a file.
+/// Why a file cannot be read or replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum FileCause {
     /// The operating system said so.
@@ -62,7 +62,7 @@ pub enum FileCause {
     #[error("it is a mount point (a bind mount), which cannot be replaced")]
     MountPoint,
     /// Other names share the inode; replacing one would part them.
-    #[error("it has {0} hard links, and replacing it would part them")]
+    #[error("it has {0} hard links, and replacing the file would break them")]
     HardLinks(u64),
     /// Too little space, in bytes.
     #[error("no space: {need} bytes needed, {free} free")]
@@ -82,7 +82,7 @@ pub enum FileCause {
     #[error("too many files or directories")]
     Endless,
     /// A file where the kubelet keeps a symlink.
-    #[error("it is no symlink, so the kubelet could never renew what is there")]
+    #[error("it is not a symlink, so the kubelet could never renew the certificate")]
     NotSymlink,
     /// Another user may decide what lies there.
     #[error("{} is not trusted: {why}", path.display())]
@@ -93,10 +93,10 @@ pub enum FileCause {
         why: String,
     },
     /// With `--root` a file that does not lie beneath that directory.
-    #[error("it does not lie in {}, the directory of --root", .0.display())]
+    #[error("it is outside {}, the directory of --root", .0.display())]
     OutsideRoot(PathBuf),
     /// Another run holds the lock on its directory.
-    #[error("another kubelet-tls is at work in {}", .0.display())]
+    #[error("another kubelet-tls holds the lock in {}", .0.display())]
     Locked(PathBuf),
 }
 
@@ -106,7 +106,7 @@ impl FileCause {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied)
     }
 
-    /// Whether there is no such file.
+    /// Whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -218,7 +218,7 @@ pub fn modified(path: &Path) -> Result<SystemTime, FileError> {
         .map_err(|error| reading(path)(error.into()))
 }
 
-/// Whether `path` is a symlink; none where there is nothing.
+/// Whether `path` is a symlink; `None` if nothing exists there.
 pub fn is_symlink(path: &Path) -> Option<bool> {
     fs::symlink_metadata(path)
         .ok()
@@ -235,7 +235,7 @@ const MAX_DROP_IN_DEPTH: usize = 32;
 /// they stand, symlinks to directories not followed.
 ///
 /// # Errors
-/// When a directory cannot be read, or there is no end of them.
+/// When a directory cannot be read, or has too many files.
 pub fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut found = Vec::new();
     walk(directory, 0, &mut found).map_err(reading(directory))?;

@@ -104,7 +104,7 @@ impl DirectoryLock {
     /// Says whether [`Self::replace`] could replace `path`, as far as can be seen without trying.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// Why the file cannot be replaced.
     pub fn inspect(&self, path: &Path, size: u64) -> Result<(), FileError> {
         self.place(path)
             .and_then(|place| self.obstacle(&place, size))
@@ -353,7 +353,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .ends_with("it has 2 hard links, and replacing it would part them"),
+                .ends_with("it has 2 hard links, and replacing the file would break them"),
             "{error}"
         );
     }

@@ -140,7 +140,7 @@ pub(super) async fn page<T: DeserializeOwned>(
     #[serde(bound = "T: DeserializeOwned")]
     struct List<T> {
         metadata: Option<Meta>,
-        // Go writes a nil slice as null; a list without any is none.
+        // Go writes a nil slice as null. A list without the field is not a list.
         #[serde(deserialize_with = "Option::deserialize")]
         items: Option<Vec<T>>,
     }

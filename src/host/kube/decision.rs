@@ -1,4 +1,4 @@
-//! A request decided as it was judged: read, judged, and put back as it was read with one condition more.
+//! Decides a request as it was judged: reads it, judges it, and writes it as it was read with one more condition.
 
 use std::time::Instant;
 

@@ -31,7 +31,7 @@ pub enum Followed<T> {
     Put(T),
     /// An object was deleted.
     Gone {
-        /// Its namespace; empty where it has none.
+        /// Its namespace; empty for an object without one.
         namespace: String,
         /// Its name.
         name: String,
@@ -47,7 +47,7 @@ pub enum Followed<T> {
 /// Whether anyone still listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listener {
-    /// Go on.
+    /// Continue.
     Present,
     /// End.
     Gone,

@@ -43,7 +43,7 @@ pub struct GivenNetworks {
 
 impl Admin {
     /// Reads all that judgements rest on. To be called after the requests were read, so that a Node that registers
-    /// meanwhile keeps its name and address. What a person should know all the same goes to `warn`.
+    /// meanwhile keeps its name and address. What an administrator should know goes to `warn`.
     ///
     /// # Errors
     /// The first fact that is unknown.

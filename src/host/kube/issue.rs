@@ -1,4 +1,4 @@
-//! A request made with the node's own credential, and what becomes of it.
+//! Creates a CSR with the node's own credential and waits until it is decided.
 
 use std::time::Instant;
 
@@ -49,13 +49,13 @@ impl Api {
         })
     }
 
-    /// The request `name`; none where there is none. Failed attempts are repeated until `end`.
+    /// The request `name`; `None` if it does not exist. Failed attempts are repeated until `end`.
     ///
     /// # Errors
     /// As [`Self::requests`].
     pub fn request(&self, name: &str, end: Instant) -> Result<Option<FetchedRequest>, ApiError> {
         let connection = &self.connection;
-        // What the API could not have named so is not there.
+        // The API server gives no object such a name.
         if !is_csr_name(name) {
             return Ok(None);
         }

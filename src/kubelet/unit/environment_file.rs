@@ -19,7 +19,7 @@ pub(super) struct Assignment {
     pub(super) value: Vec<u8>,
 }
 
-/// All `name=value` of an environment file in their order; lines without `=` are none.
+/// All `name=value` of an environment file in their order; lines without `=` are left out.
 pub(super) fn assignments(content: &[u8], reading: Reading) -> Vec<Assignment> {
     let bytes = content.iter();
     let mut text = Text {

@@ -105,8 +105,8 @@ impl Variables {
         Ok(())
     }
 
-    /// exec_context_load_environment in src/core/execute.c: what cannot be loaded is as good as missing, and what is no
-    /// valid assignment is dropped.
+    /// exec_context_load_environment in src/core/execute.c: a file that cannot be loaded counts as missing, and an invalid
+    /// assignment is dropped.
     fn take_file(
         &mut self,
         file: &EnvironmentFile,

@@ -67,7 +67,7 @@ fn pods_verify(seen: &Evidence, deployment: &Deployment) -> Option<Verdict> {
     Some(unknown(
         "PodsDiffer",
         format!(
-            "pod/{} verifies kubelets otherwise than deployment/{name} says",
+            "pod/{} verifies kubelets with other settings than deployment/{name}",
             pod.name
         ),
     ))

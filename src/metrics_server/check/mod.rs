@@ -50,7 +50,7 @@ impl fmt::Display for Kind {
 /// All that the conditions are drawn from. An `Err` says why something was not seen.
 #[derive(Debug, Clone)]
 pub struct Evidence {
-    /// The APIService; none where there is none.
+    /// The APIService; `None` if it does not exist.
     pub api_service: Option<ApiService>,
     /// Its serving certificate, verified against the `caBundle` for the name that the API server verifies.
     pub serving: Result<Serving, Explanation>,

@@ -16,7 +16,7 @@ use crate::x509::pem::{self, PemError};
 pub struct ApiService {
     /// `insecureSkipTLSVerify`
     pub skips_verification: bool,
-    /// The CAs of `caBundle`, in DER, or why they cannot be read; none where there are none.
+    /// The CAs of `caBundle`, in DER, or why they cannot be read; empty without a `caBundle`.
     pub ca_bundle: Result<Vec<Vec<u8>>, BadBundle>,
     /// Namespace, name and port of the Service.
     pub service: Option<(String, String, u16)>,

@@ -57,7 +57,7 @@ impl Program {
             && source(self) == source(other)
     }
 
-    /// The value of the flag `name`, the last one given; empty where it has none.
+    /// The value of the flag `name`, the last one given; empty for a flag without a value.
     pub fn flag(&self, name: &str) -> Option<&str> {
         let mut found = None;
         let mut words = self.words.iter().peekable();

@@ -1,4 +1,4 @@
-//! What certificate it has, what it serves, and what has become of its requests.
+//! Conditions of the certificate: what the kubelet stores, what it serves, and the state of its requests.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::{APPLY, DIFF, Evidence, Status, Stored, Verdict, fails, holds, unknow
 pub(super) fn issued(seen: &Evidence) -> Verdict {
     let (path, certificate) = match &seen.stored {
         Stored::Missing(path) => {
-            return not_issued(seen, format!("there is no {}", path.display()));
+            return not_issued(seen, format!("{} does not exist", path.display()));
         }
         Stored::NotSymlink(path) => {
             let message = format!(
@@ -59,7 +59,7 @@ pub(super) fn issued(seen: &Evidence) -> Verdict {
     holds("Issued", until)
 }
 
-/// There is no good certificate; what has become of the request for one?
+/// The kubelet has no good certificate: the state of its request says why.
 fn not_issued(seen: &Evidence, what: String) -> Verdict {
     if seen.refusal.is_some() {
         return fails("NoCertificate", what, DIFF);
@@ -78,7 +78,7 @@ fn not_issued(seen: &Evidence, what: String) -> Verdict {
         ),
         Some(request) if request.state == State::Approved => fails(
             "NotSigned",
-            format!("{what}; {} is approved and not signed", request.name),
+            format!("{what}; {} is approved but not signed", request.name),
             "kubectl -n kube-system get pods -l component=kube-controller-manager",
         ),
         Some(request) if request.state == State::Failed => fails(
@@ -229,7 +229,7 @@ pub(super) fn no_stale_requests(seen: &Evidence) -> Verdict {
     fails(
         "Stale",
         format!(
-            "their keys are lost, so approve none of them: {}",
+            "the kubelet discarded their keys; do not approve them: {}",
             stale.join(", ")
         ),
         Command::new("kubectl").args(["delete", "csr"]).args(stale),

@@ -63,7 +63,7 @@ pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
     if kubelet.started.is_none() {
         return unknown(
             "KubeletNotRunning",
-            "the flags of a kubelet that does not run are not known",
+            "the kubelet is not running, so its flags are not known",
         );
     }
     holds(
@@ -77,13 +77,12 @@ fn overridden(seen: &Evidence, obstacle: &Obstacle) -> Verdict {
     let (name, path) = match obstacle {
         Obstacle::Flag(flag) => {
             let file = seen.kubelet.settings.server_tls_bootstrap.unwrap_or(false);
-            let message =
-                format!("{flag} beats {file} in the files: take the flag out of what sets it");
+            let message = format!("{flag} overrides {file}: remove the flag where it is set");
             return fails("FlagDecides", message, "systemctl cat kubelet");
         }
         Obstacle::GateOff { gate, .. } => {
             let message = format!(
-                "the feature gate {gate} keeps a kubelet with serverTLSBootstrap from starting: take it out of the kubelet's flags and files"
+                "the feature gate {gate} keeps a kubelet with serverTLSBootstrap from starting: remove it from the kubelet's flags and files"
             );
             // It names the place.
             return fails("FeatureGateOff", message, DIFF);
@@ -99,7 +98,7 @@ fn overridden(seen: &Evidence, obstacle: &Obstacle) -> Verdict {
         Some((minor, true)) => fails(
             "StaticCertificate",
             format!(
-                "{name} is {path}, which kubelet 1.{minor} continues to serve to clients that dial an address: take it out"
+                "{name} is {path}, which kubelet 1.{minor} continues to serve to clients that dial an address: remove it"
             ),
             DIFF,
         ),
@@ -118,7 +117,7 @@ pub(super) fn up_to_date(seen: &Evidence) -> Verdict {
         .started
         .and_then(|started| Timestamp::try_from(started).ok())
     else {
-        return unknown("KubeletNotRunning", "the kubelet does not run");
+        return unknown("KubeletNotRunning", "the kubelet is not running");
     };
     if seen.kubelet.is_older_than_config(seen.now.0) {
         let message = format!(
@@ -127,7 +126,7 @@ pub(super) fn up_to_date(seen: &Evidence) -> Verdict {
         return fails("StartedBeforeConfig", message, APPLY);
     }
     if seen.kubelet.flags_change {
-        let message = "its next start brings other flags than it runs with";
+        let message = "its next start will use other flags than it runs with now";
         return fails("FlagsChanged", message, APPLY);
     }
     if seen
@@ -171,7 +170,7 @@ pub(super) fn cluster_agrees(seen: &Evidence) -> Verdict {
     if here == there {
         return holds(
             "Agrees",
-            format!("configmap/kube-system/{name} says {there} too"),
+            format!("configmap/kube-system/{name} sets it to {there} too"),
         );
     }
     if let Some(patches) = seen.patches.as_ref().filter(|_| here) {
@@ -188,7 +187,7 @@ pub(super) fn cluster_agrees(seen: &Evidence) -> Verdict {
         fails("UpgradeWouldUndo", message, APPLY_CLUSTER)
     } else {
         let message = format!(
-            "configmap/kube-system/{name} says true and this node does not: an upgrade may have been undone here, or not reached it"
+            "configmap/kube-system/{name} sets it to true but this node does not: the change was reverted on this node, or no upgrade has reached it"
         );
         fails("NodeLacksIt", message, APPLY)
     }

@@ -72,7 +72,7 @@ pub struct LocalApiServer {
 /// `kubelet-server-current.pem`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
-    /// There is none.
+    /// It does not exist.
     Missing(PathBuf),
     /// It is not the symlink that the kubelet's store keeps, and every later renewal fails on it.
     NotSymlink(PathBuf),

@@ -65,7 +65,7 @@ fn each_state_of_a_node() {
         (Ok(true), vec![served(Ok(()))], "True(Verified)"),
         (Err(silent()), vec![served(Ok(()))], "True(Verified)"),
         (Ok(false), vec![served(Ok(()))], "True(StaticCertificate)"),
-        // An address may be out of reach from here; the certificate is for it all the same.
+        // An address may be out of reach from here; the certificate is for it nevertheless.
         (
             Ok(true),
             vec![served(Ok(())), Err(Silent)],

@@ -113,7 +113,7 @@ impl Command {
 }
 
 impl Step {
-    /// Adds the options of `access` where the program takes them and has none of its own.
+    /// Adds the options of `access` if the program takes them and lacks its own.
     fn ask(&mut self, access: &Access, audience: Audience) {
         let options = match (access, audience) {
             (Access::Administrator(options), Audience::Administrator)

@@ -10,7 +10,7 @@ pub(super) fn shell_words(words: impl IntoIterator<Item = impl AsRef<OsStr>>) ->
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// A word as a POSIX shell reads it; characters that a terminal obeys, and bytes that are no UTF-8, as bash and zsh read
+/// A word as a POSIX shell reads it; characters that a terminal obeys, and bytes that are not UTF-8, as bash and zsh read
 /// them.
 pub(super) fn shell_word(word: &OsStr) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);

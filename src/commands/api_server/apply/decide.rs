@@ -39,7 +39,7 @@ pub(super) enum KubeadmConfig {
     Agrees,
     /// It has to be changed.
     Differs,
-    /// The cluster has none.
+    /// The cluster has no such ConfigMap.
     Absent,
     /// It was not read, because the API server is not healthy.
     Unread,
@@ -70,7 +70,7 @@ pub(super) enum Act {
 /// What is done about kubeadm's configuration of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Configuration {
-    /// Nothing: it reads as wanted, or the cluster has none.
+    /// Nothing: it reads as wanted, or the cluster has no such ConfigMap.
     Nothing,
     /// It is changed after the manifest.
     Change,

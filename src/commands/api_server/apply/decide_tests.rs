@@ -131,7 +131,7 @@ fn each_state_of_the_manifest_and_its_process() {
             Await,
         ),
         (&same, Interrupted::No, down(), Enabled, Await),
-        // Healthy or not: it is watched, and put back if need be.
+        // Healthy or not: it is watched, and rolled back if need be.
         (
             &same,
             made.clone(),
@@ -151,7 +151,7 @@ fn each_state_of_the_manifest_and_its_process() {
         let (found, ..) = decided(&observed, wanted).unwrap();
         assert_eq!(found, expected, "{observed:?} {wanted:?}");
     }
-    // What is put back is the edit of the interrupted run.
+    // What is restored is the edit of the interrupted run.
     let completed = Observed {
         edit: same,
         interrupted: made,

@@ -1,4 +1,4 @@
-//! `api-server apply`: has this control-plane node's API server verify kubelets, or puts everything back.
+//! `api-server apply`: has this control-plane node's API server verify kubelets, or rolls the change back.
 
 mod configuration;
 mod decide;

@@ -1,5 +1,5 @@
-//! `api-server rollback`: undoes the last `api-server apply` on this node exactly, with the manifest first, because there may
-//! be no API to ask.
+//! `api-server rollback`: undoes the last `api-server apply` on this node exactly, with the manifest first, because
+//! the API server may not run.
 
 mod configuration;
 
@@ -215,20 +215,20 @@ impl<'a> Site<'a> {
                 "it was not healthy before either; the manifest reads as before the apply",
             );
         }
-        self.ui.say("putting the change back");
+        self.ui.say("restoring the change");
         if let Err(left) = self.locks.undo(plan) {
             let left = files::edit_failed(&left).message();
             return problem
                 .with_code(Code::Io)
-                .advise(format!("and putting the change back failed: {left}"));
+                .advise(format!("and restoring the change failed: {left}"));
         }
         *changed = false;
         let again = self.wait(&self.flags.0, |_| {});
         self.receipts.end(ReceiptState::Done, self.ui);
         problem.advise(match again {
-            Ok(_) => "the change was put back, and the API server is healthy again".to_owned(),
+            Ok(_) => "the change was restored, and the API server is healthy again".to_owned(),
             Err(again) => format!(
-                "the change was put back, and the API server is not healthy with it either: {again}"
+                "the change was restored, and the API server is not healthy with it either: {again}"
             ),
         })
     }
@@ -273,7 +273,7 @@ fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
     let why = match why {
         NothingToUndo::NoReceipt => "no api-server apply has changed this node".to_owned(),
         NothingToUndo::PutBack(started) => {
-            format!("the api-server apply of {started} was put back at once")
+            format!("the api-server apply of {started} was rolled back automatically")
         }
         NothingToUndo::RolledBack(started) => {
             format!("the api-server apply of {started} is rolled back already")

@@ -22,7 +22,7 @@ pub(super) fn gauges(nodes: &[ProbedNode], requests_known: bool, now: Timestamp)
     );
     let mut pending = Gauge::new(
         "kubelet_tls_node_pending_request_age_seconds",
-        "How long a node's newest CSR has been pending; 0 where none is.",
+        "How long a node's newest CSR has been pending; 0 if none is pending.",
     );
     for node in nodes {
         let name = ("node", node.name());

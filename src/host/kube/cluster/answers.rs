@@ -58,9 +58,7 @@ pub(super) fn parse_configmap(bytes: &[u8]) -> Result<ConfigMap, serde_json::Err
     } = wire.metadata;
     // Without a version a patch would be unconditional.
     if wire.kind != "ConfigMap" || uid.is_empty() || resource_version.is_empty() {
-        return Err(serde::de::Error::custom(
-            "this is no ConfigMap as the API has them",
-        ));
+        return Err(serde::de::Error::custom("this is not a ConfigMap"));
     }
     let owners = owner_references
         .iter()

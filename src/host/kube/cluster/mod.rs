@@ -38,7 +38,7 @@ impl Admin {
         self.read(VERSION, end, parse_minor)
     }
 
-    /// The ConfigMap `name` of kube-system, which is one of kubeadm's; none where there is none.
+    /// The ConfigMap `name` of kube-system, which is one of kubeadm's; `None` if it does not exist.
     ///
     /// # Errors
     /// As [`Admin::get`].
@@ -49,7 +49,7 @@ impl Admin {
         }
     }
 
-    /// The ConfigMap `kubeadm-config` of kube-system; none where the cluster has none.
+    /// The ConfigMap `kubeadm-config` of kube-system; `None` if it does not exist.
     ///
     /// # Errors
     /// As [`Admin::get`].

@@ -79,7 +79,7 @@ pub enum KubeconfigError {
     #[error("its certificate authority is not a PEM certificate")]
     NoAuthority,
     /// A token that is not part of an HTTP header (RFC 9110, 5.5).
-    #[error("its user's token has a character in it that no token has")]
+    #[error("its user's token has an invalid character")]
     Token,
     /// The client certificate cannot be read.
     #[error("its client certificate is {0}")]

@@ -8,7 +8,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::error::KubeconfigError;
 
-/// A field of a cluster or a user, and what becomes of it.
+/// A field of a cluster or a user, and how it is treated.
 enum Rule {
     /// It is used.
     Use,
