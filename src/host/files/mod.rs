@@ -187,8 +187,12 @@ pub fn absolute(path: &Path) -> PathBuf {
 /// # Errors
 /// What the operating system says.
 pub fn names(directory: &Path) -> io::Result<Vec<OsString>> {
-    // std::fs::ReadDir panics where closing a directory fails, and this is done between a write and a restart.
-    let mut entries = rustix::fs::Dir::new(fs::File::open(directory)?)?;
+    entries(rustix::fs::Dir::new(fs::File::open(directory)?)?)
+}
+
+/// The names in an open directory. `std::fs::ReadDir` panics where closing a directory fails, and directories are read
+/// between a write and a restart.
+fn entries(mut entries: rustix::fs::Dir) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     while let Some(entry) = entries.read() {
         let name = entry?.file_name().to_bytes().to_vec();

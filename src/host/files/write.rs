@@ -4,14 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::{FileCause, Root};
+use super::{FileCause, Root, entries};
 
 /// Temporary files of ours are named `.kubelet-tls-XXXXXXXXXXXX.tmp`: hidden, and never `*.conf`, which a kubelet's
 /// `--config-dir` would read.
@@ -130,16 +129,7 @@ impl Directory {
 
     /// The names in it.
     pub(in crate::host) fn names(&self) -> io::Result<Vec<OsString>> {
-        // std::fs::ReadDir panics where closing a directory fails, and this is done between a write and a restart.
-        let mut entries = rustix::fs::Dir::read_from(&self.handle)?;
-        let mut names = Vec::new();
-        while let Some(entry) = entries.read() {
-            let name = entry?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push(OsString::from_vec(name));
-            }
-        }
-        Ok(names)
+        entries(rustix::fs::Dir::read_from(&self.handle)?)
     }
 
     /// Removes the temporary files that a killed run of this user left here. The caller holds the lock of the scope.

@@ -1,60 +1,36 @@
 //! The API's answers, read: pure, and tested on real ones.
 
+use k8s_openapi::api::core::v1 as core;
 use serde::Deserialize;
 
 use crate::node::{Node, version};
 use crate::text::brief;
 
 pub(super) fn parse_node(bytes: &[u8]) -> Result<Node, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Wire {
-        spec: Option<Spec>,
-        status: Option<Status>,
-    }
-    #[derive(Deserialize)]
-    struct Spec {
-        taints: Option<Vec<Taint>>,
-    }
-    #[derive(Deserialize)]
-    struct Taint {
-        key: String,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Status {
-        addresses: Option<Vec<Address>>,
-        node_info: Option<Info>,
-    }
-    #[derive(Deserialize)]
-    struct Address {
-        #[serde(rename = "type")]
-        kind: String,
-        address: String,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Info {
-        kubelet_version: String,
-    }
-    let wire: Wire = serde_json::from_slice(bytes)?;
-    let taints = wire.spec.and_then(|spec| spec.taints).unwrap_or_default();
-    let status = wire.status.unwrap_or(Status {
-        addresses: None,
-        node_info: None,
-    });
-    Ok(Node {
-        addresses: status
-            .addresses
-            .unwrap_or_default()
+    serde_json::from_slice(bytes).map(|node| node_of(&node))
+}
+
+/// What of a Node object matters here. Its kubelet wrote it, so it is text of another party.
+pub(super) fn node_of(object: &core::Node) -> Node {
+    let status = object.status.as_ref();
+    let taints = object.spec.as_ref().and_then(|spec| spec.taints.as_ref());
+    let addresses = status.and_then(|status| status.addresses.as_ref());
+    let info = status.and_then(|status| status.node_info.as_ref());
+    Node {
+        addresses: addresses
             .into_iter()
-            .map(|a| (brief(&a.kind), brief(&a.address)))
+            .flatten()
+            .map(|address| (brief(&address.type_), brief(&address.address)))
             .collect(),
-        taints: taints.iter().map(|taint| brief(&taint.key)).collect(),
-        kubelet_version: status
-            .node_info
+        taints: taints
+            .into_iter()
+            .flatten()
+            .map(|taint| brief(&taint.key))
+            .collect(),
+        kubelet_version: info
             .map(|info| brief(&info.kubelet_version))
             .unwrap_or_default(),
-    })
+    }
 }
 
 /// What kubeadm's ConfigMap holds for kubelets: data key `kubelet`.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::answers::node_of;
 use crate::kubelet::DEFAULT_PORT;
-use crate::node::{ConfigMap, Listed, ListedNode, MalformedNode, Node};
+use crate::node::{ConfigMap, Listed, ListedNode, MalformedNode};
 use crate::text::brief;
 use crate::text::names::{is_node_name, shown};
 
@@ -114,6 +115,7 @@ pub(crate) fn listed_node(item: Value) -> Listed {
             brief(&error.to_string())
         ))
     })?;
+    let seen = node_of(&node);
     let labels = node.metadata.labels.unwrap_or_default();
     // 1.19 knows only the older one; kubeadm set both up to 1.23.
     let is_control_plane = ["control-plane", "master"]
@@ -122,14 +124,12 @@ pub(crate) fn listed_node(item: Value) -> Listed {
     let is_windows = labels
         .get("kubernetes.io/os")
         .is_some_and(|os| os == "windows");
-    let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
     let status = node.status.unwrap_or_default();
     let port = status
         .daemon_endpoints
         .and_then(|endpoints| endpoints.kubelet_endpoint)
         .and_then(|kubelet| u16::try_from(kubelet.port).ok())
         .filter(|port| *port > 0);
-    let addresses = status.addresses.unwrap_or_default().into_iter();
     let mut conditions = status.conditions.unwrap_or_default().into_iter();
     let is_ready =
         conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
@@ -138,16 +138,7 @@ pub(crate) fn listed_node(item: Value) -> Listed {
         is_ready,
         is_windows,
         port: port.unwrap_or(DEFAULT_PORT),
-        node: Node {
-            addresses: addresses
-                .map(|address| (brief(&address.type_), brief(&address.address)))
-                .collect(),
-            taints: taints.iter().map(|taint| brief(&taint.key)).collect(),
-            kubelet_version: status
-                .node_info
-                .map(|info| brief(&info.kubelet_version))
-                .unwrap_or_default(),
-        },
+        node: seen,
         name,
     })
 }
