@@ -146,8 +146,8 @@ impl Scene {
             scene.before_configuration = scene.configuration();
         }
         let content = |path: &PathBuf| Snapshot::of(path).content;
-        let mut befores: Vec<Content> = paths.iter().map(content).collect();
-        for (path, before) in paths.iter().zip(befores.drain(..)) {
+        let mut contents: Vec<Content> = paths.iter().map(content).collect();
+        for (path, before) in paths.iter().zip(contents.drain(..)) {
             assert_eq!((before.owner, before.attributes.len()), ((12, 34), 2));
             scene.targets.push(Target {
                 path: path.clone(),

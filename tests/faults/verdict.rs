@@ -133,7 +133,7 @@ impl Scene {
         }
         if let (Some(node), Some(receipt)) = (&self.node, self.receipt_path()) {
             if !node.wait_healthy(SOON) {
-                wrong.push("the kubelet does not run".to_owned());
+                wrong.push("the kubelet is not running".to_owned());
             }
             let text = fs::read_to_string(&receipt).unwrap_or_default();
             let parsed: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();

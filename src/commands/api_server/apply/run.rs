@@ -1,4 +1,4 @@
-//! Executes what was decided: the manifest, the API server's return, the nodes through it; or everything is put back.
+//! Executes what was decided: the manifest, the API server's return, the nodes through it; or the rollback.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ const NAMED: usize = 20;
 pub(super) struct Executed {
     /// Whether the manifest differs from before the run.
     pub(super) changed: bool,
-    /// Whether it was put back.
+    /// Whether it was rolled back.
     pub(super) rolled_back: bool,
     pub(super) instance: Option<InstanceReport>,
     pub(super) nodes: Option<Vec<ReachReport>>,
@@ -92,7 +92,7 @@ impl Site<'_> {
         (executed, Ok(()))
     }
 
-    /// The receipt, then the manifest. On failure, whether the manifest differs all the same.
+    /// The receipt, then the manifest. On failure, whether the manifest still differs.
     fn write(&mut self, decision: &Decision) -> Result<(), (bool, Problem)> {
         self.receipts
             .begin(&decision.edit, self.wanted)
@@ -174,7 +174,7 @@ impl Site<'_> {
         }
     }
 
-    /// Puts the old bytes back from what this run knows, without any API, and checks the API server in the same way.
+    /// Restores the old bytes from what this run knows, without any API, and checks the API server in the same way.
     fn put_back(
         &mut self,
         decision: &Decision,
@@ -182,13 +182,14 @@ impl Site<'_> {
         executed: &mut Executed,
     ) -> Problem {
         if !decision.edit.changes() {
-            return problem.advise("the manifest was not changed, so there is nothing to put back");
+            return problem
+                .advise("the manifest was not changed, so nothing needs to be rolled back");
         }
-        self.ui.say("putting the manifest back");
+        self.ui.say("restoring the manifest");
         if let Err(failure) = self.locks.undo(&plan(decision)) {
             executed.changed = true;
             return problem.with_code(Code::Io).advise(format!(
-                "and putting the manifest back failed: {}",
+                "and restoring the manifest failed: {}",
                 files::edit_failed(&failure).message()
             ));
         }
@@ -198,9 +199,9 @@ impl Site<'_> {
         self.receipts.end(ReceiptState::PutBack, self.ui);
         match again {
             Ok(_) => problem
-                .advise("the manifest was put back, and the API server is healthy again"),
+                .advise("the manifest was restored, and the API server is healthy again"),
             Err(again) => problem.advise(format!(
-                "the manifest was put back, and the API server is not healthy with it either: {again}"
+                "the manifest was restored, and the API server is not healthy with it either: {again}"
             )),
         }
     }
