@@ -167,7 +167,7 @@ mod tests {
                 Err(NotReady::OtherValue(Some("/ca.crt".into()))),
             ),
             (&[&old, &new], ca, &before, Err(NotReady::Several(2))),
-            // After the put-back the process of before may never have ended.
+            // After the rollback the process of before may never have ended.
             (&[&old], None, &[], Ok(1)),
             (&[&off], None, &[], Ok(3)),
         ] {

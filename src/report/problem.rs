@@ -160,7 +160,7 @@ pub enum Code {
 pub enum Ending {
     /// It did what was asked, or there was nothing to do: exit code 0.
     Done,
-    /// The answer is no: `diff` found differences, a condition is not True, no CSR exists. Exit code 1, and no error;
+    /// The answer is negative: `diff` found differences, a condition is not True, no CSR exists. Exit code 1, and no error;
     /// the text, where there is one, is for people.
     Negative(Option<String>),
     /// An error ended it.

@@ -77,7 +77,7 @@ const HABITS: &[(&str, &str)] = &[
     ("puts back", "rolls back, restores"),
     ("put everything back", "rolled back"),
     ("puts everything back", "rolls back"),
-    ("rolling back", "rolling back"),
+    ("putting everything back", "rolling back"),
     ("all the same", "nevertheless, or: still"),
     ("as good as", "say what it is"),
     ("for ever", "forever, or say how long"),

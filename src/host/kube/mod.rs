@@ -58,7 +58,7 @@ use kubeconfig::{Access, Credential, KubeconfigError, Plugins, Source};
 use watch::Watch;
 
 /// So many events wait to be seen; a server that sends more waits too.
-const SIGHTS: usize = 64;
+const QUEUED_EVENTS: usize = 64;
 
 /// What a watch saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl Api {
     /// Watches for this node's requests that are not `known`, from where `listing` ends, on a thread of its own, until
     /// `end` or until no one listens. A dropped watch is taken up again, and an expired one begins with a new list.
     pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<WatchEvent> {
-        let (events, receiver) = sync_channel(SIGHTS);
+        let (events, receiver) = sync_channel(QUEUED_EVENTS);
         let told = events.clone();
         let watch = Watch {
             connection: self.connection.clone(),
