@@ -11,7 +11,7 @@ description:
   - Runs C(kubelet-tls api-server apply) on a control-plane node of a kubeadm cluster, as root; use C(become).
   - Refuses unless the kubelet of every node serves a certificate of the cluster's CA where this API server dials it.
   - Sets C(--kubelet-certificate-authority) in the manifest of this node's kube-apiserver and waits until the API server is
-    healthy with it and reaches every Ready node; otherwise the manifest is put back.
+    healthy with it and reaches every Ready node; otherwise the manifest is restored.
   - On the last control-plane node it sets the flag in the ConfigMap C(kube-system/kubeadm-config) too, so that
     C(kubeadm upgrade) keeps it.
   - Run it on one control-plane node at a time (C(serial) is 1), as the playbook C(api_server) does. The API server of the
@@ -80,7 +80,7 @@ nodes:
   type: list
   elements: dict
 rolledBack:
-  description: Whether the API server or a node did not come back and the change was put back.
+  description: Whether the API server or a node did not come back and the change was rolled back.
   returned: when it came so far
   type: bool
 rc:

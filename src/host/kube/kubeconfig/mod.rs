@@ -109,7 +109,7 @@ impl Parsed {
             identity: None,
             authorization: None,
         };
-        // Nothing is compressed; what is not a truth value is refused all the same.
+        // Nothing is compressed; what is not a truth value is refused nevertheless.
         cluster.flag("disable-compression")?;
         let credential = match user.value("exec") {
             Some(plugin) => exec::credential(plugin, user.directory(), &config, plugins)?,
