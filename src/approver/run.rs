@@ -73,7 +73,7 @@ impl<L: Listen> Run<'_, L> {
             if let Some(ended) = self.interrupted() {
                 return ended;
             }
-            // Watches that were begun with an old credential may go on for minutes after it has ended.
+            // Watches that were begun with an old credential may continue for minutes after it has ended.
             if refreshed.elapsed() >= REFRESH || caches.was_unauthorized() {
                 refreshed = Instant::now();
                 if self.source.stamp(self.admin) != credential {

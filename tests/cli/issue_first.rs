@@ -169,6 +169,16 @@ fn in_two_steps() {
         0o700
     );
     assert!(!current(&node).exists());
+    let status = run(&node, &["status"]);
+    let hints: Vec<&str> = status
+        .stdout
+        .lines()
+        .filter(|line| line.contains("kubelet-tls apply"))
+        .collect();
+    assert!(!hints.is_empty(), "{}", status.stdout);
+    for hint in hints {
+        assert!(hint.ends_with("kubelet-tls apply --issue-first"), "{hint}");
+    }
 
     let second = issue_first(&node, &["--wait", "csr", "-o", "name"]);
     assert_eq!(

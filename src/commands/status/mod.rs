@@ -141,6 +141,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
                 .map_err(|refusal| Explanation::new(format!("configmap {name}: {refusal}")))
         }),
         patches: patches(),
+        issuing: issuing(),
         api_server: api_server(),
         served: asked.map_or_else(
             |_| Vec::new(),
@@ -181,6 +182,12 @@ fn patches() -> Option<PathBuf> {
         .receipt()
         .filter(|receipt| receipt.state == ReceiptState::Done)?;
     files::enabling_directory(receipt.edits.iter().map(Change::path))
+}
+
+/// False also for a user who may not read the key.
+fn issuing() -> bool {
+    let key = StateDirectory::of(&Root::host()).key();
+    key.is_ok_and(|key| key.is_some())
 }
 
 fn health(kubelet: &Kubelet) -> Result<(), Explanation> {

@@ -8,7 +8,7 @@ use crate::node::{Explanation, Flaw, FlawKind, NotServed, Served, flaw};
 use crate::text::hint::Command;
 
 use super::configuration::{UNREADABLE, enabled};
-use super::{APPLY, DIFF, Evidence, Status, Stored, Verdict, fails, holds, unknown};
+use super::{DIFF, Evidence, Status, Stored, Verdict, fails, holds, unknown};
 
 pub(super) fn issued(seen: &Evidence) -> Verdict {
     let (path, certificate) = match &seen.stored {
@@ -65,7 +65,7 @@ fn not_issued(seen: &Evidence, what: String) -> Verdict {
         return fails("NoCertificate", what, DIFF);
     }
     if enabled(seen).0 != Status::True {
-        return fails("NotEnabled", what, APPLY);
+        return fails("NotEnabled", what, seen.apply());
     }
     let Ok(listing) = &seen.requests else {
         return fails("NoCertificate", what, "kubelet-tls csr");
@@ -116,7 +116,7 @@ fn not_issued(seen: &Evidence, what: String) -> Verdict {
         None => fails(
             "NoRequest",
             format!("{what}; the kubelet has not created a CSR"),
-            APPLY,
+            seen.apply(),
         ),
     }
 }
@@ -211,7 +211,7 @@ fn remedy(seen: &Evidence, kind: FlawKind) -> Command {
                 None => "kubelet-tls csr".into(),
             }
         }
-        FlawKind::SelfSigned => APPLY.into(),
+        FlawKind::SelfSigned => seen.apply().into(),
         FlawKind::UnknownAuthority => DIFF.into(),
         FlawKind::OtherNode | FlawKind::Unverified => "journalctl -u kubelet".into(),
     }

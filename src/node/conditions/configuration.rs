@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::node::Obstacle;
 use crate::node::version::serves_static;
 
-use super::{APPLY, APPLY_CLUSTER, DIFF, Evidence, Verdict, fails, holds, unknown};
+use super::{APPLY_CLUSTER, DIFF, Evidence, Verdict, fails, holds, unknown};
 
 /// What cannot be compared while the kubelet's files are not a configuration.
 pub(super) const UNREADABLE: &str = "the kubelet's configuration cannot be read";
@@ -34,7 +34,7 @@ pub(super) fn enabled(seen: &Evidence) -> Verdict {
         .collect::<String>();
     match (kubelet.settings.server_tls_bootstrap, place) {
         (Some(true), Some(place)) => holds("Set", format!("{place}{complaints}")),
-        (Some(false), Some(place)) => fails("SetToFalse", format!("{place}{complaints}"), APPLY),
+        (Some(false), Some(place)) => fails("SetToFalse", format!("{place}{complaints}"), seen.apply()),
         _ => {
             let file = kubelet
                 .files
@@ -44,7 +44,7 @@ pub(super) fn enabled(seen: &Evidence) -> Verdict {
             fails(
                 "NotSet",
                 format!("{file} does not set it{complaints}"),
-                APPLY,
+                seen.apply(),
             )
         }
     }
@@ -123,11 +123,11 @@ pub(super) fn up_to_date(seen: &Evidence) -> Verdict {
         let message = format!(
             "the kubelet started at {started:.0}, before its configuration was last written"
         );
-        return fails("StartedBeforeConfig", message, APPLY);
+        return fails("StartedBeforeConfig", message, seen.apply());
     }
     if seen.kubelet.flags_change {
         let message = "its next start will use other flags than it runs with now";
-        return fails("FlagsChanged", message, APPLY);
+        return fails("FlagsChanged", message, seen.apply());
     }
     if seen
         .kubelet
@@ -189,6 +189,6 @@ pub(super) fn cluster_agrees(seen: &Evidence) -> Verdict {
         let message = format!(
             "configmap/kube-system/{name} sets it to true but this node does not: the change was reverted on this node, or no upgrade has reached it"
         );
-        fails("NodeLacksIt", message, APPLY)
+        fails("NodeLacksIt", message, seen.apply())
     }
 }

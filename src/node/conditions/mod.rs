@@ -52,6 +52,8 @@ pub struct Evidence {
     pub cluster: Result<(String, Settings), Explanation>,
     /// The directory of kubeadm's patches that the last `apply` wrote to, if they enable `serverTLSBootstrap`.
     pub patches: Option<PathBuf>,
+    /// Whether `apply --issue-first` has created a CSR here whose certificate is not installed yet.
+    pub issuing: bool,
     /// What is served, at each of the Node's addresses.
     pub served: Vec<(SocketAddr, Result<Served, NotServed>)>,
     /// This node's API server, by its manifest and the process table; none on a node without that manifest.
@@ -175,10 +177,22 @@ impl<K> Condition<K> {
     }
 }
 
+impl Evidence {
+    /// The command that enables, or completes what is half done: after the first step of `apply --issue-first` its second,
+    /// because a plain `apply` would restart the kubelet without that certificate.
+    fn apply(&self) -> &'static str {
+        if self.issuing {
+            "kubelet-tls apply --issue-first"
+        } else {
+            APPLY
+        }
+    }
+}
+
 /// What one condition comes to, before it has its name.
 pub(crate) type Verdict = (Status, &'static str, String, Option<Command>);
 
-/// The command that enables, or completes what is half done.
+/// The command that enables.
 const APPLY: &str = "kubelet-tls apply";
 /// To see what prevents that.
 const DIFF: &str = "kubelet-tls diff";

@@ -32,6 +32,7 @@ pub(super) fn well() -> Evidence {
         },
         refusal: None,
         complaints: Vec::new(),
+        issuing: false,
         health: Ok(()),
         stored: Stored::Pair("/pki/current.pem".into(), certificate.clone()),
         name: Ok("node36".into()),

@@ -95,7 +95,7 @@ impl Site<'_> {
                 let target = &edit.target;
                 self.ui.say(&match mode {
                     WriteMode::Persist => format!(
-                        "{target}: updated; kubeadm upgrade and control-plane nodes that join mode the change"
+                        "{target}: updated; kubeadm upgrade and control-plane nodes that join keep the change"
                     ),
                     WriteMode::DryRun => {
                         format!("(dry run) {target}: the API server would accept the change")

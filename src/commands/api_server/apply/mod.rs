@@ -122,7 +122,11 @@ fn interrupted(site: &Site<'_>, interrupts: &Interrupts) -> Result<(), Problem> 
 }
 
 /// The manifest is changed, and kubeadm's configuration is not.
-fn beside(problem: Problem, wanted: Verification) -> Problem {
+fn beside(mut problem: Problem, wanted: Verification) -> Problem {
+    // The code for a file that cannot be written would say that nothing is changed.
+    if problem.code == Code::Io {
+        problem.code = Code::Temporary;
+    }
     problem.advise(state(wanted)).advise(
         "until configmap/kube-system/kubeadm-config is changed too, the next kubeadm upgrade undoes that",
     )
