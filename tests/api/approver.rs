@@ -555,6 +555,9 @@ fn scenes_of_the_field() {
                 assert!(way_out.is_empty(), "{file}: {}", output.stderr);
                 continue;
             };
+            let (command, access) = command.split_once(" --kubeconfig ").unwrap();
+            let given = fleet.directory.path().join("admin.conf");
+            assert_eq!(access.lines().next(), given.to_str(), "{file}");
             let words: Vec<&str> = command.split_whitespace().skip(1).collect();
             assert!(way_out.contains(words.last().unwrap()), "{file}: {words:?}");
             assert_eq!(fleet.approve(&words).code, 0, "{file}: {words:?}");

@@ -34,7 +34,9 @@ pub(super) fn enabled(seen: &Evidence) -> Verdict {
         .collect::<String>();
     match (kubelet.settings.server_tls_bootstrap, place) {
         (Some(true), Some(place)) => holds("Set", format!("{place}{complaints}")),
-        (Some(false), Some(place)) => fails("SetToFalse", format!("{place}{complaints}"), seen.apply()),
+        (Some(false), Some(place)) => {
+            fails("SetToFalse", format!("{place}{complaints}"), seen.apply())
+        }
         _ => {
             let file = kubelet
                 .files
