@@ -83,7 +83,7 @@ pub fn an_upgrade_does_not_undo_it() {
     assert!(!enabled(&worker), "nobody has applied it here");
     assert!(
         journal(&worker, "kubelet")
-            .contains("left alone: kubelet-tls apply was never run on this node")
+            .contains("left unchanged: kubelet-tls apply was never run on this node")
     );
     apply(&worker, 0);
     worker.approve(&worker.requests()[0]);
@@ -282,8 +282,8 @@ pub fn the_service_never_loops() {
     worker.await_healthy();
     let stood = worker.unit();
     upgrade(&worker, &text);
-    wait_until("left alone", || {
-        journal(&worker, "kubelet-tls").contains("left alone: the apply of")
+    wait_until("left unchanged", || {
+        journal(&worker, "kubelet-tls").contains("left unchanged: the apply of")
     });
     thread::sleep(Duration::from_secs(3));
     assert_eq!(worker.unit(), stood, "{}", journal(&worker, "kubelet-tls"));
