@@ -376,7 +376,8 @@ fn calls_of(scene: &Scene) -> Vec<Call> {
     for call in looks.iter().flatten() {
         if !all.iter().any(|other| same(other, call)) {
             let made = |look: &Vec<Call>| look.iter().any(|other| same(other, call));
-            let sure = looks.iter().all(made);
+            // A look at the kernel's list of sockets takes as many reads as the machine's other programs have sockets.
+            let sure = call.name != "read" && looks.iter().all(made);
             let mut call = call.clone();
             call.sure = sure;
             all.push(call);

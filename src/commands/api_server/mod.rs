@@ -13,7 +13,7 @@ mod survey;
 use crate::cli;
 use crate::edit::api_server::Verification;
 use crate::plan::Edit;
-use crate::report::{ApiServerResult, EditReport, Ending, Outcome, Problem};
+use crate::report::{ApiServerResult, Code, EditReport, Ending, Outcome, Problem};
 
 use self::decide::{Decided, configuration, manifest};
 use super::Ui;
@@ -66,6 +66,15 @@ pub(crate) fn diff(arguments: &cli::ApiServerDiff, ui: &Ui) -> Outcome<ApiServer
             None => Ending::Done,
         },
     }
+}
+
+/// Why kubeadm's configuration was not changed after the manifest was. The code for a file that cannot be read or written
+/// would say that nothing is changed.
+fn after_the_manifest(mut problem: Problem) -> Problem {
+    if problem.code == Code::Io {
+        problem.code = Code::Temporary;
+    }
+    problem
 }
 
 fn wanted(disable: bool) -> Verification {

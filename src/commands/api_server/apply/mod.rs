@@ -15,7 +15,7 @@ use crate::report::{ApiServerApplyResult, Code, EditReport, Outcome, Problem};
 
 use self::decide::{Act, Decision};
 use self::observe::Site;
-use super::report;
+use super::{after_the_manifest, report};
 
 /// Runs the verb.
 pub(crate) fn run(arguments: &cli::ApiServerApply, ui: &Ui) -> Outcome<ApiServerApplyResult> {
@@ -122,12 +122,8 @@ fn interrupted(site: &Site<'_>, interrupts: &Interrupts) -> Result<(), Problem> 
 }
 
 /// The manifest is changed, and kubeadm's configuration is not.
-fn beside(mut problem: Problem, wanted: Verification) -> Problem {
-    // The code for a file that cannot be written would say that nothing is changed.
-    if problem.code == Code::Io {
-        problem.code = Code::Temporary;
-    }
-    problem.advise(state(wanted)).advise(
+fn beside(problem: Problem, wanted: Verification) -> Problem {
+    after_the_manifest(problem).advise(state(wanted)).advise(
         "until configmap/kube-system/kubeadm-config is changed too, the next kubeadm upgrade undoes that",
     )
 }

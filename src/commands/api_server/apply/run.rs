@@ -239,8 +239,12 @@ fn lost_nodes(lost: &[&ReachedNode]) -> Option<String> {
         0 => String::new(),
         rest => format!(" and {rest} more"),
     };
+    let answer = match lost.len() {
+        1 => "answers",
+        _ => "answer",
+    };
     Some(format!(
-        "{}{more} no longer answer through this API server: {first}",
+        "{}{more} no longer {answer} through this API server: {first}",
         names.join(", ")
     ))
 }

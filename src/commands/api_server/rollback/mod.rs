@@ -16,6 +16,7 @@ use crate::report::{ApiServerRollbackResult, Code, EditReport, InstanceReport, O
 use crate::text::hint::Command;
 use crate::yaml::MAX_BYTES;
 
+use super::after_the_manifest;
 use super::receipts::Receipts;
 use super::report::{self, Telling};
 
@@ -41,7 +42,10 @@ pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiSer
             Ok(undone) => (undone, Ok(())),
             Err(failure) => (
                 failure.shown.map(|edit| (*edit, false)),
-                Err(failure.problem),
+                Err(match result.changed {
+                    true => after_the_manifest(failure.problem),
+                    false => failure.problem,
+                }),
             ),
         };
         if let Some((edit, changed)) = undone {
