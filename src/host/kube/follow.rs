@@ -15,7 +15,7 @@ use super::client::Client;
 use super::connection::{BACKOFF, Connection};
 use super::event::Events;
 use super::list::{HELD, ListEnd};
-use super::{Admin, ApiError, Unreachable, runtime};
+use super::{Admin, ApiError, Unreachable, start};
 
 /// How long one list may take before the attempt counts as failed.
 const LIST_DEADLINE: Duration = Duration::from_secs(60);
@@ -75,26 +75,19 @@ impl Admin {
         tell: impl Fn(Followed<T>) -> Listener + Send + 'static,
     ) -> io::Result<()> {
         let connection = self.0.connection.clone();
-        thread::Builder::new().spawn(move || {
-            let started = runtime().and_then(|runtime| {
-                Client::new(&connection.config)
-                    .map(|client| (runtime, client))
-                    .map_err(io::Error::other)
-            });
-            match started {
-                Ok((runtime, client)) => {
-                    let follower = Follower {
-                        connection,
-                        client,
-                        path,
-                        tell: &tell,
-                    };
-                    runtime.block_on(follower.run());
-                }
-                Err(error) => {
-                    let reason = Unreachable::Other(error.to_string());
-                    tell(Followed::Degraded(connection.unreachable(reason)));
-                }
+        thread::Builder::new().spawn(move || match start(&connection) {
+            Ok((runtime, client)) => {
+                let follower = Follower {
+                    connection,
+                    client,
+                    path,
+                    tell: &tell,
+                };
+                runtime.block_on(follower.run());
+            }
+            Err(error) => {
+                let reason = Unreachable::Other(error.to_string());
+                tell(Followed::Degraded(connection.unreachable(reason)));
             }
         })?;
         Ok(())

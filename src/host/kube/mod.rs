@@ -227,6 +227,16 @@ fn connect(
     })
 }
 
+/// What a thread of its own talks to the server with.
+fn start(connection: &Connection) -> std::io::Result<(Runtime, Client)> {
+    let client = |runtime| {
+        Client::new(&connection.config)
+            .map(|client| (runtime, client))
+            .map_err(std::io::Error::other)
+    };
+    runtime().and_then(client)
+}
+
 fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::client::Client;
 use super::connection::{BACKOFF, Connection, REQUESTS, signer_selector};
 use super::event::Events;
-use super::{ApiError, Followed, Unreachable, WatchEvent, runtime};
+use super::{ApiError, Followed, Unreachable, WatchEvent, start};
 use crate::csr::{Request, requestor_of};
 
 pub(super) struct Watch {
@@ -41,12 +41,7 @@ pub(super) enum Ended {
 
 impl Watch {
     pub(super) fn run(mut self) {
-        let started = runtime().and_then(|runtime| {
-            Client::new(&self.connection.config)
-                .map(|client| (runtime, client))
-                .map_err(std::io::Error::other)
-        });
-        match started {
+        match start(&self.connection) {
             Ok((runtime, client)) => runtime.block_on(self.follow(&client)),
             Err(error) => drop(
                 self.events.send(WatchEvent::Degraded(
