@@ -167,7 +167,7 @@ fn wanted(disable: bool) -> Bootstrap {
     }
 }
 
-fn write_mode(dry_run: bool) -> WriteMode {
+pub(super) fn write_mode(dry_run: bool) -> WriteMode {
     if dry_run {
         WriteMode::DryRun
     } else {

@@ -9,7 +9,7 @@ use crate::host::kube::WriteMode;
 use crate::kubelet::Settings;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{ClusterReceipt, ClusterSubject, FileState, ReceiptState};
+use crate::receipt::{ClusterReceipt, ClusterSubject, ReceiptState};
 use crate::report::{Code, EditReport, Outcome, Problem, RollbackResult};
 use crate::text::hint::Command;
 
@@ -74,10 +74,7 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
         let why = "has no such ConfigMap";
         return Err(elsewhere(&receipt, name, why, &address(&admin)).into());
     };
-    let decide = |seen: &ConfigMap| {
-        let edit = undo(&receipt, seen, &address(&admin))?;
-        Ok(Decision::of(edit, seen))
-    };
+    let decide = |seen: &ConfigMap| undo(&receipt, seen, &address(&admin));
     let writer = Writer {
         admin: &admin,
         ui,
@@ -151,25 +148,18 @@ fn undoable(receipts: &Receipts<ClusterSubject>, ui: &Ui) -> Option<ClusterRecei
     None
 }
 
-/// The edit that undoes the receipt's; one that changes nothing where that was never made, or is undone.
-fn undo(receipt: &ClusterReceipt, seen: &ConfigMap, server: &str) -> Result<Edit, Problem> {
+/// The edit that undoes the receipt's.
+fn undo(receipt: &ClusterReceipt, seen: &ConfigMap, server: &str) -> Result<Decision, Problem> {
     let Some((_, change)) = receipt.change().filter(|_| receipt.subject.uid == seen.uid) else {
         let why = "has one with another uid";
         return Err(elsewhere(receipt, &seen.name, why, server));
     };
-    let text = seen.text.clone().unwrap_or_default().into_bytes();
-    match change.compare(Some(&text)) {
-        FileState::Before => Ok(Edit::new(seen.target(), text.clone(), text)),
-        FileState::After(edit) => Ok(Edit {
-            target: seen.target(),
-            ..edit.inverse()
-        }),
-        FileState::Edited => Err(edited_since(receipt, seen, &text)),
-    }
+    Decision::undoing(change, seen).ok_or_else(|| edited_since(receipt, seen))
 }
 
 /// `kubeadm upgrade apply` writes the text again too, without its comments.
-fn edited_since(receipt: &ClusterReceipt, seen: &ConfigMap, text: &[u8]) -> Problem {
+fn edited_since(receipt: &ClusterReceipt, seen: &ConfigMap) -> Problem {
+    let text = seen.text.as_deref().unwrap_or_default().as_bytes();
     // The key alone can still be reset, by the opposite edit.
     let reads = Settings::read(text).map(|settings| settings.server_tls_bootstrap);
     let disable = matches!(reads, Ok(Some(true))).then_some("--disable");

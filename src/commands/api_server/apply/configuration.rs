@@ -62,15 +62,8 @@ impl Site<'_> {
         }
     }
 
-    fn mode(&self) -> WriteMode {
-        match self.waiting.dry_run {
-            true => WriteMode::DryRun,
-            false => WriteMode::Persist,
-        }
-    }
-
     fn write_configmap(&self, seen: ConfigMap) -> Result<(Edit, bool), Failure> {
-        let mode = self.mode();
+        let mode = cluster::write_mode(self.waiting.dry_run);
         let mut receipts = Receipts::<KubeadmConfigSubject>::open(mode, self.ui)?;
         let writer = Writer {
             admin: &self.admin,

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::commands::api_server::{LOOK, observe};
-use crate::commands::cluster::{Decision, Failure, Receipts, Writer, Written};
+use crate::commands::cluster::{self, Decision, Failure, Receipts, Writer, Written};
 use crate::commands::{Ui, admin};
 use crate::host::kube::{Admin, WriteMode};
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{FileState, KubeadmConfigReceipt, KubeadmConfigSubject, ReceiptState};
+use crate::receipt::{KubeadmConfigReceipt, KubeadmConfigSubject, ReceiptState};
 use crate::report::{Code, Problem};
 
 /// How long reading and writing the ConfigMap may take, however often it is tried.
@@ -19,10 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// # Errors
 /// Why it was not restored.
 pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<(Edit, bool)>, Failure> {
-    let mode = match dry_run {
-        true => WriteMode::DryRun,
-        false => WriteMode::Persist,
-    };
+    let mode = cluster::write_mode(dry_run);
     let mut receipts = Receipts::<KubeadmConfigSubject>::open(mode, ui)?;
     let Ok(receipt) = receipts.store().undoable().cloned() else {
         return Ok(None);
@@ -33,7 +30,7 @@ pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<(Edit
         .kubeadm_config(end)
         .map_err(|error| admin::problem("get", &target.to_string(), &error))?
         .ok_or_else(observe::no_kubeadm_config)?;
-    let decide = |seen: &ConfigMap| Ok(Decision::of(undoing(&receipt, seen)?, seen));
+    let decide = |seen: &ConfigMap| undoing(&receipt, seen);
     let writer = Writer {
         admin,
         ui,
@@ -67,7 +64,7 @@ pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<(Edit
     }
 }
 
-fn undoing(receipt: &KubeadmConfigReceipt, seen: &ConfigMap) -> Result<Edit, Problem> {
+fn undoing(receipt: &KubeadmConfigReceipt, seen: &ConfigMap) -> Result<Decision, Problem> {
     let refused = |why: &str| {
         Problem::new(
             Code::Refused,
@@ -82,16 +79,10 @@ fn undoing(receipt: &KubeadmConfigReceipt, seen: &ConfigMap) -> Result<Edit, Pro
             receipt.started, subject.server
         )));
     };
-    let text = seen.text.clone().unwrap_or_default().into_bytes();
-    match change.compare(Some(&text)) {
-        FileState::Before => Ok(Edit::new(seen.target(), text.clone(), text)),
-        FileState::After(edit) => Ok(Edit {
-            target: seen.target(),
-            ..edit.inverse()
-        }),
-        FileState::Edited => Err(refused(&format!(
+    Decision::undoing(change, seen).ok_or_else(|| {
+        refused(&format!(
             "its text was edited since the api-server apply of {}",
             receipt.started
-        ))),
-    }
+        ))
+    })
 }
