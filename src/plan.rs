@@ -18,7 +18,7 @@ pub struct Plan {
 /// A compare-and-swap: `before` becomes `after`, and only if the target still reads `before`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// What is edited.
+    /// The file or ConfigMap that is edited.
     pub target: Target,
     /// What it must read now; `None` if it must not exist, so that the edit creates it.
     pub before: Option<Vec<u8>>,
@@ -45,16 +45,16 @@ pub enum Target {
 /// Whether the kubelet is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
-    /// No.
+    /// It keeps running with what it has read.
     No,
-    /// Yes, and why.
+    /// It is restarted once, for this reason.
     Yes(Reason),
 }
 
 /// Why the kubelet is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// Its configuration changes.
+    /// This run changes what it reads.
     Changed,
     /// It started before its configuration was last written.
     OlderThanConfig,

@@ -66,7 +66,7 @@ pub enum ReceiptState {
 /// How the change that a receipt tells of ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution {
-    /// It is made.
+    /// The change is in place and was found healthy.
     Made,
     /// It is undone, automatically or by `rollback`.
     Undone,
@@ -203,7 +203,7 @@ impl<S: Subject> Receipt<S> {
         })
     }
 
-    /// Writes it.
+    /// The receipt as JSON, as it is written to its file.
     pub fn to_bytes(&self) -> Vec<u8> {
         // A structure of strings and numbers always serializes.
         serde_json::to_vec_pretty(self).unwrap_or_default()

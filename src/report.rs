@@ -73,7 +73,7 @@ pub struct Envelope<'a, R> {
     pub result: &'a R,
     /// What a person should know and is not an error.
     pub warnings: Vec<String>,
-    /// What went wrong.
+    /// Why the run failed; absent if it succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorReport>,
 }
@@ -81,7 +81,7 @@ pub struct Envelope<'a, R> {
 /// The version of the result documents.
 pub const API_VERSION: &str = "kubelet-tls/v1";
 
-/// Which result document.
+/// The `kind` of a result document, one for each verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(
@@ -129,7 +129,7 @@ impl std::fmt::Display for Kind {
 pub struct EditReport {
     /// A path, or `configmap/kube-system/kubelet-config`.
     pub target: String,
-    /// Whether it differs.
+    /// Whether the text differs from before.
     pub changed: bool,
     /// The unified diff; empty where nothing differs.
     pub diff: String,
@@ -149,7 +149,7 @@ impl From<&Edit> for EditReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NodeReport {
-    /// The Node's name.
+    /// The name of the Node object.
     pub name: String,
     /// The running kubelet's value; absent where it was not asked or did not answer.
     #[serde(rename = "serverTLSBootstrap", skip_serializing_if = "Option::is_none")]
@@ -160,7 +160,7 @@ pub struct NodeReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileReport {
-    /// Its path.
+    /// The path of the file, in the directory that was named.
     pub path: String,
     /// What was done to it.
     pub action: FileAction,
@@ -183,7 +183,7 @@ pub enum FileAction {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RestartReport {
-    /// The systemd unit.
+    /// The kubelet's systemd unit.
     pub unit: String,
     /// Whether it was restarted (false in a dry run).
     pub performed: bool,
@@ -199,9 +199,9 @@ pub struct RestartReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorReport {
-    /// The exit code.
+    /// The exit code, by the table in the manual.
     pub code: u8,
-    /// What went wrong.
+    /// What happened and why, as one sentence without the hint.
     pub message: String,
     /// The next command to type.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,7 @@ pub enum NotReady {
     /// What answers is another process.
     #[error("{address} is answered by another process than kube-apiserver (PID {pid})")]
     Foreign {
-        /// Where.
+        /// Where that process answers: `--bind-address` and `--secure-port` of the manifest.
         address: SocketAddr,
         /// The API server's process.
         pid: u32,
@@ -59,7 +59,7 @@ pub enum InstanceFailure {
     /// It ends again and again.
     #[error("it ended {ends} times after its restart; {last}")]
     Ends {
-        /// How often.
+        /// How many processes of it were seen to end since the watch began.
         ends: u32,
         /// What was seen last.
         last: NotReady,
@@ -81,7 +81,7 @@ fn seconds(duration: &Duration) -> String {
 /// An API server that came back healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CameBack {
-    /// Its process.
+    /// The process that answered, to tell a later restart.
     pub id: ProcessId,
     /// From the beginning of the watch to its first healthy answer.
     pub after: Duration,
@@ -105,7 +105,6 @@ pub(super) enum Look {
     Before,
     /// It is not healthy. The process, if one runs with the flag that is waited for.
     Down(Option<ProcessId>, NotReady),
-    /// It is healthy.
     Ready(ProcessId),
 }
 

@@ -157,10 +157,10 @@ impl Locks {
     }
 }
 
-/// An edit failed.
+/// An edit that failed, or could not be undone.
 #[derive(Debug)]
 pub struct EditFailure {
-    /// Why.
+    /// The failure of that edit, with its path.
     pub cause: FileError,
     /// Earlier edits that could not be undone.
     pub left: Vec<FileError>,

@@ -18,7 +18,7 @@ pub(super) const LOOK_AGAIN: (Duration, Duration) =
 /// What the kubelet's health is judged by.
 #[derive(Debug, Clone)]
 pub struct HealthCheck {
-    /// The unit.
+    /// The kubelet's systemd unit, whose state systemctl is asked for.
     pub unit: &'static str,
     /// Where it answers /healthz; none where its configuration switches that off.
     pub healthz: Option<Healthz>,
@@ -31,7 +31,7 @@ pub struct HealthCheck {
 /// Why a kubelet is not healthy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthFailure {
-    /// For people.
+    /// What was seen last, as a clause for a message.
     pub reason: String,
     /// The last lines of its journal.
     pub journal: Vec<String>,
@@ -45,7 +45,7 @@ pub enum NotHealthy {
     /// It does not run, or another process of it runs than was looked at.
     #[error("{unit} is {state}")]
     NotRunning {
-        /// The unit.
+        /// The kubelet's systemd unit.
         unit: &'static str,
         /// Its state by systemd.
         state: String,

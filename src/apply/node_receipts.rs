@@ -79,7 +79,7 @@ impl NodeReceipts {
         self.store.directory()
     }
 
-    /// The last receipt.
+    /// The receipt of the most recent operation; `None` if this node has no receipt.
     pub fn receipt(&self) -> Option<&NodeReceipt> {
         self.store.receipt()
     }

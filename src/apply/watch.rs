@@ -45,7 +45,7 @@ pub struct WatchOutcome {
 /// A request that was there before the watch.
 #[derive(Debug)]
 pub struct KnownRequest {
-    /// The request.
+    /// The CSR, as it was listed.
     pub request: Request,
     /// When it counts, if no newer one has come by then.
     pub from: Instant,

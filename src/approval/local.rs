@@ -42,15 +42,15 @@ pub enum Finding {
     Unknown,
 }
 
-/// One thing compared.
+/// One thing that `csr` compared: a part of the request with a fact of this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// What of the request: `subject`, `DNS worker-1`, `IP 10.0.0.7`.
     pub what: String,
-    /// What it showed.
+    /// Whether the two agree, differ, or could not be compared.
     pub finding: Finding,
-    /// The local fact.
+    /// The fact of this node, as a sentence for a table.
     pub message: String,
 }
 

@@ -19,16 +19,16 @@ const USAGES: [&[&str]; 2] = [
 /// What a policy says of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every rule holds.
+    /// No rule is broken.
     Approve(Approval),
-    /// One does not.
+    /// The first rule that is broken.
     Refuse(Violation),
 }
 
 /// A request that every rule holds of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    /// The requestor's node.
+    /// The name of the requestor's Node object.
     pub node: String,
     /// The names that are vouched for.
     pub names: Names,

@@ -10,7 +10,7 @@ use crate::x509::Certificate;
 /// Why no certificate was seen that verifies, fit for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotVerified {
-    /// None was presented.
+    /// No handshake got as far as a certificate; why not.
     #[error("the kubelet serves no certificate: {0}")]
     NotServed(String),
     /// One was presented that does not verify.

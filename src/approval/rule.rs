@@ -114,7 +114,7 @@ impl fmt::Display for Rule {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{rule}: {message}")]
 pub struct Violation {
-    /// The rule.
+    /// The rule that is broken, which is also the metric's label.
     pub rule: Rule,
     /// What breaks it, fit for a terminal.
     pub message: String,

@@ -8,7 +8,6 @@ use super::timestamp;
 /// A watch that has heard nothing for this long is deaf: an API server sends a bookmark about every minute.
 const DEAF: Duration = Duration::from_secs(120);
 
-/// What is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Requests,

@@ -103,7 +103,6 @@ impl Metrics {
         }))
     }
 
-    /// Counts a decision.
     pub(super) fn decided(&self, line: &DecisionLine) {
         let decision = Decision {
             verdict: line.verdict,

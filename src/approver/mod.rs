@@ -74,7 +74,7 @@ enum Message {
 
 /// What the loop tells.
 pub trait Listen {
-    /// One decision.
+    /// Called once for each decision that is new or has changed.
     fn decided(&self, line: &DecisionLine);
     /// What a person should know and is not an error.
     fn warn(&self, text: String);
@@ -133,7 +133,7 @@ pub enum StartError {
     Listen {
         /// `--metrics`.
         address: SocketAddr,
-        /// Why not.
+        /// Why that address cannot be bound.
         source: std::io::Error,
     },
     /// The machine has no thread to spare.
@@ -153,7 +153,6 @@ fn write(shared: &Shared) -> std::sync::RwLockWriteGuard<'_, Known> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Seconds since 1970.
 fn timestamp() -> f64 {
     clock::timestamp().as_millisecond() as f64 / 1000.0
 }

@@ -10,7 +10,6 @@ use super::job::{Job, Step, Verb, judge};
 use super::line::{Decided, DecisionLine};
 use super::{Known, Options};
 
-/// A pending request.
 #[derive(Debug)]
 pub(super) struct Tracked {
     pub(super) request: Request,

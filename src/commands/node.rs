@@ -30,7 +30,6 @@ pub(crate) enum When {
 pub(crate) enum Need {
     /// A kubelet.service that systemd knows: it will be restarted.
     Unit,
-    /// The file alone.
     File,
 }
 
@@ -176,7 +175,6 @@ fn sources(words: &[Word]) -> BTreeMap<String, String> {
 }
 
 impl Located {
-    /// The kubelet's flags.
     pub(crate) fn flags(&self) -> &Flags {
         &self.flags
     }

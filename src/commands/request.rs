@@ -20,7 +20,7 @@ pub(crate) fn open(kubeconfig: &Path) -> Result<Api, Problem> {
     Api::open(kubeconfig).map_err(|error| problem("reach", &error))
 }
 
-/// An API error as a problem.
+/// What to say when the API server or the kubeconfig fails while CSRs are read; `verb` is that of RBAC, such as `list`.
 pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
     match error {
         ApiError::Kubeconfig { path, reason } => {

@@ -10,7 +10,6 @@ use super::{Request, State, requestor_of};
 /// What tells which of two requests of one requestor is the newer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Age {
-    /// To the second.
     created: Option<Timestamp>,
     /// etcd's revision of the last change; a pending request is changed by no one but an administrator.
     revision: Option<u64>,

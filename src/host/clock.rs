@@ -1,4 +1,4 @@
-//! The wall clock.
+//! The wall clock, which only this file reads: everything else is given the time.
 #![expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
 
 use std::time::{Duration, SystemTime};

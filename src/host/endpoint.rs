@@ -28,7 +28,7 @@ pub struct Answer {
     pub status: u16,
     /// `Content-Type`.
     pub content_type: &'static str,
-    /// The body.
+    /// The body, sent whole with its length.
     pub body: String,
 }
 

@@ -33,7 +33,7 @@ pub enum HealthzError {
     Unhealthy {
         /// Where the kubelet was asked.
         address: SocketAddr,
-        /// What it answered.
+        /// The status, or that it was not HTTP.
         answer: NotOk,
     },
     /// What answers is another process: the process that takes the port first may say anything.
@@ -49,7 +49,7 @@ pub enum HealthzError {
 /// What happened instead of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
-    /// The deadline passed.
+    /// No whole status line came before the deadline.
     #[error("does not answer within {DEADLINE:?}")]
     Timeout,
     /// No connection could be made.
@@ -66,7 +66,7 @@ pub enum NoAnswer {
 /// A status line that is not 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotOk {
-    /// Another status code.
+    /// An HTTP status other than 200.
     #[error("{0}")]
     Status(u16),
     /// A line that does not begin an HTTP/1 answer.

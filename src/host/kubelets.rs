@@ -160,7 +160,6 @@ fn dialled(
     (addresses, answers)
 }
 
-/// Each address once.
 fn at_port(ips: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for ip in ips {

@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A node that was asked through an API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReachedNode {
-    /// The Node's name.
+    /// The name of its Node object.
     pub name: String,
     /// Whether its kubelet answered, and why not.
     pub answer: Result<(), ApiError>,

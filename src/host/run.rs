@@ -25,10 +25,8 @@ pub enum RunError {
     /// It did not end in time: what was asked of which program.
     #[error("{0} {1} did not answer within {2:?}")]
     Deadline(String, &'static str, Duration),
-    /// It failed.
     #[error("{words}")]
     Refused {
-        /// The exit code.
         code: i32,
         /// The first line of what it said on standard error.
         words: String,

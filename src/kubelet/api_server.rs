@@ -13,7 +13,7 @@ pub enum ApiServerCause {
     OtherValue {
         /// The value in the file.
         found: String,
-        /// The cluster's CA.
+        /// The path that was asked for.
         expected: String,
     },
     /// The flag is given more than once; the last one counts.
@@ -46,7 +46,7 @@ pub enum ApiServerCause {
     /// kubeadm's file without the document that has the API server's flags.
     #[error("this file has no ClusterConfiguration")]
     NoConfiguration,
-    /// kubeadm refuses it.
+    /// A file of kubeadm's with two ClusterConfigurations, of which neither can be edited alone.
     #[error("a second ClusterConfiguration, and kubeadm refuses a kind that is given twice")]
     SecondConfiguration,
     /// A version whose flags are written in a way that is not known.

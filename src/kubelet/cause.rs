@@ -68,7 +68,7 @@ pub enum Shape {
     /// The kubelet reads the first document alone.
     #[error("a second KubeletConfiguration, which the kubelet does not read")]
     SecondKubelet,
-    /// kubeadm refuses it.
+    /// A file of kubeadm's with two KubeletConfigurations, of which neither can be edited alone.
     #[error("a second KubeletConfiguration, and kubeadm refuses a kind that is given twice")]
     SecondKubeletForKubeadm,
     /// A drop-in or a patch that holds two documents.
@@ -147,7 +147,7 @@ pub enum Effect {
         "the flag feature-gates sets {0}=false here, and with it the kubelet does not start if serverTLSBootstrap is true"
     )]
     GateOffByFlag(&'static str),
-    /// A JoinConfiguration alone.
+    /// A JoinConfiguration without a KubeletConfiguration.
     #[error("kubeadm join does not read a KubeletConfiguration from this file")]
     Join,
     /// A KubeletConfiguration beside a JoinConfiguration.

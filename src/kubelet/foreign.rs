@@ -31,7 +31,7 @@ pub enum Foreign {
          under machine.kubelet.extraArgs"
     )]
     Talos,
-    /// OpenShift's KubeletConfig (machineconfiguration.openshift.io).
+    /// OpenShift's KubeletConfig or MachineConfig (machineconfiguration.openshift.io).
     #[error(
         "this is an object of OpenShift's machine configuration, where the key goes under spec.kubeletConfig of a KubeletConfig, \
          as serverTLSBootstrap: true"
@@ -42,7 +42,7 @@ pub enum Foreign {
         "this is a Butane or Ignition file, where the key goes into the contents of /var/lib/kubelet/config.yaml under storage.files"
     )]
     Butane,
-    /// cloud-init's user data.
+    /// User data of cloud-init, by its first line.
     #[error(
         "this is a cloud-init file, where the key goes into the content of the kubeadm file under write_files, \
          or kubelet-tls apply goes under runcmd after kubeadm"
@@ -54,7 +54,7 @@ pub enum Foreign {
          their kubelets already serve certificates of the cluster's CA, so this key is not needed"
     )]
     K3s,
-    /// k0s' ClusterConfig.
+    /// A ClusterConfig of k0s (k0s.k0sproject.io).
     #[error(
         "this is a ClusterConfig of k0s, where the key goes under values of an item of spec.workerProfiles, as serverTLSBootstrap: true"
     )]
@@ -83,7 +83,7 @@ pub enum Foreign {
     /// What a kubelet answers at /configz.
     #[error("this is what a kubelet answers at /configz, not a file that a kubelet reads")]
     Configz,
-    /// metrics-server's own manifest.
+    /// A manifest of metrics-server, as for `metrics-server --from`.
     #[error("this is a manifest of metrics-server, which has no settings of the kubelet")]
     MetricsServer,
     /// A systemd unit or drop-in, or a file of environment variables or of flags.

@@ -20,7 +20,7 @@ pub struct Warning {
 pub enum Topic {
     /// A serving certificate that is set by its path.
     StaticCertificate,
-    /// Anything else.
+    /// Every other topic; only static certificates have a condition of their own in `status`.
     #[default]
     Other,
 }
@@ -31,7 +31,7 @@ pub enum Topic {
 pub struct Refusal {
     /// Where, if it is one place.
     pub position: Option<Position>,
-    /// Why.
+    /// Why the file is refused, as a clause for a message.
     pub cause: Cause,
 }
 

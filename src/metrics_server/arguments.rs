@@ -32,7 +32,6 @@ const DECIDING_SWITCHES: &[&str] = &[
 /// What a flag is to the two channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flag {
-    /// It decides neither.
     Other,
     /// It decides one and is done with.
     Whole,

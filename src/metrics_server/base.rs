@@ -39,7 +39,7 @@ pub enum Base {
 /// What the overlay takes over from a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BaseManifest {
-    /// The manifest itself.
+    /// The manifest as it was given, which the overlay copies.
     pub text: String,
     /// The `apiVersion` of its APIService, one of two.
     pub(super) api_service: String,
@@ -69,17 +69,17 @@ pub enum BaseError {
     /// It lacks an object of the official manifest.
     #[error("it has no {kind} {name} such as the official manifest has")]
     Missing {
-        /// The object's kind.
+        /// The `kind` that was looked for.
         kind: &'static str,
-        /// The object's name.
+        /// The `metadata.name` that was looked for.
         name: &'static str,
     },
     /// An object has an API version that is not patched.
     #[error("its {kind} has the apiVersion {version}; only {known} can be patched")]
     Version {
-        /// The object's kind.
+        /// The `kind` of that object.
         kind: &'static str,
-        /// The version, sanitized.
+        /// The `apiVersion` in the manifest, sanitized.
         version: String,
         /// The versions that can be patched, in words.
         known: String,

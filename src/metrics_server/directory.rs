@@ -13,9 +13,9 @@ use super::spec::{OverlaySpec, file_names};
 pub struct ExistingFile {
     /// Its name in the directory, one of [`GENERATED`].
     pub name: &'static str,
-    /// Its content.
+    /// The whole file as it was read.
     pub bytes: Vec<u8>,
-    /// Its permission bits.
+    /// The permission bits, such as 0644.
     pub mode: u32,
     /// Whether it belongs to the caller and no other user can read it.
     pub is_private: bool,

@@ -12,14 +12,14 @@ use crate::x509::pem;
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Every user: 0644.
+    /// Every user, because it holds no key: 0644.
     Public,
     /// Its owner alone, because it holds a key: 0600.
     Private,
 }
 
 impl Mode {
-    /// The permission bits.
+    /// The permission bits for chmod(2).
     pub fn bits(self) -> u32 {
         match self {
             Self::Public => 0o644,
@@ -33,7 +33,7 @@ impl Mode {
 pub struct GeneratedFile {
     /// Its name in the directory.
     pub name: &'static str,
-    /// Its content.
+    /// The whole file as it is to be written.
     pub content: String,
     /// Who may read it.
     pub mode: Mode,

@@ -31,7 +31,7 @@ pub enum NameError {
 pub struct ServiceNames {
     /// The namespace of all of it.
     pub namespace: String,
-    /// The Service.
+    /// The Service that the APIService names; `metrics-server` in the official manifest.
     pub service: String,
     /// The cluster's DNS domain.
     pub cluster_domain: String,

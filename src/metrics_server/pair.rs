@@ -37,7 +37,7 @@ impl Pair {
 /// Why no certificate could be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// No randomness, say.
+    /// rcgen made no key or signature, for lack of randomness for example.
     #[error(transparent)]
     Signing(#[from] rcgen::Error),
     /// The system's clock is wrong.

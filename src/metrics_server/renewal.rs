@@ -30,7 +30,6 @@ pub(super) struct ExistingFiles {
 /// A key as it was found. It has no `Debug`.
 #[derive(Clone)]
 pub(super) struct ExistingKey {
-    /// The file's content.
     pub(super) pem: Vec<u8>,
     /// Whether it belongs to the caller and no other user can read it.
     pub(super) is_private: bool,
@@ -39,7 +38,7 @@ pub(super) struct ExistingKey {
 /// What the certificate is to be like.
 #[derive(Debug, Clone, Copy)]
 pub struct CertificateSpec<'a> {
-    /// Its names.
+    /// The Service whose names the certificate is for.
     pub names: &'a ServiceNames,
     /// How long it is valid.
     pub lifetime: Duration,
@@ -47,7 +46,7 @@ pub struct CertificateSpec<'a> {
     pub renew_before: Duration,
     /// Whether the CA's key is kept.
     pub ca_key: CaKey,
-    /// The time now.
+    /// The time from which validity is counted, by the system clock.
     pub now: Timestamp,
 }
 

@@ -33,7 +33,7 @@ pub struct ApiServerEvidence {
     pub nodes: Result<NodeSurvey, Explanation>,
     /// The Ready nodes that were asked through this API server, and what went wrong with one.
     pub reached: Result<Vec<ReachedNode>, Explanation>,
-    /// A sign of an approver.
+    /// What shows that an approver runs; `None` if nothing in the cluster does.
     pub approver: Result<Option<ApproverSign>, Explanation>,
 }
 
@@ -47,7 +47,7 @@ pub struct ApiServerEvidence {
 pub enum ApiServerKind {
     /// Every node's kubelet serves a certificate of the cluster's CA where this API server dials it.
     KubeletsSecured,
-    /// The manifest has the flag.
+    /// The static Pod's manifest sets the flag once, to the expected CA.
     ManifestHasFlag,
     /// The kubelet reads no other file as a Pod of the API server.
     NoOtherManifest,
@@ -228,7 +228,6 @@ fn approver(seen: &ApiServerEvidence) -> Verdict {
     }
 }
 
-/// The first names.
 fn some(names: &[String]) -> String {
     let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>();
     match names.len() - first.len() {

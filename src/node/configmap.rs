@@ -6,7 +6,7 @@ use crate::plan::Target;
 /// kubelets' configuration, or `kubeadm-config`, from which `kubeadm upgrade` and `kubeadm join` take the API server's flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigMap {
-    /// Its name.
+    /// Its `metadata.name`.
     pub name: String,
     /// What no other object of any cluster has.
     pub uid: String,
@@ -21,7 +21,7 @@ pub struct ConfigMap {
 }
 
 impl ConfigMap {
-    /// Its namespace.
+    /// The namespace of both ConfigMaps.
     pub const NAMESPACE: &'static str = "kube-system";
 
     /// The name of the one with the cluster's configuration, in every version of kubeadm.

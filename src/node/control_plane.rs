@@ -4,10 +4,10 @@ use super::InstanceAddress;
 use super::instance::address;
 use crate::edit::api_server::{FLAG, last_value};
 
-/// A control-plane node.
+/// A control-plane node of the cluster, as seen through the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlPlane {
-    /// The Node's name.
+    /// The name of its Node object.
     pub name: String,
     /// The flags of its API server; `None` if the kubelet there reports no such static Pod.
     pub flags: Option<Vec<String>>,

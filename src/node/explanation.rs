@@ -25,7 +25,7 @@ impl Explanation {
         Self(text)
     }
 
-    /// Its words.
+    /// The clause that follows a colon in a message.
     pub fn as_str(&self) -> &str {
         &self.0
     }

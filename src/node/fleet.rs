@@ -56,7 +56,7 @@ pub enum NotConfigured {
 /// The newest request of a node, while it is Pending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingRequest {
-    /// Its name.
+    /// Its `metadata.name`.
     pub name: String,
     /// When it was created, by the API server's clock.
     pub created: Option<Timestamp>,
@@ -86,7 +86,7 @@ pub struct ProbedNode {
 /// Whether a node is secured: its kubelet serves a certificate of the cluster's CA for its own addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Security {
-    /// Whether it is.
+    /// Whether the node is secured, or Unknown if it was not asked.
     pub status: Status,
     /// Why, in one CamelCase word.
     pub reason: &'static str,

@@ -21,7 +21,7 @@ pub struct ApiServerProcess {
 /// What tells a process from a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProcessId {
-    /// Its number.
+    /// The process number, which the kernel reuses.
     pub pid: u32,
     /// When it started, in the kernel's clock ticks since boot.
     pub start: u64,

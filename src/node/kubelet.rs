@@ -9,7 +9,7 @@ use super::unit::Unit;
 use crate::edit::FileKind;
 use crate::kubelet::{DEFAULT_PORT, Flags, Settings};
 
-/// This node's kubelet.
+/// The kubelet of this node: its unit, its flags and the files that it reads.
 #[derive(Debug, Clone)]
 #[cfg_attr(test, derive(Default))]
 pub struct Kubelet {
@@ -21,7 +21,7 @@ pub struct Kubelet {
     pub flags_change: bool,
     /// Where its flags are set, by their names: a variable and the file and line that set it, or the unit.
     pub sources: BTreeMap<String, String>,
-    /// Its executable.
+    /// The path of its executable; `None` if no unit and no process tells it.
     pub program: Option<String>,
     /// When it started; none where it does not run.
     pub started: Option<SystemTime>,
@@ -36,9 +36,9 @@ pub struct Kubelet {
 /// A configuration file of the kubelet's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {
-    /// Where it is.
+    /// The path that `--config` names, or kubeadm's default.
     pub path: PathBuf,
-    /// What it reads.
+    /// The file's content, unparsed.
     pub bytes: Vec<u8>,
     /// When it was last written.
     pub modified: Option<SystemTime>,

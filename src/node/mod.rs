@@ -38,7 +38,7 @@ use crate::x509::Certificate;
 /// What a TLS server presented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
-    /// Its own certificate.
+    /// The server's own certificate, the first of the chain.
     pub certificate: Certificate,
     /// Whether it verifies against the cluster's CA for the address dialled, and why not.
     pub verified: Result<(), Unverified>,
@@ -56,7 +56,7 @@ pub enum Unverified {
     /// The address dialled is not among its names.
     #[error("it is not for this address")]
     WrongName,
-    /// Something else.
+    /// A reason that none of the others names, as rustls words it.
     #[error("{0}")]
     Other(String),
 }
@@ -64,7 +64,7 @@ pub enum Unverified {
 /// Why no certificate was presented.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotServed {
-    /// Nothing listens.
+    /// Nothing listens on that port.
     #[error("connection refused")]
     Refused,
     /// The server has no certificate yet: a kubelet that waits for its certificate ends every handshake so.
@@ -73,7 +73,7 @@ pub enum NotServed {
     /// No answer in time.
     #[error("no answer in time")]
     Silent,
-    /// Something else.
+    /// A failure that none of the others names, as the system words it.
     #[error("{0}")]
     Other(String),
 }

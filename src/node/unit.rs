@@ -41,7 +41,7 @@ pub struct Unit {
 /// What identifies one incarnation of a unit's process. Any change means that it died, or was restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incarnation {
-    /// The main process.
+    /// `MainPID`; 0 if no process runs.
     pub main_pid: u32,
     /// systemd's id of this start.
     pub invocation_id: String,
@@ -60,7 +60,7 @@ impl Unit {
         self.active_state == "deactivating"
     }
 
-    /// The present incarnation.
+    /// What identifies its running process, to tell a later restart.
     pub fn incarnation(&self) -> Incarnation {
         Incarnation {
             main_pid: self.main_pid,

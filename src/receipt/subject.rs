@@ -37,7 +37,7 @@ pub struct Probation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObservedRequest {
-    /// The CertificateSigningRequest's name.
+    /// `metadata.name` of the CertificateSigningRequest.
     pub name: String,
     /// systemd's id of the kubelet's start.
     pub invocation_id: String,

@@ -76,7 +76,7 @@ pub struct ApiServerRollbackResult {
     pub changed: bool,
     /// Whether this was `--dry-run`.
     pub dry_run: bool,
-    /// The planned edits.
+    /// The edits of the manifest, of kubeadm's file or of the ConfigMap.
     pub edits: Vec<EditReport>,
     /// What became of this node's API server; absent where it was not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,9 +110,9 @@ pub struct InstanceReport {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ReachReport {
-    /// The Node's name.
+    /// The name of the Node object.
     pub name: String,
-    /// Whether it answered.
+    /// Whether its kubelet answered through the API server.
     pub reached: bool,
     /// Whether it had answered before the change; absent where nothing was changed.
     #[serde(skip_serializing_if = "Option::is_none")]

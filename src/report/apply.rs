@@ -53,7 +53,7 @@ pub struct RollbackResult {
     pub changed: bool,
     /// Whether this was `--dry-run`.
     pub dry_run: bool,
-    /// The planned edits.
+    /// The edits of files or of the ConfigMap, in the order in which they are made.
     pub edits: Vec<EditReport>,
     /// The kubelet's restart; absent with `--cluster`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ use crate::x509::Certificate;
 pub struct CertificateReport {
     /// The issuer's distinguished name.
     pub issuer: String,
-    /// Expiry, RFC 3339.
+    /// The end of its validity, RFC 3339.
     pub not_after: String,
     /// DNS names it is good for.
     pub dns_names: Vec<String>,
@@ -22,7 +22,7 @@ pub struct CertificateReport {
 }
 
 impl CertificateReport {
-    /// Reports `certificate`.
+    /// The certificate as JSON shows it; `verified` says whether it verified for the address dialled.
     pub fn new(certificate: &Certificate, verified: bool) -> Self {
         Self {
             issuer: certificate.issuer.clone(),

@@ -54,7 +54,7 @@ impl VerbResult for ClusterStatusResult {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NodeStatus {
-    /// The Node's name.
+    /// The name of the Node object.
     pub name: String,
     /// Whether it has the label of a control-plane node.
     pub control_plane: bool,
@@ -101,7 +101,7 @@ pub struct AddressStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PendingReport {
-    /// Its name.
+    /// `metadata.name` of the CSR.
     pub name: String,
     /// When it was created, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]

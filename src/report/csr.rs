@@ -31,7 +31,7 @@ impl VerbResult for CsrResult {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CsrReport {
-    /// Its name.
+    /// `metadata.name` of the CSR.
     pub name: String,
     /// `Pending`, `Approved`, `Issued`, `Denied` or `Failed`.
     pub state: &'static str,

@@ -17,7 +17,7 @@ use shell::{shell_word, shell_words};
 /// What to type next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
-    /// A command.
+    /// A command of this program or another.
     Command(Command),
     /// The same command line again.
     Rerun,
@@ -38,7 +38,7 @@ impl From<&'static str> for Hint {
 }
 
 impl Hint {
-    /// The command line.
+    /// The command line to type, with the options that `invocation` was given.
     pub fn after(&self, invocation: &Invocation) -> String {
         match (self, invocation) {
             (Self::Command(command), invocation) => command.clone().after(invocation).to_string(),

@@ -26,7 +26,6 @@ impl Streams {
         }
     }
 
-    /// Standard output alone.
     pub(super) fn silent() -> Self {
         Self {
             silent: true,

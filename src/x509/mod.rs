@@ -46,9 +46,9 @@ pub(crate) enum Pkcs10Error {
 /// Subject alternative names, in the order given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names {
-    /// DNS names.
+    /// The entries of type dNSName.
     pub dns: Vec<String>,
-    /// IP addresses.
+    /// The entries of type iPAddress.
     pub ips: Vec<IpAddr>,
 }
 
@@ -102,9 +102,9 @@ pub struct Certificate {
     pub organizations: Vec<String>,
     /// The issuer's distinguished name.
     pub issuer: String,
-    /// Valid from.
+    /// `notBefore`, the first second of its validity.
     pub not_before: Timestamp,
-    /// Valid until.
+    /// `notAfter`, the last second of its validity.
     pub not_after: Timestamp,
     /// What it is good for.
     pub names: Names,

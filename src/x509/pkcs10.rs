@@ -68,7 +68,6 @@ fn from_pem(pem: &[u8]) -> Option<Vec<u8>> {
 
 /// The parts of a request, each still DER.
 struct Parts<'a> {
-    /// What is signed.
     info: &'a [u8],
     subject: Der<'a>,
     key: Der<'a>,

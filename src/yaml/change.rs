@@ -38,22 +38,22 @@ pub enum Change {
     None,
     /// The value in this line.
     Replaced {
-        /// The line.
+        /// The line of the value, from 1.
         line: usize,
     },
     /// This line is new and perhaps some after it, or in braces it has a new key.
     Inserted {
-        /// The line.
+        /// The first new line, from 1.
         line: usize,
     },
     /// A document is new, which starts in this line.
     Appended {
-        /// The line.
+        /// The line of its `---`, from 1.
         line: usize,
     },
     /// What was in this line before, and perhaps in some after it, is gone.
     Removed {
-        /// The line.
+        /// The first removed line, by the old text, from 1.
         line: usize,
     },
 }

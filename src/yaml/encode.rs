@@ -251,7 +251,6 @@ impl<'de> DeserializeSeed<'de> for Taken<'_> {
     }
 }
 
-/// A scalar's text.
 struct Scalar {
     /// A string is quoted, so that `"true"` is not taken for `true`.
     quote: bool,

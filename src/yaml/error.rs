@@ -11,7 +11,7 @@ use super::limits::{MAX_BYTES, MAX_DEPTH, MAX_DIRECTIVES, MAX_DOCUMENTS, MAX_NOD
 pub struct Error {
     /// Where, if it is one place.
     pub position: Option<Position>,
-    /// Why.
+    /// What is wrong, as a clause for a message.
     pub cause: Cause,
 }
 
@@ -33,7 +33,7 @@ pub enum Cause {
     /// A `%YAML` directive of a version other than 1.1.
     #[error("the %YAML directive asks for a version other than 1.1")]
     YamlVersion,
-    /// Too many documents.
+    /// The stream has more documents than are read.
     #[error("more than {MAX_DOCUMENTS} documents")]
     Documents,
     /// Collections in collections in collections.
@@ -71,7 +71,7 @@ pub enum Cause {
     Value {
         /// The key, or the number of the item.
         key: String,
-        /// Why not.
+        /// Why it cannot be set.
         cause: ValueCause,
         /// The entry as it should be written.
         line: String,
@@ -79,7 +79,7 @@ pub enum Cause {
     /// A new line cannot be placed.
     #[error("{cause}")]
     Place {
-        /// Why not.
+        /// Why the line cannot be placed.
         cause: PlaceCause,
         /// The entry as it should be written.
         line: String,

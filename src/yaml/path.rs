@@ -14,23 +14,22 @@ pub(crate) enum Step<'p> {
     /// The item with this index of a sequence, from 0.
     Item(usize),
     /// The item of a sequence that is a mapping in which this key has this text.
-    Named {
-        /// The key.
-        key: &'p str,
-        /// Its text.
-        is: &'p str,
-    },
+    Named { key: &'p str, is: &'p str },
 }
 
 /// What holds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// The document.
     Root,
     /// A mapping, under a key.
-    Entry { mapping: usize, key: usize },
+    Entry {
+        mapping: usize,
+        key: usize,
+    },
     /// A sequence, at an index.
-    Item { sequence: usize },
+    Item {
+        sequence: usize,
+    },
 }
 
 /// How far a path leads.
@@ -38,7 +37,6 @@ pub(super) enum Slot {
 pub(super) struct Found<'p> {
     /// The last value on the path that is there.
     pub(super) node: usize,
-    /// What holds it.
     pub(super) slot: Slot,
     /// The steps to it.
     pub(super) at: Vec<At<'p>>,

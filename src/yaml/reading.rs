@@ -13,9 +13,7 @@ use super::{Cause, Error, Position};
 /// What a file is read as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Documents of YAML.
     Yaml,
-    /// One JSON value.
     Json,
     /// Documents of YAML, one of which, in these bytes, is read as JSON.
     YamlWithJson(Range<usize>),
@@ -26,7 +24,6 @@ pub(crate) enum Format {
 pub(super) struct Content {
     /// What is set aside, in order.
     pub(super) values: Vec<Encoder>,
-    /// Everything else.
     pub(super) rest: Encoder,
 }
 
@@ -34,7 +31,6 @@ pub(super) struct Content {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SetAside<'p> {
     pub(super) document: usize,
-    /// Empty: nothing is.
     pub(super) path: &'p [At<'p>],
     pub(super) reading: Reading,
 }

@@ -13,7 +13,6 @@ pub(crate) enum Value<'v> {
     Text(&'v str),
     /// Keys, plain words, and values.
     Mapping(Vec<(&'v str, Value<'v>)>),
-    /// Items.
     Sequence(Vec<Value<'v>>),
 }
 

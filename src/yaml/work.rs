@@ -28,7 +28,6 @@ pub(super) struct Work<'w> {
     pub(super) reading: Reading,
     /// Where the value is afterwards.
     pub(super) after: Vec<At<'w>>,
-    /// The value afterwards.
     pub(super) expected: Option<Value<'w>>,
 }
 

@@ -8,6 +8,7 @@
 
 mod blocks;
 mod run;
+mod rustdoc;
 mod words;
 
 use std::collections::BTreeSet;

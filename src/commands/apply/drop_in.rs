@@ -240,14 +240,12 @@ enum Verdict {
     Make(Earlier),
     /// Undo what an earlier start has made: its kubelet ended by itself.
     PutBack,
-    /// Nothing, and why.
     LeaveAlone(String),
 }
 
 /// How the kubelet lived with the change before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Earlier {
-    /// It was proved.
     Proved,
     /// It was made at a start, and the kubelet has lived with it for so long that it counts as proved.
     Lived,

@@ -29,7 +29,6 @@ pub(in crate::commands) struct Ready {
 
 /// How far the request has come.
 pub(super) enum Issued {
-    /// To its certificate.
     Ready(Box<Ready>),
     /// It waits for its approval, and that is all that was asked for.
     Waiting,

@@ -31,7 +31,6 @@ pub(super) use self::spec::{Direction, RunSpec};
 
 use super::{Ui, files, show};
 
-/// Runs the verb.
 pub(crate) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
     if arguments.selection.files.is_empty() {
         node::run(arguments, ui)

@@ -64,7 +64,6 @@ enum Started {
 }
 
 impl Run<'_> {
-    /// Executes the plan.
     pub(in crate::commands) fn execute(mut self, interrupts: &Interrupts) -> Executed {
         // Until here a signal ends the process, and nothing has happened.
         interrupts.commit();

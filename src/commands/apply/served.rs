@@ -8,7 +8,6 @@ use crate::host::tls;
 use crate::node::{Node, NotServed};
 use crate::x509::Certificate;
 
-/// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long a healthy kubelet may take until it serves what is in its store.
 const TIME_TO_SERVE: Duration = Duration::from_secs(10);

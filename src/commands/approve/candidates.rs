@@ -24,9 +24,7 @@ pub(super) struct Candidate {
 /// How a request came to be in question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chosen {
-    /// By its name.
     Name,
-    /// By its node's.
     Node,
     /// By `--all`.
     All,

@@ -41,7 +41,6 @@ pub(super) enum Decision {
     Approve(Approval),
     /// Add the condition Denied.
     Deny(Violation),
-    /// Leave it.
     Refuse(Violation),
     /// Nothing: it is approved.
     Already,

@@ -57,7 +57,6 @@ impl Row {
         shown(&self.planned.request.name)
     }
 
-    /// For people.
     pub(super) fn described(&self) -> String {
         match &self.what {
             What::Approved(_) => "approved".to_owned(),

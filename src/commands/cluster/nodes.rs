@@ -123,7 +123,6 @@ fn summarize(nodes: &[ProbedNode], wanted: Bootstrap, ui: &Ui) {
     }
 }
 
-/// The first names.
 pub(super) fn some(names: &[&str]) -> String {
     let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();
     let rest = names.len() - shown.len();

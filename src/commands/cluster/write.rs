@@ -45,7 +45,6 @@ pub(in crate::commands) struct Failure {
     pub(in crate::commands) unsure: bool,
 }
 
-/// Nothing was sent.
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self {

@@ -32,7 +32,6 @@ use super::{Ui, show};
 pub(crate) enum Whose {
     /// Files that were named.
     Files,
-    /// This node's.
     Node,
 }
 

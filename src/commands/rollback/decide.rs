@@ -24,7 +24,6 @@ pub(super) struct Observed {
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Nothing, and why.
     Nothing(NothingToUndo),
     /// The inverse of the last apply.
     Undo(Undo),

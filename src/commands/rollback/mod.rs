@@ -23,7 +23,6 @@ use super::apply::{Direction, Run, RunSpec, dry_run, next, receipts, reports};
 use super::node::{self, Need, When};
 use super::{Ui, files, selection, show};
 
-/// Runs the verb.
 pub(crate) fn run(arguments: &cli::Rollback, ui: &Ui) -> Outcome<RollbackResult> {
     let interrupts = Interrupts::hold();
     let mut result = RollbackResult {

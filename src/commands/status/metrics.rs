@@ -1,4 +1,4 @@
-//! `status` as metrics.
+//! `status -o prometheus`: the metrics of one node, printed or written for a node exporter.
 
 use std::path::Path;
 

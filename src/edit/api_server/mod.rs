@@ -81,7 +81,6 @@ pub fn kubelet_ca(configuration: &[u8]) -> Result<Option<String>, Refusal> {
 
 /// One occurrence of the flag.
 struct Given {
-    /// Its value.
     value: String,
     position: Position,
     /// The index of its item or the spelling of its key.

@@ -67,7 +67,7 @@ pub struct PatchFile {
     pub name: String,
     /// How kubeadm applies it, by its name.
     pub patch_type: PatchType,
-    /// What it reads.
+    /// The content of the file, unparsed.
     pub bytes: Vec<u8>,
 }
 
@@ -110,7 +110,6 @@ pub(super) enum Place {
     Fresh(Vec<u8>),
 }
 
-/// Finds the place.
 pub(super) fn place(
     stream: &Stream<'_>,
     patch_type: PatchType,

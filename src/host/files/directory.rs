@@ -12,9 +12,9 @@ use super::{DirectoryLock, FileCause, FileError, reading, writing};
 /// A file of the directory as it is. Its `Debug` says nothing of what is in it: it may be a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
-    /// What it says.
+    /// The whole file, at most the limit of small files.
     pub bytes: Vec<u8>,
-    /// Its permission bits.
+    /// The permission bits, such as 0600.
     pub mode: u32,
     /// The user id of its owner.
     pub uid: u32,
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Content {
     }
 }
 
-/// The directory, locked.
+/// A directory of generated files, locked against another run until it is dropped.
 #[derive(Debug)]
 pub struct OutputDirectory {
     path: PathBuf,

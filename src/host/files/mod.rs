@@ -67,7 +67,7 @@ pub enum FileCause {
     /// Too little space, in bytes.
     #[error("no space: {need} bytes needed, {free} free")]
     NoSpace {
-        /// Bytes needed.
+        /// Bytes that the new file takes.
         need: u64,
         /// Bytes free to this user.
         free: u64,

@@ -52,7 +52,7 @@ impl Root {
         }))))
     }
 
-    /// Whether it is that of an image.
+    /// Whether `--root` named it; false for the root of this process.
     pub fn is_image(&self) -> bool {
         self.0.is_some()
     }

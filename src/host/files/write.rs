@@ -127,7 +127,7 @@ impl Directory {
         }
     }
 
-    /// The names in it.
+    /// The names of its entries, unsorted, without `.` and `..`.
     pub(in crate::host) fn names(&self) -> io::Result<Vec<OsString>> {
         entries(rustix::fs::Dir::read_from(&self.handle)?)
     }

@@ -22,7 +22,6 @@ use crate::x509::pem::base64;
 /// How long one address may take to accept a TCP connection; the name's next address is tried after it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is sent.
 pub(super) type Sent = Full<Bytes>;
 /// What comes, frame by frame.
 pub(super) type Body = Incoming;

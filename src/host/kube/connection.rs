@@ -110,7 +110,6 @@ impl Connection {
         parse_kubelet_config(&bytes).map_err(|error| self.invalid(error.to_string()))
     }
 
-    /// One object, whole.
     pub(super) async fn object(&self, client: &Client, path: &str) -> Result<Vec<u8>, ApiError> {
         self.whole(self.get(client, path).await?).await
     }

@@ -25,7 +25,7 @@ pub enum DecisionCondition {
 /// What to do about a request as it is now.
 #[derive(Debug)]
 pub enum Step<T> {
-    /// Add this condition.
+    /// Add this condition to the request, in one write.
     Write(DecisionCondition),
     /// Leave it as it is, for this reason.
     Stop(T),

@@ -12,7 +12,7 @@ pub enum ApiError {
     /// The kubeconfig cannot be used.
     #[error("{}: {reason}", path.display())]
     Kubeconfig {
-        /// The kubeconfig.
+        /// The kubeconfig that was named or found.
         path: PathBuf,
         /// What is wrong with it.
         reason: KubeconfigError,
@@ -22,17 +22,17 @@ pub enum ApiError {
     Unreachable {
         /// The API server's address.
         server: String,
-        /// Why.
+        /// How far the connection came.
         reason: Unreachable,
     },
-    /// It said no.
+    /// It answered with an HTTP status other than success.
     #[error("{server} answers {code}{}", said(.message))]
     Status {
         /// The API server's address.
         server: String,
-        /// The HTTP status.
+        /// The HTTP status, or the `code` of a `Status` object in a watch.
         code: u16,
-        /// Its words.
+        /// The `message` of its `Status` object; empty if it sent another body.
         message: String,
         /// When it wants to be asked again.
         retry_after: Option<Duration>,
@@ -42,7 +42,7 @@ pub enum ApiError {
     InvalidResponse {
         /// The API server's address.
         server: String,
-        /// What was wrong.
+        /// What is wrong with the answer, as a clause for a message.
         reason: String,
     },
 }

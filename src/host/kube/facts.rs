@@ -16,9 +16,9 @@ use crate::text::quoted;
 /// One of the things that judgements rest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
-    /// All Nodes.
+    /// All Nodes, whose names and addresses no other kubelet may ask for.
     Nodes,
-    /// All Services.
+    /// All Services, whose names and addresses no kubelet may ask for.
     Services,
     /// The EndpointSlices of the Service `default/kubernetes`.
     EndpointSlices,
@@ -31,7 +31,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// All of them.
+    /// Every fact, in the order in which they are read.
     pub const ALL: [Self; 6] = [
         Self::Nodes,
         Self::Services,
@@ -87,7 +87,7 @@ pub enum FactError {
         fact: Fact,
         /// The object, as kubectl names it.
         object: String,
-        /// What is wrong.
+        /// Which field is missing or invalid.
         reason: String,
     },
     /// The Service `default/kubernetes` has no endpoints.
@@ -106,9 +106,9 @@ pub enum FactError {
     /// The API server's name has no address.
     #[error("cannot resolve {host}, which is the API server's ({source})")]
     Unresolved {
-        /// The name.
+        /// The host of the kubeconfig's `server`.
         host: String,
-        /// Why not.
+        /// What the resolver answered.
         source: std::io::Error,
     },
 }

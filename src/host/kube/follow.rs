@@ -22,7 +22,7 @@ const LIST_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a watch is asked for: a server closes it by then, and the connection is made again with current credentials.
 const WATCH_SECONDS: u64 = 290;
 
-/// What following tells.
+/// What a list and the watch after it tell of one kind of object.
 #[derive(Debug)]
 pub enum Followed<T> {
     /// A list begins: what it does not name by [`Followed::Synced`] does not exist.
@@ -33,7 +33,7 @@ pub enum Followed<T> {
     Gone {
         /// Its namespace; empty for an object without one.
         namespace: String,
-        /// Its name.
+        /// Its `metadata.name`.
         name: String,
     },
     /// The list is complete; from now on changes come as they happen.
@@ -47,9 +47,9 @@ pub enum Followed<T> {
 /// Whether anyone still listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listener {
-    /// Continue.
+    /// Someone listens; keep following.
     Present,
-    /// End.
+    /// The receiver was dropped; stop following.
     Gone,
 }
 
@@ -59,7 +59,6 @@ enum Round {
     Again(Option<ApiError>),
     /// Begin with a list.
     Relist(ApiError),
-    /// No one listens.
     Unheard,
 }
 

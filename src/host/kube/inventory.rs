@@ -24,12 +24,10 @@ use crate::x509::Names;
 
 const NODES: &str = "/api/v1/nodes";
 const SERVICES: &str = "/api/v1/services";
-/// v1 since 1.21.
 const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes";
 /// In every version, if deprecated since 1.33.
 const ENDPOINTS: &str = "/api/v1/namespaces/default/endpoints/kubernetes";
 const KUBEADM: &str = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config";
-/// v1 since 1.33.
 const SERVICE_CIDRS: &str = "/apis/networking.k8s.io/v1/servicecidrs";
 
 /// The networks that an administrator gave.

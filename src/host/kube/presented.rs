@@ -24,9 +24,9 @@ pub enum PresentedError {
     /// No connection to the server or its proxy.
     #[error("cannot connect to {to}")]
     Connect {
-        /// Where to.
+        /// The host and port that were dialled: the API server's or its proxy's.
         to: String,
-        /// Why not.
+        /// Why the connection failed.
         source: io::Error,
     },
     /// The handshake failed, or the certificate does not verify.

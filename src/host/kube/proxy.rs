@@ -27,7 +27,6 @@ pub enum ProxyError {
     Scheme {
         /// Who names the proxy.
         source_of: ProxySource,
-        /// Its scheme.
         scheme: String,
     },
 }
@@ -35,10 +34,8 @@ pub enum ProxyError {
 /// Who names a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProxySource {
-    /// The kubeconfig's cluster.
     #[error("its proxy-url")]
     Kubeconfig,
-    /// The environment.
     #[error("the proxy of HTTPS_PROXY")]
     Environment,
 }

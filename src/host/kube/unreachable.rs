@@ -8,7 +8,7 @@ use rustls::CertificateError;
 /// Why no answer came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreachable {
-    /// Nothing listens there.
+    /// Nothing listens on that port.
     #[error("connection refused")]
     Refused,
     /// The connection was closed or reset.
@@ -35,7 +35,7 @@ pub enum Unreachable {
     /// It ended the handshake, such as for a client certificate that it does not accept.
     #[error("it ended the TLS handshake: {0}")]
     Alert(String),
-    /// Something else.
+    /// A failure that none of the others names, as the system words it.
     #[error("{0}")]
     Other(String),
 }

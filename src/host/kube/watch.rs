@@ -33,7 +33,6 @@ pub(super) struct Seen(
 pub(super) enum Ended {
     /// The server closed it, as it does after a while.
     Closed,
-    /// It failed.
     Failed(ApiError),
     /// No one listens any more.
     Unwanted,

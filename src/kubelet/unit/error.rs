@@ -43,7 +43,7 @@ pub enum UnknownCommandLine {
     /// A required environment file.
     #[error("systemd will not start the unit: it cannot load the environment file {path}: {why}")]
     Unloadable {
-        /// The file.
+        /// The path in the unit's `EnvironmentFile=`.
         path: String,
         /// What is wrong with it.
         why: Unloadable,

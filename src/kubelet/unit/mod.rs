@@ -45,16 +45,16 @@ pub enum WordSource {
     Unit,
     /// In a variable of `Environment=`.
     Environment {
-        /// The variable's name.
+        /// The name before its `=`.
         variable: String,
     },
     /// In a variable of an environment file.
     File {
-        /// The file.
+        /// The file's path in the unit's `EnvironmentFile=`.
         path: String,
         /// The line on which the assignment begins, from 1.
         line: usize,
-        /// The variable's name.
+        /// The name before its `=`.
         variable: String,
     },
 }

@@ -54,7 +54,7 @@ pub struct Evidence {
     pub api_service: Option<ApiService>,
     /// Its serving certificate, verified against the `caBundle` for the name that the API server verifies.
     pub serving: Result<Serving, Explanation>,
-    /// The Deployment.
+    /// The Deployment that the Service selects, and why it was not found.
     pub deployment: Result<Deployment, Explanation>,
     /// Its Pods, which run what they were created with, whatever the Deployment says by now.
     pub pods: Result<Vec<Pod>, Explanation>,

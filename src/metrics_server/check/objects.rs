@@ -11,7 +11,7 @@ use crate::text::harmless;
 use crate::text::names::is_label;
 use crate::x509::pem::{self, PemError};
 
-/// metrics-server's APIService.
+/// The APIService `v1beta1.metrics.k8s.io`, as far as it is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiService {
     /// `insecureSkipTLSVerify`
@@ -78,7 +78,7 @@ impl Service {
         !self.selector.is_empty() && self.selector.iter().all(|label| labels.contains(label))
     }
 
-    /// Reads a Service.
+    /// Reads a Service from its JSON; what is missing there reads as empty.
     pub fn read(object: &Value) -> Self {
         let spec = &object["spec"];
         Self {
@@ -98,7 +98,7 @@ fn pairs(value: &Value) -> Vec<(String, String)> {
 /// The Deployment behind the Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
-    /// Its name.
+    /// Its `metadata.name`, for messages.
     pub name: String,
     /// What it is to run.
     pub program: Program,
@@ -109,9 +109,9 @@ pub struct Deployment {
 /// A Pod behind the Service that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
-    /// Its name.
+    /// Its `metadata.name`, for messages.
     pub name: String,
-    /// What it runs.
+    /// Image and arguments of its container.
     pub program: Program,
 }
 
@@ -178,7 +178,7 @@ impl Pod {
 /// A kubelet as metrics-server dials it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialled {
-    /// Its Node.
+    /// The name of the Node object.
     pub node: String,
     /// Where it can be dialled from here.
     pub address: SocketAddr,

@@ -42,11 +42,11 @@ pub struct Evidence {
     pub health: Result<(), Explanation>,
     /// The certificate that it keeps.
     pub stored: Stored,
-    /// The node's name.
+    /// The name of this node's Node object, from the kubelet's credential.
     pub name: Result<String, Explanation>,
-    /// Its Node object.
+    /// This node's Node object, and why it was not read.
     pub node: Result<Node, Explanation>,
-    /// Its requests.
+    /// The CSRs of this node, and why they were not read.
     pub requests: Result<Listing, Explanation>,
     /// The kubelet's configuration in the cluster: the ConfigMap's name and what it says.
     pub cluster: Result<(String, Settings), Explanation>,
@@ -58,7 +58,7 @@ pub struct Evidence {
     pub served: Vec<(SocketAddr, Result<Served, NotServed>)>,
     /// This node's API server, by its manifest and the process table; none on a node without that manifest.
     pub api_server: Option<LocalApiServer>,
-    /// Now.
+    /// The time of the observation, for files and for certificates.
     pub now: (SystemTime, Timestamp),
 }
 
@@ -88,10 +88,10 @@ pub enum Stored {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Condition"))]
 pub struct Condition<K = Kind> {
-    /// Which.
+    /// Which property of the node this is about.
     #[serde(rename = "type")]
     pub kind: K,
-    /// Whether it holds.
+    /// Whether the node has that property.
     pub status: Status,
     /// Why, in one CamelCase word.
     pub reason: &'static str,
@@ -137,9 +137,9 @@ pub enum Kind {
     schemars(rename = "ConditionStatus")
 )]
 pub enum Status {
-    /// It holds.
+    /// The node has that property.
     True,
-    /// It does not.
+    /// The node does not have that property.
     False,
     /// It could not be seen.
     Unknown,

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 /// How the program was run, for hints that repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invocation {
-    /// A command line.
+    /// Typed in a shell; hints repeat its options.
     CommandLine {
         /// What the program is called: `kubelet-tls`, or `kubectl kubelet-tls` where kubectl runs it as a plug-in.
         program: String,

@@ -17,7 +17,6 @@ use self::decide::{Act, Decision};
 use self::observe::Site;
 use super::{after_the_manifest, report};
 
-/// Runs the verb.
 pub(crate) fn run(arguments: &cli::ApiServerApply, ui: &Ui) -> Outcome<ApiServerApplyResult> {
     let interrupts = Interrupts::hold();
     let mut result = ApiServerApplyResult {

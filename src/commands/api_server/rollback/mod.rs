@@ -20,7 +20,6 @@ use super::after_the_manifest;
 use super::receipts::Receipts;
 use super::report::{self, Telling};
 
-/// Runs the verb.
 pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiServerRollbackResult> {
     let interrupts = Interrupts::hold();
     let dry_run = arguments.waiting.dry_run;

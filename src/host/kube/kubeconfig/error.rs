@@ -15,7 +15,7 @@ pub enum KubeconfigError {
         what: Option<&'static str>,
         /// The operating system's kind of the failure; `Other` where it is another reason.
         kind: io::ErrorKind,
-        /// Why.
+        /// The path and the system's error, as one clause.
         message: String,
     },
     /// It is not YAML, or not a mapping.
@@ -26,7 +26,7 @@ pub enum KubeconfigError {
     Type {
         /// `cluster`, `user` or `context`.
         section: &'static str,
-        /// The field.
+        /// The field's name in the kubeconfig.
         field: &'static str,
         /// What it should be, such as `a string`.
         expected: &'static str,
@@ -48,7 +48,7 @@ pub enum KubeconfigError {
     Forbidden {
         /// `cluster` or `user`.
         section: &'static str,
-        /// The field.
+        /// The field's name in the kubeconfig.
         field: &'static str,
     },
     /// A field that this program does not know, so that it cannot tell what it means.
@@ -114,7 +114,7 @@ pub enum PluginFailure {
     /// Not a version of the protocol that is known.
     #[error("speaks a version of client.authentication.k8s.io other than v1 and v1beta1")]
     Version,
-    /// No command.
+    /// `command` is missing or empty.
     #[error("has no command")]
     NoCommand,
     /// It wants a terminal, and standard input is not one.

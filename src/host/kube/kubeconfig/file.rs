@@ -10,7 +10,6 @@ use super::error::KubeconfigError;
 
 /// A field of a cluster or a user, and how it is treated.
 enum Rule {
-    /// It is used.
     Use,
     /// It means nothing to this program, and nothing to what the API server sees.
     Ignore,

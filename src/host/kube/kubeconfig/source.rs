@@ -86,7 +86,6 @@ impl Source {
             .collect()
     }
 
-    /// Reads it.
     pub(in crate::host::kube) fn access(
         &self,
         plugins: Plugins,
