@@ -16,9 +16,9 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use kubelet_tls::host::signals::Interrupts;
-use kubelet_tls::host::tls;
-use kubelet_tls::node::Served;
+use kubelet_tls::parts::host;
+use kubelet_tls::parts::host::Interrupts;
+use kubelet_tls::parts::node::Served;
 use standins::api::{Csr, NodeSpec};
 use standins::pki::Sans;
 use standins::{Node, Options};
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         .and_then(Path::file_name)
         .unwrap_or_default();
     match name.to_str() {
-        Some("kubelet-tls") => kubelet_tls::commands::main(&arguments),
+        Some("kubelet-tls") => kubelet_tls::main(&arguments),
         Some("demo") if arguments.len() == 1 => match demo() {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
@@ -320,7 +320,7 @@ fn serving(node: &Node, title: &str) -> Result<Served, Failure> {
     let ca = node.api().ca_pem().as_bytes();
     let (_, ca) = x509_parser::pem::parse_x509_pem(ca).map_err(|error| error.to_string())?;
     let port = SocketAddr::from((node.address(), node.kubelet_port()));
-    let served = tls::probe(port, &[ca.contents]).map_err(|why| why.to_string())?;
+    let served = host::probe(port, &[ca.contents]).map_err(|why| why.to_string())?;
     let certificate = &served.certificate;
     println!("\n{title}");
     println!("  served on    {port}");

@@ -18,14 +18,12 @@ pub use api_server::{
     ApiServerStatus, ApiServerVerb, Waiting,
 };
 pub use approve::Approve;
-pub use cluster::{
-    Cluster, ClusterApply, ClusterDiff, ClusterRollback, ClusterStatus, ClusterVerb,
-};
+pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterStatus, ClusterVerb};
 pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, RestartPolicy, Rollback, Selection, Status, Wait};
 pub use program::parse;
 pub use values::{
-    WrongValue, domain, duration, lifetime, name_or_ip, network, node_name, request_name, written,
+    domain, duration, lifetime, name_or_ip, network, node_name, request_name, written,
 };
 
 /// The headings of options in the help.

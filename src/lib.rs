@@ -1,43 +1,120 @@
 //! `kubelet-tls` gives a kubeadm node's kubelet a CA-signed serving certificate.
 //!
-//! Look once, decide purely, act once: [`host`] observes, a pure function of each verb decides on a [`plan`], [`apply`]
+//! Look once, decide purely, act once: `host` observes, a pure function of each verb decides on a `plan`, `apply`
 //! executes it. From the top floor to the bottom; a module uses the floors below its own and none above:
 //!
-//! - [`cli`] – the command line, whose doc comments are the manual;
-//! - [`commands`] – one file per verb: observe, decide, act, return a result;
-//! - [`ansible`] – what Ansible sends to a module and reads from it;
-//! - [`ui`] – what people and scripts see: progress, warnings, tables, result documents, errors;
-//! - [`apply`] – executes a plan, or rolls it back;
-//! - [`host`] – all the I/O there is;
-//! - [`metrics_server`] – the objects that make metrics-server verify kubelets and be verified itself;
-//! - [`report`] – the result documents;
-//! - [`receipt`] – what a run was about to change, enough to undo it;
-//! - [`node`] – this node as observed, and its conditions, each with its evidence;
-//! - [`plan`] – what to edit and whether to restart, as a value;
-//! - [`approval`] – whether a CSR may be approved;
-//! - [`csr`] – CertificateSigningRequests;
-//! - [`x509`] – certificates, PKCS#10 requests, PEM and DER;
-//! - [`edit`] – what the change means in each kind of file;
-//! - [`kubelet`] – KubeletConfiguration, the kubelet's flags, and what its next start will bring;
-//! - [`text`] – foreign text made safe for terminals and shells;
-//! - [`yaml`] – one value set in one document of a stream, every other byte kept, the result proved.
+//! - `cli` – the command line, whose doc comments are the manual;
+//! - `commands` – one file per verb: observe, decide, act, return a result;
+//! - `ansible` – what Ansible sends to a module and reads from it;
+//! - `ui` – what people and scripts see: progress, warnings, tables, result documents, errors;
+//! - `apply` – executes a plan, or rolls it back;
+//! - `host` – all the I/O there is;
+//! - `metrics_server` – the objects that make metrics-server verify kubelets and be verified itself;
+//! - `report` – the result documents;
+//! - `receipt` – what a run was about to change, enough to undo it;
+//! - `node` – this node as observed, and its conditions, each with its evidence;
+//! - `plan` – what to edit and whether to restart, as a value;
+//! - `approval` – whether a CSR may be approved;
+//! - `csr` – CertificateSigningRequests;
+//! - `x509` – certificates, PKCS#10 requests, PEM and DER;
+//! - `edit` – what the change means in each kind of file;
+//! - `kubelet` – KubeletConfiguration, the kubelet's flags, and what its next start will bring;
+//! - `text` – foreign text made safe for terminals and shells;
+//! - `yaml` – one value set in one document of a stream, every other byte kept, the result proved.
 
-pub mod ansible;
-pub mod apply;
-pub mod approval;
-pub mod approver;
-pub mod cli;
-pub mod commands;
-pub mod csr;
-pub mod edit;
-pub mod host;
-pub mod kubelet;
-pub mod metrics_server;
-pub mod node;
-pub mod plan;
-pub mod receipt;
-pub mod report;
-pub mod text;
-pub mod ui;
-pub mod x509;
-pub mod yaml;
+mod ansible;
+mod apply;
+mod approval;
+mod approver;
+mod cli;
+mod commands;
+mod csr;
+mod edit;
+mod host;
+mod kubelet;
+mod metrics_server;
+mod node;
+mod plan;
+mod receipt;
+mod report;
+mod text;
+mod ui;
+mod x509;
+mod yaml;
+
+pub use commands::main;
+
+/// What tests, fuzz targets and the demo call by itself. The program as a whole is [`main`].
+pub mod parts {
+    pub use crate::cli::Cli;
+
+    /// Whether a CSR may be approved.
+    pub mod approval {
+        pub use crate::approval::{
+            Approval, ApprovalPolicy, Inventory, Networks, Rule, ServedAt, Verdict, Violation,
+            Vouched, judge_renewal, parse_ip, parse_network,
+        };
+    }
+
+    /// CertificateSigningRequests.
+    pub mod csr {
+        pub use crate::csr::{KUBELET_SERVING, Listing, Newest, Request, Standing, State};
+    }
+
+    /// What the change means in each kind of file.
+    pub mod edit {
+        pub use crate::edit::{Change, Edited, FileKind, edit};
+
+        /// What it means in an API server's files.
+        pub mod api_server {
+            pub use crate::edit::api_server::{
+                Manifest, Verification, edit, edit_configuration, edit_manifest,
+            };
+        }
+    }
+
+    /// The I/O.
+    pub mod host {
+        pub use crate::host::interfaces;
+        pub use crate::host::kube::kubeconfig::{KubeconfigError, Source, parse};
+        pub use crate::host::kube::{
+            Admin, Api, Fact, WatchEvent, kubeadm_facts, node_facts, service_facts,
+        };
+        pub use crate::host::pair::{PairError, keys_match};
+        pub use crate::host::signals::Interrupts;
+        pub use crate::host::tls::{examine, install_provider, probe, probe_as};
+    }
+
+    /// What the kubelet reads.
+    pub mod kubelet {
+        pub use crate::kubelet::unit::{EnvironmentFile, WordSource, next_command_line};
+        pub use crate::kubelet::{
+            Bootstrap, Effect, Flags, Position, Refusal, RefusalClass, Settings,
+        };
+    }
+
+    /// The objects that make metrics-server verify kubelets and be verified itself.
+    pub mod metrics_server {
+        pub use crate::metrics_server::{OFFICIAL_MANIFEST, certificates};
+    }
+
+    /// This node as observed.
+    pub mod node {
+        pub use crate::node::{NotServed, Served, Unverified};
+    }
+
+    /// What to edit.
+    pub mod plan {
+        pub use crate::plan::{Edit, Target};
+    }
+
+    /// What a run was about to change.
+    pub mod receipt {
+        pub use crate::receipt::{FileState, NodeReceipt, NodeSubject, ReceiptState};
+    }
+
+    /// Certificates and certificate requests.
+    pub mod x509 {
+        pub use crate::x509::{Certificate, Names, requested_names};
+    }
+}

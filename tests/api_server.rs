@@ -9,11 +9,11 @@
 
 use std::path::Path;
 
-use kubelet_tls::edit::Change;
-use kubelet_tls::edit::api_server::{
+use kubelet_tls::parts::edit::Change;
+use kubelet_tls::parts::edit::api_server::{
     Manifest, Verification, edit, edit_configuration, edit_manifest,
 };
-use kubelet_tls::kubelet::Refusal;
+use kubelet_tls::parts::kubelet::Refusal;
 use serde::Deserialize as _;
 use serde_yaml::Value;
 

@@ -10,8 +10,8 @@
 use std::fs;
 use std::path::Path;
 
-use kubelet_tls::edit::{Change, FileKind, edit};
-use kubelet_tls::kubelet::Bootstrap;
+use kubelet_tls::parts::edit::{Change, FileKind, edit};
+use kubelet_tls::parts::kubelet::Bootstrap;
 
 struct Case {
     file: String,

@@ -6,8 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
-use kubelet_tls::edit::{Change, Edited, FileKind, edit};
-use kubelet_tls::kubelet::{Bootstrap, Effect, Position, Refusal, RefusalClass};
+use kubelet_tls::parts::edit::{Change, Edited, FileKind, edit};
+use kubelet_tls::parts::kubelet::{Bootstrap, Effect, Position, Refusal, RefusalClass};
 
 const HEAD: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
 const CLUSTER: &str = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n";

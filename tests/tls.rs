@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use standins::pace;
 
-use kubelet_tls::host::pair::{PairError, keys_match};
-use kubelet_tls::host::tls::probe;
-use kubelet_tls::node::{NotServed, Served, Unverified};
+use kubelet_tls::parts::host::probe;
+use kubelet_tls::parts::host::{PairError, keys_match};
+use kubelet_tls::parts::node::{NotServed, Served, Unverified};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};

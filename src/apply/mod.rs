@@ -11,10 +11,9 @@ mod watch;
 
 pub use come_back::{CameBack, InstanceFailure, InstanceProgress, NotReady};
 pub use edits::{EditFailure, Locks};
-pub use feed::{Progress, RequestFeed};
+pub use feed::Progress;
 pub use health::{
     HEALTH_DEADLINE, HealthCheck, HealthFailure, LOOK_AT_FLAGS, LOOK_AT_JOURNAL, LOOK_AT_STATUS,
-    NotHealthy,
 };
 pub use instance::{Awaited, InstanceCheck};
 pub use node_receipts::{InterruptedRun, NodeReceipts, states};

@@ -201,19 +201,6 @@ pub struct Rollback {
     pub context: Option<String>,
 }
 
-impl Rollback {
-    /// The command line of this `rollback` of a node, with every option that is not the default. `--dry-run` is left out.
-    pub fn command(&self) -> Command {
-        let mut command = Command::new("kubelet-tls").arg("rollback");
-        if let Some(root) = &self.root {
-            command = command.arg("--root").arg(root);
-        }
-        command
-            .args(word("--restart", self.restart, Some(RestartPolicy::Auto)))
-            .args(time("--settle", self.settle, SETTLE))
-    }
-}
-
 /// When `apply` and `rollback` restart the kubelet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RestartPolicy {
@@ -255,15 +242,6 @@ mod tests {
                 panic!("{line}");
             };
             assert_eq!(apply.command().to_string(), line);
-        }
-        for line in [
-            "kubelet-tls rollback",
-            "kubelet-tls rollback --root r --restart always --settle 3s",
-        ] {
-            let Verb::Rollback(rollback) = Cli::parse_from(line.split(' ')).verb else {
-                panic!("{line}");
-            };
-            assert_eq!(rollback.command().to_string(), line);
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn problem(verb: &str, object: &str, error: &ApiError) -> Problem {
         ApiError::Kubeconfig { path, reason } => {
             let message = format!("cannot use kubeconfig {error}");
             if reason.is_permission() {
-                Problem::new(Code::Permission, message).as_root()
+                Problem::new(Code::Permission, message).only_root()
             } else {
                 Problem::new(Code::Unavailable, message)
                     .advise(

@@ -362,7 +362,7 @@ pub(crate) fn systemd_problem(doing: &str, error: &SystemdError) -> Problem {
         format!("cannot {doing} {}: {error}", systemd::KUBELET),
     );
     if code == Code::Permission {
-        problem.as_root()
+        problem.only_root()
     } else {
         problem.hint("systemctl status kubelet")
     }

@@ -26,7 +26,7 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
         ApiError::Kubeconfig { path, reason } => {
             let problem = Problem::new(Code::Unavailable, format!("cannot use kubeconfig {error}"));
             if reason.is_permission() {
-                problem.with_code(Code::Permission).as_root()
+                problem.with_code(Code::Permission).only_root()
             } else if reason.is_not_found() {
                 problem
                     .advise("has this node joined? kubeadm join creates the file; use --kubeconfig for another one")

@@ -17,11 +17,10 @@ pub(crate) mod verdict;
 pub(crate) mod warnings;
 
 pub use api_server::ApiServerCause;
-pub use cause::{Ambiguity, Cause, Effect, SecondDocument, Shape};
+pub use cause::{Cause, Effect, SecondDocument, Shape};
 pub use flags::Flags;
-pub use foreign::Foreign;
 pub use installed::Installed;
-pub use settings::{Origin, Settings};
+pub use settings::Settings;
 pub use verdict::{Refusal, RefusalClass, Topic, Warning};
 
 /// The port of a kubelet whose configuration or Node does not say otherwise

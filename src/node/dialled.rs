@@ -95,8 +95,6 @@ pub struct SurveyedNode {
     pub dialled: Option<String>,
     /// Whether its condition `Ready` is `True`.
     pub is_ready: bool,
-    /// Whether it has the label of a control-plane node.
-    pub is_control_plane: bool,
     /// Whether an administrator accepts that it is not secured.
     pub is_excepted: bool,
     /// Whether the API server can verify its kubelet, and why not.
@@ -126,7 +124,6 @@ impl NodeSurvey {
                 name: node.name().to_owned(),
                 dialled: host.map(|host| endpoint(host, port)),
                 is_ready: listed.is_some_and(|listed| listed.is_ready),
-                is_control_plane: listed.is_some_and(|listed| listed.is_control_plane),
                 is_excepted: false,
                 security: node.security_as_dialled(preference),
             }
@@ -162,12 +159,6 @@ impl NodeSurvey {
     pub fn ready(&self) -> Vec<&str> {
         let ready = self.nodes.iter().filter(|node| node.is_ready);
         ready.map(|node| node.name.as_str()).collect()
-    }
-
-    /// The names of the control-plane nodes.
-    pub fn control_planes(&self) -> Vec<&str> {
-        let nodes = self.nodes.iter().filter(|node| node.is_control_plane);
-        nodes.map(|node| node.name.as_str()).collect()
     }
 }
 

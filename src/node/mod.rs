@@ -31,7 +31,7 @@ pub use object::Node;
 pub use obstacle::Obstacle;
 pub use serving::{Flaw, FlawKind, flaw};
 pub use unit::{Incarnation, Unit};
-pub use verification::{NoProcess, own_process};
+pub use verification::own_process;
 
 use crate::x509::Certificate;
 

@@ -71,7 +71,7 @@ impl Problem {
 
     /// The same, for a command that only root may type.
     #[must_use]
-    pub fn as_root(mut self) -> Self {
+    pub fn only_root(mut self) -> Self {
         self.hint = Some(Hint::AsRoot);
         self
     }

@@ -30,8 +30,8 @@ mod value;
 mod work;
 
 pub use change::Change;
-pub use error::{Cause, Error, PathCause, PlaceCause, Unproved, ValueCause};
-pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_DIRECTIVES, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT};
+pub use error::{Cause, Error};
+pub use limits::MAX_BYTES;
 
 pub(crate) use change::{Edited, Operation, append_document, edit};
 pub(crate) use events::{Document, Event, Kind, Style, Tag};

@@ -171,7 +171,7 @@ impl<'s> Stream<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::yaml::{MAX_DEPTH, MAX_NODES};
+    use crate::yaml::limits::{MAX_DEPTH, MAX_NODES};
 
     fn keys(source: &str) -> Vec<String> {
         let stream = Stream::parse(source.as_bytes()).unwrap();

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kubelet_tls::host::interfaces;
-use kubelet_tls::host::kube::Admin;
-use kubelet_tls::host::kube::kubeconfig::Source;
+use kubelet_tls::parts::host::Admin;
+use kubelet_tls::parts::host::Source;
+use kubelet_tls::parts::host::interfaces;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};

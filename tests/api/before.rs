@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use kubelet_tls::csr::Listing;
-use kubelet_tls::host::kube::Api;
+use kubelet_tls::parts::csr::Listing;
+use kubelet_tls::parts::host::Api;
 use standins::api::ServerCertificate;
 use standins::{ApiServer, Config, Fault, KubeconfigStyle, Options, Output, pace};
 
@@ -67,7 +67,7 @@ fn what_is_no_api_server_is_given_up_long_before_the_time_is_up() {
 
 #[test]
 fn a_port_that_accepts_and_never_says_a_word_holds_nobody_beyond_the_deadline() {
-    kubelet_tls::host::tls::install_provider();
+    kubelet_tls::parts::host::install_provider();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let api = ApiServer::start(Config::default());
     let directory = tempfile::tempdir().unwrap();

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use kubelet_tls::csr::State;
-use kubelet_tls::host::kube::{Api, WatchEvent};
+use kubelet_tls::parts::csr::State;
+use kubelet_tls::parts::host::{Api, WatchEvent};
 use serde_json::{Value, json};
 use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output, Release};
 
@@ -24,7 +24,7 @@ struct Served {
 
 impl Served {
     fn new(node: &str, list: &str) -> Self {
-        kubelet_tls::host::tls::install_provider();
+        kubelet_tls::parts::host::install_provider();
         let api = ApiServer::start(Config::default());
         api.inject(lists(), Fault::Body(captured(list)));
         let directory = tempfile::tempdir().unwrap();
@@ -251,7 +251,7 @@ fn the_kubelets_configuration_by_the_name_of_the_version() {
         ("v1.19.16", "kubelet-config-1.19"),
         ("v1.36.2", "kubelet-config"),
     ] {
-        kubelet_tls::host::tls::install_provider();
+        kubelet_tls::parts::host::install_provider();
         let api = ApiServer::start(Config {
             version: version.into(),
             ..Config::default()

@@ -1,6 +1,6 @@
 //! `csr --check`: the node's own opinion of its request.
 
-use kubelet_tls::host::interfaces;
+use kubelet_tls::parts::host::interfaces;
 use serde_json::Value;
 use standins::api::Csr;
 use standins::pki::Sans;

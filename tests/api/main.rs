@@ -1,5 +1,5 @@
 //! How the tool deals with the API server: real answers served as they were captured, servers on a bad day, and what
-//! all of it costs; servers that mean harm are in tests/hostile. The real binary, on a node of stand-ins; [`Api`](kubelet_tls::host::kube::Api) alone where a whole
+//! all of it costs; servers that mean harm are in tests/hostile. The real binary, on a node of stand-ins; [`Api`](kubelet_tls::parts::host::Api) alone where a whole
 //! node would add nothing.
 #![allow(
     clippy::unwrap_used,

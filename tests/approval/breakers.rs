@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use kubelet_tls::approval::{
+use kubelet_tls::parts::approval::{
     Approval, ApprovalPolicy, Inventory, Rule, ServedAt, Violation, judge_renewal,
 };
-use kubelet_tls::csr::{Newest, Request, State};
-use kubelet_tls::x509::{Certificate, Names};
+use kubelet_tls::parts::csr::{Newest, Request, State};
+use kubelet_tls::parts::x509::{Certificate, Names};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::json;

@@ -1,11 +1,11 @@
 //! A cluster to judge in.
 
-use kubelet_tls::approval::{
+use kubelet_tls::parts::approval::{
     Approval, ApprovalPolicy, Inventory, Violation, parse_ip, parse_network,
 };
-use kubelet_tls::csr::{KUBELET_SERVING, Request};
-use kubelet_tls::host::kube::{kubeadm_facts, node_facts, service_facts};
-use kubelet_tls::x509::Names;
+use kubelet_tls::parts::csr::{KUBELET_SERVING, Request};
+use kubelet_tls::parts::host::{kubeadm_facts, node_facts, service_facts};
+use kubelet_tls::parts::x509::Names;
 use serde_json::{Value, json};
 
 use super::request::{Made, dns, ip};

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use kubelet_tls::approval::{ApprovalPolicy, Inventory, Networks, Rule, parse_ip};
-use kubelet_tls::csr::Request;
+use kubelet_tls::parts::approval::{ApprovalPolicy, Inventory, Networks, Rule, parse_ip};
+use kubelet_tls::parts::csr::Request;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! docs/approve.md says what the program does.
 
-use kubelet_tls::approval::Rule;
-use kubelet_tls::host::kube::Fact;
+use kubelet_tls::parts::approval::Rule;
+use kubelet_tls::parts::host::Fact;
 
 fn text() -> String {
     std::fs::read_to_string("docs/approve.md").unwrap()

@@ -1,7 +1,7 @@
 //! Holes that were published of other approvers, each as a case of its own.
 
-use kubelet_tls::approval::{ApprovalPolicy, Inventory, Rule};
-use kubelet_tls::csr::Request;
+use kubelet_tls::parts::approval::{ApprovalPolicy, Inventory, Rule};
+use kubelet_tls::parts::csr::Request;
 use serde_json::json;
 
 use super::cluster::{add, asking, cluster, node, policy, set_endpoints};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use kubelet_tls::approval::Inventory;
-use kubelet_tls::csr::Request;
+use kubelet_tls::parts::approval::Inventory;
+use kubelet_tls::parts::csr::Request;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::json;

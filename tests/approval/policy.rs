@@ -1,6 +1,6 @@
 //! What names a Node may have: the ranks of claims, the options, and the ways out.
 
-use kubelet_tls::approval::{ApprovalPolicy, Inventory, Rule, Verdict, Vouched};
+use kubelet_tls::parts::approval::{ApprovalPolicy, Inventory, Rule, Verdict, Vouched};
 use serde_json::{Value, json};
 
 use super::cluster::{
@@ -18,7 +18,7 @@ fn judge(
     let requestor = format!("system:node:{of}");
     let mut made = Made::new(names);
     made.subject[1] = rdn(3, &requestor);
-    let request = kubelet_tls::csr::Request {
+    let request = kubelet_tls::parts::csr::Request {
         requestor,
         ..asking(made.pem())
     };
@@ -155,7 +155,7 @@ fn honest_names_that_look_local() {
             let requestor = format!("system:node:{name}");
             let mut made = Made::new(&[dns(name)]);
             made.subject[1] = rdn(3, &requestor);
-            let request = kubelet_tls::csr::Request {
+            let request = kubelet_tls::parts::csr::Request {
                 requestor,
                 ..asking(made.pem())
             };
@@ -178,7 +178,7 @@ fn two_nodes_with_one_address_are_both_refused_and_named() {
         let requestor = format!("system:node:{of}");
         let mut made = Made::new(&[ip("10.0.2.15")]);
         made.subject[1] = rdn(3, &requestor);
-        let request = kubelet_tls::csr::Request {
+        let request = kubelet_tls::parts::csr::Request {
             requestor,
             ..asking(made.pem())
         };

@@ -1,7 +1,7 @@
 //! Requests that real components took, and the Nodes that kubeadm makes.
 
-use kubelet_tls::approval::{Inventory, Rule};
-use kubelet_tls::csr::{Newest, Request, Standing};
+use kubelet_tls::parts::approval::{Inventory, Rule};
+use kubelet_tls::parts::csr::{Newest, Request, Standing};
 use serde_json::{Value, json};
 
 use super::cluster::{

@@ -1,7 +1,7 @@
 //! Every rule with requests that break it alone.
 
-use kubelet_tls::approval::Rule;
-use kubelet_tls::csr::{Request, State};
+use kubelet_tls::parts::approval::Rule;
+use kubelet_tls::parts::csr::{Request, State};
 
 use super::cluster::{CLAIMED, asking, cluster, good, judge};
 use super::request::*;

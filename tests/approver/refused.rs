@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use kubelet_tls::approval::Rule;
+use kubelet_tls::parts::approval::Rule;
 use serde_json::{Value, json};
 use standins::api::{Condition, Csr, NodeSpec};
 use standins::{Output, pace};

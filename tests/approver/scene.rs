@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use kubelet_tls::host::interfaces;
+use kubelet_tls::parts::host::interfaces;
 use serde_json::Value;
 use standins::api::{Csr, NodeSpec};
 use standins::kubelet::Fleet;

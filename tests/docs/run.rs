@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use kubelet_tls::cli::Cli;
+use kubelet_tls::parts::Cli;
 use standins::{Node, Options, Output};
 
 use super::blocks::{Block, Marker, blocks};

@@ -1,8 +1,8 @@
 //! The laws of the API server's flag in manifests and configurations, for the property tests and for `fuzz/`.
 
-use kubelet_tls::edit::api_server::{Verification, edit};
-use kubelet_tls::edit::{Change, Edited};
-use kubelet_tls::kubelet::Refusal;
+use kubelet_tls::parts::edit::api_server::{Verification, edit};
+use kubelet_tls::parts::edit::{Change, Edited};
+use kubelet_tls::parts::kubelet::Refusal;
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 

@@ -1,7 +1,7 @@
 //! The laws of reading certificates and requests for them: what anybody wrote who wished to.
 
 use k8s_openapi::ByteString;
-use kubelet_tls::x509::{Certificate, Names, requested_names};
+use kubelet_tls::parts::x509::{Certificate, Names, requested_names};
 
 use crate::law::{Broken, is_one_line};
 

@@ -1,7 +1,7 @@
 //! The laws of the edit, for the property tests and for `fuzz/`.
 
-use kubelet_tls::edit::{Change, Edited, FileKind, edit};
-use kubelet_tls::kubelet::{Bootstrap, Refusal, Settings};
+use kubelet_tls::parts::edit::{Change, Edited, FileKind, edit};
+use kubelet_tls::parts::kubelet::{Bootstrap, Refusal, Settings};
 use serde::Deserialize;
 use serde_yaml::Value;
 

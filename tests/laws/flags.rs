@@ -1,7 +1,7 @@
 //! The laws of the kubelet's flags and of the command line that systemd makes.
 
-use kubelet_tls::kubelet::Flags;
-use kubelet_tls::kubelet::unit::{EnvironmentFile, WordSource, next_command_line};
+use kubelet_tls::parts::kubelet::Flags;
+use kubelet_tls::parts::kubelet::{EnvironmentFile, WordSource, next_command_line};
 
 use crate::law::{Broken, is_one_line};
 

@@ -1,6 +1,6 @@
 //! The laws of reading a kubeconfig: what is wrong with it is said in words of the program's own, none of the file's.
 
-use kubelet_tls::host::kube::kubeconfig::{KubeconfigError, parse};
+use kubelet_tls::parts::host::{KubeconfigError, parse};
 
 use crate::law::Broken;
 

@@ -10,8 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use kubelet_tls::edit::{FileKind, edit};
-use kubelet_tls::kubelet::Bootstrap;
+use kubelet_tls::parts::edit::{FileKind, edit};
+use kubelet_tls::parts::kubelet::Bootstrap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

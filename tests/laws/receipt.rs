@@ -1,7 +1,7 @@
 //! The laws of the receipt: what was written is read, and undoes byte for byte or not at all.
 
-use kubelet_tls::plan::{Edit, Target};
-use kubelet_tls::receipt::{FileState, NodeReceipt, NodeSubject, ReceiptState};
+use kubelet_tls::parts::plan::{Edit, Target};
+use kubelet_tls::parts::receipt::{FileState, NodeReceipt, NodeSubject, ReceiptState};
 
 use crate::law::{Broken, is_one_line};
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use kubelet_tls::host::tls::{examine, probe_as};
-use kubelet_tls::node::Unverified;
+use kubelet_tls::parts::host::{examine, probe_as};
+use kubelet_tls::parts::node::Unverified;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
@@ -241,5 +241,5 @@ fn openssl_agrees() {
     // The key that was kept is the CA's.
     let key = fs::read(out.join("ca.key")).unwrap();
     let chain = fs::read(out.join("ca.crt")).unwrap();
-    kubelet_tls::host::pair::keys_match(&[chain, key].concat()).unwrap();
+    kubelet_tls::parts::host::keys_match(&[chain, key].concat()).unwrap();
 }

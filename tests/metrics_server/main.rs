@@ -93,6 +93,6 @@ impl Scene {
     fn ca_bundle(&self) -> Vec<Vec<u8>> {
         let bundle = self.yaml("apiservice.yaml")["spec"]["caBundle"].clone();
         let pem: k8s_openapi::ByteString = serde_json::from_value(bundle).unwrap();
-        kubelet_tls::metrics_server::certificates(&pem.0).unwrap()
+        kubelet_tls::parts::metrics_server::certificates(&pem.0).unwrap()
     }
 }

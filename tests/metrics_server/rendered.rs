@@ -173,9 +173,9 @@ fn assert_coherent(scene: &Scene, objects: &[Value]) {
     );
     let bundle: k8s_openapi::ByteString =
         serde_json::from_value(api_service["caBundle"].clone()).unwrap();
-    let roots = kubelet_tls::metrics_server::certificates(&bundle.0).unwrap();
+    let roots = kubelet_tls::parts::metrics_server::certificates(&bundle.0).unwrap();
     let address = super::certificates::serve(&data("tls.crt"), &data("tls.key"));
-    let served = kubelet_tls::host::tls::probe_as(address, &name, &roots).unwrap();
+    let served = kubelet_tls::parts::host::probe_as(address, &name, &roots).unwrap();
     assert_eq!(served.verified, Ok(()));
 }
 
@@ -242,7 +242,7 @@ fn over_the_official_url() {
     scene.write(&[]);
     let path = scene.out().join("kustomization.yaml");
     let text = fs::read_to_string(&path).unwrap();
-    let url = kubelet_tls::metrics_server::OFFICIAL_MANIFEST;
+    let url = kubelet_tls::parts::metrics_server::OFFICIAL_MANIFEST;
     assert!(text.contains(&format!("resources:\n- {url}\n")));
     fs::write(&path, text.replace(url, "official.yaml")).unwrap();
     fs::copy(scene.path("base.yaml"), scene.out().join("official.yaml")).unwrap();
@@ -313,7 +313,7 @@ fn values_for_the_chart() {
         }
         // The chart takes the bundle as PEM and encodes it itself.
         let bundle = values["apiService"]["caBundle"].as_str().unwrap();
-        let roots = kubelet_tls::metrics_server::certificates(bundle.as_bytes()).unwrap();
+        let roots = kubelet_tls::parts::metrics_server::certificates(bundle.as_bytes()).unwrap();
         let of = |key: &str| {
             secret["stringData"][key]
                 .as_str()
@@ -328,7 +328,7 @@ fn values_for_the_chart() {
             secret["metadata"]["namespace"].as_str().unwrap()
         );
         assert_eq!(
-            kubelet_tls::host::tls::probe_as(address, &host, &roots)
+            kubelet_tls::parts::host::probe_as(address, &host, &roots)
                 .unwrap()
                 .verified,
             Ok(())

@@ -128,7 +128,6 @@ mod tests {
             name: name.to_owned(),
             dialled: None,
             is_ready: true,
-            is_control_plane: false,
             is_excepted: false,
             security: Security {
                 status,

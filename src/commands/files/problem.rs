@@ -74,7 +74,7 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
     };
     let problem = Problem::new(code, error.to_string());
     match &error.cause {
-        cause if cause.is_permission() => problem.as_root(),
+        cause if cause.is_permission() => problem.only_root(),
         FileCause::Immutable(path) => {
             problem.hint(without_attribute("-i", path))
         }

@@ -19,7 +19,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-pub use directory::{Content, OutputDirectory};
+pub use directory::OutputDirectory;
 pub(super) use lock::Lock;
 pub use lock::Locking;
 pub use replace::DirectoryLock;

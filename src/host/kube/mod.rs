@@ -42,10 +42,10 @@ pub use cluster::WriteMode;
 pub(crate) use cluster::listed_node;
 pub use decision::{DecisionCondition, DecisionOutcome, Step};
 pub use error::ApiError;
-pub use facts::{Fact, FactError, endpoint_ips, node_facts, service_facts};
+pub use facts::{Fact, FactError, node_facts, service_facts};
 pub use inventory::GivenNetworks;
-pub use kubeadm::{KubeadmFacts, kubeadm_facts};
-pub use presented::{PresentedError, resolve};
+pub use kubeadm::kubeadm_facts;
+pub use presented::resolve;
 
 pub use follow::{Followed, Listener};
 pub use unreachable::Unreachable;

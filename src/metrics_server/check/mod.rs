@@ -15,7 +15,7 @@ use crate::x509::Certificate;
 pub use objects::{
     ADDRESS_TYPES, ApiService, Deployment, Dialled, Pod, Service, dialled, of_config_map, of_secret,
 };
-pub use program::{MountSource, Program};
+pub use program::MountSource;
 
 /// The conditions of a metrics-server that runs, in the order in which each rests on those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

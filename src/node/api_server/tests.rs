@@ -25,7 +25,6 @@ fn surveyed(name: &str, status: Status) -> SurveyedNode {
         name: name.to_owned(),
         dialled: None,
         is_ready: true,
-        is_control_plane: true,
         is_excepted: false,
         security: Security {
             status,

@@ -23,7 +23,6 @@ fn node(status: Status, is_excepted: bool) -> SurveyedNode {
         name: "worker-1".into(),
         dialled: None,
         is_ready: true,
-        is_control_plane: false,
         is_excepted,
         security: Security {
             status,

@@ -21,7 +21,7 @@ use super::client::Config;
 use super::proxy::Proxies;
 use file::{Chosen, File, Section, choose};
 
-pub use error::{KubeconfigError, NoPlugin, PluginFailure};
+pub use error::KubeconfigError;
 pub use source::{ADMIN_CONF, Source};
 
 /// A kubeconfig with everything inline is some ten kilobytes, in bytes.
