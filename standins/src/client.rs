@@ -1,16 +1,19 @@
-//! A little HTTPS client: what the stand-in kubelet speaks to the API server with, and tests to anything.
+//! An HTTPS client: what the stand-in kubelet speaks to the API server with, and tests to anything.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde::Deserialize;
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body, http};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// How long a server may say nothing.
@@ -107,19 +110,17 @@ impl Kubeconfig {
 
 /// A client of one server; a connection per request.
 pub struct Client {
-    address: String,
-    name: ServerName<'static>,
-    tls: Arc<ClientConfig>,
-    agent: String,
+    server: String,
+    agent: Agent,
 }
 
-/// An answer, its body without the chunks.
+/// A whole answer.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
     pub code: u16,
-    /// The head as it came.
-    pub head: String,
+    /// The header `Content-Type`.
+    pub content_type: String,
     /// The body.
     pub body: String,
 }
@@ -127,26 +128,31 @@ pub struct Answer {
 impl Client {
     /// A client with this kubeconfig's server and identity, called `agent`.
     pub fn new(kubeconfig: &Kubeconfig, agent: &str) -> Result<Self, String> {
-        let address = kubeconfig
-            .server
-            .trim_start_matches("https://")
-            .trim_end_matches('/')
-            .to_owned();
-        let host = address
-            .rsplit_once(':')
-            .map_or(address.as_str(), |(host, _)| host);
-        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
-            .map_err(|e| e.to_string())?;
-        let client = kubeconfig
-            .client
-            .as_ref()
-            .map(|(c, k)| (c.as_slice(), k.as_slice()));
-        let tls = client_config(&kubeconfig.ca_pem, client)?;
+        let roots = certificates(&kubeconfig.ca_pem)?;
+        let identity = match &kubeconfig.client {
+            None => None,
+            Some((chain, key)) => {
+                let key = PrivateKey::from_pem(key).map_err(words)?;
+                Some(ClientCert::new_with_certs(&certificates(chain)?, key))
+            }
+        };
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .client_cert(identity)
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .user_agent(agent)
+            .accept("application/json")
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .timeout_per_read(Some(READ_TIMEOUT));
         Ok(Self {
-            address,
-            name,
-            tls,
-            agent: agent.into(),
+            server: kubeconfig.server.trim_end_matches('/').to_owned(),
+            agent: config.build().new_agent(),
         })
     }
 
@@ -168,57 +174,36 @@ impl Client {
         content_type: &str,
         body: &str,
     ) -> Result<Answer, String> {
-        let mut reader = self
-            .send(method, target, content_type, body)
-            .map_err(|e| e.to_string())?;
-        let (code, head) = read_head(&mut reader).map_err(|e| e.to_string())?;
-        let mut bytes = Vec::new();
-        if is_chunked(&head) {
-            while let Some(part) = read_chunk(&mut reader).map_err(|e| e.to_string())? {
-                bytes.extend(part);
-            }
-        } else if let Some(length) = content_length(&head) {
-            bytes.resize(length, 0);
-            reader.read_exact(&mut bytes).map_err(|e| e.to_string())?;
-        } else {
-            reader.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-        }
+        let mut answer = self.send(method, target, content_type, body)?;
+        let code = answer.status().as_u16();
+        let content_type = answer.headers().get("Content-Type");
+        let content_type = content_type.and_then(|value| value.to_str().ok());
         Ok(Answer {
             code,
-            head,
-            body: String::from_utf8_lossy(&bytes).into_owned(),
+            content_type: content_type.unwrap_or_default().to_owned(),
+            body: {
+                let body = answer.body_mut().with_config().limit(u64::MAX);
+                body.lossy_utf8(true).read_to_string().map_err(words)?
+            },
         })
     }
 
     /// A watch: `on_line` sees each event and returns whether it wants more.
     pub fn watch(&self, target: &str, mut on_line: impl FnMut(&str) -> bool) -> Result<(), String> {
-        let mut reader = self
-            .send("GET", target, "application/json", "")
-            .map_err(|e| e.to_string())?;
-        let (code, head) = read_head(&mut reader).map_err(|e| e.to_string())?;
-        if code != 200 || !is_chunked(&head) {
-            return Err(format!("the server answered {code}"));
+        let mut answer = self.send("GET", target, "", "")?;
+        if answer.status() != 200 {
+            return Err(format!("the server answered {}", answer.status().as_u16()));
         }
-        let mut pending = Vec::new();
-        while let Some(part) = read_chunk(&mut reader).map_err(|e| e.to_string())? {
-            pending.extend(part);
-            while let Some(end) = pending.iter().position(|b| *b == b'\n') {
-                let line: Vec<u8> = pending.drain(..=end).collect();
-                if !on_line(String::from_utf8_lossy(&line).trim_end()) {
-                    return Ok(());
-                }
+        let mut reader = BufReader::new(answer.body_mut().as_reader());
+        let mut line = String::new();
+        // A line that was cut off is none.
+        while reader.read_line(&mut line).map_err(words)? > 0 && line.ends_with('\n') {
+            if !on_line(line.trim_end()) {
+                break;
             }
+            line.clear();
         }
         Ok(())
-    }
-
-    /// Every byte the server sends to a request until the connection ends, and how it ended.
-    pub fn raw(&self, method: &str, target: &str) -> (Vec<u8>, io::Result<()>) {
-        let mut bytes = Vec::new();
-        let end = self
-            .send(method, target, "application/json", "")
-            .and_then(|mut r| r.read_to_end(&mut bytes));
-        (bytes, end.map(|_| ()))
     }
 
     fn send(
@@ -227,24 +212,34 @@ impl Client {
         target: &str,
         content_type: &str,
         body: &str,
-    ) -> io::Result<BufReader<StreamOwned<ClientConnection, TcpStream>>> {
-        let mut stream = connect(&self.address, self.name.clone(), &self.tls)?;
-        let mut request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: application/json\r\nConnection: close\r\n",
-            self.address, self.agent
-        );
-        if !body.is_empty() {
-            request += &format!(
-                "Content-Type: {content_type}\r\nContent-Length: {}\r\n",
-                body.len()
-            );
-        }
-        request += "\r\n";
-        request += body;
-        stream.write_all(request.as_bytes())?;
-        stream.flush()?;
-        Ok(BufReader::new(stream))
+    ) -> Result<http::Response<Body>, String> {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{target}", self.server));
+        let answer = if body.is_empty() {
+            self.agent.run(request.body(()).map_err(words)?)
+        } else {
+            let request = request.header("Content-Type", content_type);
+            self.agent.run(request.body(body).map_err(words)?)
+        };
+        answer.map_err(words)
     }
+}
+
+/// The certificates among the blocks of a PEM file.
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
+    let blocks = parse_pem(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(words)?;
+    let certificate = |block| match block {
+        PemItem::Certificate(certificate) => Some(certificate),
+        _ => None,
+    };
+    Ok(blocks.into_iter().filter_map(certificate).collect())
+}
+
+fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }
 
 /// The client's side of TLS.
@@ -254,25 +249,20 @@ pub fn client_config(
 ) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem) {
-        roots
-            .add(certificate.map_err(|e| e.to_string())?)
-            .map_err(|e| e.to_string())?;
+        roots.add(certificate.map_err(words)?).map_err(words)?;
     }
-    let builder =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|e| e.to_string())?
-            .with_root_certificates(roots);
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(words)?
+        .with_root_certificates(roots);
     let config = match client {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {
             let chain = CertificateDer::pem_slice_iter(cert)
                 .collect::<Result<_, _>>()
-                .map_err(|e| e.to_string())?;
-            let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| e.to_string())?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|e| e.to_string())?
+                .map_err(words)?;
+            let key = PrivateKeyDer::from_pem_slice(key).map_err(words)?;
+            builder.with_client_auth_cert(chain, key).map_err(words)?
         }
     };
     Ok(Arc::new(config))
@@ -292,47 +282,4 @@ pub fn connect(
         connection.complete_io(&mut stream)?;
     }
     Ok(StreamOwned::new(connection, stream))
-}
-
-fn read_head(reader: &mut impl BufRead) -> io::Result<(u16, String)> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    let code = head
-        .split(' ')
-        .nth(1)
-        .and_then(|c| c.parse().ok())
-        .ok_or(io::ErrorKind::InvalidData)?;
-    Ok((code, head))
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let named = |line: &'a str| {
-        line.split_once(':')
-            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
-    };
-    head.lines().find_map(named).map(|(_, value)| value.trim())
-}
-
-fn is_chunked(head: &str) -> bool {
-    header(head, "transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked"))
-}
-
-fn content_length(head: &str) -> Option<usize> {
-    header(head, "content-length")?.parse().ok()
-}
-
-fn read_chunk(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut size = String::new();
-    if reader.read_line(&mut size)? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let size = usize::from_str_radix(size.trim(), 16).map_err(|_| io::ErrorKind::InvalidData)?;
-    let mut bytes = vec![0; size + 2];
-    reader.read_exact(&mut bytes)?;
-    bytes.truncate(size);
-    Ok((size > 0).then_some(bytes))
 }
