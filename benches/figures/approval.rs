@@ -8,11 +8,12 @@ use standins::{ApiServer, Config};
 
 use crate::bar;
 use crate::measure::{cost, tool};
+use crate::rows::Row;
 
 /// So many nodes, each with a request that keeps every rule.
 const REQUESTS: u16 = 5000;
 
-pub(crate) fn verdicts() {
+pub(crate) fn verdicts() -> (Row, String) {
     println!("\napprove --all --dry-run with {REQUESTS} pending requests of as many nodes");
     let api = ApiServer::start(Config::default());
     let requests = (0..REQUESTS).map(|number| {
@@ -60,12 +61,11 @@ pub(crate) fn verdicts() {
     );
     api.clear_requests();
     let cost = cost(&words("text"));
-    println!(
-        "  {} API calls; {:.2} s of CPU, {:.1} MiB resident",
-        api.requests().len(),
-        cost.cpu.as_secs_f64(),
-        cost.peak as f64 / 1024.0
-    );
-    bar("CPU", cost.cpu.as_secs_f64(), " s", 2.0);
-    bar("memory", cost.peak as f64 / 1024.0, " MiB", 100.0);
+    let (calls, cpu) = (api.requests().len(), cost.cpu.as_secs_f64());
+    let resident = cost.peak as f64 / 1024.0;
+    println!("  {calls} API calls; {cpu:.2} s of CPU, {resident:.1} MiB resident");
+    bar("CPU", cpu, " s", 2.0);
+    bar("memory", resident, " MiB", 100.0);
+    let figure = format!("{cpu:.2} s of CPU, {resident:.0} MiB resident, {calls} API calls");
+    (Row::Verdicts, figure)
 }

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use crate::bar;
 use crate::measure::{Contender, interleave, is_installed, millis, peak};
+use crate::rows::Row;
 
 /// A configuration as kubeadm wrote it.
 const REAL: &str = "testdata/captured/1.36/config.yaml";
 /// The edit as an expression of jq's language.
 const EDIT: &str = ".serverTLSBootstrap = true";
 
-/// Against what everybody has or would use.
-pub(crate) fn against_peers(tools: &[(&'static str, PathBuf)]) {
+/// Compared with what every machine has, and with what an administrator would use instead.
+pub(crate) fn against_peers(tools: &[(&'static str, PathBuf)]) -> Vec<(Row, String)> {
     let directory = tempfile::tempdir().unwrap();
     let real = Path::new(env!("CARGO_MANIFEST_DIR")).join(REAL);
     let text = std::fs::read_to_string(&real).unwrap();
@@ -82,8 +83,12 @@ pub(crate) fn against_peers(tools: &[(&'static str, PathBuf)]) {
         );
     }
     let yq = contenders.iter().find(|c| c.name == "yq -y");
-    for contender in &contenders[1..=tools.len()] {
+    let mut rows = Vec::new();
+    // The dynamically linked one comes first, see `tools`.
+    let ours = contenders[1..=tools.len()].iter();
+    for (contender, row) in ours.zip([Row::DiffDynamic, Row::DiffStatic]) {
         let time = millis(contender.median());
+        let mut figure = format!("{time:.2} ms: {:.1} × `cat`", time / cat);
         bar(
             &format!("{}: time of cat", contender.name),
             time / cat,
@@ -92,27 +97,32 @@ pub(crate) fn against_peers(tools: &[(&'static str, PathBuf)]) {
         );
         if let Some(yq) = yq {
             let faster = millis(yq.median()) / time;
+            let _ = write!(figure, ", {faster:.0} × faster than Debian's `yq`");
             let verdict = if faster >= 30.0 { "met" } else { "MISSED" };
             println!(
                 "  {}: faster than yq -y: {faster:.0} x, bar 30 x: {verdict}",
                 contender.name
             );
         }
-        let resident = peak(&contender.command);
+        let resident = peak(&contender.command) as f64 / 1024.0;
         bar(
             &format!("{}: resident", contender.name),
-            resident as f64 / 1024.0,
+            resident,
             " MiB",
             8.0,
         );
+        let _ = write!(figure, ", {resident:.1} MiB resident");
+        rows.push((row, figure));
     }
+    rows
 }
 
 /// Ten times the bytes, ten times the work?
-pub(crate) fn growth(tools: &[(&'static str, PathBuf)]) {
+pub(crate) fn growth(tools: &[(&'static str, PathBuf)]) -> (Row, String) {
     const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
     println!("\ndiff FILE as the file grows: medians; what each further byte costs");
     let directory = tempfile::tempdir().unwrap();
+    let mut ratios = Vec::new();
     for (name, tool) in tools {
         let mut contenders: Vec<_> = SIZES
             .iter()
@@ -142,13 +152,18 @@ pub(crate) fn growth(tools: &[(&'static str, PathBuf)]) {
             println!("{line}");
             before = Some((*size, time, peak));
         }
+        let ratio = further[1] / further[0];
         bar(
             &format!("{name}: a byte of 1 MB costs, of one of 100 kB"),
-            further[1] / further[0],
+            ratio,
             " x",
             1.5,
         );
+        ratios.push(ratio);
     }
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = ratios.iter().copied().fold(0.0, f64::max);
+    (Row::Growth, format!("{least:.1} to {most:.1} ×"))
 }
 
 /// A KubeletConfiguration of about so many bytes, with what a large one would consist of.

@@ -1,6 +1,8 @@
 //! The figures that `kubelet-tls` is held to, measured in one run: `cargo bench`, or `cargo bench -- files` (`node`,
 //! `approval`, `watch`, `binary`) for a part of them.
 //!
+//! `UPDATE_DOCS=1 cargo bench` also writes them into `docs/benchmarks.md`; the rows of parts that were not run stay.
+//!
 //! Ratios to peers that do the same on the same machine at the same time, since times alone say more about the machine.
 //! A bar that is missed is printed as such and fails nothing: a loaded machine would fail it too.
 #![allow(
@@ -19,9 +21,12 @@ mod files;
 mod large;
 mod measure;
 mod node;
+mod rows;
 mod watch;
 
 use std::path::{Path, PathBuf};
+
+use rows::{DOCUMENT, Row, updated};
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
@@ -48,24 +53,48 @@ fn main() {
         println!("this is a debug build: its times and sizes say nothing");
     }
     let tools = tools();
+    let mut rows = Vec::new();
     if wanted("files") {
-        files::against_peers(&tools);
-        files::growth(&tools);
+        rows.extend(files::against_peers(&tools));
+        rows.push(files::growth(&tools));
     }
     if wanted("node") {
-        node::latency();
-        node::api_calls();
+        rows.push(node::latency());
+        rows.push(node::api_calls());
     }
     if wanted("approval") {
-        approval::verdicts();
+        rows.push(approval::verdicts());
     }
     if wanted("watch") {
         // The one that is shipped, where it was built.
-        watch::figures(&tools[tools.len() - 1].1);
+        rows.extend(watch::figures(&tools[tools.len() - 1].1));
     }
     if wanted("binary") {
-        binary::size(&musl());
+        rows.extend(binary::size(&musl()));
     }
+    document(&rows);
+}
+
+/// Prints the rows as the document has them, and writes them into it when asked to.
+fn document(rows: &[(Row, String)]) {
+    println!("\nThe rows of {DOCUMENT}");
+    for row in Row::ALL {
+        match rows.iter().find(|(measured, _)| *measured == row) {
+            Some((_, figure)) => println!("{}", row.line(figure)),
+            None => println!("not measured in this run: {}", row.what()),
+        }
+    }
+    if std::env::var_os("UPDATE_DOCS").is_none() {
+        return;
+    }
+    if cfg!(debug_assertions) {
+        println!("{DOCUMENT} stays as it is: the figures of a debug build do not belong there");
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = updated(&text, rows).unwrap_or_else(|row| panic!("no row {:?}", row.what()));
+    std::fs::write(path, text).unwrap();
 }
 
 /// The release build, and the static one where it was built.

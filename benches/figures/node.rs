@@ -10,6 +10,7 @@ use standins::{Node, Options};
 
 use crate::bar;
 use crate::measure::{median, millis, tool};
+use crate::rows::Row;
 
 /// How many nodes are taken through it.
 const RUNS: usize = 15;
@@ -22,18 +23,17 @@ fn node() -> Node {
 }
 
 /// From the request's creation in the API to its name on standard output, which does not wait for the settle time.
-pub(crate) fn latency() {
+pub(crate) fn latency() -> (Row, String) {
     println!(
         "\napply on a node: from the request's creation in the API to its name on standard output"
     );
     let mut times: Vec<Duration> = (0..RUNS).map(|_| name_after_creation()).collect();
     times.sort();
-    println!(
-        "  {RUNS} nodes: median {:.1} ms, slowest {:.1} ms",
-        millis(median(&times)),
-        millis(times[RUNS - 1])
-    );
-    bar("median", millis(median(&times)), " ms", 100.0);
+    let (half, last) = (millis(median(&times)), millis(times[RUNS - 1]));
+    println!("  {RUNS} nodes: median {half:.1} ms, slowest {last:.1} ms");
+    bar("median", half, " ms", 100.0);
+    let figure = format!("{half:.1} ms at the median of {RUNS} nodes");
+    (Row::NameShown, figure)
 }
 
 fn name_after_creation() -> Duration {
@@ -61,7 +61,7 @@ fn name_after_creation() -> Duration {
 }
 
 /// What one run costs the API server, in a small and in a large cluster.
-pub(crate) fn api_calls() {
+pub(crate) fn api_calls() -> (Row, String) {
     println!("\nAPI calls of one apply, with so many requests of other nodes in the cluster");
     // What the kubelet asks by itself when it is restarted with the key on, under the same name as the tool.
     let bare = node();
@@ -69,6 +69,7 @@ pub(crate) fn api_calls() {
     bare.api().clear_requests();
     bare.restart_kubelet();
     let own = calls(&bare).len();
+    let mut counts = Vec::new();
     for others in [0, 100, 5000] {
         let node = node();
         // One key pair for all: making five thousand takes longer than all the rest.
@@ -92,7 +93,9 @@ pub(crate) fn api_calls() {
             of("watch"),
             millis(took)
         );
+        counts.push((calls.len() - own).to_string());
     }
+    (Row::ApiCalls, counts.join(", "))
 }
 
 /// The calls since the log was cleared: the tool's list and watch by these names.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::bar;
 use crate::large::{Large, Size, Watched};
 use crate::measure::{median, millis};
+use crate::rows::Row;
 
 const SIZE: Size = Size {
     nodes: 5_000,
@@ -18,7 +19,7 @@ const REQUESTS: u16 = 200;
 /// How long nothing happens.
 const IDLE: Duration = Duration::from_secs(10);
 
-pub(crate) fn figures(tool: &Path) {
+pub(crate) fn figures(tool: &Path) -> [(Row, String); 2] {
     println!(
         "\napprove --watch with {} Nodes, {} Services and {} refused requests",
         SIZE.nodes, SIZE.services, SIZE.refused
@@ -32,7 +33,7 @@ pub(crate) fn figures(tool: &Path) {
     );
     std::thread::sleep(Duration::from_secs(3));
     let renewals = (0..REQUESTS).map(|number| cluster.approved(number));
-    told(
+    let renewals = told(
         "renewal, created to approved",
         &renewals.collect::<Vec<_>>(),
     );
@@ -42,29 +43,24 @@ pub(crate) fn figures(tool: &Path) {
         std::thread::sleep(Duration::from_millis(50));
         cluster.approved(number)
     });
-    told("join, created to approved", &joins.collect::<Vec<_>>());
+    let joins = told("join, created to approved", &joins.collect::<Vec<_>>());
     std::thread::sleep(Duration::from_secs(3));
     println!(
         "  {:.2} % of a core while nothing happens",
         idle(&approver) * 100.0
     );
     bar("memory", approver.peak(), " MiB", 128.0);
+    [(Row::Renewals, renewals), (Row::Joins, joins)]
 }
 
-fn told(what: &str, times: &[Duration]) {
-    let worst = times.iter().max().copied().unwrap_or_default();
-    bar(
-        &format!("{what}, median of {}", times.len()),
-        millis(median(times)),
-        " ms",
-        100.0,
-    );
-    bar(
-        &format!("{what}, worst of {}", times.len()),
-        millis(worst),
-        " ms",
-        1000.0,
-    );
+/// Prints the bars and returns the figure.
+fn told(what: &str, times: &[Duration]) -> String {
+    let half = millis(median(times));
+    let worst = millis(times.iter().max().copied().unwrap_or_default());
+    let count = times.len();
+    bar(&format!("{what}, median of {count}"), half, " ms", 100.0);
+    bar(&format!("{what}, worst of {count}"), worst, " ms", 1000.0);
+    format!("{half:.0} ms at the median of {count}, {worst:.0} ms at most")
 }
 
 fn idle(approver: &Watched) -> f64 {

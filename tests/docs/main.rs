@@ -6,6 +6,7 @@
     reason = "a test reads the sources and fails by panicking"
 )]
 
+mod benchmarks;
 mod blocks;
 mod run;
 mod rustdoc;
