@@ -56,7 +56,7 @@ pub mod parts {
         };
     }
 
-    /// CertificateSigningRequests.
+    /// CertificateSigningRequests and their states.
     pub mod csr {
         pub use crate::csr::{KUBELET_SERVING, Listing, Newest, Request, Standing, State};
     }
@@ -73,7 +73,7 @@ pub mod parts {
         }
     }
 
-    /// The I/O.
+    /// The API server, kubeconfigs, signals and TLS: the parts of the I/O that are tried alone.
     pub mod host {
         pub use crate::host::interfaces;
         pub use crate::host::kube::kubeconfig::{KubeconfigError, Source, parse};
@@ -103,7 +103,7 @@ pub mod parts {
         pub use crate::node::{NotServed, Served, Unverified};
     }
 
-    /// What to edit.
+    /// An edit of a file or ConfigMap, as a value.
     pub mod plan {
         pub use crate::plan::{Edit, Target};
     }

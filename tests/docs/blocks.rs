@@ -10,15 +10,16 @@ pub(crate) enum Marker {
     Files,
     /// `<!-- run: node -->`: runs on a node of stand-ins, which the blocks of one document share.
     Node,
-    /// `<!-- run: applied -->`: likewise, on a node of its own on which `apply` was run.
+    /// `<!-- run: applied -->`: runs on a node of its own, on which `apply` was run before.
     Applied,
+    /// `<!-- run: control-plane -->`: runs on a secured control-plane node of stand-ins, which the blocks of one document
+    /// share.
+    ControlPlane,
     /// `<!-- not run: REASON -->`.
     NotRun(String),
-    /// No comment.
     None,
 }
 
-/// A fenced block.
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) document: PathBuf,
@@ -50,7 +51,6 @@ impl Block {
     }
 }
 
-/// The blocks of `document`.
 pub(crate) fn blocks(document: &Path) -> Vec<Block> {
     let text = fs::read_to_string(document).unwrap();
     let mut found: Vec<Block> = Vec::new();
@@ -85,6 +85,7 @@ fn marker(line: &str) -> Marker {
         Some("run: files") => Marker::Files,
         Some("run: node") => Marker::Node,
         Some("run: applied") => Marker::Applied,
+        Some("run: control-plane") => Marker::ControlPlane,
         Some(other) => match other.strip_prefix("not run: ") {
             Some(reason) => Marker::NotRun(reason.trim().to_owned()),
             None => panic!("unknown marker: {line}"),

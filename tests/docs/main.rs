@@ -175,3 +175,25 @@ fn headings(document: &Path) -> BTreeSet<String> {
         })
         .collect()
 }
+
+#[test]
+fn every_file_of_the_sources_that_a_document_names_exists() {
+    let mut checked = 0;
+    let mut missing = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for code in text.split('`').skip(1).step_by(2) {
+            let is_path = code.ends_with(".rs") && !code.contains(char::is_whitespace);
+            if !is_path || code.contains('*') {
+                continue;
+            }
+            checked += 1;
+            // Inside the crate, documents name files from `src`.
+            if !Path::new(code).exists() && !Path::new("src").join(code).exists() {
+                missing.push(format!("{}: {code}", document.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(checked > 20, "only {checked} files were found");
+}

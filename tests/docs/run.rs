@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -18,12 +19,16 @@ const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 /// The CSR of the documents' examples.
 const EXAMPLE: &str = "csr-jcdc4";
 
+const SOON: Duration = Duration::from_secs(20);
+
 /// Commands that exit 1 where there is something to do.
-const ANSWERS: [&str; 4] = [
+const ANSWERS: [&str; 6] = [
     "kubelet-tls diff",
     "kubelet-tls cluster diff",
     "kubelet-tls status",
     "kubelet-tls cluster status",
+    "kubelet-tls api-server diff",
+    "kubelet-tls api-server status",
 ];
 
 /// The files that a block marked `run: files` may use.
@@ -47,7 +52,7 @@ fn every_shell_block_runs_or_says_why_it_does_not() {
         match &block.marker {
             Marker::None => panic!("{}: no marker before the block", block.place()),
             Marker::NotRun(reason) => assert!(reason.len() > 10, "{}: {reason:?}", block.place()),
-            Marker::Files | Marker::Node | Marker::Applied => {}
+            Marker::Files | Marker::Node | Marker::Applied | Marker::ControlPlane => {}
         }
     }
     let run = blocks
@@ -84,7 +89,7 @@ fn blocks_about_files_run_in_a_directory() {
 #[test]
 fn blocks_about_a_node_run_on_stand_ins() {
     for document in documents() {
-        let mut shared = None;
+        let (mut shared, mut control_plane) = (None, None);
         for block in blocks(&document) {
             match block.marker {
                 Marker::Node => on_node(&block, shared.get_or_insert_with(node)),
@@ -93,6 +98,12 @@ fn blocks_about_a_node_run_on_stand_ins() {
                     let applied = node.run(BINARY, &["apply", "--settle", "500ms"]);
                     assert_eq!(applied.code, 0, "{applied:?}");
                     on_node(&block, &node);
+                }
+                Marker::ControlPlane => {
+                    on_control_plane(
+                        &block,
+                        control_plane.get_or_insert_with(secured_control_plane),
+                    );
                 }
                 _ => {}
             }
@@ -104,6 +115,39 @@ fn node() -> Node {
     let node = Node::new(Options::default());
     std::os::unix::fs::symlink(BINARY, node.path("/bin/kubelet-tls")).unwrap();
     node
+}
+
+/// A control-plane node whose kubelet serves a certificate of the cluster's CA.
+fn secured_control_plane() -> Node {
+    let node = Node::new(Options {
+        control_plane: true,
+        config_line: Some("serverTLSBootstrap: true".into()),
+        ..Options::default()
+    });
+    let csr = node.api().wait_for_csr(node.name(), 0, SOON).unwrap();
+    node.api().approve(&csr.metadata.name);
+    assert!(node.wait_for(SOON, |node| node.handshake("127.0.0.1").is_ok()));
+    std::os::unix::fs::symlink(BINARY, node.path("/bin/kubelet-tls")).unwrap();
+    node
+}
+
+/// Runs the block with the options that say where the stand-ins have what a real node has in `/etc/kubernetes`.
+fn on_control_plane(block: &Block, node: &Node) {
+    let admin = node.path("/etc/kubernetes/admin.conf");
+    for line in block.commands() {
+        let mut typed = format!("{line} --kubeconfig={}", admin.display());
+        let manifest = format!(" --manifest={}", node.manifest_path().display());
+        let is_about_the_manifest = !line.starts_with("kubelet-tls api-server rollback");
+        if is_about_the_manifest {
+            typed.push_str(&manifest);
+        }
+        if !ANSWERS.iter().any(|answer| line.starts_with(answer)) {
+            typed.push_str(" --settle=500ms");
+        }
+        let mut command = node.command("sh");
+        command.args(["-c", &typed]).current_dir(node.root());
+        assert_done(block, &line, &mut command);
+    }
 }
 
 fn on_node(block: &Block, node: &Node) {
