@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_cannot_write_to_the_terminal() {
+    fn a_path_is_escaped_for_the_terminal() {
         let mut odd = edit("a\n", "b\n");
         odd.target = Target::File("/tmp/\u{1b}[2J\nx".into());
         assert!(odd.diff().starts_with("--- \"/tmp/\\u{1b}[2J\\nx\"\n"));

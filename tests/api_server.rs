@@ -79,7 +79,7 @@ fn a_manifest_is_the_one_that_kubeadm_renders() {
 }
 
 #[test]
-fn the_place_is_that_of_the_version() {
+fn the_flag_is_placed_where_that_version_of_kubeadm_places_it() {
     let no = captured("1.36/kube-apiserver-v1beta4-no.yaml");
     for (tag, before) in [
         ("v1.31.14", "    - --kubelet-client-certificate="),

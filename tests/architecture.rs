@@ -358,7 +358,7 @@ fn effects_are_in_host_and_printing_is_in_ui() {
 }
 
 #[test]
-fn a_file_is_read_in_one_sitting() {
+fn no_file_is_longer_than_the_limit() {
     let long = sources()
         .iter()
         .filter(|source| source.lines > MAX_FILE_LINES)
@@ -372,7 +372,7 @@ fn a_file_is_read_in_one_sitting() {
 }
 
 #[test]
-fn a_function_is_seen_at_once() {
+fn no_function_is_longer_than_the_limit() {
     let long = sources()
         .iter()
         .flat_map(|source| {

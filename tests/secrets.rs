@@ -146,7 +146,7 @@ fn refused() -> Vec<String> {
 }
 
 #[test]
-fn no_file_is_quoted_but_for_what_changes_and_its_context() {
+fn only_changed_lines_and_their_context_are_quoted_from_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("kubeadm.yaml");
     let all = accepted().into_iter().map(|text| (text, true));
@@ -325,7 +325,7 @@ fn a_server_that_need_not_be_verified_is_not_asked() {
 
 /// Every verb on a node full of credentials, then everything that it wrote.
 #[test]
-fn nothing_of_a_nodes_credentials_is_said_or_kept() {
+fn no_node_credential_is_printed_or_stored() {
     let node = Node::new(Options::default());
     node.edit_config(|text| {
         text.replace(

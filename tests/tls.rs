@@ -103,7 +103,7 @@ fn each_way_to_be_wrong_is_told_apart() {
 }
 
 #[test]
-fn a_port_that_serves_none() {
+fn a_port_without_a_certificate_is_recognised() {
     let ca = Ca::new("kubernetes");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -127,7 +127,7 @@ fn a_port_that_serves_none() {
 }
 
 #[test]
-fn a_pair_belongs_together() {
+fn a_key_of_another_certificate_is_refused() {
     let ca = Ca::new("kubernetes");
     let (one, two) = (
         ca.server("a", &sans("127.0.0.1")),

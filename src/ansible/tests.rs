@@ -62,7 +62,7 @@ fn keys_become_options() {
 }
 
 #[test]
-fn a_module_is_a_verb() {
+fn each_module_runs_one_verb() {
     for (name, keys, words) in [
         ("kubelet_tls", json!({}), vec!["apply"]),
         (
@@ -138,7 +138,7 @@ fn a_module_is_a_verb() {
 }
 
 #[test]
-fn what_is_of_no_use_is_named() {
+fn arguments_that_the_verb_does_not_use_are_named() {
     for (keys, named) in [
         (
             json!({"stat": "enabled"}),
@@ -193,7 +193,7 @@ fn what_is_of_no_use_is_named() {
 }
 
 #[test]
-fn a_file_that_ansible_did_not_write_is_none() {
+fn a_file_that_ansible_did_not_write_is_not_read_as_arguments() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for bytes in [
         "",
@@ -251,7 +251,7 @@ fn call(keys: &str) -> Call {
 }
 
 #[test]
-fn whole_texts_are_told_only_who_asks_for_them() {
+fn whole_texts_are_returned_only_with_diff() {
     let told = answered(
         changed(true),
         Some(&call(r#", "_ansible_diff": true"#)),
@@ -276,7 +276,7 @@ fn whole_texts_are_told_only_who_asks_for_them() {
 }
 
 #[test]
-fn secrets_are_told_nobody() {
+fn secrets_are_masked_in_every_answer() {
     let edit = Edit {
         target: Target::File("/a".into()),
         before: Some(b"token: s3cret\n".to_vec()),
@@ -289,7 +289,7 @@ fn secrets_are_told_nobody() {
 }
 
 #[test]
-fn a_restart_is_a_change_and_a_failure_is_told_whole() {
+fn a_restart_counts_as_changed_and_a_failure_keeps_its_message_and_hint() {
     let restart = |performed, dry_run| {
         let restart = RestartReport {
             unit: "kubelet.service".into(),

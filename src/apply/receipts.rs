@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_receipt_is_told_and_ignored() {
+    fn a_file_that_is_not_a_receipt_is_reported_and_ignored() {
         let root = tempfile::tempdir().unwrap();
         let mut store = node(&root);
         store.begin(started("then")).unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_and_a_cluster_keep_theirs_apart() {
+    fn a_node_and_a_cluster_have_separate_receipts() {
         let root = tempfile::tempdir().unwrap();
         let directory = StateDirectory::of(&Root::open(Some(root.path())).unwrap());
         node(&root).begin(started("then")).unwrap();

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_replace_what_they_said_before_and_can_be_taken_out() {
+    fn an_object_replaces_its_earlier_version_and_can_be_removed() {
         let mut inventory = Inventory::default();
         let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
         let owners = |inventory: &Inventory, address: &str| -> Vec<String> {

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_machine_knows_too() {
+    fn names_that_the_machine_has_agree() {
         for names in [
             &["worker-1", "10.0.0.7"][..],
             &["worker-1", "10.0.0.7", "fd00::7"],
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_machine_knows_better() {
+    fn names_that_the_machine_does_not_have_differ() {
         let named = Local {
             node_ip: Some("10.0.0.7".into()),
             ..local()
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_api_servers() {
+    fn names_of_the_api_server_differ_on_a_worker() {
         let worker = Local {
             api_server: Names {
                 dns: vec!["Kubernetes".into(), "worker-1".into()],
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_cloud_knows() {
+    fn addresses_that_only_the_cloud_knows_are_unknown() {
         let cloud = Local {
             cloud_provider: Some("external".into()),
             ..local()

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_hosts_and_others() {
+    fn names_of_hosts_are_told_from_other_names() {
         for good in [
             "worker-1",
             "Worker-1.Example.COM",
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_one_host_and_others() {
+    fn unicast_addresses_are_told_from_others() {
         for bad in [
             "0.0.0.0",
             "0.1.2.3",

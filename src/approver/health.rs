@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn health_is_what_the_watches_heard() {
+    fn health_fails_when_a_watch_hears_nothing() {
         let health = Health::new();
         assert!(health.deaf().is_empty(), "it has just begun");
         assert_eq!(health.incomplete().len(), 4);

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn lives_of_certificates() {
+    fn certificate_lifetimes_are_parsed_within_their_bounds() {
         let day = Duration::from_secs(86_400);
         for (text, life) in [("1y", day * 365), ("90d", day * 90), ("12h", day / 2)] {
             assert_eq!(lifetime(text), Ok(life), "{text}");
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_domains_and_names() {
+    fn networks_domains_and_names_are_parsed_or_refused() {
         assert_eq!(network("10.0.0.7/16").unwrap().to_string(), "10.0.0.0/16");
         assert!(network("10.0.0.0").is_err() && network("fd00::/129").is_err());
         assert_eq!(domain(".Nodes.Example.").unwrap(), "nodes.example");

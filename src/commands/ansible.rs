@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_answer() {
+    fn a_panic_becomes_a_failed_task() {
         let problem = caught::<()>(|| panic!("what no one\nexpected")).unwrap_err();
         assert_eq!(problem.code, Code::Io);
         assert!(
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn who_calls_is_told_by_the_name_or_by_the_file() {
+    fn a_call_by_ansible_is_recognised_by_the_program_name_or_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = directory.path().join(name);

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_as_kubectl_writes_them() {
+    fn ages_are_written_as_kubectl_writes_them() {
         let ages = [-5, 0, 119, 120, 7_199, 7_200, 172_799, 172_800].map(age);
         assert_eq!(ages, ["0s", "0s", "119s", "2m", "119m", "2h", "47h", "2d"]);
     }

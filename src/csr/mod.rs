@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_real_lists_in_each_state() {
+    fn captured_lists_are_read_in_each_state() {
         let list = |text| read(text, "node36").unwrap();
         let empty = list(include_str!(
             "../../testdata/captured/1.36/csr-list-empty.json"
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_request_of_1_19() {
+    fn a_request_that_the_signer_of_1_19_failed_is_failed() {
         let text = include_str!("../../testdata/captured/1.19/csrs-after-blind-approval.json");
         let all: serde_json::Value = serde_json::from_str(text).unwrap();
         let states: Vec<State> = all["items"]
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_list_is_an_error() {
+    fn an_incomplete_list_is_an_error() {
         for text in [
             "",
             "{}",
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_one_list_come_to_one_listing() {
+    fn the_pages_of_a_list_become_one_listing() {
         let item = |name: &str, node: &str, created: &str| {
             format!(
                 r#"{{"metadata":{{"name":"{name}","creationTimestamp":"{created}"}},"spec":{{"signerName":"kubernetes.io/kubelet-serving","username":"system:node:{node}","request":"","usages":[]}},"status":{{}}}}"#
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bookmark_is_no_request() {
+    fn a_bookmark_is_not_taken_for_a_request() {
         let bookmark = r#"{"kind":"CertificateSigningRequest","metadata":{"resourceVersion":"560"},"spec":{"request":null,"signerName":""},"status":{}}"#;
         assert!(!matches!(
             Request::from_json(serde_json::from_str::<serde_json::Value>(bookmark).unwrap()),

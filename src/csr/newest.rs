@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_each_node_at_most() {
+    fn at_most_one_request_of_each_node_is_kept() {
         use State::{Approved, Pending};
         let (a, b) = (request("a", 1, "9", Pending), request("b", 2, "3", Pending));
         assert_eq!(good(&[a.clone(), b.clone()]), ["b"]);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_request_displaces_the_newest() {
+    fn a_newer_request_replaces_the_newest() {
         let mut newest = Newest::default();
         let (a, b) = (
             request("a", 1, "1", State::Pending),

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_closed_or_silent() {
+    fn a_closed_port_and_a_silent_one_are_told_apart() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let healthz = Healthz::new(address.ip(), address.port()).unwrap();

@@ -103,7 +103,7 @@ mod tests {
     use crate::x509::{requested_key, requested_names};
 
     #[test]
-    fn the_request_is_the_kubelets() {
+    fn the_request_is_the_one_that_the_kubelet_would_make() {
         let key = Key::generate().unwrap();
         let names = Names {
             dns: vec!["worker-1".into(), "a.example".into(), "worker-1".into()],
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_comes_back_from_its_file() {
+    fn a_key_is_read_back_from_its_file() {
         let key = Key::generate().unwrap();
         let back = Key::from_pem(key.to_pem().as_bytes()).unwrap();
         assert_eq!(back.public(), key.public());

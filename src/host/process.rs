@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_become_the_kubelet_is_not_taken_for_it() {
+    fn a_process_that_is_about_to_become_the_kubelet_is_not_taken_for_it() {
         let of_systemd = |program: &str| is_of_systemd(&[program.to_owned(), "--x".to_owned()]);
         assert!(of_systemd("(kubelet)") && of_systemd("/usr/lib/systemd/systemd-executor"));
         assert!(!of_systemd("/usr/bin/kubelet") && !of_systemd("kubelet"));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_is_told_by_its_control_group() {
+    fn the_unit_of_a_process_is_known_by_its_control_group() {
         for part in [
             "0::/system.slice/kubelet.service\n",
             "0::/system.slice/kubelet.service/.control\n",
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kubelet_says_its_version() {
+    fn the_version_of_a_kubelet_is_read_from_its_output() {
         assert_eq!(
             parse_version("Kubernetes v1.36.2\n").as_deref(),
             Some("v1.36.2")
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_started_a_short_while_ago() {
+    fn the_start_time_of_this_process_is_recent() {
         let age = clock::now()
             .duration_since(started(std::process::id(), None).unwrap())
             .unwrap();

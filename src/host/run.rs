@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_hangs_or_is_missing() {
+    fn a_program_that_hangs_is_ended_and_a_missing_one_is_an_error() {
         let started = Instant::now();
         let hung = run("sleep", "test", &["60"], Duration::from_millis(50));
         assert!(matches!(hung, Err(RunError::Deadline(_, "test", _))));

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_directory_that_others_may_write_to_is_neither_believed_nor_used() {
+    fn a_state_directory_that_others_may_write_to_is_neither_read_nor_written() {
         let root = tempfile::tempdir().unwrap();
         let state = StateDirectory::of(&Root::open(Some(root.path())).unwrap());
         state.write(NAME, b"one").unwrap();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lock_at_a_time_which_no_other_user_can_hold() {
+    fn a_second_lock_is_refused_and_no_other_user_can_take_it() {
         let root = tempfile::tempdir().unwrap();
         let state = StateDirectory::of(&Root::open(Some(root.path())).unwrap());
         assert!(state.lock(Locking::Optional).unwrap().is_none());

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_is_there_as_the_kubelet_leaves_it_and_gone_again() {
+    fn a_pair_is_installed_as_the_kubelet_would_and_can_be_removed() {
         let (_directory, link) = scene();
         let installed = place(&Root::host(), &link, NOW.parse().unwrap()).unwrap();
         assert_eq!(
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kubelet_renewed_since_stays() {
+    fn a_pair_that_the_kubelet_has_renewed_is_not_removed() {
         let (_directory, link) = scene();
         let installed = place(&Root::host(), &link, NOW.parse().unwrap()).unwrap();
         install(&Root::host(), &installed, b"pair").unwrap();

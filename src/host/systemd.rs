@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn time_spans() {
+    fn time_spans_are_read() {
         assert_eq!(parse_timespan("1min 30s"), Some(Duration::from_secs(90)));
         assert_eq!(parse_timespan("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_none_is_an_error() {
+    fn an_answer_without_the_properties_is_an_error() {
         assert!(matches!(
             parse_show(""),
             Err(SystemdError::Answer("LoadState"))

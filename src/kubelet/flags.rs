@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn as_pflag_reads_them() {
+    fn flags_are_read_as_pflag_reads_them() {
         let flags = parse(
             "--config=/a --config /b --kube_config=/c --rotate-server-certificates --v=2 x -v 3",
         );
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn feature_gates_add_up() {
+    fn feature_gates_of_several_flags_are_merged() {
         let gates = parse("--feature-gates=A=true,B=false --feature_gates=A=0").feature_gates();
         assert_eq!(
             gates.into_iter().collect::<Vec<_>>(),

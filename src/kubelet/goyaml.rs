@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_those_of_goyaml() {
+    fn words_are_typed_as_goyaml_types_them() {
         for text in [
             "y",
             "Y",
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_those_of_strconv() {
+    fn numbers_are_read_as_strconv_reads_them() {
         for (text, number) in [
             ("1_0", 10),
             ("0x1F", 31),

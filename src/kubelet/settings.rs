@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_the_wrong_type_are_not_taken_and_said() {
+    fn values_of_the_wrong_type_are_ignored_and_reported() {
         let settings = read(
             "serverTLSBootstrap: 'true'\nport: ten\nhealthzPort: 1.5\naddress: 1\nfeatureGates: {A: 1}\n",
             &[],

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_decides_a_channel_is_replaced_and_the_rest_kept() {
+    fn arguments_that_decide_a_channel_are_replaced_and_the_others_kept() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let base = words(
             "--cert-dir=/tmp --kubelet-insecure-tls --kubelet_insecure_tls=false --secure-port=4443 \

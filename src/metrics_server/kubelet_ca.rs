@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_certificates_of_cas() {
+    fn only_certificates_of_cas_are_accepted() {
         let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
         let ca = include_bytes!("../../testdata/captured/1.36/ca.crt");
         let leaf = include_bytes!("../../testdata/captured/1.36/kubelet-server-current.crt.pem");

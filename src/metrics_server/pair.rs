@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_and_its_ca() {
+    fn a_certificate_is_issued_by_its_own_ca() {
         let now: Timestamp = "2026-11-23T07:16:56Z".parse().unwrap();
         let pair = make(&names(), YEAR, now, None, CaKey::Forgotten).unwrap();
         let made = Certificate::from_der(&pair.chain[0]).unwrap();

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_still_does_stays_as_it_is() {
+    fn a_certificate_that_is_still_good_is_kept() {
         let names = names();
         let (pair, kept) = made(&demand(&names));
         let again = reusable(&kept, &demand(&names)).ok().unwrap();
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_for_a_new_one() {
+    fn each_reason_for_a_renewal_is_named() {
         let names = names();
         let demand = demand(&names);
         let (_, kept) = made(&demand);

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn which_container_approves() {
+    fn a_container_that_approves_is_recognised() {
         let watch = &["approve", "--watch", "--renewals"][..];
         for (image, words, expected) in [
             ("kubelet-tls:0.1.0", watch, true),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn which_approval_is_a_programs() {
+    fn an_approval_by_a_program_is_recognised() {
         let at = |second: i64| Some(Timestamp::from_second(second).unwrap());
         for (reason, created, approved, expected) in [
             ("KubectlApprove", at(100), at(101), false),

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn healthz_is_where_flags_and_file_say() {
+    fn healthz_is_asked_where_flags_and_file_say() {
         let at = |flags: &[&str], config: &str| kubelet(flags, config).healthz();
         let address = |text: &str| {
             Ok(Some((

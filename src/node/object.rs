@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_that_the_kubelet_would_keep() {
+    fn a_certificate_for_the_nodes_addresses_is_one_that_the_kubelet_keeps() {
         let certificate = Certificate::from_pem(include_bytes!(
             "../../testdata/captured/1.36/kubelet-server-current.crt.pem"
         ))
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn why_a_request_may_never_come() {
+    fn reasons_why_a_request_may_never_come_are_named() {
         let node = Node {
             taints: vec!["node.cloudprovider.kubernetes.io/uninitialized".into()],
             kubelet_version: "v1.32.1".into(),

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn which_certificate_is_served_follows_the_version() {
+    fn the_certificate_that_is_served_depends_on_the_version() {
         assert_eq!(serves_static(Some("v1.34.9")), Some((34, true)));
         assert_eq!(serves_static(Some("v1.35.0")), Some((35, false)));
         assert_eq!(serves_static(Some("unknown")), None);

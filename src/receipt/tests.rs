@@ -23,7 +23,7 @@ fn receipt(before: &str, after: &str) -> NodeReceipt {
 }
 
 #[test]
-fn what_is_no_receipt_is_quoted_briefly_and_obeyed_by_no_terminal() {
+fn a_file_that_is_not_a_receipt_is_quoted_briefly_and_escaped() {
     let long = format!(
         r#"{{"version": 1, "state": "Done", "started": "", "edits": [], "{}state": 1}}"#,
         ".".repeat(300)
@@ -108,7 +108,7 @@ fn it_holds_nothing_but_the_change() {
 }
 
 #[test]
-fn the_first_format_is_read_for_ever() {
+fn receipts_of_the_first_format_are_read() {
     let text = include_bytes!("../../testdata/receipt/v1/receipt.json");
     let receipt = NodeReceipt::parse(text).unwrap();
     assert_eq!(receipt.state, ReceiptState::Done);
@@ -117,7 +117,7 @@ fn the_first_format_is_read_for_ever() {
 }
 
 #[test]
-fn the_first_format_of_a_cluster_is_read_for_ever() {
+fn cluster_receipts_of_the_first_format_are_read() {
     let text = include_bytes!("../../testdata/receipt/v1/cluster-receipt.json");
     let receipt = ClusterReceipt::parse(text).unwrap();
     assert_eq!(receipt.state, ReceiptState::Done);
@@ -129,7 +129,7 @@ fn the_first_format_of_a_cluster_is_read_for_ever() {
 }
 
 #[test]
-fn what_is_no_receipt() {
+fn a_file_that_is_not_a_receipt_is_an_error() {
     for text in [
         "",
         "{}",
@@ -156,7 +156,7 @@ fn what_is_no_receipt() {
 }
 
 #[test]
-fn only_the_kubelets_own_store_can_have_been_written() {
+fn a_receipt_may_name_only_the_kubelets_own_store() {
     let pair = |link: &str, pair: &str| {
         let mut receipt = receipt(OLD, NEW);
         receipt.subject.installed = Some(Installed {
@@ -226,7 +226,7 @@ fn a_receipt_of_the_cluster_undoes_byte_for_byte() {
 }
 
 #[test]
-fn what_is_no_receipt_of_the_cluster() {
+fn a_file_that_is_not_a_cluster_receipt_is_an_error() {
     let good = include_str!("../../testdata/receipt/v1/cluster-receipt.json");
     for (from, to) in [
         ("\"version\": 1", "\"version\": 2"),

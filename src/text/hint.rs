@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hint_asks_the_cluster_that_the_command_line_named() {
+    fn a_hint_repeats_the_kubeconfig_of_the_command_line() {
         let options = ["--kubeconfig", "/a b", "--context", "c;d"].map(OsString::from);
         let administrator = Access::Administrator(options.into());
         let node = Access::Node(["--kubeconfig", "/n"].map(OsString::from).into());

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_obeys_nothing_of_it_and_a_shell_reads_words() {
+    fn text_is_escaped_for_terminals_and_quoted_for_shells() {
         assert_eq!(quoted("node a, *.b"), "node a, *.b");
         assert_eq!(
             quoted("\u{1b}[2J\u{202e}ä\n"),

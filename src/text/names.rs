@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_objects() {
+    fn names_of_objects_are_accepted() {
         let long = "a".repeat(254);
         for good in ["a", "1", "csr-x7f2k", "worker-1.example.com", "7"] {
             assert!(is_subdomain(good), "{good}");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_hosts() {
+    fn names_of_hosts_are_accepted() {
         for good in [
             "worker-1",
             "Worker-1.Example.COM",

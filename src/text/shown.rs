@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_the_file_cannot_speak_to_the_terminal() {
+    fn text_of_a_file_is_escaped_for_the_terminal() {
         for (text, is) in [
             ("Pod", "Pod"),
             ("", "\"\""),

@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_serving_certificate_as_the_controller_manager_issued_it() {
+    fn a_serving_certificate_of_the_controller_manager_is_read() {
         let pem = include_bytes!("../../testdata/captured/1.36/kubelet-server-current.crt.pem");
         let certificate = Certificate::from_pem(pem).unwrap();
         assert_eq!(
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate() {
+    fn bytes_that_are_not_a_certificate_are_an_error() {
         for bytes in [
             &b""[..],
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_odd_length_are_none() {
+    fn an_address_of_a_wrong_length_is_not_read() {
         assert_eq!(ip(&[10, 0, 0, 7]), Some("10.0.0.7".parse().unwrap()));
         assert_eq!(ip(&[0; 16]), Some("::".parse().unwrap()));
         assert_eq!(ip(&[10, 0, 0]), None);

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_of_a_path_is_missing_is_added() {
+    fn the_missing_part_of_a_path_is_added() {
         let set = Operation::Set(Value::Text("/v"), Place::After("kind"));
         let sorted = Operation::Set(Value::Text("/v"), Place::Sorted);
         for (before, after) in [

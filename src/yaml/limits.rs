@@ -87,7 +87,7 @@ mod tests {
     use crate::yaml::Position;
 
     #[test]
-    fn characters_that_parsers_read_differently_are_refused_where_they_stand() {
+    fn characters_that_parsers_read_differently_are_refused_with_their_position() {
         for (text, line, column) in [
             ("a\rb", 1, 2),
             ("ä\nb\u{85}", 2, 2),

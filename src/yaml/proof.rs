@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_planned_change_and_no_other_is_let_out() {
+    fn only_the_planned_change_passes_the_proof() {
         for (source, at, text, planned, after) in [
             (
                 "k: no\nb: [c]\n",

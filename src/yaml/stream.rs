@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn merges_are_followed_where_they_stand() {
+    fn merge_keys_are_followed_at_their_place() {
         let source =
             "- &a {k: 1, l: 1}\n- &b {k: 2, m: 2}\n- {k: 0, <<: [*a, *b], '<<': 3, l: 4}\n";
         let stream = Stream::parse(source.as_bytes()).unwrap();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_explodes() {
+    fn nested_aliases_do_not_explode() {
         let refused = |source: String| {
             Stream::parse(source.as_bytes())
                 .err()

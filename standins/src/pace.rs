@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_passes_and_never_faster_than_the_walls() {
+    fn simulated_time_passes_never_faster_than_the_wall_clock() {
         let (wall, quiet) = (Instant::now(), now());
         assert!(wait_for(Duration::from_millis(500), || {
             now() > quiet + Duration::from_millis(20)

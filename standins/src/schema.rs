@@ -160,7 +160,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_the_schema_does_not_say_is_found() {
+    fn a_field_that_the_schema_does_not_have_is_found() {
         let schema = json!({
             "type": "object",
             "properties": {"a": {"$ref": "#/$defs/A"}, "b": {"type": ["string", "null"]}},

@@ -153,7 +153,7 @@ fn an_empty_list_is_as_captured() {
 }
 
 #[test]
-fn the_requestor_is_who_it_is_and_not_who_it_says() {
+fn the_requestor_is_the_authenticated_user() {
     let cluster = cluster();
     cluster
         .node
@@ -179,7 +179,7 @@ fn the_requestor_is_who_it_is_and_not_who_it_says() {
 }
 
 #[test]
-fn nodes_may_do_little() {
+fn a_node_may_do_only_what_the_authorizer_allows() {
     let cluster = cluster();
     let name = cluster.api.add_csr(Csr::kubelet_serving("w1", &sans()));
     let approval = format!("{CSRS}/{name}/approval");
@@ -340,7 +340,7 @@ fn a_signer_refuses_what_the_real_one_refuses() {
 }
 
 #[test]
-fn thousands_come_in_pages() {
+fn thousands_of_requests_come_in_pages() {
     let cluster = cluster();
     let one = Csr::kubelet_serving("other", &sans());
     cluster.api.add_csrs((0..2500).map(|i| {
@@ -392,7 +392,7 @@ fn thousands_come_in_pages() {
 }
 
 #[test]
-fn only_two_fields_select() {
+fn only_two_fields_can_be_selected_by() {
     let cluster = cluster();
     let name = cluster.api.add_csr(Csr::kubelet_serving("w1", &sans()));
     cluster.api.add_csr(Csr::kubelet_serving("w2", &sans()));
@@ -412,7 +412,7 @@ fn only_two_fields_select() {
 }
 
 #[test]
-fn the_configmap_is_the_admins_to_change() {
+fn only_an_administrator_may_change_the_configmap() {
     let cluster = cluster();
     let target = "/api/v1/namespaces/kube-system/configmaps/kubelet-config";
     let (_, mut configmap) = get(&cluster.node, target);

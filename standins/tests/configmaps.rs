@@ -58,7 +58,7 @@ fn a_merge_patch_is_conditional_where_it_names_a_version() {
 }
 
 #[test]
-fn an_immutable_one_keeps_its_data_and_nothing_else() {
+fn an_immutable_configmap_keeps_only_its_data() {
     let api = ApiServer::start(Config::default());
     let admin = admin(&api);
     let mut map = api.configmap("kube-system", "kubelet-config").unwrap();

@@ -208,7 +208,7 @@ fn a_file_that_it_cannot_read_ends_it_and_an_empty_one_does_not() {
 }
 
 #[test]
-fn it_misbehaves_with_the_flag_alone_where_that_is_asked_for() {
+fn a_fault_can_be_limited_to_runs_with_the_flag() {
     let node = node(Release::V1_19);
     let before = pid(&node);
     replace(&node, &manifest(&node, true));

@@ -13,7 +13,7 @@ use kubelet_tls_standins::kubelet::config;
 use serde_json::Value;
 
 #[test]
-fn loads_what_the_kubelet_loads() {
+fn the_stand_in_loads_what_the_kubelet_loads() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/corpus");
     let cases: Vec<Value> =
         serde_json::from_slice(&fs::read(corpus.join("cases.json")).unwrap()).unwrap();

@@ -70,7 +70,7 @@ fn list(fault: Fault) -> (String, Result<(), io::ErrorKind>) {
 }
 
 #[test]
-fn broken_connections() {
+fn connections_break_as_told() {
     let cut = Err(io::ErrorKind::UnexpectedEof);
     assert_eq!(list(Fault::Close), (String::new(), cut));
     assert_eq!(
@@ -96,7 +96,7 @@ fn broken_connections() {
 }
 
 #[test]
-fn wrong_answers() {
+fn wrong_answers_are_sent_as_told() {
     assert!(
         list(Fault::WrongTypes)
             .0
@@ -125,7 +125,7 @@ fn wrong_answers() {
 }
 
 #[test]
-fn errors_of_the_api() {
+fn errors_are_answered_as_told() {
     for code in [401, 403, 404, 409, 410, 429, 500, 503] {
         let (text, _) = list(Fault::Status(code, Some(3)));
         assert!(text.starts_with(&format!("HTTP/1.1 {code} ")), "{text}");
@@ -137,7 +137,7 @@ fn errors_of_the_api() {
 }
 
 #[test]
-fn slow_answers() {
+fn answers_are_delayed_as_told() {
     let before = Instant::now();
     assert!(
         list(Fault::Delay(Duration::from_millis(150)))
@@ -180,7 +180,7 @@ fn watch(fault: Fault) -> (Vec<String>, Result<(), String>) {
 }
 
 #[test]
-fn broken_watches() {
+fn watches_break_as_told() {
     let (lines, end) = watch(Fault::DropAfter(2));
     assert_eq!((lines.len(), end.is_err()), (2, true));
     let (lines, end) = watch(Fault::ResetAfter(1));
@@ -207,7 +207,7 @@ fn broken_watches() {
 }
 
 #[test]
-fn matchers_count() {
+fn a_fault_applies_to_as_many_requests_as_told() {
     let (api, client) = start();
     let code = || client.request("GET", CSRS, None).unwrap().code;
     api.inject(Matcher::new().nth(2), Fault::Status(500, None));
@@ -230,7 +230,7 @@ fn matchers_count() {
 }
 
 #[test]
-fn mute_is_mute() {
+fn a_muted_server_sends_nothing() {
     let (api, client) = start();
     api.mute(true);
     let asking = std::thread::spawn(move || client.request("GET", "/version", None).unwrap().code);
@@ -241,7 +241,7 @@ fn mute_is_mute() {
 }
 
 #[test]
-fn stopped_is_stopped() {
+fn a_stopped_server_refuses_connections() {
     let (mut api, client) = start();
     let watching = std::thread::spawn(move || {
         (

@@ -50,7 +50,7 @@ fn crash(node: &Node) -> String {
 }
 
 #[test]
-fn denied_it_asks_again_later_and_later() {
+fn a_denied_kubelet_asks_again_at_growing_intervals() {
     let node = bootstrapping(Knobs {
         csr_backoff_ms: 100,
         ..Knobs::default()
@@ -93,7 +93,7 @@ fn a_restart_orphans_the_pending_request() {
 }
 
 #[test]
-fn it_asks_again_when_an_address_changes_or_nobody_answers() {
+fn it_asks_again_when_an_address_changes_or_no_answer_comes() {
     let node = bootstrapping(Knobs {
         address_poll_ms: Some(50),
         csr_timeout_ms: 500,
@@ -177,7 +177,7 @@ fn a_pair_that_is_there_is_served_without_asking() {
 }
 
 #[test]
-fn what_the_kubelet_dies_of() {
+fn the_kubelet_exits_on_what_the_real_one_exits_on() {
     let node = node(Options::default());
     let good = node.config();
     for (line, words) in [
@@ -263,7 +263,7 @@ fn drop_ins_are_merged_whatever_the_case_of_their_keys() {
 }
 
 #[test]
-fn misbehaves_as_told() {
+fn the_kubelet_misbehaves_as_told() {
     let node = node(Options::default());
     // Healthy until serverTLSBootstrap is in effect.
     node.set_knobs(|k| k.die_after_ms_if_bootstrap = Some(100));
@@ -368,7 +368,7 @@ fn a_deaf_kubelet_is_killed() {
 }
 
 #[test]
-fn units_that_cannot_be_started() {
+fn a_unit_that_cannot_be_started_fails() {
     let node = node(Options::default());
     assert_eq!(node.systemctl(&["is-active", "kubelet"]).stdout, "active\n");
     assert_eq!(

@@ -85,7 +85,7 @@ fn line(name: &str, what: &str) -> String {
 }
 
 #[test]
-fn a_request_by_name_as_it_was_judged() {
+fn a_request_is_approved_only_as_it_was_judged() {
     let fleet = Fleet::new();
     let name = fleet.good(1);
     let version = fleet.api.csr(&name).unwrap().metadata.resource_version;
@@ -126,7 +126,7 @@ fn a_request_by_name_as_it_was_judged() {
 }
 
 #[test]
-fn a_refused_one_is_78_and_the_others_go_through() {
+fn a_refused_request_is_78_and_the_others_are_approved() {
     let fleet = Fleet::new();
     let (good, foreign) = (fleet.good(1), fleet.request(2, [10, 0, 0, 13]));
     let (code, document) = fleet.document(&[&foreign, &good, "csr-nope"]);
@@ -165,7 +165,7 @@ fn a_refused_one_is_78_and_the_others_go_through() {
 }
 
 #[test]
-fn of_a_node_the_newest() {
+fn only_the_newest_request_of_a_node_is_approved() {
     let fleet = Fleet::new();
     let old = fleet.good(1);
     let (new, others) = (fleet.good(1), fleet.good(2));
@@ -204,7 +204,7 @@ fn of_a_node_the_newest() {
 }
 
 #[test]
-fn all_and_the_table() {
+fn all_pending_requests_are_decided_and_listed_in_a_table() {
     let fleet = Fleet::new();
     let (good, foreign) = (fleet.good(1), fleet.request(2, [10, 96, 0, 1]));
     let mut other = Csr::kubelet_serving("worker-3", &sans("worker-3", [10, 0, 0, 13]));
@@ -279,7 +279,7 @@ fn only_deny_denies_and_never_for_what_another_party_claims() {
 }
 
 #[test]
-fn a_conflict_is_judged_anew() {
+fn a_request_that_changed_meanwhile_is_judged_again() {
     let fleet = Fleet::new();
     let name = fleet.good(1);
     let conflict = || Fault::Status(409, None);
@@ -363,7 +363,7 @@ fn what_changed_since_it_was_read_is_not_approved() {
 }
 
 #[test]
-fn an_answer_that_is_lost_is_found_again() {
+fn a_decision_whose_answer_was_lost_is_found_again() {
     let fleet = Fleet::new();
     let name = fleet.good(1);
     fleet.api.inject(
@@ -383,7 +383,7 @@ fn an_answer_that_is_lost_is_found_again() {
 }
 
 #[test]
-fn what_a_credential_may_not_do_is_77_with_what_it_would_take() {
+fn a_missing_permission_is_77_with_the_rule_to_grant() {
     let fleet = Fleet::new();
     let name = fleet.good(1);
     fleet
@@ -413,7 +413,7 @@ fn what_a_credential_may_not_do_is_77_with_what_it_would_take() {
 }
 
 #[test]
-fn thousands_come_in_pages_and_a_list_that_expires_begins_anew_once() {
+fn thousands_of_requests_are_read_in_pages_and_an_expired_list_is_restarted_once() {
     let fleet = Fleet::new();
     let one = Csr::kubelet_serving("worker-1", &sans("worker-1", [10, 0, 0, 11]));
     fleet.api.add_csrs((0..1200).map(|number| {
@@ -466,7 +466,7 @@ fn pages_too_large_to_be_held_are_asked_for_in_parts() {
 }
 
 #[test]
-fn without_all_that_it_judges_by_it_approves_nothing() {
+fn nothing_is_approved_while_a_fact_is_missing() {
     for (path, code) in [
         ("/nodes", 69),
         ("/services", 69),
@@ -573,7 +573,7 @@ fn no_escape_sequence_reaches_a_terminal() {
 }
 
 #[test]
-fn kubeconfigs_of_administrators() {
+fn kubeconfigs_of_administrators_are_found_as_kubectl_finds_them() {
     let fleet = Fleet::new();
     let admin = fleet.api.admin_kubeconfig(fleet.directory.path());
     let by = |environment: String| {

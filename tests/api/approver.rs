@@ -283,7 +283,7 @@ fn the_api_servers_own_certificate_is_read() {
 }
 
 #[test]
-fn one_bad_request_costs_itself_alone() {
+fn one_bad_request_does_not_affect_the_others() {
     for (fault, code) in [
         (Fault::Status(422, None), 69),
         (Fault::Status(503, None), 69),
@@ -325,7 +325,7 @@ fn one_bad_request_costs_itself_alone() {
 }
 
 #[test]
-fn nothing_pending_is_said() {
+fn it_says_so_when_no_request_is_pending() {
     let fleet = Fleet::new();
     let output = fleet.approve(&["--all"]);
     assert_eq!((output.code, output.stdout.as_str()), (0, ""));
@@ -353,7 +353,7 @@ fn a_request_with_dns_names_alone_is_approved_with_a_warning() {
 }
 
 #[test]
-fn the_options_of_the_policy() {
+fn each_option_of_the_policy_has_its_effect() {
     let fleet = Fleet::new();
     let name = fleet.good(1);
     for (options, rule) in [
@@ -421,7 +421,7 @@ fn own_address() -> Option<IpAddr> {
 }
 
 #[test]
-fn renewals_are_for_what_the_node_serves_now() {
+fn renewals_are_approved_only_for_names_that_the_node_serves_now() {
     let Some(address) = own_address() else {
         eprintln!("skipped: this machine has no address but loopback");
         return;
@@ -492,7 +492,7 @@ fn renewals_are_for_what_the_node_serves_now() {
 
 /// A cluster of the field: what is refused in it, each with these words, and what a given command then approves.
 #[test]
-fn scenes_of_the_field() {
+fn common_mistakes_in_clusters_are_refused_with_their_remedy() {
     for (file, rule, remedy, way_out) in [
         (
             "15-approve-vagrant",

@@ -24,7 +24,7 @@ fn refused(scene: &Scene, code: i32) {
 }
 
 #[test]
-fn a_server_that_cannot_prove_itself_is_not_believed() {
+fn a_server_whose_certificate_does_not_verify_is_not_used() {
     let certificates = [
         ("another CA", ServerCertificate::OtherCa),
         ("expired", ServerCertificate::Expired),
@@ -46,7 +46,7 @@ fn a_server_that_cannot_prove_itself_is_not_believed() {
 }
 
 #[test]
-fn what_is_no_api_server_is_given_up_long_before_the_time_is_up() {
+fn a_server_that_is_not_an_api_server_is_given_up_before_the_deadline() {
     let elsewhere = [
         ("a web page", Fault::WebPage),
         ("garbage", Fault::Garbage),
@@ -66,7 +66,7 @@ fn what_is_no_api_server_is_given_up_long_before_the_time_is_up() {
 }
 
 #[test]
-fn a_port_that_accepts_and_never_says_a_word_holds_nobody_beyond_the_deadline() {
+fn a_port_that_accepts_and_stays_silent_delays_no_run_beyond_the_deadline() {
     kubelet_tls::parts::host::install_provider();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let api = ApiServer::start(Config::default());

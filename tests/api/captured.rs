@@ -55,7 +55,7 @@ impl Served {
 }
 
 #[test]
-fn the_newest_request_of_every_real_list() {
+fn the_newest_request_of_every_captured_list_is_found() {
     let own = |name: &str, state: &str| json!({"name": name, "state": state, "dnsNames": ["node36"], "ipAddresses": ["10.77.0.21"]});
     let with = |mut csr: Value, more: Value| {
         let more = more.as_object().unwrap().clone();
@@ -168,7 +168,7 @@ fn a_node_without_a_request_is_exit_1() {
 }
 
 #[test]
-fn the_watch_of_a_real_restart() {
+fn a_captured_watch_of_a_restart_gives_the_new_request() {
     let served = Served::new("node36", "1.36/csr-list-empty.json");
     let watch = captured("1.36/csr-watch-restart-approve.jsonl");
     served.api.inject(watches().once(), Fault::Body(watch));
@@ -246,7 +246,7 @@ fn an_apply_that_sees_the_real_list_and_the_real_watch() {
 
 /// The API server answers a node 403 for the ConfigMap's name that its version does not use.
 #[test]
-fn the_kubelets_configuration_by_the_name_of_the_version() {
+fn the_kubelet_configmap_is_read_by_the_name_of_the_version() {
     for (version, name) in [
         ("v1.19.16", "kubelet-config-1.19"),
         ("v1.36.2", "kubelet-config"),

@@ -42,7 +42,7 @@ fn findings(document: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn a_request_for_the_machines_own_names() {
+fn a_request_for_the_machines_own_names_agrees() {
     let host = interfaces::host_name().unwrap();
     let (name, output, document) = check(&[], &["worker-1", &host], &[]);
     assert_eq!(
@@ -126,7 +126,7 @@ fn a_name_of_the_api_servers_certificate_is_not_this_nodes() {
 }
 
 #[test]
-fn what_a_cloud_gives_is_a_warning() {
+fn an_address_that_a_cloud_gives_is_a_warning() {
     let public = "192.0.2.99".parse().unwrap();
     let (name, output, document) = check(&["--cloud-provider=external"], &["worker-1"], &[public]);
     assert_eq!(

@@ -159,7 +159,7 @@ fn memory_stays_small_whatever_a_watch_sends() {
 }
 
 #[test]
-fn a_request_is_named_as_soon_as_it_is_there() {
+fn a_request_is_named_as_soon_as_it_exists() {
     let node = Node::new(Options::default());
     let mut delays: Vec<Duration> = (0..15).map(|_| delay(&node)).collect();
     delays.sort();

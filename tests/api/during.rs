@@ -24,7 +24,7 @@ fn check_applied(scene: &Scene, run: &Run) {
 }
 
 #[test]
-fn a_watch_that_ends_or_dawdles_is_taken_up_again() {
+fn a_watch_that_ends_or_stalls_is_started_again() {
     let again = |fault| (watches().times(2), fault);
     let brief = Duration::from_millis(400);
     let scenes = [

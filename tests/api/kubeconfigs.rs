@@ -101,7 +101,7 @@ pub(crate) fn base64(text: &str) -> String {
 }
 
 #[test]
-fn certificates_inline_and_by_path() {
+fn certificates_are_read_inline_and_by_path() {
     let cluster = Cluster::new();
     for style in STYLES {
         let identity = cluster.identity();
@@ -125,7 +125,7 @@ fn certificates_inline_and_by_path() {
 }
 
 #[test]
-fn keys_of_every_encoding() {
+fn keys_of_every_encoding_are_read() {
     let cluster = Cluster::new();
     let sec1 = |pkcs8: &str| openssl(&["ec"], pkcs8);
     let rsa = openssl(&["genrsa", "2048"], "").map(|key| {

@@ -130,7 +130,7 @@ fn a_server_on_loopback_is_never_proxied() {
 }
 
 #[test]
-fn a_proxy_is_gone_through_as_kubectl_would() {
+fn a_proxy_is_used_as_kubectl_would_use_it() {
     let cluster = Cluster::new();
     let proxy = Proxy::to(cluster.api.address());
     let url = proxy.url.as_str();

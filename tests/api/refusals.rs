@@ -37,7 +37,7 @@ fn check_refused(cluster: &Cluster, path: &Path, identity: &Identity, code: i32,
 }
 
 #[test]
-fn what_is_not_a_kubelets_is_refused() {
+fn a_kubeconfig_that_is_not_a_kubelets_is_refused() {
     let cluster = Cluster::new();
     let identity = cluster.identity();
     let refused = |path: &Path, words: &[&str]| check_refused(&cluster, path, &identity, 69, words);
@@ -78,7 +78,7 @@ fn what_is_not_a_kubelets_is_refused() {
 }
 
 #[test]
-fn what_is_broken_is_refused_without_quoting_it() {
+fn a_broken_kubeconfig_is_refused_without_quoting_it() {
     let cluster = Cluster::new();
     let identity = cluster.identity();
     let key = base64(&identity.key_pem);
@@ -150,7 +150,7 @@ fn what_is_broken_is_refused_without_quoting_it() {
 }
 
 #[test]
-fn one_that_may_not_be_read_is_not_permitted() {
+fn a_kubeconfig_that_may_not_be_read_is_77() {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("skipped: only root can become another user");
         return;

@@ -79,7 +79,7 @@ fn after_a_denial_the_next_request_is_the_one_that_counts() {
 }
 
 #[test]
-fn a_request_that_the_signer_refuses_is_failed_and_out_of_time() {
+fn a_request_that_the_signer_refuses_is_failed_at_the_timeout() {
     let scene = Scene::with(Options {
         // Up to 1.24 the signer wants key encipherment too.
         api: Config {
@@ -106,7 +106,7 @@ fn a_request_that_the_signer_refuses_is_failed_and_out_of_time() {
 }
 
 #[test]
-fn a_request_that_nobody_signs_stays_approved_until_the_time_is_up() {
+fn a_request_that_is_not_signed_stays_approved_until_the_timeout() {
     let scene = Scene::with(Options {
         api: Config {
             signs: false,
@@ -124,7 +124,7 @@ fn a_request_that_nobody_signs_stays_approved_until_the_time_is_up() {
 }
 
 #[test]
-fn a_request_that_nobody_approves_is_pending_and_out_of_time() {
+fn a_request_that_is_not_approved_is_pending_at_the_timeout() {
     let scene = Scene::new();
     let (run, document) = apply(&scene, "2s");
     scene.check_never_wrong(&run, Duration::from_secs(2));
@@ -136,7 +136,7 @@ fn a_request_that_nobody_approves_is_pending_and_out_of_time() {
 }
 
 #[test]
-fn a_request_that_is_approved_at_once_is_named_all_the_same() {
+fn a_request_that_is_approved_at_once_is_still_named() {
     let scene = Scene::new();
     scene.node.api().auto_approve(Duration::ZERO);
     let run = scene.apply(&["--settle", "0s", "--timeout", "9s"]);

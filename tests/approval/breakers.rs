@@ -210,7 +210,7 @@ proptest! {
 
     /// A lifetime is vouched for exactly up to the maximum.
     #[test]
-    fn lifetimes_within_the_maximum(seconds in any::<i64>(), most in 0_u32..100_000) {
+    fn lifetimes_up_to_the_maximum_are_approved(seconds in any::<i64>(), most in 0_u32..100_000) {
         let mut case = Case::good();
         case.policy.max_duration = Duration::from_secs(most.into());
         case.request.expiration_seconds = Some(seconds);
@@ -220,7 +220,7 @@ proptest! {
 
     /// So many names are vouched for, repeated ones counted.
     #[test]
-    fn names_within_the_maximum(count in 1_usize..40, most in 0_usize..40) {
+    fn as_many_names_as_the_maximum_are_approved(count in 1_usize..40, most in 0_usize..40) {
         let mut case = Case::good();
         case.policy.max_names = most;
         case.made.attributes = vec![extensions(&[san(&vec![ip("10.0.0.7"); count])])];
@@ -229,7 +229,7 @@ proptest! {
 
     /// With networks given, an address is approved exactly where it lies in one of them.
     #[test]
-    fn addresses_within_the_prefixes(third in 0_u8..4, length in 16_u8..=24) {
+    fn only_addresses_within_the_prefixes_are_approved(third in 0_u8..4, length in 16_u8..=24) {
         let mut case = Case::good();
         let prefix = network(&format!("10.7.{third}.0/{length}"));
         let address = "10.7.1.7".parse().unwrap();

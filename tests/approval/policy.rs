@@ -36,7 +36,7 @@ fn nodes(all: &[(&str, &[(&str, &str)])]) -> Inventory {
 }
 
 #[test]
-fn a_nodes_dns_names() {
+fn a_nodes_own_dns_names_are_approved() {
     let inventory = nodes(&[
         (
             "w1.corp.example",
@@ -137,7 +137,7 @@ fn another_nodes_name_or_its_beginning_is_refused() {
 }
 
 #[test]
-fn honest_names_that_look_local() {
+fn honest_names_that_look_local_are_approved() {
     for (name, wanted) in [
         ("worker-1.localdomain", Ok(())),
         ("localhost.localdomain", Err(Rule::NameIsUnicast)),
@@ -195,7 +195,7 @@ fn two_nodes_with_one_address_are_both_refused_and_named() {
 }
 
 #[test]
-fn what_an_administrator_vouches_for() {
+fn names_that_an_administrator_vouches_for_are_approved() {
     let mut inventory = cluster();
     let balancer: Value = json!({"metadata": {"name": "lb", "namespace": "n"}, "spec": {"clusterIP": "10.96.1.1"},
         "status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.7"}]}}});
@@ -288,7 +288,7 @@ fn a_node_that_registers_meanwhile_keeps_its_name_and_address() {
 }
 
 #[test]
-fn what_is_the_api_servers_changes_with_its_sources() {
+fn the_api_servers_names_change_with_their_sources() {
     let mut inventory = nodes(&[("w", &[("InternalIP", "10.0.0.50")])]);
     let policy = ApprovalPolicy::default();
     let verdict = |inventory: &Inventory| judge(&policy, inventory, "w", &[ip("10.0.0.50")]);

@@ -31,7 +31,7 @@ fn real_cluster(version: &str) -> Inventory {
 }
 
 #[test]
-fn of_the_captured_requests_the_good_ones_alone() {
+fn only_the_good_ones_of_the_captured_requests_are_approved() {
     for version in ["1.19", "1.36"] {
         let cluster = real_cluster(version);
         let items = captured(version, "csrs-pending.json")["items"].clone();
@@ -79,7 +79,7 @@ fn of_the_captured_requests_the_good_ones_alone() {
 }
 
 #[test]
-fn of_a_kubelets_retries_the_newest_alone() {
+fn only_the_newest_of_a_kubelets_retries_is_approved() {
     let list = captured("1.36", "csr-list-denied-and-retried.json");
     let all: Vec<Request> = serde_json::from_value(list["items"].clone()).unwrap();
     let mut newest = Newest::default();

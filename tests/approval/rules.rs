@@ -30,7 +30,7 @@ fn check(wanted: Rule, cases: Vec<(&str, Request)>) {
 }
 
 #[test]
-fn good_requests() {
+fn good_requests_are_approved() {
     for names in [
         vec![dns("worker-1"), ip("10.0.0.7")],
         vec![ip("10.0.0.7")],
@@ -66,7 +66,7 @@ fn good_requests() {
 }
 
 #[test]
-fn names_that_a_node_claims_and_must_not_have() {
+fn names_that_a_node_must_not_have_are_refused() {
     for name in CLAIMED {
         let asked = match name.parse::<std::net::IpAddr>() {
             Ok(_) => ip(name),
@@ -124,7 +124,7 @@ fn names_that_a_node_claims_and_must_not_have() {
 }
 
 #[test]
-fn names_that_are_not_the_nodes() {
+fn names_that_are_not_the_nodes_are_refused() {
     for name in [
         "worker-3",
         "worker-1.other",
@@ -179,7 +179,7 @@ fn names_that_are_not_the_nodes() {
 }
 
 #[test]
-fn names_of_other_kinds() {
+fn names_of_other_kinds_are_refused() {
     for (kind, content) in [
         (0x81, &b"a@b.c"[..]),
         (0x86, b"spiffe://x/y"),
@@ -200,7 +200,7 @@ fn names_of_other_kinds() {
 }
 
 #[test]
-fn requests_without_names() {
+fn requests_without_names_are_refused() {
     check(
         Rule::HasNames,
         vec![
@@ -218,7 +218,7 @@ fn requests_without_names() {
 }
 
 #[test]
-fn other_extensions_and_attributes() {
+fn other_extensions_and_attributes_are_refused() {
     let names = || san(&[dns("worker-1")]);
     let basic_constraints = extension(&[0x55, 0x1d, 19], &[0x30, 3, 1, 1, 0xff]);
     let key_usage = extension(&[0x55, 0x1d, 15], &[3, 2, 2, 4]);
@@ -273,7 +273,7 @@ fn other_extensions_and_attributes() {
 }
 
 #[test]
-fn ill_formed_requests() {
+fn ill_formed_requests_are_refused() {
     let names = || san(&[dns("worker-1")]);
     let attribute = |content: &[&[u8]]| tlv(SEQUENCE, content);
     let sequence = || tlv(SEQUENCE, &[&names()]);
@@ -379,7 +379,7 @@ fn ill_formed_requests() {
 }
 
 #[test]
-fn subjects() {
+fn subjects_other_than_the_nodes_are_refused() {
     let (o, cn) = ("system:nodes", "system:node:worker-1");
     let subject = |all: Vec<Vec<u8>>| made(|made| made.subject = all);
     let two = tlv(
@@ -479,7 +479,7 @@ fn subjects() {
 }
 
 #[test]
-fn keys_and_signatures() {
+fn weak_keys_and_bad_signatures_are_refused() {
     let read = |name: &str| {
         let path = format!("testdata/approval/{name}.pem");
         asking(std::fs::read(path).unwrap())
@@ -521,7 +521,7 @@ fn keys_and_signatures() {
 }
 
 #[test]
-fn the_apis_own_fields() {
+fn each_field_of_the_api_object_is_checked() {
     let texts = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
     let usages = |all: &[&str]| Request {
         usages: texts(all),
@@ -644,7 +644,7 @@ fn the_apis_own_fields() {
 }
 
 #[test]
-fn what_a_message_quotes_obeys_no_terminal() {
+fn text_that_a_message_quotes_is_escaped() {
     let evil = "\u{1b}[2J\u{202e}\n";
     let odd = [
         Request {

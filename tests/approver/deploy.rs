@@ -162,7 +162,7 @@ fn its_arguments_are_the_programs() {
 }
 
 #[test]
-fn the_component_for_the_prometheus_operator() {
+fn the_component_for_the_prometheus_operator_renders_and_has_the_alerts() {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join("approver");
     let status = Command::new("cp")

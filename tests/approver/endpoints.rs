@@ -8,7 +8,7 @@ use standins::pace;
 use super::scene::{LONG, Scene};
 
 #[test]
-fn metrics_and_health() {
+fn metrics_and_health_are_served() {
     let scene = Scene::new();
     let approver = scene.start(&["--ip-prefix", "10.0.0.0/24"]);
     approver.ready();

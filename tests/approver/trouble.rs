@@ -12,7 +12,7 @@ use super::scene::{LONG, Scene};
 const NETWORK: &[&str] = &["--ip-prefix", "10.0.0.0/24"];
 
 #[test]
-fn a_watch_is_taken_up_again() {
+fn a_watch_that_ends_is_started_again() {
     let scene = Scene::new();
     let approver = scene.start(NETWORK);
     approver.ready();
@@ -34,7 +34,7 @@ fn a_watch_is_taken_up_again() {
 }
 
 #[test]
-fn what_is_unknown_refuses() {
+fn nothing_is_approved_while_a_fact_is_unknown() {
     let scene = Scene::new();
     scene.api.inject(
         Matcher::new().path("/api/v1/services"),

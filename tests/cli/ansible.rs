@@ -32,7 +32,7 @@ fn answer(output: &Output) -> (Value, i32) {
 }
 
 #[test]
-fn check_then_change_then_unchanged() {
+fn a_task_checks_then_changes_then_finds_nothing_to_do() {
     let node = Node::new(Options::default());
     let before = node.config();
     let diff = node
@@ -114,7 +114,7 @@ fn every_failure_is_an_answer() {
 }
 
 #[test]
-fn a_kubelet_that_dies_of_it_fails_the_task_and_has_its_old_file() {
+fn a_kubelet_that_dies_of_the_change_fails_the_task_and_has_its_old_file() {
     let node = Node::new(Options::default());
     let before = node.config();
     node.set_knobs(|knobs| knobs.die_after_ms_if_bootstrap = Some(100));
@@ -128,7 +128,7 @@ fn a_kubelet_that_dies_of_it_fails_the_task_and_has_its_old_file() {
 }
 
 #[test]
-fn files_alone() {
+fn a_task_edits_files_alone() {
     let node = Node::new(Options::default());
     let file = node.path("/kubeadm.yaml");
     let text = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";

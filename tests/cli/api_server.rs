@@ -51,7 +51,7 @@ fn diff_shows_the_flag_where_kubeadm_writes_it() {
 }
 
 #[test]
-fn apply_writes_the_manifest_and_disable_gives_the_first_bytes_back() {
+fn apply_writes_the_manifest_and_disable_restores_the_first_bytes() {
     let directory = tempfile::tempdir().unwrap();
     let manifests = directory.path().join("kubernetes/manifests");
     fs::create_dir_all(&manifests).unwrap();

@@ -48,7 +48,7 @@ fn diff_shows_the_one_line_and_exits_1() {
 }
 
 #[test]
-fn diff_in_colour() {
+fn diff_is_coloured_when_asked() {
     let (directory, _) = scene(SHORT);
     kubelet_tls(directory.path())
         .args(["diff", "config.yaml", "--color", "always"])
@@ -82,7 +82,7 @@ fn diff_in_colour() {
 }
 
 #[test]
-fn diff_as_documents_and_names() {
+fn diff_prints_documents_and_names() {
     let (directory, _) = scene(SHORT);
     kubelet_tls(directory.path())
         .args(["diff", "config.yaml", "-o", "json"])
@@ -136,7 +136,7 @@ warnings: []
 }
 
 #[test]
-fn what_is_on_already_is_exit_0_and_not_written() {
+fn a_file_that_has_the_value_is_exit_0_and_not_written() {
     let (directory, path) = scene(ON);
     let before = fs::metadata(&path).unwrap();
     kubelet_tls(directory.path())
@@ -249,7 +249,7 @@ fn a_dry_run_shows_the_same_and_changes_nothing() {
 }
 
 #[test]
-fn a_pipe_carries_the_result() {
+fn the_result_goes_through_a_pipe() {
     let directory = tempfile::tempdir().unwrap();
     kubelet_tls(directory.path())
         .args(["apply", "-"])
@@ -360,7 +360,7 @@ hint: ${EDITOR:-vi} +1 bad.yaml
 }
 
 #[test]
-fn a_root_that_is_not_this_machine() {
+fn files_under_root_are_edited_without_systemd_or_the_api() {
     let directory = tempfile::tempdir().unwrap();
     let kubelet = directory.path().join("image/var/lib/kubelet");
     fs::create_dir_all(&kubelet).unwrap();
@@ -411,7 +411,7 @@ fn a_root_that_is_not_this_machine() {
 }
 
 #[test]
-fn files_that_cannot_be_read_or_written() {
+fn files_that_cannot_be_read_or_written_are_errors() {
     let (directory, path) = scene(SHORT);
     fs::create_dir(directory.path().join("directory")).unwrap();
     let fails = |arguments: &[&str], code, expected: &str| {
@@ -487,7 +487,7 @@ fn flock(file: &fs::File) -> nix::fcntl::Flock<fs::File> {
 
 /// flock(2) on the directory itself is for anyone who may read it.
 #[test]
-fn another_program_that_locks_the_directory_holds_up_no_run() {
+fn another_program_that_locks_the_directory_delays_no_run() {
     let (directory, path) = scene(SHORT);
     let _lock = flock(&fs::File::open(directory.path()).unwrap());
     kubelet_tls(directory.path())
@@ -498,7 +498,7 @@ fn another_program_that_locks_the_directory_holds_up_no_run() {
 }
 
 #[test]
-fn a_directory_that_another_run_holds() {
+fn a_directory_that_another_run_holds_is_75() {
     let (directory, path) = scene(SHORT);
     let lock = hold_lock(directory.path());
     kubelet_tls(directory.path())
@@ -800,7 +800,7 @@ fn first_attempts_are_answered_in_the_readers_terms() {
 
 /// Every file of the corpus through the real binary; `cases.json` says what must come of it.
 #[test]
-fn the_corpus_through_the_binary() {
+fn the_binary_does_what_each_case_of_the_corpus_says() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/corpus");
     let cases: serde_json::Value =
         serde_json::from_slice(&fs::read(corpus.join("cases.json")).unwrap()).unwrap();

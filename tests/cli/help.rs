@@ -3,7 +3,7 @@
 use super::{checked, kubelet_tls};
 
 #[test]
-fn help_of_the_program() {
+fn the_help_of_the_program_lists_every_verb() {
     let directory = tempfile::tempdir().unwrap();
     kubelet_tls(directory.path())
         .arg("--help")
@@ -180,7 +180,7 @@ fn a_wrong_command_line_is_a_document_too_where_one_is_wanted() {
 }
 
 #[test]
-fn the_version() {
+fn the_version_is_printed() {
     let directory = tempfile::tempdir().unwrap();
     kubelet_tls(directory.path())
         .arg("--version")

@@ -87,7 +87,7 @@ fn probed<T>(node: &Node, act: impl FnOnce() -> T) -> (T, Vec<Met>) {
 }
 
 #[test]
-fn no_handshake_fails() {
+fn with_issue_first_no_handshake_fails() {
     let node = node();
     node.api().auto_approve(Duration::from_millis(200));
     let starts = node.kubelet_starts();
@@ -139,7 +139,7 @@ fn no_handshake_fails() {
 
 /// The prober sees an outage where there is one.
 #[test]
-fn without_it_handshakes_fail() {
+fn without_issue_first_handshakes_fail() {
     let node = node();
     let (apply, met) = probed(&node, || run(&node, &["apply", "--settle", "500ms"]));
     assert_eq!(apply.code, 0, "{}", apply.stderr);
@@ -148,7 +148,7 @@ fn without_it_handshakes_fail() {
 }
 
 #[test]
-fn in_two_steps() {
+fn it_can_be_done_in_two_steps() {
     let node = node();
     let (before, starts) = (node.config(), node.kubelet_starts());
     let first = issue_first(&node, &["--wait", "csr", "-o", "name"]);
@@ -217,7 +217,7 @@ fn in_two_steps() {
 }
 
 #[test]
-fn out_of_time_nothing_is_switched() {
+fn at_the_timeout_nothing_is_switched() {
     let node = node();
     let before = node.config();
     let apply = issue_first(&node, &["--timeout", "1s"]);
@@ -240,7 +240,7 @@ fn out_of_time_nothing_is_switched() {
 
 /// What was made before and is no longer good is said, and made anew.
 #[test]
-fn a_lost_request_is_made_anew() {
+fn a_lost_request_is_recreated() {
     type Spoil = fn(&Node, &str);
     let cases: [(&str, Spoil); 3] = [
         ("was denied", |node, name| assert!(node.api().deny(name))),
@@ -269,7 +269,7 @@ fn a_lost_request_is_made_anew() {
 }
 
 #[test]
-fn denied_while_it_is_waited_for() {
+fn a_denial_ends_the_wait() {
     let node = node();
     let before = node.config();
     let apply = thread::scope(|scope| {
@@ -368,7 +368,7 @@ fn a_wrong_certificate_is_refused() {
 
 /// The kubelet dies of the change: the pair goes with it.
 #[test]
-fn what_is_put_back_includes_the_pair() {
+fn a_rollback_removes_the_pair_too() {
     let mut options = Options::default();
     options.knobs.die_after_ms_if_bootstrap = Some(100);
     let node = Node::new(options);
@@ -409,7 +409,7 @@ fn an_edit_without_a_restart_can_be_completed_without_an_outage() {
 
 /// Killed at any moment, one more run gets there; and a rollback undoes all of it.
 #[test]
-fn killed_at_any_moment() {
+fn a_run_that_is_killed_at_any_moment_is_completed_by_the_next() {
     let (mut nth, mut kills) = (0, 0);
     loop {
         let node = node();
@@ -453,7 +453,7 @@ fn killed_at_any_moment() {
 }
 
 #[test]
-fn what_it_does_not_go_with() {
+fn options_that_exclude_issue_first_are_64() {
     let node = node();
     for arguments in [
         &["apply", "--issue-first", "--disable"][..],
@@ -469,7 +469,7 @@ fn what_it_does_not_go_with() {
 
 /// Addresses come with time, as from a cloud provider, so that the same command may do later.
 #[test]
-fn a_node_without_an_address_has_to_wait() {
+fn a_node_without_an_address_can_be_tried_again_later() {
     let node = node();
     let before = node.config();
     let mut spec = NodeSpec::new("worker-1", "127.0.0.1");

@@ -24,7 +24,7 @@ fn verbs() -> Vec<String> {
 
 /// In a real bash: the script loads, and TAB knows the verbs, the options and their values.
 #[test]
-fn bash_completes() {
+fn the_completion_script_completes_in_bash() {
     let complete = |words: &[&str]| {
         let script = output(&["completions", "bash"]);
         let ask = format!(
@@ -65,7 +65,7 @@ fn bash_completes() {
 
 /// zsh and fish read theirs without a complaint, where they are installed.
 #[test]
-fn zsh_and_fish_read_theirs() {
+fn zsh_and_fish_load_their_completion_scripts() {
     let directory = tempfile::tempdir().unwrap();
     for shell in ["zsh", "fish"] {
         let path = directory.path().join(shell);
@@ -114,7 +114,7 @@ fn every_verb_has_a_page() {
 
 /// Where kubectl runs it as a plug-in, usage says so, and kubectl gets the program that completes `kubectl kubelet-tls`.
 #[test]
-fn as_a_plug_in_of_kubectl() {
+fn usage_and_completion_know_the_kubectl_plugin() {
     let directory = tempfile::tempdir().unwrap();
     let plug_in = directory.path().join("kubectl-kubelet_tls");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubelet-tls"), &plug_in).unwrap();

@@ -40,7 +40,7 @@ fn the_alerts_fire_when_they_should() {
 }
 
 #[test]
-fn the_state_of_a_node_as_metrics() {
+fn the_state_of_a_node_is_printed_as_metrics() {
     let node = Node::new(Options::default());
     let run = |arguments: &[&str]| node.run(BINARY, arguments);
     let off = run(&["status", "-o", "prometheus"]);
@@ -108,7 +108,7 @@ fn the_textfile_is_replaced_in_one_step() {
 }
 
 #[test]
-fn the_state_of_a_cluster_as_metrics() {
+fn the_state_of_a_cluster_is_printed_as_metrics() {
     let node = Node::new(Options::default());
     let admin = node.api().admin_kubeconfig(node.root());
     let output = standins::Output::of(

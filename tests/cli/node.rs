@@ -30,7 +30,7 @@ fn steady(node: &Node, text: &str) -> String {
 }
 
 #[test]
-fn the_main_job() {
+fn apply_changes_the_file_restarts_the_kubelet_and_names_the_csr() {
     let node = node();
     let before = node.config();
 
@@ -111,7 +111,7 @@ next: configmap/kube-system/kubelet-config does not set serverTLSBootstrap, so t
 }
 
 #[test]
-fn the_documents() {
+fn each_verb_prints_its_result_document() {
     let node = node();
     let apply = run(&node, &["apply", "--settle", "0s", "-o", "json"]);
     assert_eq!(apply.code, 0, "{}", apply.stderr);
@@ -253,7 +253,7 @@ fn a_kubelet_that_dies_of_the_change_gets_its_old_file_back() {
 }
 
 #[test]
-fn a_death_while_the_request_is_awaited_counts_too() {
+fn a_kubelet_that_dies_while_its_csr_is_awaited_is_rolled_back() {
     let mut options = Options::default();
     options.knobs.die_after_ms_if_bootstrap = Some(2500);
     options.knobs.never_csr = true;
@@ -300,7 +300,7 @@ hint: journalctl -u kubelet --no-pager -n 50
 }
 
 #[test]
-fn an_edit_by_hand_is_brought_into_effect() {
+fn an_edit_by_hand_takes_effect_by_a_restart() {
     let node = node();
     std::thread::sleep(Duration::from_millis(300));
     node.edit_config(|config| format!("{config}serverTLSBootstrap: true\n"));
@@ -449,7 +449,7 @@ fn a_request_that_never_comes_is_diagnosed() {
 }
 
 #[test]
-fn a_run_cut_off_while_the_kubelet_dies_is_undone_by_the_next() {
+fn a_run_that_is_killed_while_the_kubelet_dies_is_undone_by_the_next() {
     let mut options = Options::default();
     options.knobs.die_after_ms_if_bootstrap = Some(300);
     let node = Node::new(options);
@@ -533,7 +533,7 @@ fn nothing_is_changed_without_the_api_unless_that_was_asked_for() {
 }
 
 #[test]
-fn csr_is_exit_1_where_there_is_none() {
+fn csr_is_exit_1_if_no_csr_exists() {
     let node = node();
     let csr = run(&node, &["csr"]);
     assert_eq!((csr.code, csr.stdout.as_str()), (1, ""));
@@ -601,7 +601,7 @@ fn one_apply_costs_one_list_and_one_watch() {
 
 /// A dry run says all that the run would do, and warns of all that it would warn of.
 #[test]
-fn a_dry_run_tells_all() {
+fn a_dry_run_says_all_that_the_run_would_do() {
     let node = node();
     let (before, starts) = (node.config(), node.kubelet_starts());
     let dry = run(&node, &["apply", "--dry-run", "-o", "json"]);

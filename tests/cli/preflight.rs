@@ -26,7 +26,7 @@ fn assert_refused(node: &Node, version: &str, words: &str) {
 }
 
 #[test]
-fn a_static_certificate_that_would_go_on_being_served() {
+fn a_static_certificate_that_would_still_be_served_is_refused() {
     let options = Options {
         config_line: Some("tlsCertFile: /x.crt\ntlsPrivateKeyFile: /x.key".into()),
         ..Options::default()
@@ -98,7 +98,7 @@ fn a_flag_that_already_enables_it_leaves_nothing_to_do() {
 }
 
 #[test]
-fn a_regular_file_where_the_store_keeps_its_symlink() {
+fn a_regular_file_in_place_of_the_stores_symlink_is_refused() {
     let node = Node::new(Options::default());
     let pem = node.path("/var/lib/kubelet/pki/kubelet-server-current.pem");
     std::fs::write(&pem, "x").unwrap();
@@ -114,7 +114,7 @@ fn a_regular_file_where_the_store_keeps_its_symlink() {
 }
 
 #[test]
-fn a_kubelet_that_would_not_start_again_anyway() {
+fn a_kubelet_that_would_not_start_again_is_refused() {
     let node = Node::new(Options::default());
     node.edit_config(|config| format!("{config}tlsCertFile: 1\n"));
     let line = node.config().lines().count();
@@ -133,7 +133,7 @@ fn a_kubelet_that_would_not_start_again_anyway() {
 }
 
 #[test]
-fn a_kubelet_without_a_cluster() {
+fn a_kubelet_without_a_kubeconfig_is_refused() {
     let node = Node::new(Options {
         release: Release::V1_19,
         starts: false,
@@ -152,7 +152,7 @@ fn a_kubelet_without_a_cluster() {
 }
 
 #[test]
-fn what_is_no_obstacle_is_a_warning() {
+fn what_does_not_prevent_the_change_is_a_warning() {
     let mut options = Options::default();
     options.knobs.never_csr = true;
     let node = Node::new(options);
@@ -176,7 +176,7 @@ fn what_is_no_obstacle_is_a_warning() {
 
 /// A wrapper's command line says nothing of the kubelet's configuration.
 #[test]
-fn a_unit_whose_main_process_is_not_a_kubelet() {
+fn a_unit_whose_main_process_is_not_a_kubelet_is_refused() {
     let node = Node::new(Options {
         starts: false,
         ..Options::default()

@@ -66,7 +66,7 @@ fn screen(said: &str) -> String {
 }
 
 #[test]
-fn a_terminal_shows_what_is_waited_for_and_takes_it_back() {
+fn a_terminal_shows_what_is_waited_for_and_erases_it() {
     let node = node();
     let apply = command(&node, "xterm", &["apply", "--settle", "1s"]);
     let (said, out, code) = at_a_terminal(apply);
@@ -92,7 +92,7 @@ fn a_terminal_shows_what_is_waited_for_and_takes_it_back() {
 }
 
 #[test]
-fn the_approval_is_waited_for_with_its_time() {
+fn the_wait_for_the_approval_shows_its_time() {
     let node = node();
     let apply = command(
         &node,
@@ -118,7 +118,7 @@ fn the_approval_is_waited_for_with_its_time() {
 }
 
 #[test]
-fn before_the_switch_too() {
+fn the_wait_before_the_switch_is_shown_too() {
     let node = node();
     let arguments = ["apply", "--issue-first", "--timeout", "1s"];
     let (said, _, code) = at_a_terminal(command(&node, "xterm", &arguments));
@@ -131,7 +131,7 @@ fn before_the_switch_too() {
 }
 
 #[test]
-fn nothing_of_it_where_nobody_could_see_it_or_wants_it() {
+fn no_progress_is_shown_without_a_terminal_or_with_quiet() {
     let arguments = ["apply", "--settle", "1s"];
     let quiet = ["apply", "--settle", "1s", "-q"];
     for (term, arguments) in [("dumb", &arguments[..]), ("xterm", &quiet[..])] {

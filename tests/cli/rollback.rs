@@ -45,7 +45,7 @@ fn state(node: &Node) -> String {
 }
 
 #[test]
-fn it_undoes_byte_for_byte_and_once() {
+fn rollback_restores_every_byte_and_only_once() {
     let node = node();
     let (before, path) = (node.config(), node.config_path());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
@@ -117,7 +117,7 @@ fn without_an_apply_there_is_nothing_to_undo() {
 }
 
 #[test]
-fn what_somebody_has_edited_since_is_left_alone() {
+fn a_file_that_was_edited_since_is_left_alone() {
     let (node, _) = applied();
     node.edit_config(|config| format!("# mine\n{config}"));
     let (edited, starts) = (node.config(), node.kubelet_starts());
@@ -144,7 +144,7 @@ hint: kubelet-tls diff --disable [ROOT]/var/lib/kubelet/config.yaml
 
 /// The kubelet dies of the old bytes: what was applied stands again.
 #[test]
-fn a_kubelet_that_dies_of_it_gets_the_applied_file_back() {
+fn a_kubelet_that_dies_of_the_rollback_gets_the_applied_file_back() {
     let mut options = Options {
         config_line: Some(ENABLED.trim().into()),
         ..Options::default()
@@ -180,7 +180,7 @@ fn a_kubelet_that_dies_of_it_gets_the_applied_file_back() {
 
 /// A kubelet that is down is a reason to roll back, not one against it.
 #[test]
-fn a_kubelet_that_is_down_is_helped() {
+fn a_kubelet_that_is_down_is_rolled_back() {
     let (node, before) = applied();
     node.set_knobs(|knobs| knobs.die_after_ms_if_bootstrap = Some(1));
     node.systemctl(&["restart", "kubelet.service"]);
@@ -196,7 +196,7 @@ fn a_kubelet_that_is_down_is_helped() {
 }
 
 #[test]
-fn a_cut_off_apply_is_seen_and_undone() {
+fn an_interrupted_apply_is_seen_and_undone() {
     let (node, before) = applied();
     set_state(&node, "Started");
     let status = run(&node, &["status", "-o", "json"]);
@@ -221,7 +221,7 @@ fn a_cut_off_apply_is_seen_and_undone() {
 
 /// Killed before it undid anything, and after: the next one goes on from there, the next apply begins anew.
 #[test]
-fn a_cut_off_rollback_is_completed() {
+fn an_interrupted_rollback_is_completed() {
     let (node, before) = applied();
     let after = node.config();
     set_state(&node, "RollingBack");
@@ -275,7 +275,7 @@ fn a_cut_off_rollback_is_completed() {
 
 /// Two files: the second is undone before the first; a run that was cut off between them leaves nothing to guess.
 #[test]
-fn all_files_of_the_last_apply() {
+fn all_files_of_the_last_apply_are_restored() {
     let node = node();
     let kubeadm = node.path("root/kubeadm.yaml");
     fs::create_dir_all(kubeadm.parent().unwrap()).unwrap();
@@ -321,7 +321,7 @@ fn all_files_of_the_last_apply() {
 }
 
 #[test]
-fn the_files_alone() {
+fn without_a_restart_only_the_files_are_restored() {
     let (node, before) = applied();
     node.set_knobs(|knobs| knobs.healthz = Healthz::Error);
     let starts = node.kubelet_starts();

@@ -50,7 +50,7 @@ const TRUSTED: &str = "ServingCertificateTrusted";
 const ENABLED: &str = "ServerTLSBootstrapEnabled";
 
 #[test]
-fn from_off_to_all_true() {
+fn conditions_follow_a_node_from_off_to_all_true() {
     let node = Node::new(Options::default());
     let off = status(&node);
     assert_eq!(
@@ -122,7 +122,7 @@ NoStaleRequests
 }
 
 #[test]
-fn an_upgrade_that_undid_the_change() {
+fn an_upgrade_that_reverted_the_change_is_seen() {
     let node = Node::new(Options::default());
     let plain = node.config();
     let on = format!("{plain}serverTLSBootstrap: true\n");
@@ -142,7 +142,7 @@ fn an_upgrade_that_undid_the_change() {
 }
 
 #[test]
-fn what_beats_or_defeats_the_value() {
+fn what_overrides_or_prevents_the_value_is_named() {
     let flag = Node::new(Options {
         config_line: Some("serverTLSBootstrap: true".into()),
         extra_args: vec!["--rotate-server-certificates=false".into()],
@@ -163,7 +163,7 @@ fn what_beats_or_defeats_the_value() {
 }
 
 #[test]
-fn a_kubelet_that_is_not_well_and_one_that_is_down() {
+fn an_unhealthy_kubelet_and_one_that_is_down_are_told_apart() {
     let node = Node::new(Options::default());
     node.set_knobs(|knobs| knobs.healthz = Healthz::Error);
     node.systemctl(&["restart", "kubelet.service"]);
@@ -187,7 +187,7 @@ fn a_kubelet_that_is_not_well_and_one_that_is_down() {
 }
 
 #[test]
-fn flags_that_the_next_start_brings() {
+fn flags_that_the_next_start_brings_are_reported() {
     let node = Node::new(Options::default());
     std::thread::sleep(Duration::from_millis(100));
     let defaults = node.path("/etc/default/kubelet");
@@ -238,7 +238,7 @@ fn what_the_api_does_not_say_is_unknown() {
 }
 
 #[test]
-fn requests_whose_keys_are_lost() {
+fn requests_whose_keys_are_lost_are_reported() {
     let node = Node::new(Options {
         config_line: Some("serverTLSBootstrap: true".into()),
         ..Options::default()
@@ -283,7 +283,7 @@ fn a_patch_of_kubeadms_is_named_for_the_next_upgrade() {
 
 /// One broken file costs the conditions that rest on it, not the others.
 #[test]
-fn a_configuration_that_is_not_yaml() {
+fn the_other_conditions_are_shown_for_a_configuration_that_is_not_yaml() {
     let node = Node::new(Options::default());
     assert!(node.wait_healthy(Duration::from_secs(30)));
     node.edit_config(|config| format!("{config}\tbroken: [\n"));

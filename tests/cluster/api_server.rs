@@ -284,7 +284,7 @@ fn conditions(document: &serde_json::Value) -> Vec<String> {
 }
 
 #[test]
-fn status_with_nodes_and_answers_that_are_not_the_apis() {
+fn status_says_unknown_for_answers_that_are_not_the_apis() {
     let scene = Scene::new();
     let words_of = status(&scene);
     let nodes = serde_json::json!({

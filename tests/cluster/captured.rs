@@ -32,7 +32,7 @@ fn check_only_line(scene: &Scene, before: &standins::api::ConfigMap, line: &str)
 }
 
 #[test]
-fn of_1_36() {
+fn the_configmap_of_1_36_is_changed_as_expected() {
     let scene = Scene::new();
     scene.change(|map| {
         let data = [("other".to_owned(), "x: 1 # kept\r\n".to_owned())];
@@ -123,7 +123,7 @@ on each of them, as root: kubelet-tls apply
 }
 
 #[test]
-fn of_1_19() {
+fn the_configmap_of_1_19_is_changed_as_expected() {
     let scene = Scene::of("v1.19.16");
     let before = scene.configmap();
     let apply = scene.expect(&["cluster", "apply", "-q"], 0);
@@ -162,7 +162,7 @@ fn of_1_19() {
 }
 
 #[test]
-fn the_documents() {
+fn each_verb_prints_its_result_document() {
     let scene = Scene::new();
     assert_data_eq!(
         scene.expect(&["cluster", "apply", "-o", "json"], 0).stdout,
@@ -244,7 +244,7 @@ warnings: []
 }
 
 #[test]
-fn texts_of_other_kinds() {
+fn crlf_quoted_and_json_texts_are_edited_in_their_own_form() {
     let head = "apiVersion: kubelet.config.k8s.io/v1beta1\r\nkind: KubeletConfiguration\r\n";
     let quoted = "\"apiVersion\": 'kubelet.config.k8s.io/v1beta1' # why\n\"kind\": KubeletConfiguration\n\"serverTLSBootstrap\": no # not yet\n";
     let json = r#"{"kind":"KubeletConfiguration","apiVersion":"kubelet.config.k8s.io/v1beta1"}"#;

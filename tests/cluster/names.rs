@@ -18,7 +18,7 @@ fn changed(scene: &Scene) -> String {
 }
 
 #[test]
-fn by_the_control_planes_version() {
+fn the_name_follows_the_control_planes_version() {
     for (version, name) in [
         ("v1.19.16", "kubelet-config-1.19"),
         ("v1.22.0", "kubelet-config-1.22"),
@@ -37,7 +37,7 @@ fn by_the_control_planes_version() {
 }
 
 #[test]
-fn where_a_feature_gate_chose_by_what_there_is() {
+fn where_a_feature_gate_decided_the_existing_name_is_used() {
     for (version, other) in [("v1.23.1", PLAIN), ("v1.24.1", "kubelet-config-1.24")] {
         let scene = Scene::of(version);
         copy(&scene, other);
@@ -51,7 +51,7 @@ fn where_a_feature_gate_chose_by_what_there_is() {
 }
 
 #[test]
-fn of_two_the_one_that_kubeadm_reads_and_a_warning() {
+fn of_two_configmaps_the_one_that_kubeadm_reads_is_changed_with_a_warning() {
     for (version, other) in [
         ("v1.19.16", PLAIN),
         ("v1.23.1", PLAIN),
@@ -76,7 +76,7 @@ fn of_two_the_one_that_kubeadm_reads_and_a_warning() {
 }
 
 #[test]
-fn a_cluster_that_kubeadm_did_not_make() {
+fn a_cluster_that_kubeadm_did_not_create_is_refused() {
     for version in ["v1.19.16", "v1.24.1", "v1.36.2"] {
         let scene = Scene::of(version);
         scene.api.remove_configmap("kube-system", &scene.name);

@@ -13,7 +13,7 @@ fn set(scene: &Scene, name: &str, value: Option<bool>) {
 }
 
 #[test]
-fn each_as_its_kubelet_says() {
+fn each_node_has_the_value_that_its_kubelet_reports() {
     let scene = Scene::new();
     set(&scene, "worker-1", Some(true));
     set(&scene, "worker-2", None);
@@ -142,7 +142,7 @@ fn what_may_not_be_read_is_one_warning_and_no_error() {
 }
 
 #[test]
-fn hundreds_page_by_page() {
+fn hundreds_of_nodes_are_read_page_by_page() {
     let scene = Scene::new();
     for number in 0..700 {
         set(&scene, &format!("n-{number:03}"), Some(number % 2 == 0));
@@ -174,7 +174,7 @@ fn hundreds_page_by_page() {
 }
 
 #[test]
-fn what_it_costs() {
+fn a_run_takes_a_bounded_number_of_calls() {
     let scene = Scene::new();
     scene.expect(&["cluster", "apply"], 0);
     let log = scene.api.requests();
@@ -231,7 +231,7 @@ fn the_hint_of_status_is_the_command() {
 }
 
 #[test]
-fn a_kubelet_that_says_something_else() {
+fn a_kubelet_that_answers_something_else_has_no_value() {
     let scene = Scene::new();
     let of = |name: &str| Matcher::new().path(&format!("{name}/proxy/configz"));
     scene.api.inject(of("control-plane-1"), Fault::WebPage);

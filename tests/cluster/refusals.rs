@@ -36,7 +36,7 @@ fn refused(scene: &Scene, code: i32, error: &str, hint: &str) {
 }
 
 #[test]
-fn a_text_that_cannot_be_edited_for_certain() {
+fn a_text_that_cannot_be_edited_for_certain_is_refused() {
     let edit = "kubectl -n kube-system edit configmap kubelet-config";
     for (text, at) in [
         (format!("{HEAD}a: 1\na: 2\n"), ":4:1: "),
@@ -59,7 +59,7 @@ fn a_text_that_cannot_be_edited_for_certain() {
 }
 
 #[test]
-fn what_would_keep_every_kubelet_from_starting() {
+fn a_change_that_would_keep_kubelets_from_starting_is_refused() {
     let scene = Scene::with_text(&format!(
         "{HEAD}featureGates:\n  RotateKubeletServerCertificate: false\n"
     ));
@@ -72,7 +72,7 @@ fn what_would_keep_every_kubelet_from_starting() {
 }
 
 #[test]
-fn no_text_at_all() {
+fn a_configmap_without_a_text_is_refused() {
     let scene = Scene::new();
     scene.change(|map| map.data.clear());
     refused(
@@ -84,7 +84,7 @@ fn no_text_at_all() {
 }
 
 #[test]
-fn an_immutable_one() {
+fn an_immutable_configmap_is_refused() {
     let scene = Scene::new();
     scene.change(|map| map.immutable = Some(true));
     refused(
@@ -105,7 +105,7 @@ fn an_immutable_one() {
 }
 
 #[test]
-fn one_that_others_keep_is_changed_with_a_warning() {
+fn a_configmap_that_another_tool_manages_is_changed_with_a_warning() {
     let scene = Scene::new();
     scene.change(|map| {
         let applied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -131,7 +131,7 @@ fn one_that_others_keep_is_changed_with_a_warning() {
 }
 
 #[test]
-fn a_credential_that_is_not_enough() {
+fn a_credential_without_permission_is_77() {
     let scene = Scene::new();
     let viewer = scene.api.client_identity("viewer", &["team"]);
     let style = standins::KubeconfigStyle::Inline;
@@ -170,7 +170,7 @@ fn a_credential_that_is_not_enough() {
 }
 
 #[test]
-fn a_server_that_answers_something_else() {
+fn an_unexpected_answer_is_an_error() {
     let unversioned = r#"{"kind":"ConfigMap","metadata":{"name":"kubelet-config","uid":"u"},"data":{"kubelet":"a"}}"#;
     let faults = [
         Fault::WrongTypes,
@@ -199,7 +199,7 @@ fn a_server_that_answers_something_else() {
 }
 
 #[test]
-fn no_server_and_no_kubeconfig() {
+fn a_missing_server_or_kubeconfig_is_an_error() {
     let scene = Scene::new();
     let mut gone = ApiServer::start(Config::default());
     let path = gone.admin_kubeconfig(&scene.directory.path().join("gone"));
@@ -222,7 +222,7 @@ fn no_server_and_no_kubeconfig() {
 }
 
 #[test]
-fn a_wrong_command_line() {
+fn a_wrong_command_line_is_64() {
     let scene = Scene::new();
     for arguments in [
         &["cluster"][..],

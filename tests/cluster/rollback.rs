@@ -13,7 +13,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn byte_for_byte_and_once() {
+fn rollback_restores_every_byte_and_only_once() {
     let scene = Scene::new();
     let before = scene.text();
     scene.expect(&["cluster", "apply"], 0);
@@ -115,7 +115,7 @@ fn another_cluster_is_left_alone() {
 }
 
 #[test]
-fn nothing_to_undo() {
+fn without_an_apply_there_is_nothing_to_undo() {
     let scene = Scene::new();
     let output = scene.expect(&["rollback", "--cluster"], 0);
     assert!(
@@ -142,7 +142,7 @@ fn nothing_to_undo() {
 }
 
 #[test]
-fn cut_off_at_any_moment() {
+fn a_run_that_is_killed_at_any_moment_is_completed_or_undone() {
     let scene = scene();
     let (receipt, applied) = (scene.receipt(), scene.configmap());
     let set = |state: &str| {

@@ -36,7 +36,7 @@ fn as_nobody(scene: &Scene, arguments: &[&str], variables: &[(&str, &str)]) -> O
 }
 
 #[test]
-fn an_administrator_who_is_not_root_keeps_it_at_home() {
+fn an_administrator_who_is_not_root_has_the_receipt_at_home() {
     let scene = Scene::new();
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
@@ -73,7 +73,7 @@ fn an_administrator_who_is_not_root_keeps_it_at_home() {
 }
 
 #[test]
-fn where_none_can_be_written_nothing_is_changed() {
+fn if_no_receipt_can_be_written_nothing_is_changed() {
     let scene = Scene::new();
     let before = scene.text();
     let Some(output) = as_nobody(&scene, &["cluster", "apply"], &[("HOME", "/proc")]) else {
@@ -95,7 +95,7 @@ fn where_none_can_be_written_nothing_is_changed() {
 }
 
 #[test]
-fn of_two_runs_at_once_one_works() {
+fn one_of_two_concurrent_runs_works_and_the_other_is_75() {
     let scene = Scene::new();
     fs::create_dir(scene.state()).unwrap();
     // Whoever may read the directory may lock it, and that holds up no run.

@@ -82,7 +82,7 @@ fn rows(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_row_for_each_node() {
+fn status_prints_a_row_for_each_node() {
     let (scene, _fleet) = each_state();
     let pending = request(&scene, "c-waiting");
     let document = scene.document(&["cluster", "status"], 1);

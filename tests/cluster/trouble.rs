@@ -96,7 +96,7 @@ fn a_conflict_over_the_text_shows_what_is_written() {
 }
 
 #[test]
-fn somebody_else_was_faster_with_the_same_change() {
+fn another_client_that_made_the_same_change_first_is_no_error() {
     let scene = Scene::new();
     let output = meanwhile(&scene, &["cluster", "apply", "-o", "json"], |map| {
         let text = format!("{}serverTLSBootstrap: true\n", map.data["kubelet"]);
@@ -113,7 +113,7 @@ fn somebody_else_was_faster_with_the_same_change() {
 }
 
 #[test]
-fn a_conflict_that_makes_the_text_one_that_is_refused() {
+fn a_conflict_after_which_the_text_is_refused_is_reported() {
     let scene = Scene::new();
     let output = meanwhile(&scene, &["cluster", "apply"], |map| {
         map.data.insert("kubelet".into(), "kind: Other\n".into());
@@ -124,7 +124,7 @@ fn a_conflict_that_makes_the_text_one_that_is_refused() {
 }
 
 #[test]
-fn conflicts_without_end() {
+fn conflicts_without_end_are_75() {
     let scene = Scene::new();
     scene.api.inject(writes(), Fault::Status(409, None));
     let before = scene.text();
@@ -146,7 +146,7 @@ fn conflicts_without_end() {
 }
 
 #[test]
-fn a_passing_error_passes() {
+fn a_transient_error_is_retried() {
     for fault in [
         Fault::Status(503, Some(1)),
         Fault::Status(429, None),
@@ -165,7 +165,7 @@ fn a_passing_error_passes() {
 }
 
 #[test]
-fn an_answer_that_is_lost_is_no_second_change() {
+fn an_answer_that_is_lost_causes_no_second_change() {
     let scene = Scene::new();
     scene.api.inject(writes().once(), Fault::Lost);
     let document = scene.document(&["cluster", "apply"], 0);
@@ -181,7 +181,7 @@ fn an_answer_that_is_lost_is_no_second_change() {
 }
 
 #[test]
-fn a_server_that_is_gone_for_good_leaves_it_open() {
+fn a_configmap_that_is_deleted_after_the_write_leaves_the_receipt_open() {
     let scene = Scene::new();
     scene.api.inject(writes(), Fault::Lost);
     scene.api.inject(reads().skip(2), Fault::Status(404, None));
@@ -218,7 +218,7 @@ fn a_server_that_is_gone_for_good_leaves_it_open() {
 }
 
 #[test]
-fn a_server_that_writes_another_text() {
+fn a_server_that_stores_another_text_is_reported() {
     let scene = Scene::new();
     let other = r#"{"kind":"ConfigMap","metadata":{"name":"kubelet-config","uid":"u","resourceVersion":"9"},"data":{"kubelet":"other"}}"#;
     scene.api.inject(writes(), Fault::Body(other.into()));
@@ -235,7 +235,7 @@ fn a_server_that_writes_another_text() {
 }
 
 #[test]
-fn a_dry_run_that_cannot_be_tried_is_no_failure() {
+fn a_dry_run_that_the_server_cannot_validate_does_not_fail() {
     let scene = Scene::new();
     scene.api.inject(writes(), Fault::Status(400, None));
     let document = scene.document(&["cluster", "apply", "--dry-run"], 0);

@@ -105,7 +105,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn no_server_misleads_it_or_holds_it_up() {
+fn no_server_misleads_a_run_or_delays_it_beyond_its_deadline() {
     let cases = cases();
     let only = std::env::var("HOSTILE").unwrap_or_default();
     let cases: Vec<&Case> = cases

@@ -61,7 +61,7 @@ fn unescaped(line: &str) -> Vec<u8> {
 }
 
 #[test]
-fn what_fuzzing_found_worth_keeping() {
+fn the_laws_hold_for_inputs_that_fuzzing_found() {
     let mut accepted = 0;
     let seeds = seeds("edit.txt");
     assert!(seeds.len() > 2000, "{} seeds", seeds.len());

@@ -105,7 +105,7 @@ fn a_renewed_bundle_verifies_what_the_old_pod_still_serves() {
 }
 
 #[test]
-fn what_is_not_so_does_not_verify() {
+fn a_certificate_with_anything_wrong_does_not_verify() {
     let ca = Ca::new("metrics-server");
     let roots = [CertificateDer::from_pem_slice(ca.pem().as_bytes())
         .unwrap()
@@ -154,7 +154,7 @@ fn openssl(directory: &Path, more: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn openssl_agrees() {
+fn openssl_verifies_the_pair_too() {
     if Command::new("openssl").arg("version").output().is_err() {
         assert!(
             std::env::var_os(super::rendered::REQUIRED).is_none(),

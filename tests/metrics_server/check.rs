@@ -208,7 +208,7 @@ fn nowhere() -> SocketAddr {
 }
 
 #[test]
-fn all_is_well() {
+fn every_condition_is_true_when_both_channels_verify() {
     let cluster = Cluster::new(&[]);
     assert_eq!(cluster.lacking(), [""; 0]);
     assert!(
@@ -237,7 +237,7 @@ fn no_name_of_a_node_is_printed_as_it_is() {
 }
 
 #[test]
-fn the_first_channel_is_open() {
+fn an_unverified_first_channel_is_named() {
     let mut cluster = Cluster::new(&[]);
     cluster.api_service["spec"]["insecureSkipTLSVerify"] = true.into();
     let broken = "APIServerToMetricsServer=False(Broken)";
@@ -263,7 +263,7 @@ fn the_first_channel_is_open() {
 }
 
 #[test]
-fn the_served_certificate_does_not_verify() {
+fn a_served_certificate_that_does_not_verify_is_named() {
     let mut cluster = Cluster::new(&[]);
     let ca = Ca::new("other");
     let names = |name: &str| Sans {
@@ -304,7 +304,7 @@ fn the_served_certificate_does_not_verify() {
 }
 
 #[test]
-fn out_of_reach_the_secret_is_looked_at_and_said_to_be() {
+fn if_the_service_cannot_be_reached_the_secret_is_read_and_named() {
     let mut cluster = Cluster::new(&[]);
     cluster.api_service["spec"]["service"]["port"] = nowhere().port().into();
     assert_eq!(
@@ -347,7 +347,7 @@ fn out_of_reach_the_secret_is_looked_at_and_said_to_be() {
 }
 
 #[test]
-fn the_second_channel_is_open() {
+fn an_unverified_second_channel_is_named() {
     let mut cluster = Cluster::new(&[]);
     cluster.container()["args"]
         .as_array_mut()
@@ -398,7 +398,7 @@ fn a_stalled_rollout_is_seen_in_the_pods() {
 }
 
 #[test]
-fn a_kubelet_does_not_verify() {
+fn a_kubelet_that_does_not_verify_is_named() {
     let other = Ca::new("kubernetes");
     for (address, reason) in [
         (
@@ -497,7 +497,7 @@ fn the_kubelets_ca_comes_from_where_the_pod_has_it() {
 }
 
 #[test]
-fn up_to_1_19_the_cas_config_map_is_not_there() {
+fn a_cluster_without_the_cas_configmap_is_checked_too() {
     let cluster = Cluster::new(&[]);
     let path = format!("{SYSTEM}/configmaps/kube-root-ca.crt");
     cluster.api.set_object(&path, "{}");
@@ -518,7 +518,7 @@ fn up_to_1_19_the_cas_config_map_is_not_there() {
 }
 
 #[test]
-fn there_is_none() {
+fn without_metrics_server_the_conditions_say_so() {
     let api = ApiServer::start(Config::default());
     let scene = Scene::new();
     let kubeconfig = api.admin_kubeconfig(scene.work.path());
@@ -545,7 +545,7 @@ fn there_is_none() {
 }
 
 #[test]
-fn the_api_gives_no_answer() {
+fn without_an_answer_of_the_api_the_conditions_are_unknown() {
     let api = ApiServer::start(Config::default());
     let scene = Scene::new();
     let node = api.kubeconfig_for_node(

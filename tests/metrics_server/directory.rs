@@ -173,7 +173,7 @@ fn the_bundle_keeps_the_ca_before_and_no_older_one() {
 }
 
 #[test]
-fn any_half_of_two_runs_becomes_a_whole() {
+fn a_directory_left_by_two_interrupted_runs_is_completed() {
     let states = || {
         let scene = Scene::new();
         scene.write(&[]);
@@ -200,7 +200,7 @@ fn any_half_of_two_runs_becomes_a_whole() {
 }
 
 #[test]
-fn what_is_lost_or_damaged_is_made_again() {
+fn lost_and_damaged_files_are_recreated() {
     for name in KUSTOMIZE {
         let scene = Scene::new();
         scene.write(&[]);
@@ -222,7 +222,7 @@ fn what_is_lost_or_damaged_is_made_again() {
 }
 
 #[test]
-fn what_is_not_ours_is_never_touched() {
+fn files_that_kubelet_tls_did_not_write_are_never_touched() {
     for name in KUSTOMIZE
         .iter()
         .chain(&["base.yaml", "values.yaml", "ca.key"])
@@ -309,7 +309,7 @@ fn a_ca_that_was_not_created_here_is_not_trusted() {
 }
 
 #[test]
-fn the_command_to_install_is_one_that_a_shell_takes() {
+fn the_printed_install_command_runs_in_a_shell() {
     let scene = Scene::new();
     let output = scene.run(&["--dir", "a b;c"]);
     assert!(

@@ -8,7 +8,7 @@ use standins::node::copy_program;
 use super::Scene;
 
 #[test]
-fn a_wrong_command_line() {
+fn a_wrong_command_line_is_64() {
     for options in [
         &["--namespace", "a/b"][..],
         &["--namespace", "Kube-system"],
@@ -47,7 +47,7 @@ fn a_wrong_command_line() {
 }
 
 #[test]
-fn a_refused_input() {
+fn a_refused_input_is_65() {
     let scene = Scene::new();
     let leaf = include_str!("../../testdata/captured/1.36/kubelet-server-current.crt.pem");
     let ca = fs::read_to_string(scene.path("ca.crt")).unwrap();
@@ -96,7 +96,7 @@ fn a_refused_input() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written() {
+fn a_directory_that_cannot_be_written_is_an_error() {
     let scene = Scene::new();
     for out in ["base.yaml", "base.yaml/below"] {
         let output = scene.run(&["--out", out]);

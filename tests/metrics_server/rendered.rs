@@ -191,26 +191,26 @@ fn over_a_file(golden: &str, options: &[&str]) -> Option<Vec<Value>> {
 }
 
 #[test]
-fn over_a_manifest_of_ones_own() {
+fn an_own_manifest_is_patched() {
     if let Some(objects) = over_a_file("file.yaml", &[]) {
         assert_restricted(&objects);
     }
 }
 
 #[test]
-fn with_the_kubelets_ca_in_a_config_map() {
+fn the_kubelets_ca_comes_from_a_configmap() {
     if let Some(objects) = over_a_file("kubelet-ca.yaml", &["--kubelet-ca", "ca.crt"]) {
         assert_restricted(&objects);
     }
 }
 
 #[test]
-fn with_the_control_planes_ca() {
+fn the_kubelets_ca_comes_from_the_control_plane_node() {
     over_a_file("control-plane-ca.yaml", &["--control-plane-ca"]);
 }
 
 #[test]
-fn in_another_namespace_under_another_name() {
+fn another_namespace_and_name_are_used_throughout() {
     let options = [
         "--namespace",
         "monitoring",
@@ -236,7 +236,7 @@ fn in_another_namespace_under_another_name() {
 /// Nothing can be fetched in a test: the manifest takes the URL's place after the overlay was written without a look at
 /// it. It is one of an older release, so that the port is another.
 #[test]
-fn over_the_official_url() {
+fn the_official_manifest_is_patched_by_its_url() {
     let Some(kubectl) = kubectl() else { return };
     let scene = Scene::new();
     scene.write(&[]);
@@ -272,7 +272,7 @@ fn a_renewed_certificate_rolls_the_deployment() {
 }
 
 #[test]
-fn values_for_the_chart() {
+fn values_for_the_chart_render() {
     for (golden, options) in [
         ("helm", &[][..]),
         (

@@ -186,7 +186,7 @@ fn next_run(node: &Node, verb: Verb) -> Result<(), String> {
 }
 
 #[test]
-fn an_api_server_goes_with_its_manifest_whenever_a_signal_comes() {
+fn an_api_server_runs_as_its_manifest_says_whenever_a_signal_comes() {
     let cases = [
         (Signal::SIGINT, Moment::After(40)),
         (Signal::SIGTERM, Moment::Receipt),

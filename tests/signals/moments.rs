@@ -52,7 +52,7 @@ fn cases() -> Vec<(Blow, Moment)> {
 }
 
 #[test]
-fn all_or_nothing_whatever_strikes_and_whenever() {
+fn a_change_is_made_whole_or_not_at_all_whenever_a_signal_comes() {
     let cases = cases();
     let next = Mutex::new(cases.iter());
     let violations = Mutex::new(Vec::new());

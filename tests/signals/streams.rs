@@ -54,7 +54,7 @@ fn before_the_write_a_signal_ends_it_at_once() {
 
 /// `nohup` means: go on.
 #[test]
-fn what_was_ignored_from_the_start_stays_so() {
+fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
     let node = node();
     let script = "trap '' HUP INT; TOOL apply --settle 300ms & sleep 0.3; kill -HUP $!; kill -INT $!; wait $!";
     let output = shell(&node, script);
@@ -64,7 +64,7 @@ fn what_was_ignored_from_the_start_stays_so() {
 
 /// As under cron, or at the end of a pipe.
 #[test]
-fn streams_that_were_never_open() {
+fn closed_standard_streams_stop_no_run() {
     let node = node();
     let output = shell(&node, "TOOL apply --settle 300ms <&- >&- 2>&-");
     assert_eq!((output.code, state(&node).receipt.as_str()), (0, "Done"));

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_state_of_the_manifest() {
+    fn each_state_of_the_manifest_has_its_edit() {
         use Verification::{Disabled, Enabled};
         let other = YES.replace(
             "authority=/etc/kubernetes/pki/ca.crt",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn each_state_of_the_configuration() {
+    fn each_state_of_the_configuration_has_its_edit() {
         use Verification::{Disabled, Enabled};
         let elsewhere = "certificatesDir: /srv/pki\n";
         let other = FLAG.replace("/etc/kubernetes/pki", "/other");

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_interrupted_run_has_left() {
+    fn an_interrupted_run_is_recognised_by_what_it_left() {
         let path = Path::new("/etc/kubernetes/manifests/kube-apiserver.yaml");
         let edit = Edit::new(Target::File(path.into()), b"a\n".into(), b"a\nb\n".into());
         let subject = ApiServerSubject {

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_change_that_was_proved_here_is_made_again() {
+    fn only_a_change_that_was_healthy_on_this_node_is_applied_again() {
         let done = receipt(ReceiptState::Done, None);
         assert_eq!(judged(&done, 7, 20), Verdict::Make(Earlier::Proved));
         let alone = |receipt: &NodeReceipt, wanted| {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kubelet_that_ended_by_itself_gets_its_file_back() {
+    fn the_edit_is_reverted_for_a_kubelet_that_ended_by_itself() {
         for (then, restarts, seconds, verdict) in [
             (0, 1, 11, Verdict::PutBack),
             (5, 6, 11, Verdict::PutBack),

@@ -124,7 +124,7 @@ mod tests {
     type Change = fn(&mut Request, &mut Observed, &mut Options);
 
     #[test]
-    fn what_is_decided() {
+    fn each_candidate_has_its_decision() {
         let cases: [(&str, Change, &str); 10] = [
             ("every rule holds", |_, _, _| {}, "approve"),
             (

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn each_state_of_the_configmap() {
+    fn each_state_of_the_configmap_has_its_edit() {
         use Bootstrap::{Disabled, Enabled};
         let on = Some("serverTLSBootstrap: true\n");
         for (text, immutable, keepers, wanted, expected) in [

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_file_is_not_there_while_the_others_change() {
+    fn the_last_file_does_not_exist_while_the_others_change() {
         let parent = tempfile::tempdir().unwrap();
         let directory = OutputDirectory::open(parent.path()).unwrap();
         fs::write(parent.path().join("index"), "old").unwrap();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_neither_read_nor_followed() {
+    fn only_regular_files_are_read_and_no_symlink_is_followed() {
         let parent = tempfile::tempdir().unwrap();
         let directory = OutputDirectory::open(parent.path()).unwrap();
         std::os::unix::fs::symlink("/etc/hostname", parent.path().join("key")).unwrap();

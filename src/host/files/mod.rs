@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn drop_ins_come_in_the_kubelets_order() {
+    fn drop_ins_are_listed_in_the_kubelets_order() {
         let directory = tempfile::tempdir().unwrap();
         for name in [
             "20-b.conf",
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_not_read() {
+    fn only_regular_files_are_read() {
         let directory = tempfile::tempdir().unwrap();
         assert!(matches!(
             read(directory.path(), 10).unwrap_err().cause,

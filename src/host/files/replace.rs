@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_reads_otherwise_is_left_alone() {
+    fn a_file_that_has_changed_meanwhile_is_left_alone() {
         for now in ["older", "ol", "", "OLD"] {
             let (directory, path) = scene(now);
             let lock = locked(&path).unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_created_only_where_none_is_and_removed_only_as_it_was_made() {
+    fn a_file_is_created_only_if_it_does_not_exist_and_removed_only_if_unchanged() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("patch.yaml");
         let lock = locked(&path).unwrap();
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn hard_links_are_not_parted() {
+    fn a_file_with_hard_links_is_refused() {
         let (directory, path) = scene("old");
         fs::hard_link(&path, directory.path().join("other")).unwrap();
         let lock = locked(&path).unwrap();
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lock_at_a_time() {
+    fn a_second_lock_is_refused_while_the_first_is_held() {
         let (_directory, path) = scene("old");
         let held = locked(&path).unwrap();
         assert!(matches!(

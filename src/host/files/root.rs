@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_kernel_leads_nowhere_else() {
+    fn without_openat2_no_path_leads_out_of_an_image() {
         let (_directory, root) = scene();
         let image = root.0.as_ref().unwrap();
         for path in [

@@ -81,7 +81,7 @@ mod tests {
     use crate::host::kube::ApiError;
 
     #[test]
-    fn the_real_nodes() {
+    fn captured_nodes_are_read() {
         let node = parse_node(include_bytes!("../../../testdata/captured/1.36/node.json")).unwrap();
         assert_eq!(node.kubelet_version, "v1.36.2");
         assert_eq!(node.taints, ["node.kubernetes.io/not-ready"]);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kubelets_configuration_as_a_node_may_read_it() {
+    fn the_kubelet_configmap_is_read_as_a_node_may_read_it() {
         let text = parse_kubelet_config(include_bytes!(
             "../../../testdata/captured/1.36/kubelet-config-as-node.json"
         ));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn versions() {
+    fn the_minor_version_is_read_from_each_form() {
         let of = |version: &str| {
             parse_minor(
                 serde_json::json!({ "gitVersion": version })
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_as_http_has_it() {
+    fn the_date_header_is_read() {
         let time = "2026-11-23T07:16:56Z".parse().unwrap();
         assert_eq!(parse_date("Mon, 23 Nov 2026 07:16:56 GMT"), Some(time));
         assert_eq!(parse_date("yesterday"), None);

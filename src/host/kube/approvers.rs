@@ -80,7 +80,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_deployment_that_approves_and_is_available() {
+    fn an_available_deployment_that_approves_is_a_sign() {
         let of = |image: &str, available: Value| {
             deployment(&json!({
                 "metadata": {"namespace": "kube-system", "name": "approver"},
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_real_approvals_are_a_persons() {
+    fn captured_approvals_are_recognised_as_those_of_a_person() {
         let list: Value = serde_json::from_slice(include_bytes!(
             "../../../testdata/captured/1.36/csrs-after-blind-approval.json"
         ))

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_of_a_real_watch() {
+    fn every_event_of_a_captured_watch_is_read() {
         let lines = include_str!("../../../testdata/captured/1.36/csr-watch-restart-approve.jsonl");
         let seen: Vec<String> = lines
             .lines()
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_watch_and_other_events_that_end_one() {
+    fn an_expired_watch_and_an_error_event_end_the_watch() {
         let expired = br#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version: 1 (2)","reason":"Expired","code":410}}"#;
         let Event::Error { code, message } = parse(expired).unwrap() else {
             panic!("not an error");

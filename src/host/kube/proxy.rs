@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_proxy_excepts() {
+    fn no_proxy_excludes_hosts_domains_and_networks() {
         let (ip, name, v6) = (
             "https://10.0.0.7:6443",
             "https://Api.Cluster.example:6443",
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn which_proxy() {
+    fn the_proxy_is_chosen_as_client_go_chooses_it() {
         let of = |of_cluster: Option<&str>, https: Option<&str>| {
             let own = |text: Option<&str>| text.map(str::to_owned);
             let proxies = Proxies {

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_in_the_command() {
+    fn variables_in_the_command_are_expanded_as_systemd_does() {
         let environment = r#""A=a b" B=c "Q='x y' \"\" z\\\\ w" E= "S=  ""#;
         let cases = [
             ("$A", "<a><b>"),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_as_systemctl_prints_them() {
+    fn commands_are_read_as_systemctl_prints_them() {
         let (first, last) = (printed("first $A"), printed("k $A"));
         let extended = |flags: &str| {
             printed("k $A ${A}").replace("ignore_errors=no", &format!("flags={flags}"))
@@ -223,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_split(value in ".{0,60}") {
+        fn any_text_is_split_without_a_panic(value in ".{0,60}") {
             let words = split(&value);
             prop_assert!(words.iter().map(String::len).sum::<usize>() <= value.len());
         }

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn environment_files() {
+    fn environment_files_are_read_as_systemd_reads_them() {
         let cases: [(&str, &[&str]); 24] = [
             ("", &[]),
             ("# c\n; c\n\n  # c\nA=b\n", &["A=b@5"]),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_versions_read_differently() {
+    fn each_version_of_systemd_is_read_in_its_own_way() {
         let all = |content| {
             [Reading::Before240, Reading::Before254, Reading::Since254]
                 .map(|reading| read(content, reading).join(" "))

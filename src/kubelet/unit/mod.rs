@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn captured_nodes() {
+    fn the_command_lines_of_captured_nodes_are_predicted() {
         let cases = [
             (
                 include_str!("../../../testdata/captured/1.19/systemctl-show-kubelet.txt"),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn extra_arguments_as_people_write_them() {
+    fn extra_arguments_are_read_as_administrators_write_them() {
         // /etc/default/kubelet, /etc/sysconfig/kubelet, and what comes of $KUBELET_EXTRA_ARGS
         let cases = [
             ("KUBELET_EXTRA_ARGS=\n", ""),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wins() {
+    fn the_assignment_that_wins_is_named() {
         let files = [
             file("/one", "A=1\nB=1\nA=2"),
             file("/two", "\nB=3\nD="),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told() {
+    fn what_cannot_be_predicted_is_said() {
         let missing = EnvironmentFile {
             path: "/none".into(),
             optional: false,

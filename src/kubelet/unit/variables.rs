@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn environment_as_systemctl_prints_it() {
+    fn the_environment_is_read_as_systemctl_prints_it() {
         let cases = [
             ("", ""),
             ("A=b C=d", "A=b|C=d"),

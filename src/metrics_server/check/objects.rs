@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_apiservice() {
+    fn the_apiservice_is_read() {
         let read = ApiService::read(
             &json!({"spec": {"insecureSkipTLSVerify": true, "service": {"namespace": "n", "name": "s"}},
             "status": {"conditions": [{"type": "Available", "status": "False", "reason": "R", "message": "m\u{1b}"}]}}),

@@ -108,7 +108,7 @@ fn two_control_planes_are_told_apart() {
 }
 
 #[test]
-fn the_flag_in_the_manifest_and_in_the_process() {
+fn the_flag_in_the_manifest_and_in_the_process_have_their_own_conditions() {
     use ApiServerKind::{ManifestHasFlag, ProcessHasFlag};
     let empty = &["--kubelet_certificate_authority="][..];
     let other = &["--kubelet-certificate-authority", "/other.crt"][..];
@@ -178,7 +178,7 @@ fn the_flag_in_the_manifest_and_in_the_process() {
 }
 
 #[test]
-fn another_file_that_the_kubelet_would_run() {
+fn another_file_that_the_kubelet_would_run_is_named() {
     let mut seen = well();
     seen.twins = vec!["/etc/kubernetes/manifests/a\u{1b}[2J.bak".into()];
     assert_eq!(

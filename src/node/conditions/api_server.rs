@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_running_process_and_its_next_start() {
+    fn the_running_process_and_its_next_start_decide_the_condition() {
         use Status::{False, True, Unknown};
         let empty = &["--kubelet_certificate_authority="][..];
         let foreign = &["--secure-port=7443"][..];
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_party_wrote_cannot_speak_to_the_terminal() {
+    fn text_of_another_party_reaches_no_terminal_unescaped() {
         let mut words = process(YES, &["--kubelet-certificate-authority=\u{1b}[2J"]);
         words.words.retain(|word| !word.contains("/pki/ca.crt"));
         let seen = LocalApiServer {

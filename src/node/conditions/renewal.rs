@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn from_its_issue_to_its_end() {
+    fn the_condition_follows_a_certificate_from_issue_to_expiry() {
         let same = |_: &mut Evidence| {};
         for (percent, expected) in [
             (0, "True(NotDue)"),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known() {
+    fn what_could_not_be_read_is_unknown() {
         let unread =
             |seen: &mut Evidence| seen.requests = Err(crate::node::Explanation::new("403"));
         assert_eq!(said(50, unread).0, "True(NotDue)");

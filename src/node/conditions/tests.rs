@@ -83,7 +83,7 @@ fn no_false_alarm_on_a_node_that_is_well() {
 }
 
 #[test]
-fn what_is_stored() {
+fn each_state_of_the_stored_certificate_has_its_condition() {
     let with = |stored: Stored| {
         said(
             &Evidence { stored, ..well() },
@@ -132,7 +132,7 @@ fn what_is_stored() {
 }
 
 #[test]
-fn what_is_served() {
+fn each_state_of_the_served_certificate_has_its_condition() {
     let address: SocketAddr = "10.77.0.21:10250".parse().unwrap();
     let one = |served: Result<Served, NotServed>| {
         said(
@@ -219,7 +219,7 @@ fn a_patch_keeps_what_the_configmap_does_not_say() {
 }
 
 #[test]
-fn a_unit_that_changed_on_disk() {
+fn a_unit_that_changed_on_disk_is_reported() {
     let mut seen = well();
     seen.kubelet.unit.as_mut().unwrap().need_daemon_reload = true;
     assert_eq!(said(&seen, Kind::KubeletUpToDate), "False(UnitChanged)");

@@ -56,7 +56,7 @@ fn served(verified: Result<(), Unverified>) -> Result<Served, NotServed> {
 }
 
 #[test]
-fn the_address_that_is_dialled() {
+fn the_address_that_the_api_server_prefers_is_dialled() {
     let all = &[
         ("InternalIP", "10.0.0.7"),
         ("InternalIP", "fd00::7"),
@@ -107,7 +107,7 @@ fn the_address_that_is_dialled() {
 }
 
 #[test]
-fn each_state_of_a_node_where_it_is_dialled() {
+fn each_state_of_a_dialled_node_has_its_verdict() {
     use NotServed::{NoCertificate, Refused, Silent};
     let here = &[("InternalIP", "10.77.0.21"), ("ExternalIP", "203.0.113.9")][..];
     let at = "10.77.0.21:10250";
@@ -162,7 +162,7 @@ fn each_state_of_a_node_where_it_is_dialled() {
 }
 
 #[test]
-fn the_survey_says_who_is_what() {
+fn the_survey_names_the_nodes_of_each_kind() {
     let preference = preference(&[KUBEADM]);
     let here = node(&[("InternalIP", "10.77.0.21")]);
     let good = probed(here.clone(), &[("10.77.0.21:10250", served(Ok(())))]);

@@ -52,7 +52,7 @@ fn said(node: &ProbedNode) -> String {
 }
 
 #[test]
-fn each_state_of_a_node() {
+fn each_state_of_a_node_has_its_row() {
     use NotServed::{NoCertificate, Refused, Silent};
     let silent = || NotConfigured::NoAnswer("503".into());
     let mut own = Certificate::from_pem(PEM).unwrap();

@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prose_is_no_command() {
+    fn a_sentence_is_not_accepted_as_a_command() {
         let is_command =
             |text: &str| Step(text.split(' ').map(str::to_owned).collect()).is_command();
         assert!(is_command("kubectl get csr"));

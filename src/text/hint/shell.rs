@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_utf_8_keeps_its_bytes() {
+    fn a_word_that_is_not_utf_8_keeps_its_bytes() {
         use std::os::unix::ffi::OsStrExt as _;
         assert_eq!(shell_word(OsStr::from_bytes(b"a\xff'")), r"$'a\xff\''");
     }

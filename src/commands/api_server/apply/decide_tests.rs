@@ -75,7 +75,7 @@ fn decided(
 }
 
 #[test]
-fn each_state_of_the_manifest_and_its_process() {
+fn each_state_of_the_manifest_and_its_process_has_its_plan() {
     use Act::{Await, Complete, Nothing, Switch};
     use Verification::{Disabled, Enabled};
     let (changes, same) = (edit("a\n", "b\n"), edit("b\n", "b\n"));
@@ -164,7 +164,7 @@ fn each_state_of_the_manifest_and_its_process() {
 }
 
 #[test]
-fn what_is_refused_before_anything_is_written() {
+fn each_refusal_comes_before_anything_is_written() {
     use Verification::{Disabled, Enabled};
     let refusal = |observed: Observed, wanted| {
         let problem = decided(&observed, wanted).unwrap_err();

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_real_configmaps() {
+    fn captured_configmaps_are_read() {
         let old = captured(include_bytes!(
             "../../../../testdata/captured/1.19/configmaps.json"
         ));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_configmap() {
+    fn an_object_that_is_not_a_configmap_is_an_error() {
         for odd in [
             "",
             "[]",
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_put_it_back() {
+    fn owners_and_appliers_that_may_revert_a_change_are_named() {
         let kept = r#"{"kind":"ConfigMap","metadata":{"name":"a","uid":"u","resourceVersion":"1",
             "annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{}"},
             "labels":{"kustomize.toolkit.fluxcd.io/name":"x"},
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_malformed_costs_itself() {
+    fn a_malformed_node_does_not_hide_the_others() {
         let of = |item: Value| listed_node(item);
         let good = of(json!({
             "metadata": {"name": "a", "labels": {"node-role.kubernetes.io/master": ""}},
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configz() {
+    fn the_running_value_is_read_from_configz() {
         let of = |text: &str| parse_configz(text.as_bytes()).ok();
         assert_eq!(
             of(r#"{"kubeletconfig":{"serverTLSBootstrap":true}}"#),
