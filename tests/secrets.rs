@@ -19,7 +19,7 @@ use standins::{KubeconfigStyle, Node, Options, Output};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 const MARK: &str = "mrk0";
-/// A bootstrap token; its id is no secret.
+/// A bootstrap token; its id is not secret.
 const TOKEN: &str = "abcdef.mrk0token0secret";
 const SECRET: &str = "mrk0-correct-horse-battery";
 const PROXY: &str = "http://me:mrk0proxy@127.0.0.1:1";
@@ -456,7 +456,7 @@ fn a_secret_file_is_at_no_moment_readable_by_others() {
         .stdout(Stdio::null())
         .status();
     if !strace.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: there is no strace to watch with");
+        eprintln!("skipped: strace is not installed");
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -196,7 +196,7 @@ impl Client {
         }
         let mut reader = BufReader::new(answer.body_mut().as_reader());
         let mut line = String::new();
-        // A line that was cut off is none.
+        // A line that was cut off does not count.
         while reader.read_line(&mut line).map_err(words)? > 0 && line.ends_with('\n') {
             if !on_line(line.trim_end()) {
                 break;

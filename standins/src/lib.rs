@@ -29,7 +29,7 @@
     clippy::panic,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a stand-in that cannot go on fails the test that uses it"
+    reason = "a stand-in that cannot continue fails the test that uses it"
 )]
 
 pub mod api;

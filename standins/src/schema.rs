@@ -1,7 +1,7 @@
 //! Holds every result document that a test sees against its JSON Schema in `docs/schema/`.
 //!
 //! The schemas allow further fields, as the contract with scripts does. A test does not: a field that its schema does
-//! not name is one that nobody can look up.
+//! not name cannot be looked up.
 
 use std::collections::BTreeMap;
 use std::path::Path;

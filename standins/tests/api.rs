@@ -57,7 +57,7 @@ fn sans() -> Sans {
 fn new_csr(node: &str) -> String {
     let csr = Csr::kubelet_serving(node, &sans());
     let mut spec = serde_json::to_value(&csr.spec).unwrap();
-    spec["username"] = "somebody-else".into();
+    spec["username"] = "another-user".into();
     json!({"kind": "CertificateSigningRequest", "apiVersion": "certificates.k8s.io/v1", "metadata": {"generateName": "csr-"}, "spec": spec}).to_string()
 }
 
@@ -217,16 +217,16 @@ fn a_node_may_do_only_what_the_authorizer_allows() {
     ] {
         assert_eq!(get(&cluster.node, target).0, code, "{target}");
     }
-    let nobody = Client::new(
+    let unknown = Client::new(
         &Kubeconfig {
             server: cluster.api.url(),
             ca_pem: cluster.api.ca_pem().into(),
             client: None,
         },
-        "nobody",
+        "unknown",
     )
     .unwrap();
-    let (code, status) = get(&nobody, CSRS);
+    let (code, status) = get(&unknown, CSRS);
     assert_eq!(code, 403);
     assert!(
         status["message"]

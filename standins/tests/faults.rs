@@ -193,7 +193,7 @@ fn watches_break_as_told() {
     );
     assert!(
         end.is_ok() && lines.len() > 4,
-        "bookmarks go on until the watch times out: {lines:?}"
+        "bookmarks continue until the watch times out: {lines:?}"
     );
     let (lines, end) = watch(Fault::Gone);
     assert!(

@@ -33,7 +33,7 @@ fn bootstrapping(knobs: Knobs) -> Node {
     })
 }
 
-/// Restarts a kubelet that is to crash, and returns its last words.
+/// Restarts a kubelet that is to crash, and returns its last log lines.
 fn crash(node: &Node) -> String {
     assert_eq!(node.systemctl(&["restart", "kubelet"]).code, 0);
     assert!(
@@ -100,7 +100,7 @@ fn it_asks_again_when_an_address_changes_or_no_answer_comes() {
         csr_backoff_ms: 50,
         ..Knobs::default()
     });
-    // Nobody answers: the first stays pending beside the second.
+    // No answer comes: the first stays pending beside the second.
     let second = node
         .api()
         .wait_for_csr("worker-1", 1, TIMEOUT)

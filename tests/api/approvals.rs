@@ -142,7 +142,7 @@ fn a_refused_request_is_78_and_the_others_are_approved() {
         "IP 10.0.0.13 is not an address of Node worker-2"
     );
     assert_eq!(document["error"]["code"], 78);
-    // By itself, what is not there is a wrong input.
+    // A request given by name that does not exist is a wrong input.
     let output = fleet.approve(&["csr-nope"]);
     assert_eq!(
         (output.code, output.stdout),
@@ -184,7 +184,7 @@ fn only_the_newest_request_of_a_node_is_approved() {
         "{}",
         output.stdout
     );
-    // Nobody holds the key of the old one, the newest being approved.
+    // No kubelet has the key of the old one: the newest is approved.
     let output = fleet.approve(&[&old]);
     assert_eq!((output.code, fleet.states(&[&old])), (78, vec!["Pending"]));
     let output = fleet.approve(&["--node", "worker-3", "--node", "worker-1"]);
@@ -293,7 +293,7 @@ fn a_request_that_changed_meanwhile_is_judged_again() {
         "{}",
         output.stderr
     );
-    // It is read anew each time, and not for ever.
+    // It is read again each time, and only so many times.
     let name = fleet.good(2);
     fleet.api.clear_requests();
     fleet
@@ -334,7 +334,7 @@ fn what_changed_since_it_was_read_is_not_approved() {
         "{}",
         output.stderr
     );
-    // Somebody else denies it between the reading and the writing.
+    // Another administrator denies it between the reading and the writing.
     fleet.api.clear_faults();
     let list = fleet.api.csr(&name).unwrap();
     let page = json!({"metadata": {}, "items": [serde_json::to_value(&list).unwrap()]});
@@ -439,7 +439,7 @@ fn thousands_of_requests_are_read_in_pages_and_an_expired_list_is_restarted_once
     let rows = document["requests"].as_array().unwrap();
     let names: BTreeSet<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
     assert_eq!((rows.len(), names.len()), (1201, 1201));
-    // For ever, it is not to be had.
+    // While the fault lasts, it cannot be read.
     fleet
         .api
         .inject(Matcher::new().path("&continue="), expired());

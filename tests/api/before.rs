@@ -41,7 +41,7 @@ fn a_server_whose_certificate_does_not_verify_is_not_used() {
         });
         refused(&scene, 69);
         let log = scene.node.api().requests();
-        assert!(log.is_empty(), "asked all the same: {log:?}");
+        assert!(log.is_empty(), "asked nevertheless: {log:?}");
     });
 }
 
@@ -80,8 +80,8 @@ fn a_port_that_accepts_and_stays_silent_delays_no_run_beyond_the_deadline() {
     let end = std::time::Instant::now() + Duration::from_secs(1);
     assert!(api.requests(end).is_err());
     assert!(api.node(end).is_err());
-    let sights = api.watch(&Listing::default(), end);
-    assert_eq!(sights.iter().count(), 0);
+    let events = api.watch(&Listing::default(), end);
+    assert_eq!(events.iter().count(), 0);
     assert!((pace::now() - began) < Duration::from_secs(2));
 }
 

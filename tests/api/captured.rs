@@ -266,7 +266,7 @@ fn the_kubelet_configmap_is_read_by_the_name_of_the_version() {
             let found = node.kubelet_config(minor, end);
             let is_old_name = minor == Some(36) && version == "v1.19.16";
             if is_old_name {
-                // A kubelet is never newer than its API server; the name with its version is not there.
+                // A kubelet is never newer than its API server; the name with its version does not exist.
                 assert!(found.unwrap_err().is_forbidden());
             } else {
                 let (found, text) = found.unwrap();

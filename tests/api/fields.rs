@@ -116,7 +116,7 @@ const ALLOWED: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// The mapping of a level, made where the file has none.
+/// The mapping of a level, created if the file does not have it.
 fn level<'a>(root: &'a mut Mapping, (list, key): (&str, &str)) -> &'a mut Mapping {
     if list.is_empty() {
         return root;

@@ -148,7 +148,7 @@ fn keys_of_every_encoding_are_read() {
                 identities.push(Identity { cert_pem, key_pem });
             }
         }
-        _ => eprintln!("skipped: SEC1 and RSA keys, for there is no openssl to make them"),
+        _ => eprintln!("skipped: SEC1 and RSA keys, because openssl, which makes them, is missing"),
     }
     for identity in identities {
         for style in STYLES {

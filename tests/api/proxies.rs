@@ -1,4 +1,4 @@
-//! Proxy variables in the environment: client-go's rules hold, and a dead proxy is no riddle.
+//! Proxy variables in the environment: client-go's rules hold, and a dead proxy is named in the error.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -142,7 +142,7 @@ fn a_proxy_is_used_as_kubectl_would_use_it() {
         &[("HTTPS_PROXY", url)][..],
         &[("https_proxy", url)],
         &[("HTTPS_PROXY", without_scheme)],
-        // What excepts the proxy's own address excepts nothing, and a stray comma is no matter.
+        // An exception for the proxy's own address excepts nothing, and a stray comma does not matter.
         &[("HTTPS_PROXY", url), ("NO_PROXY", "127.0.0.1,localhost,")],
         &[("HTTPS_PROXY", url), ("NO_PROXY", "cluster.invalid:443")],
     ] {

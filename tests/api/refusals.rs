@@ -33,7 +33,7 @@ fn check_refused(cluster: &Cluster, path: &Path, identity: &Identity, code: i32,
     assert!(output.stderr.contains("hint: "), "{}", output.stderr);
     check_silent(&output, &identity.key_pem);
     let log = cluster.api.requests();
-    assert!(log.is_empty(), "asked all the same: {log:?}");
+    assert!(log.is_empty(), "asked nevertheless: {log:?}");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_broken_kubeconfig_is_refused_without_quoting_it() {
             }),
         ),
         (
-            "a key that is no base64",
+            "a key that is not base64",
             Box::new(|text| text.replace(&key, &format!("{key}*"))),
         ),
         (

@@ -22,7 +22,7 @@ pub(crate) const SLACK: Duration = Duration::from_millis(2500);
 /// A node with a past.
 pub(crate) struct Scene {
     pub(crate) node: Node,
-    /// The requests of before: the newest, which is named while there is no other, and a denied one.
+    /// The earlier requests: the newest, which is named until another one exists, and a denied one.
     pub(crate) old: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Run {
     pub(crate) output: Output,
     /// The names it printed.
     pub(crate) names: Vec<String>,
-    /// From its first watch to its end; from its start where there was no watch.
+    /// From its first watch to its end; from its start if it did not watch.
     pub(crate) waited: Duration,
 }
 

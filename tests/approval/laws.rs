@@ -98,7 +98,7 @@ impl World {
     }
 }
 
-/// The same name in all its spellings, written anew.
+/// The same name in all its spellings.
 fn same(text: &str) -> String {
     text.parse::<IpAddr>().map_or_else(
         |_| text.trim_end_matches('.').to_lowercase(),

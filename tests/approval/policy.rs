@@ -56,7 +56,7 @@ fn a_nodes_own_dns_names_are_approved() {
         (&plain, "w1.corp.example", "W1", Ok(())),
         (&plain, "w2.corp.example", "w2", Err(Rule::NameIsNodes)),
         (&plain, "w3", "something", Err(Rule::NameIsNodes)),
-        // What else its kubelet wrote into the Node is no claim.
+        // Whatever else its kubelet wrote into the Node does not give a claim.
         (
             &plain,
             "w1.corp.example",
@@ -131,7 +131,7 @@ fn another_nodes_name_or_its_beginning_is_refused() {
         }
         assert_eq!(judge(&policy, &inventory, of, &[dns(of)]), Ok(()));
     }
-    // `w1` is no beginning of `w10` at a label boundary.
+    // `w1` is not a prefix of `w10` that ends at a label boundary.
     let inventory = nodes(&[("w1.lab", hostname), ("w10", &[])]);
     assert_eq!(judge(&policy, &inventory, "w1.lab", &[dns("w1")]), Ok(()));
 }

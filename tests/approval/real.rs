@@ -57,7 +57,7 @@ fn only_the_good_ones_of_the_captured_requests_are_approved() {
             seen += 1;
         }
         assert!(seen >= 11);
-        // Everything in the second capture is decided; as it was before, the kubelet's own is as good as it gets.
+        // Everything in the second capture is decided; as it was before, the kubelet's own request follows every rule.
         for item in captured(version, "csrs-after-blind-approval.json")["items"]
             .as_array()
             .unwrap()
@@ -134,7 +134,7 @@ fn a_control_plane_node_has_the_api_servers_own_address() {
             control_plane(&cluster, "cp-2", &[dns("cp-2"), ip("10.0.0.3")]),
             Ok(())
         );
-        // The other one's, and the load balancer's, which is nobody's.
+        // The other one's, and the load balancer's, which no Node has.
         let others = control_plane(&cluster, "cp-1", &[ip("10.0.0.3")]);
         assert_eq!(others, Err(Rule::NameIsNodes));
         let balancer = control_plane(&cluster, "cp-1", &[ip("10.0.0.100")]);
@@ -193,7 +193,7 @@ fn a_control_plane_node_may_have_the_address_that_clients_are_told() {
         let verdict = control_plane(&cluster("role"), "cp-1.corp", &[name]);
         assert_eq!(verdict, Err(Rule::NameIsNotApiServers));
     }
-    // A name of the API server that is not the Node's is no Node's.
+    // A name of the API server that is not this Node's is not any Node's.
     for name in ["api.example", "kubernetes"] {
         let verdict = control_plane(&cluster(LABEL), "cp-1.corp", &[dns(name)]);
         assert_eq!(verdict, Err(Rule::NameIsNotApiServers), "{name}");

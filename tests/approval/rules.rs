@@ -6,7 +6,7 @@ use kubelet_tls::parts::csr::{Request, State};
 use super::cluster::{CLAIMED, asking, cluster, good, judge};
 use super::request::*;
 
-/// What becomes of worker-1's request for these names.
+/// The verdict on worker-1's request for these names.
 fn verdict(names: &[Vec<u8>]) -> Result<(), Rule> {
     judge(&cluster(), &asking(Made::new(names).pem()))
         .map(drop)
@@ -75,7 +75,7 @@ fn names_that_a_node_must_not_have_are_refused() {
         let verdict = verdict(&[dns("worker-1"), asked]);
         let wanted = match *name {
             "10.0.0.8" | "worker-2" | "WORKER-2" => Rule::NameIsNoOtherNodes,
-            // Other Nodes' addresses give no claim to a name; worker-1 has none to these either.
+            // Other Nodes' addresses give no claim to a name; worker-1 has no claim to these either.
             "host-2" | "w2.internal" | "worker-2.example" | "w2" => Rule::NameIsNodes,
             "10.0.0.2"
             | "10.0.0.3"
@@ -133,7 +133,7 @@ fn names_that_are_not_the_nodes_are_refused() {
     ] {
         assert_eq!(verdict(&[dns(name)]), Err(Rule::NameIsNodes), "{name}");
     }
-    // The address's type says what it is: an InternalDNS is no IP address, an unknown type is nothing.
+    // The address's type says what it is: an InternalDNS is not an IP address, and an unknown type is ignored.
     for address in [
         "10.0.0.9",
         "203.0.113.9",
@@ -358,7 +358,7 @@ fn ill_formed_requests_are_refused() {
                 }),
             ),
             (
-                "names that are no list",
+                "names that are not a list",
                 made(|made| {
                     made.attributes = vec![extensions(&[extension(&[0x55, 0x1d, 17], b"x")])]
                 }),
@@ -510,7 +510,7 @@ fn weak_keys_and_bad_signatures_are_refused() {
         Rule::SignatureVerifies,
         vec![("a bit is wrong", made(|made| made.spoilt = true))],
     );
-    // Somebody else's request with one name changed is not signed with its key any more.
+    // The request of another node with one name changed is not signed with its key any more.
     let mut der = Made::new(&[dns("worker-9")]).der();
     let at = der.windows(8).position(|part| part == b"worker-9").unwrap();
     der[at + 7] = b'1';

@@ -64,7 +64,7 @@ fn diff_is_coloured_when_asked() {
  rotateCertificates: true
 
 "#]]);
-    // As a pipe has none, so has NO_COLOR, and CLICOLOR_FORCE brings them back.
+    // A pipe gets no colours, nor does NO_COLOR; CLICOLOR_FORCE brings them back.
     let plain = kubelet_tls(directory.path())
         .args(["diff", "config.yaml"])
         .output()

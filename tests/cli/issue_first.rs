@@ -232,13 +232,13 @@ fn at_the_timeout_nothing_is_switched() {
         "{}",
         apply.stderr
     );
-    // The same command goes on from there.
+    // The same command continues from there.
     node.api().approve(&names(&node)[0]);
     let apply = issue_first(&node, &[]);
     assert_eq!((apply.code, names(&node).len()), (0, 1), "{}", apply.stderr);
 }
 
-/// What was made before and is no longer good is said, and made anew.
+/// What was created before and is no longer good is reported and recreated.
 #[test]
 fn a_lost_request_is_recreated() {
     type Spoil = fn(&Node, &str);
@@ -289,7 +289,7 @@ fn a_denial_ends_the_wait() {
     assert!(!key(&node).exists());
 }
 
-/// Whoever signs what is not the request: nothing is switched.
+/// A certificate that does not match the request switches nothing.
 #[test]
 fn a_wrong_certificate_is_refused() {
     type Forge = fn(&Node, &Request) -> String;

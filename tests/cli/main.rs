@@ -1,6 +1,6 @@
 //! The real binary: its words, its documents and its exit codes.
 //!
-//! `SNAPSHOTS=overwrite cargo test --test cli` writes the expected texts anew after a wanted change.
+//! `SNAPSHOTS=overwrite cargo test --test cli` writes the expected texts again after a wanted change.
 
 #![allow(
     clippy::disallowed_methods,

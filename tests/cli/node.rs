@@ -98,7 +98,7 @@ next: configmap/kube-system/kubelet-config does not set serverTLSBootstrap, so t
     assert_eq!(run(&node, &["csr"]).stdout, format!("{name}\n"));
     assert!(
         node.handshake("127.0.0.1").is_err(),
-        "until the approval there is no certificate"
+        "until the approval no certificate exists"
     );
     assert!(node.api().approve(&name));
     let issued = run(&node, &["apply", "--wait", "issued", "-o", "json"]);
@@ -292,7 +292,7 @@ hint: journalctl -u kubelet --no-pager -n 50
 "#]]
     );
     assert_eq!((node.config(), node.kubelet_starts()), (before, starts));
-    // The file alone may be edited all the same.
+    // The file alone may still be edited.
     assert_eq!(
         run(&node, &["apply", "--restart", "never", "--wait", "none"]).code,
         0
@@ -315,7 +315,7 @@ fn an_edit_by_hand_takes_effect_by_a_restart() {
     );
 }
 
-/// A kubelet that was restarted leaves a request behind whose key is lost; approving it would help nobody.
+/// A kubelet that was restarted leaves a request behind whose key is lost; approving it would be useless.
 #[test]
 fn the_request_of_the_kubelet_before_is_not_taken_for_this_ones() {
     let mut options = Options {
@@ -467,7 +467,7 @@ fn a_run_that_is_killed_while_the_kubelet_dies_is_undone_by_the_next() {
     assert_ne!(
         node.config(),
         before,
-        "the scene: written, and nobody there to put it back"
+        "the scene: written, and no process left to roll it back"
     );
 
     let apply = run(&node, &["apply", "--settle", "1s"]);

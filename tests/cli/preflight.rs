@@ -126,7 +126,7 @@ fn a_kubelet_that_would_not_start_again_is_refused() {
     let disable = run(&node, &["apply", "--disable", "--restart", "always"], "");
     assert_eq!(
         disable.code, 78,
-        "whoever restarts it, it is lost: {}",
+        "it is lost at its next restart: {}",
         disable.stderr
     );
     assert!(node.is_healthy());

@@ -1,4 +1,4 @@
-//! What a person at a terminal sees of a wait, and nobody else.
+//! What a wait shows at a terminal, and only there.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -219,7 +219,7 @@ fn an_interrupted_apply_is_seen_and_undone() {
     );
 }
 
-/// Killed before it undid anything, and after: the next one goes on from there, the next apply begins anew.
+/// Killed before it undid anything, and after: the next rollback continues from there, and the next apply starts afresh.
 #[test]
 fn an_interrupted_rollback_is_completed() {
     let (node, before) = applied();

@@ -92,7 +92,7 @@ fn a_cluster_that_kubeadm_did_not_create_is_refused() {
         );
         assert!(!scene.state().exists());
     }
-    // One that kubeadm of this version does not read is none.
+    // One that kubeadm of this version does not read does not count.
     let scene = Scene::of("v1.36.2");
     copy(&scene, "kubelet-config-1.36");
     scene.api.remove_configmap("kube-system", PLAIN);

@@ -147,7 +147,7 @@ fn hundreds_of_nodes_are_read_page_by_page() {
     for number in 0..700 {
         set(&scene, &format!("n-{number:03}"), Some(number % 2 == 0));
     }
-    // The history is compacted while the list is read: it begins anew.
+    // The history is compacted while the list is read: the list is started again.
     let second = Matcher::new().path("continue=").once();
     scene.api.inject(second, Fault::Status(410, None));
     let document = scene.document(&["cluster", "diff"], 1);
@@ -190,7 +190,7 @@ fn a_run_takes_a_bounded_number_of_calls() {
         [
             "GET /version".to_owned(),
             format!("GET {map}"),
-            // That there is no other one.
+            // The check that no other one exists.
             format!("GET {map}-1.36"),
             format!("PATCH {map}?fieldManager=kubelet-tls"),
             "GET /api/v1/nodes?limit=500".to_owned(),

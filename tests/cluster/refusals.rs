@@ -100,7 +100,7 @@ fn an_immutable_configmap_is_refused() {
             .unwrap()
             .contains("immutable")
     );
-    // Where there is nothing to change it is no obstacle.
+    // It does not matter if there is nothing to change.
     scene.expect(&["cluster", "apply", "--disable"], 0);
 }
 

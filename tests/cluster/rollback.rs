@@ -48,7 +48,7 @@ fn rollback_restores_every_byte_and_only_once() {
         (&json!("RollbackResult"), &json!(false))
     );
     assert_eq!(scene.writes(), writes);
-    // What others changed beside the text is no obstacle, and stays.
+    // What other clients changed beside the text does not matter, and stays.
     scene.expect(&["cluster", "apply"], 0);
     scene.change(|map| {
         map.metadata.labels.insert("a".into(), "b".into());
@@ -126,7 +126,7 @@ fn without_an_apply_there_is_nothing_to_undo() {
         output.stderr
     );
     assert_eq!(scene.api.requests().len(), 0);
-    // A receipt that is torn, or of another kind, is none.
+    // A receipt that is torn, or of another kind, does not count.
     for text in [
         "",
         "{",

@@ -114,7 +114,7 @@ impl Scene {
         self.configmap().data["kubelet"].clone()
     }
 
-    /// Changes the ConfigMap as somebody else would.
+    /// Changes the ConfigMap as another client would.
     pub(crate) fn change(&self, change: impl FnOnce(&mut ConfigMap)) {
         let mut map = self.configmap();
         change(&mut map);

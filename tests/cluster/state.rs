@@ -8,7 +8,7 @@ use standins::Output;
 
 use super::scene::Scene;
 
-const NOBODY: u32 = 65534;
+const UNPRIVILEGED: u32 = 65534;
 
 /// The binary as another user, where that is possible.
 fn as_nobody(scene: &Scene, arguments: &[&str], variables: &[(&str, &str)]) -> Option<Output> {
@@ -23,8 +23,8 @@ fn as_nobody(scene: &Scene, arguments: &[&str], variables: &[(&str, &str)]) -> O
     command
         .env_remove("KUBELET_TLS_STATE_DIR")
         .envs(variables.iter().copied())
-        .uid(NOBODY)
-        .gid(NOBODY);
+        .uid(UNPRIVILEGED)
+        .gid(UNPRIVILEGED);
     if command
         .output()
         .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
@@ -40,7 +40,7 @@ fn an_administrator_who_is_not_root_has_the_receipt_at_home() {
     let scene = Scene::new();
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
-    std::os::unix::fs::chown(home, Some(NOBODY), Some(NOBODY)).unwrap_or_default();
+    std::os::unix::fs::chown(home, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap_or_default();
     let path = home.to_str().unwrap();
     let Some(output) = as_nobody(&scene, &["cluster", "apply"], &[("HOME", path)]) else {
         return;
@@ -98,7 +98,7 @@ fn if_no_receipt_can_be_written_nothing_is_changed() {
 fn one_of_two_concurrent_runs_works_and_the_other_is_75() {
     let scene = Scene::new();
     fs::create_dir(scene.state()).unwrap();
-    // Whoever may read the directory may lock it, and that holds up no run.
+    // Any user who may read the directory may lock it, and that delays no run.
     let open = fs::File::open(scene.state()).unwrap();
     let _other =
         nix::fcntl::Flock::lock(open, nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::files;
 
 /// What is read.
-const PLACES: [&str; 14] = [
+const PLACES: [&str; 20] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -21,6 +21,12 @@ const PLACES: [&str; 14] = [
     "packaging/deb",
     "examples",
     "benches",
+    "tests",
+    "standins/src",
+    "standins/tests",
+    "fuzz/run",
+    "fuzz/fuzz_targets",
+    ".ci",
 ];
 
 /// A habit to drop, as words in a row, and what to write instead. Matched without regard to case, as whole words; `*` is
@@ -99,6 +105,8 @@ fn the_habits_to_drop_are_not_found() {
             path => paths.push(path.to_owned()),
         }
     }
+    // This file has the list, and a file of another's text, such as a captured one, has another's words.
+    paths.retain(|path| !path.ends_with("tests/docs/words.rs"));
     let found = all(&paths);
     assert!(paths.len() > 50, "{}", paths.len());
     assert!(found.is_empty(), "{} places: {found:#?}", found.len());

@@ -98,7 +98,7 @@ pub fn a_node_and_its_kubeadm_file() {
 
 pub fn a_kubelet_that_dies_of_it() {
     play(Scenario {
-        name: "apply, put back",
+        name: "apply, rolled back",
         place: Place::Node,
         before: &[],
         run: &SETTLE_LONGER,
@@ -147,7 +147,7 @@ pub fn an_api_server() {
 
 pub fn an_api_server_that_does_not_come_back() {
     play(Scenario {
-        name: "api-server apply, put back",
+        name: "api-server apply, rolled back",
         place: Place::ControlPlane,
         before: &[],
         run: &VERIFY_IMPATIENTLY,
@@ -322,7 +322,7 @@ fn play(scenario: Scenario) {
 }
 
 /// Of each call that writes the kill and one error, of all else one in so many. With the request to wait for, the main
-/// thread writes what it writes without, so what is always tried is that there is no thread to be had.
+/// thread writes what it writes without, so what is always tried is that no thread can be started.
 fn sample(planned: Vec<(Call, Fault)>, place: Place) -> Vec<(Call, Fault)> {
     if place == Place::ControlPlane {
         return sample_of_long_runs(planned);

@@ -75,9 +75,15 @@ pub fn another_users_file() {
         copy_program(TOOL, &tool);
         fs::set_permissions(directory.path(), Permissions::from_mode(mode)).expect("chmod");
         let before = names(directory.path());
-        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+        let unprivileged = ["--reuid=65534", "--regid=65534", "--clear-groups"];
         let mut command = Command::new("setpriv");
-        let run = Output::of(command.args(nobody).arg(&tool).arg("apply").arg(&path));
+        let run = Output::of(
+            command
+                .args(unprivileged)
+                .arg(&tool)
+                .arg("apply")
+                .arg(&path),
+        );
         assert_eq!(run.code, 77, "{mode:o}: {}", run.stderr);
         assert!(run.stderr.contains("\nhint: sudo "), "{}", run.stderr);
         assert_eq!(fs::read_to_string(&path).expect("the file"), CONFIG);
@@ -108,7 +114,7 @@ pub fn planted_before() {
     assert_eq!(names(directory.path()), before);
 }
 
-/// A link put in the temporary file's place just before the rename: nothing is written through it, and nobody is told
+/// A link put in the temporary file's place just before the rename: nothing is written through it, and no one is told
 /// that the change was made.
 pub fn planted_meanwhile() {
     let (directory, path) = scene();
@@ -132,7 +138,7 @@ pub fn planted_meanwhile() {
     assert_eq!(mode.mode() & 0o7777, 0o604);
 }
 
-/// Somebody saves the config between the first look and the last: theirs stays, whichever way they saved it.
+/// An editor saves the config between the first look and the last: its text stays, however it was saved.
 pub fn swapped_meanwhile() {
     let theirs = format!("{CONFIG}# mine\n");
     for (way, text) in [
@@ -162,7 +168,7 @@ pub fn swapped_meanwhile() {
     }
 }
 
-/// A restart that a killed run had asked for comes only while the next run watches: no death, and no reason to put back.
+/// A restart that a killed run had asked for comes only while the next run watches: that is not a failure, and no reason to roll back.
 pub fn a_restart_that_comes_late() {
     let mut options = Options::default();
     options.knobs.standalone = true;

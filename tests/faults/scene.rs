@@ -59,7 +59,7 @@ pub enum End {
     Changed,
     /// With exit code 0 and the files as before the last `apply`.
     Undone,
-    /// With exit code 78: the kubelet dies of the change, and everything is put back.
+    /// With exit code 78: the kubelet dies of the change, and the change is rolled back.
     PutBack,
 }
 
@@ -170,7 +170,7 @@ impl Scene {
         for target in &mut scene.targets {
             let text = Snapshot::of(&target.path).content.text;
             assert_eq!(text == target.before.text, scenario.end == End::PutBack);
-            // What dies of the change has it for a while all the same.
+            // A kubelet that dies of the change runs with it for a while.
             target.after.text = match scenario.end {
                 End::Changed | End::Undone => text,
                 End::PutBack => fs::read_to_string(&target.path).map_or(text, |text| {

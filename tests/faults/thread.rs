@@ -23,7 +23,7 @@ use standins::Output;
 /// Between two looks at what is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// Has a command stop before its program runs, until it is told to go on.
+/// Has a command stop before its program runs, until it is told to continue.
 pub const STOPPED: [&str; 4] = ["sh", "-c", "kill -STOP $$; exec \"$@\"", "sh"];
 
 /// Runs `command`, which begins with [`STOPPED`], to its end, and `strace` on the thread that its main thread starts as
@@ -99,15 +99,15 @@ fn born(pid: Pid, nth: usize, end: Duration) -> Result<Pid, i32> {
                     return Ok(thread);
                 }
                 ptrace::detach(thread, None).expect("detach");
-                ptrace::cont(pid, None).expect("go on");
+                ptrace::cont(pid, None).expect("continue");
             }
-            WaitStatus::Stopped(_, signal) => ptrace::cont(pid, signal).expect("go on"),
-            _ => ptrace::cont(pid, None).expect("go on"),
+            WaitStatus::Stopped(_, signal) => ptrace::cont(pid, signal).expect("continue"),
+            _ => ptrace::cont(pid, None).expect("continue"),
         }
     }
 }
 
-/// What becomes of it next.
+/// What happens to it next.
 fn next(pid: Pid, end: Duration) -> WaitStatus {
     let mut status = WaitStatus::StillAlive;
     wait_until(end, || {

@@ -35,7 +35,7 @@ impl Thread {
     };
 }
 
-/// What becomes of a call.
+/// What is done to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The run is killed at its entry: all before it is done, and it is not. At the entry of the next call, it is.
@@ -60,7 +60,7 @@ impl Call {
             | "fchown" | "fchownat" | "setxattr" | "fsetxattr" | "removexattr" | "fremovexattr" => {
                 true
             }
-            // An error that was put off until then. A pipe has none, and an injected one would leave it open for good.
+            // An error that was put off until then. A pipe has no such error, and an injected one would leave it open for good.
             "close" => self.text.contains("</") && !self.text.contains("</dev/"),
             _ => false,
         }
@@ -147,7 +147,7 @@ impl Fault {
     pub fn fired(self, trace: &str) -> bool {
         match self {
             Self::Kill => trace.contains("+++ killed by SIGKILL +++"),
-            // An eventfd of its own cannot fail so: a run with one call more or less can bring its turn on one all the same.
+            // An eventfd of its own cannot fail so: a run with one call more or less can reach one nevertheless.
             Self::Error(_) => trace
                 .lines()
                 .any(|line| line.contains("(INJECTED)") && !line.contains("<anon_inode:[eventfd")),
@@ -187,7 +187,7 @@ pub fn looking(trace: &Path) -> Vec<OsString> {
 }
 
 /// The same of all its threads: each has a file of its own, named after `trace` and its id. What the run starts, such as
-/// systemctl, is let go.
+/// systemctl, is released.
 pub fn looking_at_threads(trace: &Path) -> Vec<OsString> {
     let mut strace = looking(trace);
     strace.extend(["-ff", "--detach-on=execve"].map(OsString::from));

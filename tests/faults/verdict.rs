@@ -74,7 +74,7 @@ impl Scene {
     /// A request that is not the kubelet's newest, or none where the run was to wait for one and says that it did.
     fn misnamed(&self, code: i32, document: &serde_json::Value) -> Option<String> {
         let node = self.node.as_ref()?;
-        // With a certificate in the store there is no request to name.
+        // With a certificate in the store no request can be named.
         let may_be_nameless = match self.scenario.place {
             Place::NodeOfCluster => code != 0,
             Place::NodeAheadOfItsKubelet => true,

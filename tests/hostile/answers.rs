@@ -14,7 +14,7 @@ use super::scripts::{
     endless_trailers, half_a_body, half_a_head, nested_items, nested_objects, next_page, trickle,
 };
 
-/// What becomes of a question that is answered so.
+/// What happens to a run that gets such an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Harm {
     /// It is answered well, late or in an odd way.
@@ -111,8 +111,8 @@ pub(crate) fn answers() -> Vec<(String, Harm, Fault)> {
         ("a megabyte of arrays", Harm::Useless, Fault::NestedJson),
         ("a megabyte of objects", Harm::Useless, Fault::Body(nested_objects())),
         ("a megabyte of arrays in items", Harm::Useless, Fault::Body(nested_items())),
-        ("the same page for ever", Harm::Useless, Fault::EndlessList),
-        ("a new page for ever", Harm::Useless, Fault::Script(next_page)),
+        ("the same page without end", Harm::Useless, Fault::EndlessList),
+        ("a new page without end", Harm::Useless, Fault::Script(next_page)),
         ("401", Harm::Forbidding, Fault::Status(401, None)),
         ("403", Harm::Forbidding, Fault::Status(403, None)),
         ("404", Harm::Useless, Fault::Status(404, None)),
@@ -167,7 +167,7 @@ pub(crate) fn of_http() -> Vec<(String, Harm, Fault)> {
         "1e9",
         "Mon, 23 Nov 2099 07:16:56 GMT",
     ] {
-        // A wait that is no number of seconds is none.
+        // A wait that is not a number of seconds is ignored.
         let harm = match when.parse::<u64>() {
             Ok(_) => Harm::Lasting,
             Err(_) => Harm::Useless,

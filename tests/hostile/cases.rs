@@ -351,7 +351,7 @@ impl Case {
             Harm::Forbidding => *code == forbidden,
             Harm::Some => self.row.codes.contains(code),
         };
-        // Some wrong types are none to a question that does not look there.
+        // Some wrong types do not matter to a verb that does not look there.
         let lenient = self.row.asks_for_an_object();
         must(
             right_code || (lenient && self.row.codes.contains(code)),

@@ -82,7 +82,7 @@ impl Row {
         self.is_list() || matches!(self.at, Thoroughly(Watch))
     }
 
-    /// A Node or a ConfigMap, where some wrong types are where nobody looks.
+    /// A Node or a ConfigMap, where some wrong types are in fields that are not read.
     pub(crate) fn asks_for_an_object(&self) -> bool {
         matches!(self.question(), Some(Node | LaterNode | ConfigMap))
     }

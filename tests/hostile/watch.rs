@@ -105,7 +105,7 @@ impl Case {
             "approved before it was ready",
         );
         let harms = matches!(self.harm, Harm::Useless | Harm::Lasting | Harm::Forbidding);
-        // A cluster without these two objects is judged by others, and some wrong types are where nobody looks.
+        // A cluster without these two objects is judged by others, and some wrong types are in fields that are not read.
         let lenient = matches!(self.path, "/endpointslices" | "/kubeadm-config");
         if self.is_list() && harms && !lenient {
             must(!was_approved, "approved with a fact unknown");

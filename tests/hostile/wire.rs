@@ -1,4 +1,4 @@
-//! A way to the API server on which somebody sits: what comes before any HTTP.
+//! A connection to the API server that an attacker controls: what comes before any HTTP.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use standins::pki::{Ca, Identity, Sans};
 /// Longer than any case.
 const EVER: Duration = Duration::from_secs(90);
 
-/// What becomes of a connection.
+/// What happens to a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wire {
     /// It is accepted, and that is all.
@@ -169,7 +169,7 @@ impl Kind {
     }
 }
 
-/// Where somebody else sits on the kubelet's port, which is on 127.0.0.1.
+/// Where another process listens on the kubelet's port, which is on 127.0.0.1.
 pub(crate) const PROBED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 fn tls_config(identity: &Identity) -> Arc<ServerConfig> {

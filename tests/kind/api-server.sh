@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has the API server of the only control plane verify kubelets, or puts everything back. Usage: api-server.sh apply|rollback
+# Has the API server of the only control plane verify kubelets, or rolls that back. Usage: api-server.sh apply|rollback
 # shellcheck source=tests/kind/lib.sh
 . "$(dirname "$0")/lib.sh"
 MODE=${1:?}

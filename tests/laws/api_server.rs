@@ -58,7 +58,7 @@ fn check_edited(bytes: &[u8], edited: &Edited, wanted: Verification) -> Result<(
         Change::None => law!(bytes == after.as_slice()),
         Change::Inserted { .. } => law!(removed.is_empty(), "{removed:?}"),
         Change::Appended { .. } => law!(after.starts_with(bytes)),
-        // `{}` or nothing gives way to a block, or a block to `{}`
+        // `{}` or nothing is replaced by a block, or a block by `{}`
         Change::Replaced { .. } if wanted == Verification::Enabled => law!(
             removed.iter().all(|byte| b" \t{}[]~nulNUL".contains(byte)),
             "{removed:?}"

@@ -54,7 +54,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Broken> {
         }
     }
 
-    // a file that is not there, or says nothing of the variables that are used, changes nothing
+    // a file that does not exist, or says nothing of the variables that are used, changes nothing
     let missing = EnvironmentFile {
         path: "/etc/sysconfig/kubelet".to_owned(),
         optional: true,

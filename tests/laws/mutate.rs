@@ -230,7 +230,7 @@ pub(crate) fn worse(corpus: &[Vec<u8>], mut bytes: Vec<u8>, (what, a, b): Mutati
             [head.as_bytes().to_vec(), bytes].concat()
         }
         15 if !lines.is_empty() => {
-            // one token of a line gives way to another
+            // one token of a line is replaced by another
             edit(&|lines| {
                 let index = a % lines.len();
                 let text = String::from_utf8_lossy(&lines[index]).into_owned();

@@ -16,7 +16,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Broken> {
         Ok(receipt) => {
             law!(NodeReceipt::parse(&receipt.to_bytes()).as_ref() == Ok(&receipt));
             for change in &receipt.edits {
-                // somebody may have written into it what never was
+                // another user may have written into it what never happened
                 if let FileState::After(edit) = change.compare(Some(other)) {
                     law!(edit.bytes_after() == other);
                     law!(change.compare(edit.before.as_deref()) == FileState::Before);

@@ -17,7 +17,7 @@ use super::Scene;
 
 const HOST: &str = "metrics-server.kube-system.svc";
 
-/// Serves the pair to whoever comes.
+/// Serves the pair to every client.
 pub(crate) fn serve(chain: &[u8], key: &[u8]) -> SocketAddr {
     let chain = CertificateDer::pem_slice_iter(chain)
         .collect::<Result<Vec<_>, _>>()

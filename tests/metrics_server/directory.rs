@@ -1,4 +1,4 @@
-//! The directory: written once, renewed when due, converging from any state, and nobody else's.
+//! The directory: written once, renewed when due, converging from any state, and touching no file of others.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -181,7 +181,7 @@ fn a_directory_left_by_two_interrupted_runs_is_completed() {
         scene.write(&["--duration", "90d"]);
         (scene, old)
     };
-    // Killed after each of the files, in any order of them; the index is not there then.
+    // Killed after each of the files, in any order of them; the index does not exist then.
     for number in 0..1_u32 << KUSTOMIZE.len() {
         let (scene, old) = states();
         for (index, name) in KUSTOMIZE.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `metrics-server`: what it writes, rendered by kustomize, verified by OpenSSL and by rustls; and what it sees of one.
 //!
-//! `SNAPSHOTS=overwrite cargo test --test metrics_server` writes the expected manifests anew after a wanted change.
+//! `SNAPSHOTS=overwrite cargo test --test metrics_server` writes the expected manifests again after a wanted change.
 
 #![allow(
     clippy::disallowed_methods,

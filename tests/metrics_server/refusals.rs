@@ -119,7 +119,7 @@ fn a_directory_that_cannot_be_written_is_an_error() {
     if !nix::unistd::geteuid().is_root() {
         return;
     }
-    // Root may write everywhere, so somebody else tries.
+    // Root may write everywhere, so another user tries.
     fs::create_dir(scene.out()).unwrap();
     let binary = scene.path("kubelet-tls");
     copy_program(env!("CARGO_BIN_EXE_kubelet-tls"), &binary);

@@ -1,6 +1,6 @@
 //! The collection under a real Ansible, on machines that have no Python.
 //!
-//! `SNAPSHOTS=overwrite cargo test --test node ansible` writes the transcripts anew after a wanted change.
+//! `SNAPSHOTS=overwrite cargo test --test node ansible` writes the transcripts again after a wanted change.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,7 +56,7 @@ pub fn a_whole_cluster_batch_by_batch() {
     assert_eq!(failed.code, Some(2), "{failed}");
     fleet.assert_transcript("failure", &failed);
     first.handshake().expect("changed before");
-    assert_eq!(second.config().content, before[1].content, "put back");
+    assert_eq!(second.config().content, before[1].content, "rolled back");
     second.await_healthy();
     assert_eq!(third.config(), before[2]);
     assert_eq!((third.starts(), third.requests().len()), (1, 0));

@@ -210,7 +210,7 @@ fn assert_old(node: &ControlPlaneNode, run: &Finished) {
     node.assert_alone();
 }
 
-/// With the flag the API server does not come back, and there is no other one to ask: the old bytes come back every time.
+/// With the flag the API server does not come back, and no other one can be asked: the old bytes are restored every time.
 pub fn one_that_does_not_come_back_is_put_back() {
     let readyz = |readyz| Behaviour {
         readyz,
@@ -403,7 +403,7 @@ fn finishes(node: &ControlPlaneNode, what: &str) -> Finished {
     apply
 }
 
-/// A run is killed while the API server cannot find its CA: the next one undoes the change, although there is no API and no CA.
+/// A run is killed while the API server cannot find its CA: the next one undoes the change, although neither the API nor the CA is available.
 pub fn killed_while_it_does_not_come_back() {
     let node = ControlPlaneNode::start("api-killed");
     let before = node.snapshot();

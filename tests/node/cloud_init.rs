@@ -79,7 +79,7 @@ fn await_request(worker: &Worker) {
 }
 
 /// The kubelet starts with the setting: one start, and its request is there to be approved.
-pub fn a_control_plane() {
+pub fn a_control_plane_is_initialised_with_the_edited_file() {
     let worker = booted("cloud-init-control-plane", CONTROL_PLANE);
     let ran = runcmd(&worker, CONTROL_PLANE, "");
     assert_eq!(ran.code, Some(0), "{ran}");
@@ -97,23 +97,23 @@ pub fn a_control_plane() {
 }
 
 /// A file that cannot be edited for certain: `kubeadm init` is not reached, nor any entry after.
-pub fn a_control_plane_whose_file_is_refused() {
+pub fn a_refused_file_stops_the_script_before_kubeadm_init() {
     let worker = booted("cloud-init-refused", CONTROL_PLANE);
     let twice =
         "kind: KubeletConfiguration\nserverTLSBootstrap: false\nserverTLSBootstrap: false\n";
     let text = format!("{}---\n{twice}", worker.machine.read_text(KUBEADM_FILE));
     worker.machine.write(KUBEADM_FILE, &text, 0o600);
-    let ran = runcmd(&worker, CONTROL_PLANE, "echo went on; true\n");
+    let ran = runcmd(&worker, CONTROL_PLANE, "echo continued; true\n");
     assert_eq!(ran.code, Some(65), "{ran}");
     assert!(
-        !ran.stdout.contains("went on") && !kubeadm_ran(&worker),
+        !ran.stdout.contains("continued") && !kubeadm_ran(&worker),
         "{ran}"
     );
     assert_eq!(worker.machine.read_text(KUBEADM_FILE), text);
 }
 
 /// A worker joins, is switched, and waits for its approval.
-pub fn a_worker() {
+pub fn a_worker_is_switched_after_it_joined() {
     let worker = booted("cloud-init-worker", WORKER);
     let ran = runcmd(&worker, WORKER, "");
     assert_eq!(ran.code, Some(0), "{ran}");
@@ -126,17 +126,17 @@ pub fn a_worker() {
     worker.await_handshake(std::time::Duration::from_secs(20));
 }
 
-/// A kubelet that does not live with the change is put back, and the failure is the script's.
-pub fn a_worker_that_is_put_back() {
-    let worker = booted("cloud-init-put-back", WORKER);
+/// A kubelet that does not stay healthy with the change is rolled back, and the script fails.
+pub fn a_worker_whose_kubelet_dies_is_rolled_back_and_the_script_fails() {
+    let worker = booted("cloud-init-rolled-back", WORKER);
     worker.behave_when_changed(Knobs {
         die_after_ms: Some(100),
         ..well()
     });
-    let ran = runcmd(&worker, WORKER, "echo went on; true\n");
+    let ran = runcmd(&worker, WORKER, "echo continued; true\n");
     assert_eq!(ran.code, Some(78), "{ran}");
     assert!(
-        !ran.stdout.contains("went on") && kubeadm_ran(&worker),
+        !ran.stdout.contains("continued") && kubeadm_ran(&worker),
         "{ran}"
     );
     assert!(!worker.config().content.text.contains(ENABLED));
@@ -144,16 +144,16 @@ pub fn a_worker_that_is_put_back() {
 }
 
 /// Nothing is run whose checksum is not the one that was filled in.
-pub fn a_download() {
+pub fn a_download_is_checked_before_it_runs() {
     let worker = booted("cloud-init-download", WORKER);
     let machine = &worker.machine;
     machine.must(&["mv", "/usr/local/bin/kubelet-tls", "/srv/kubelet-tls"]);
     let curl = "#!/bin/sh\nset -eu\nwhile [ \"$1\" != -o ]; do shift; done\ncp /srv/kubelet-tls \"$2\"\nchmod 0600 \"$2\"\n";
     machine.write("/usr/bin/curl", curl, 0o755);
-    let ran = runcmd(&worker, WORKER, "echo went on; true\n");
+    let ran = runcmd(&worker, WORKER, "echo continued; true\n");
     assert!(ran.code.is_some_and(|code| code != 0), "{ran}");
     assert!(
-        !ran.stdout.contains("went on") && !kubeadm_ran(&worker),
+        !ran.stdout.contains("continued") && !kubeadm_ran(&worker),
         "{ran}"
     );
     assert!(!machine.path("/usr/local/bin/kubelet-tls").exists());

@@ -227,7 +227,7 @@ impl Background {
         }
     }
 
-    /// Waits for its end, and fails the test if there is none in time.
+    /// Waits for its end, and fails the test if it does not end in time.
     pub fn wait(mut self, timeout: Duration) -> Finished {
         let deadline = self.started.max(Instant::now()) + timeout;
         while self.is_running() {

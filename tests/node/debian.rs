@@ -10,7 +10,7 @@ const SUITE: &str = "bookworm";
 const LIBC: (u32, u32) = (2, 36);
 const PACKAGES: &str = "systemd,systemd-sysv,dbus";
 
-/// Changes whenever an older root would no longer do, which makes it be made anew.
+/// Changes whenever an older root would no longer do, so that it is built again.
 const RECIPE: &str = "3: minbase, systemd, systemd-sysv, dbus; no host name; a C library no older than the host's; what slows the boot masked";
 
 /// What a machine needs of the host.
@@ -52,7 +52,7 @@ pub fn root() -> Result<PathBuf, String> {
         .stderr(Stdio::null())
         .status();
     if !namespace.is_ok_and(|status| status.success()) {
-        return Err("no mount namespaces to be had here".into());
+        return Err("this machine allows no mount namespaces".into());
     }
 
     let root = match std::env::var_os("KUBELET_TLS_NODE_ROOT") {

@@ -80,7 +80,7 @@ pub fn wait_until(what: &str, done: impl FnMut() -> bool) {
 pub fn an_upgrade_does_not_undo_it() {
     let (worker, text) = with_drop_in("upgrade");
     restart(&worker);
-    assert!(!enabled(&worker), "nobody has applied it here");
+    assert!(!enabled(&worker), "it was not applied here");
     assert!(
         journal(&worker, "kubelet")
             .contains("left unchanged: kubelet-tls apply was never run on this node")
@@ -114,8 +114,8 @@ pub fn an_upgrade_does_not_undo_it() {
 }
 
 /// The lock is the running `apply`'s: the start that it asked for waits for nothing.
-pub fn it_gives_way_to_an_apply() {
-    let (worker, text) = with_drop_in("gives-way");
+pub fn it_backs_off_while_an_apply_runs() {
+    let (worker, text) = with_drop_in("backs-off");
     let apply = worker.tool(&["apply", "--settle", "3s"]).run();
     assert_eq!((apply.code, worker.starts()), (Some(0), 2), "{apply}");
     assert!(apply.took < Duration::from_secs(15), "{apply}");
@@ -131,8 +131,8 @@ pub fn it_gives_way_to_an_apply() {
     assert_eq!(receipt(&worker)["state"], "Done");
 }
 
-/// A rollback, or an `apply --disable`, is the last word until somebody applies.
-pub fn what_was_undone_on_purpose_stays_undone() {
+/// A rollback, or an `apply --disable`, counts until an administrator applies again.
+pub fn a_change_that_an_administrator_undid_stays_undone() {
     let (worker, text) = with_drop_in("undone");
     apply(&worker, 0);
     let rollback = worker.tool(&["rollback", "--settle", "1s"]).run();
@@ -162,9 +162,9 @@ pub fn what_was_undone_on_purpose_stays_undone() {
     assert_eq!(worker.config().content.text, text);
 }
 
-/// An automatic put-back stays one, however often the kubelet starts.
-pub fn what_was_put_back_is_not_tried_again() {
-    let (worker, text) = with_drop_in("put-back-stays");
+/// An automatic rollback stays in effect, however often the kubelet starts.
+pub fn a_change_that_was_rolled_back_is_not_tried_again() {
+    let (worker, text) = with_drop_in("rollback-stays");
     worker.behave_when_changed(Knobs {
         die_after_ms: Some(100),
         ..well()
@@ -192,7 +192,7 @@ pub fn a_kubelet_that_dies_of_it_gets_its_file_back() {
     });
     upgrade(&worker, &text);
     worker.machine.must(&["systemctl", "restart", "kubelet"]);
-    wait_until("put back", || worker.config().content.text == text);
+    wait_until("rolled back", || worker.config().content.text == text);
     worker.await_healthy();
     let stood = worker.unit();
     assert_eq!(worker.starts(), starts + 2, "one death");
@@ -255,7 +255,7 @@ pub fn the_hardened_service_does_its_work() {
     worker.assert_healthy();
 }
 
-/// A put-back, or a rollback, that the path unit sees is not the start of another round.
+/// A rollback, automatic or not, that the path unit sees does not start another round.
 pub fn the_service_never_loops() {
     let worker = Worker::start("service-loop");
     install(&worker, "kubelet-tls.service");
@@ -274,7 +274,7 @@ pub fn the_service_never_loops() {
     });
     machine.must(&["systemctl", "start", "kubelet-tls.path"]);
     upgrade(&worker, &text);
-    wait_until("put back", || {
+    wait_until("rolled back", || {
         machine.path("/var/lib/kubelet-tls/receipt.json").exists()
             && receipt(&worker)["state"] == "PutBack"
     });

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use super::worker::{CONFIG, ENABLED, Worker};
 
 /// Each obstacle is named, before the kubelet is touched.
-pub fn what_cannot_be_replaced_is_refused() {
+pub fn a_file_that_cannot_be_replaced_is_refused() {
     let worker = Worker::start("obstacles");
     let machine = &worker.machine;
     let refused = |what: &str, words: &[&str]| {
@@ -121,10 +121,10 @@ pub fn a_symlink_is_followed_and_kept() {
 }
 
 /// Not root: told so, and nothing is tried. What can be read can be looked at.
-pub fn another_user_may_look_only() {
-    let worker = Worker::start("nobody");
+pub fn another_user_may_only_read() {
+    let worker = Worker::start("unprivileged");
     let (config, unit) = (worker.config(), worker.unit());
-    let nobody = |arguments: &[&str]| {
+    let unprivileged = |arguments: &[&str]| {
         let mut argv = vec![
             "setpriv",
             "--reuid=65534",
@@ -135,18 +135,18 @@ pub fn another_user_may_look_only() {
         argv.extend(arguments);
         worker.machine.run(&argv)
     };
-    let apply = nobody(&["apply"]);
+    let apply = unprivileged(&["apply"]);
     assert_eq!(apply.code, Some(77), "{apply}");
     assert!(
         apply.stderr.ends_with("\nhint: sudo kubelet-tls apply\n"),
         "{apply}"
     );
-    nobody(&["apply", "-o", "json"]).assert_failed_unchanged(77, "not root");
+    unprivileged(&["apply", "-o", "json"]).assert_failed_unchanged(77, "not root");
     assert_eq!((worker.config(), worker.unit()), (config, unit));
-    let diff = nobody(&["diff"]);
+    let diff = unprivileged(&["diff"]);
     assert_eq!(diff.code, Some(1), "{diff}");
 
     worker.machine.must(&["chmod", "600", CONFIG]);
-    let diff = nobody(&["diff"]);
+    let diff = unprivileged(&["diff"]);
     assert_eq!(diff.code, Some(77), "{diff}");
 }

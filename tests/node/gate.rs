@@ -44,8 +44,8 @@ fn own(worker: &Worker) -> Snapshot {
 }
 
 /// The kubelet dies of the new config at once, in a crash loop that `systemctl restart` calls a success.
-pub fn a_crash_loop_is_put_back_byte_for_byte() {
-    let worker = Worker::start("put-back");
+pub fn a_crash_loop_is_rolled_back_byte_for_byte() {
+    let worker = Worker::start("rolled-back");
     let before = own(&worker);
     worker.behave_when_changed(Knobs {
         die_after_ms: Some(100),
@@ -67,8 +67,8 @@ pub fn a_crash_loop_is_put_back_byte_for_byte() {
     assert_eq!(worker.requests(), [""; 0]);
 }
 
-/// It has become unfit for another reason, and dies with the old file too: the file is put back, and both deaths are told.
-pub fn a_kubelet_that_dies_either_way_says_why_twice() {
+/// It fails for another reason, and dies with the old file too: the file is rolled back, and both failures are reported.
+pub fn both_failures_of_a_kubelet_that_dies_either_way_are_reported() {
     let worker = Worker::start("either-way");
     let before = own(&worker);
     let dies = Knobs {
@@ -127,7 +127,7 @@ pub fn a_slow_start_is_waited_for() {
 }
 
 /// It runs, but never gets well. Each takes the tool a minute of patience, so they wait together.
-pub fn a_kubelet_that_never_answers_well_is_put_back() {
+pub fn a_kubelet_that_never_answers_well_is_rolled_back() {
     thread::scope(|scope| {
         for healthz in [
             Healthz::Error,
@@ -218,7 +218,7 @@ pub fn an_unhealthy_kubelet_is_left_alone() {
 }
 
 /// All files of the plan, or none: the kubeadm file that rode along comes back too.
-pub fn every_file_of_the_plan_is_put_back() {
+pub fn every_file_of_the_plan_is_rolled_back() {
     const KUBEADM: &str = "/root/kubeadm.yaml";
     const TEXT: &str = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
     let worker = Worker::start("all-or-none");
@@ -295,8 +295,8 @@ pub fn a_kubelet_without_healthz_is_judged_by_its_process() {
     assert!(apply.stdout.contains(&newest), "{newest}: {apply}");
 }
 
-/// systemd says no: the file is put back, the kubelet never knew.
-pub fn a_refused_restart_is_put_back() {
+/// systemd refuses the restart: the file is rolled back, and the kubelet never read it.
+pub fn a_refused_restart_is_rolled_back() {
     let worker = Worker::start("refused");
     let (before, unit) = (worker.config(), worker.unit());
     worker.machine.write(

@@ -104,7 +104,7 @@ pub fn is_required() -> bool {
 
 fn run_all(chosen: VecDeque<Test>, threads: usize) -> Vec<(String, String)> {
     panic::set_hook(Box::new(|panic| {
-        // beside its own thread's, so that the report names the test; a helper thread has nobody to collect it
+        // beside its own thread's, so that the report names the test; no one collects that of a helper thread
         if thread::current()
             .name()
             .is_some_and(|name| name.starts_with("test "))

@@ -54,14 +54,14 @@ fn cut_off_before_the_restart(worker: &Worker) {
 }
 
 /// The next run restarts the kubelet, once.
-pub fn killed_between_write_and_restart() {
+pub fn a_kill_between_write_and_restart_is_completed_by_the_next_run() {
     let worker = Worker::start("kill-restart");
     cut_off_before_the_restart(&worker);
     assert_finishes(&worker, "killed before the restart");
     assert_eq!(worker.starts(), 2);
 }
 
-/// A request of the kubelet before the last is no sign that the running one knows of the change.
+/// A request of an earlier kubelet does not show that the running one has read the change.
 pub fn killed_before_the_restart_after_an_earlier_request() {
     let worker = Worker::start("kill-orphan");
     let apply = worker.tool(&["apply", "--settle", "0s"]).run();
@@ -74,8 +74,8 @@ pub fn killed_before_the_restart_after_an_earlier_request() {
     assert_eq!((worker.starts(), worker.requests().len()), (starts + 1, 2));
 }
 
-/// A kill while it watches the kubelet die of the change: nobody is left to put it back but the next run.
-pub fn killed_while_the_kubelet_crash_loops() {
+/// A kill while it watches the kubelet die of the change: only the next run can roll it back.
+pub fn a_kill_while_the_kubelet_crash_loops_is_undone_by_the_next_run() {
     let worker = Worker::start("kill-gate");
     let before = worker.config();
     worker.behave_when_changed(Knobs {
@@ -127,7 +127,7 @@ pub fn interrupted_while_the_kubelet_settles() {
 }
 
 /// Before the first write there is nothing to complete: it ends as a signal ends a program.
-pub fn interrupted_before_the_write() {
+pub fn a_signal_before_the_write_changes_nothing() {
     let worker = Worker::start("interrupted-early");
     let (config, unit) = (worker.config(), worker.unit());
     let slowed = "inject=flock:delay_enter=1500000:when=1";
@@ -170,7 +170,7 @@ pub fn interrupted_while_the_kubelet_dies() {
     worker.assert_healthy();
 }
 
-/// Nobody reads what it says any more, as after a lost ssh session.
+/// No process reads its output any more, as after a lost ssh session.
 pub fn a_closed_pipe_does_not_stop_it_halfway() {
     let worker = Worker::start("closed-pipe");
     worker
@@ -181,7 +181,7 @@ pub fn a_closed_pipe_does_not_stop_it_halfway() {
     assert_finishes(&worker, "a closed pipe");
 }
 
-/// Of fifty that begin together one works; whoever comes while it does says so, whoever comes later finds it done.
+/// Of fifty that begin together one works; those that come while it works say so, and those that come later find it done.
 pub fn fifty_at_once() {
     const RUNS: usize = 50;
     let worker = Worker::start("fifty");

@@ -21,13 +21,13 @@ const MACHINES: usize = 4;
 const APPLY: [&str; 6] = ["apply", "--wait", "none", "--settle", "100ms", "-q"];
 const RECEIPT: &str = "/var/lib/kubelet-tls/receipt.json";
 
-pub fn of_a_change() {
+pub fn a_change_that_is_killed_is_completed_or_undone_by_the_next_run() {
     let kills = std::env::var("KILLS").map_or(Ok(A_FEW), |kills| kills.parse());
     play(kills.expect("a number in KILLS"), "Done");
 }
 
-/// The kubelet dies of the change, and everything is put back: that too may be cut off.
-pub fn of_putting_back() {
+/// The kubelet dies of the change, and the change is rolled back: that too may be killed.
+pub fn a_rollback_that_is_killed_is_completed_by_the_next_run() {
     let kills = std::env::var("KILLS").map_or(Ok(A_FEW), |kills| kills.parse());
     play(kills.expect("a number in KILLS") / 10, "PutBack");
 }

@@ -22,7 +22,7 @@ pub struct Machine {
     /// Process 1 of the machine, as the host numbers it.
     init: u32,
     supervisor: Child,
-    /// Held for life: a directory whose lock can be had belongs to nobody.
+    /// Held until the process ends: a directory whose lock can be taken belongs to no run.
     _lock: File,
 }
 

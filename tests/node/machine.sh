@@ -42,7 +42,7 @@ if [ "$verb" = boot ]; then
         unshare --mount sh -euc '
             for cgroup in $cgroups; do echo $$ >"$cgroup/cgroup.procs"; done
             mount -t tmpfs tmpfs /run
-            # where this directory is on an overlay itself, as in a container, there is no second one on top
+            # where this directory is on an overlay itself, as in a container, a second one on top is not possible
             mount -t overlay overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work" "$dir/root" ||
                 cp -a "$root/." "$dir/root"
             exec systemd-nspawn --boot --register=no --keep-unit --link-journal=no --console=pipe --quiet \

@@ -140,8 +140,8 @@ pub fn a_kubelet_older_than_its_config_is_restarted() {
     assert!(apply.stdout.contains(&worker.requests()[0]), "{apply}");
 }
 
-/// `--disable` is as careful, and its restart is as real.
-pub fn disable_undoes_it() {
+/// `--disable` makes the same checks and restarts the kubelet too.
+pub fn disable_sets_the_key_to_false() {
     let worker = Worker::start("disable");
     let before = worker.config().content;
     let apply = worker.tool(&["apply", "--settle", "1s"]).run();
@@ -168,8 +168,8 @@ pub fn disable_undoes_it() {
     );
 }
 
-/// `rollback` gives back the very bytes, with their owner, mode and attributes, and its restart is as real.
-pub fn rollback_undoes_it() {
+/// `rollback` restores the exact bytes, with their owner, mode and attributes, and restarts the kubelet too.
+pub fn rollback_restores_the_file_and_restarts_the_kubelet() {
     let worker = Worker::start("rollback");
     let path = worker.machine.path(CONFIG);
     std::os::unix::fs::chown(&path, Some(12), Some(34)).expect("chown");

@@ -166,7 +166,7 @@ fn removed_while_it_is_used(worker: &Worker, text: &str) {
     worker.await_handshake(SOON);
 }
 
-/// The package and the checksums, as somebody downloads them who wants no more; none where nobody has built any.
+/// The package and the checksums, as a user downloads them who needs only these; `None` if they were not built.
 fn downloads() -> Option<[PathBuf; 2]> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dist/packages");
     let files = fs::read_dir(&directory).into_iter().flatten().flatten();

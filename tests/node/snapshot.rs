@@ -1,4 +1,4 @@
-//! Everything about a file that a put-back must restore, and everything that a run which changes nothing must not touch.
+//! Everything about a file that a rollback must restore, and everything that a run which changes nothing must not touch.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ pub struct Content {
     pub attributes: BTreeMap<String, Vec<u8>>,
 }
 
-/// What stays when nothing is changed: the very same file, not written since.
+/// What stays when nothing is changed: the same file, not written since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     pub content: Content,
@@ -81,14 +81,14 @@ pub fn set_attribute(path: &Path, name: &str, value: &[u8]) {
 
 /// An access ACL as the kernel stores it: user 1000 may read, whatever the group may.
 pub fn acl_for_user_1000() -> Vec<u8> {
-    const NOBODY: u32 = u32::MAX;
+    const UNDEFINED_ID: u32 = u32::MAX;
     // tag, permissions, id: owner, user 1000, group, mask, others
     let entries: [(u16, u16, u32); 5] = [
-        (1, 6, NOBODY),
+        (1, 6, UNDEFINED_ID),
         (2, 4, 1000),
-        (4, 4, NOBODY),
-        (0x10, 4, NOBODY),
-        (0x20, 0, NOBODY),
+        (4, 4, UNDEFINED_ID),
+        (0x10, 4, UNDEFINED_ID),
+        (0x20, 0, UNDEFINED_ID),
     ];
     let mut bytes = 2_u32.to_le_bytes().to_vec();
     for (tag, permissions, id) in entries {

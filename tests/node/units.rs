@@ -42,7 +42,7 @@ pub fn drop_ins_in_etc_decide() {
     assert!(apply.stdout.contains(&worker.requests()[0]), "{apply}");
 }
 
-/// The last word is the command line's.
+/// The command line overrides the files.
 pub fn a_flag_against_it_makes_the_edit_pointless() {
     let worker = Worker::boot("flags");
     worker.machine.write(
@@ -117,7 +117,7 @@ pub fn another_file_that_the_next_start_reads_counts() {
 }
 
 /// systemd without a message bus, as in a rescue shell; a kubelet that must be killed; and Ctrl-C while it is.
-pub fn a_slow_stop_without_a_message_bus() {
+pub fn a_slow_stop_is_waited_for_without_a_message_bus() {
     let worker = Worker::boot("slow-stop");
     let machine = &worker.machine;
     machine.write(
@@ -242,7 +242,7 @@ pub fn a_kubelet_that_never_ran_is_read_from_its_unit() {
 }
 
 /// A kubelet that an administrator set up by hand: a unit of its own, other paths, and nothing of kubeadm's.
-pub fn a_node_without_kubeadm() {
+pub fn a_node_without_kubeadm_is_changed_too() {
     const UNIT: &str = "[Unit]\nDescription=kubelet\n[Service]\nExecStart=/usr/bin/kubelet --config=/etc/kubelet/config.yaml --kubeconfig=/etc/kubelet/kubeconfig\nRestart=always\nRestartSec=10\n[Install]\nWantedBy=multi-user.target\n";
     let address = Address::new();
     let api = Arc::new(ApiServer::start(Config::default()));

@@ -43,7 +43,7 @@ RestartSec=10
 WantedBy=multi-user.target
 ";
 
-/// 10-kubeadm.conf likewise.
+/// 10-kubeadm.conf as kubeadm's package has it.
 const DROP_IN: &str = r#"# Note: This dropin only works with kubeadm and kubelet v1.11+
 [Service]
 Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
@@ -109,7 +109,7 @@ syncFrequency: 0s
 volumeStatsAggPeriod: 0s
 ";
 
-/// Likewise.
+/// `kubeadm-flags.env` as kubeadm writes it for a node without flags of its own.
 const KUBEADM_FLAGS: &str = "KUBELET_KUBEADM_ARGS=\"\"\n";
 
 /// The stand-in kubelet's knobs for starts without the change, and for those with it.
@@ -375,7 +375,7 @@ impl Worker {
         );
     }
 
-    /// The kubelet's and systemd's last words.
+    /// The last log lines of the kubelet and systemd.
     pub fn journal(&self) -> String {
         self.machine
             .run(&["journalctl", "-o", "cat", "-u", "kubelet", "-n", "30"])
@@ -432,7 +432,7 @@ fn http_status(port: u16) -> Option<u16> {
         .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .ok()?;
     let mut answer = String::new();
-    // a connection that is reset after the answer has answered all the same
+    // a connection that is reset after the answer has still answered
     let _ = stream.read_to_string(&mut answer);
     answer.split(' ').nth(1)?.parse().ok()
 }

@@ -25,7 +25,7 @@ pub(crate) enum Moment {
     Receipt,
     /// The file has changed.
     Config,
-    /// systemd has started the kubelet anew.
+    /// systemd has started the kubelet again.
     Restart,
     /// It has said that the kubelet is healthy.
     Healthy,
@@ -39,7 +39,7 @@ pub(crate) enum Blow {
     Two(Signal, Signal),
     /// Ctrl-Z, and `fg` after a while.
     Stopped,
-    /// Nobody reads its standard output any more.
+    /// No process reads its standard output any more.
     NoOutput,
     /// Nor its standard error.
     NoOutputNorError,
@@ -102,7 +102,7 @@ pub(crate) fn node() -> Node {
     })
 }
 
-/// The state in the receipt; empty where there is none.
+/// The state in the receipt; empty if no receipt exists.
 fn receipt(node: &Node) -> String {
     let bytes = fs::read(node.path("/var/lib/kubelet-tls/receipt.json")).unwrap_or_default();
     let receipt: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -232,7 +232,7 @@ fn on_terminal(node: &Node, verb: Verb, blow: Blow, moment: Moment) -> End {
         stderr: String::from_utf8_lossy(&said).into_owned(),
     };
     if blow == Blow::LostShell {
-        // Nobody is left to be told how the program ended.
+        // No process is left that could learn how the program ended.
         (end.code, end.signal) = (None, None);
         if let Ok(pid) = fs::read_to_string(&pid_file) {
             let began = pace::now();

@@ -1,6 +1,6 @@
 //! Signals, closed streams and lost terminals at many moments of an `apply` and of a `rollback`: either nothing has
 //! happened, and the program died of the signal; or all of it is done, and it says so; and the next run finds nothing
-//! left to mend. One command: `cargo test --test signals`.
+//! left to fix. One command: `cargo test --test signals`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -97,7 +97,7 @@ fn a_change_is_made_whole_or_not_at_all_whenever_a_signal_comes() {
     // Past the harness, which keeps to itself what a good test prints.
     let _ = writeln!(
         std::io::stderr(),
-        "signals: {} runs struck, {} violations; {untouched} untouched, {done} completed, {short} completed but for the wait",
+        "signals: {} runs struck, {} violations; {untouched} untouched, {done} completed, {short} completed without the wait",
         fates.len() + violations.len(),
         violations.len()
     );

@@ -52,7 +52,7 @@ fn before_the_write_a_signal_ends_it_at_once() {
     }
 }
 
-/// `nohup` means: go on.
+/// `nohup` means: continue.
 #[test]
 fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
     let node = node();

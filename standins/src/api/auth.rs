@@ -39,7 +39,7 @@ impl PolicyRule {
     }
 }
 
-/// The client that an instance of kube-apiserver is for what stands for etcd, as kubeadm calls it.
+/// The client that an instance of kube-apiserver is for the stand-in of etcd, as kubeadm calls it.
 pub(crate) const INSTANCE: &str = "kube-apiserver-etcd-client";
 /// The header with the name of the user for whom an instance asks.
 pub(crate) const REMOTE_USER: &str = "X-Remote-User";

@@ -139,7 +139,7 @@ pub enum Fault {
     HalfHead,
     /// The head and half of the body it announces, then the connection closes.
     HalfBody,
-    /// Bytes that are no HTTP.
+    /// Bytes that are not HTTP.
     Garbage,
     /// 200 with JSON whose fields have the wrong types.
     WrongTypes,

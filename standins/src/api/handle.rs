@@ -334,7 +334,7 @@ impl ApiServer {
         self.cluster.store.lock().unwrap().compact();
     }
 
-    /// New connections are accepted, but nothing is said on them, not even in TLS, until this is taken back.
+    /// New connections are accepted, but nothing is said on them, not even in TLS, until this is undone.
     pub fn mute(&self, mute: bool) {
         self.cluster.mute.store(mute, Ordering::Relaxed);
     }

@@ -207,7 +207,7 @@ pub struct ConfigMap {
     /// Its data.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, String>,
-    /// Its data that is no text, base64.
+    /// Its data that is not text, base64.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub binary_data: BTreeMap<String, String>,
 }

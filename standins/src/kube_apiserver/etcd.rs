@@ -1,4 +1,4 @@
-//! What stands for etcd: the API server in the test's own process, which has the cluster's objects.
+//! The stand-in of etcd: the API server in the test's own process, which has the cluster's objects.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;

@@ -205,10 +205,10 @@ fn gos_words(error: &io::Error) -> String {
 /// Whom an instance believes.
 #[derive(Debug)]
 enum Trust {
-    /// Without the flag.
+    /// Any kubelet, because the flag is not set.
     Anyone,
-    /// With an empty file.
-    Nobody,
+    /// No kubelet, because the CA file is empty.
+    NoOne,
     Roots(Arc<WebPkiServerVerifier>),
 }
 
@@ -222,7 +222,7 @@ fn trust(path: &Path, ca_file: CaFile) -> Result<Trust, String> {
         CaFile::Empty => String::new(),
     };
     if pem.is_empty() {
-        return Ok(Trust::Nobody);
+        return Ok(Trust::NoOne);
     }
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()).flatten() {

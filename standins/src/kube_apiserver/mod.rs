@@ -1,6 +1,6 @@
 //! A stand-in for the program kube-apiserver, as kubeadm's static Pod runs it: one instance of the cluster's API server.
 //!
-//! It takes the flags of kubeadm's manifest. What stands for etcd is an [`crate::ApiServer`] at `--etcd-servers`, which
+//! It takes the flags of kubeadm's manifest. The stand-in of etcd is an [`crate::ApiServer`] at `--etcd-servers`, which
 //! holds the cluster's objects and outlives every instance: an instance authenticates its clients, answers `/readyz` and
 //! what goes to kubelets (`nodes/NODE/proxy`) itself, and passes everything else on with the name of the client.
 
@@ -66,7 +66,7 @@ struct Instance {
 }
 
 impl Instance {
-    /// From start to serving, for ever; an error ends the process.
+    /// Starts and serves until the process ends; an error ends it.
     fn start(flags: &Flags) -> Result<(), String> {
         let started = Instant::now();
         let clients = flags.path("client-ca-file")?;
@@ -170,7 +170,7 @@ impl Instance {
                     .kubelets
                     .proxy(&self.etcd, user, node, &path, self.minor);
                 match answered {
-                    // The stand-in kubelets have no configz; what stands for etcd knows what they would say.
+                    // The stand-in kubelets have no configz; the stand-in of etcd knows what they would say.
                     Ok(_) if path == "/configz" => None,
                     answered => Some(answered),
                 }

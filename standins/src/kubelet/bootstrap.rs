@@ -288,7 +288,7 @@ fn wait_for(client: &Client, created: Value, timeout: Duration) -> Result<String
             "reflector.go:1",
             &format!("watch of {name} ended: {ended:?}"),
         );
-        // What happened while there was no watch.
+        // What happened while it did not watch.
         loop {
             std::thread::sleep(Duration::from_millis(100));
             match client.request("GET", &format!("{CSRS}/{name}"), None) {

@@ -27,6 +27,6 @@ fn line(level: char, place: &str, message: &str) {
     let line = format!(
         "{level}{month:02}{day:02} {h:02}:{m:02}:{s:02}.{us:06} {pid:7} {place}] {message}\n"
     );
-    // One write, so that lines of several threads do not mix; a closed journal is no reason to die.
+    // One write, so that lines of several threads do not mix; a closed journal does not end the kubelet.
     let _ = std::io::stderr().write_all(line.as_bytes());
 }

@@ -54,7 +54,7 @@ struct Running {
     starts_at: Instant,
 }
 
-/// Runs the Pods of the directory for ever. The thread must live as long as the process: the Pods die with it.
+/// Runs the Pods of the directory without end. The thread must live as long as the process: the Pods die with it.
 pub(crate) fn run(directory: &Path, reporter: Option<&Reporter>) -> ! {
     let mut seen = BTreeMap::new();
     let mut wanted = BTreeMap::new();

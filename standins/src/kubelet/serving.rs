@@ -1,4 +1,4 @@
-//! The kubelet's TLS port: the certificate it has, or an alert while it has none.
+//! The kubelet's TLS port: the certificate it has, or an alert until it has one.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -21,7 +21,7 @@ pub struct ControlPlane {
     release: Release,
     address: String,
     port: u16,
-    /// What stands for `/` in the manifest's paths: empty, or the node's directory.
+    /// What replaces `/` in the manifest's paths: empty, or the node's directory.
     root: String,
     admin: Kubeconfig,
 }

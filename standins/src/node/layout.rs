@@ -136,7 +136,7 @@ pub(super) fn standin_executable() -> PathBuf {
         .clone()
 }
 
-/// Copies a program for somebody else to run, by a process of its own: a child that another test starts meanwhile would
+/// Copies a program that another process will run, by a process of its own: a child that another test starts meanwhile would
 /// inherit this process's open file, and what is open for writing is not executed.
 pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
     let copied = Command::new("cp")
@@ -147,7 +147,7 @@ pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
 }
 
 /// A port that is free now, and that no other node of this process gets; below those the kernel hands out, so that it is
-/// still free when the kubelet is started anew: a connection out from a port keeps others from listening there.
+/// still free when the kubelet is started again: a connection out from a port keeps others from listening there.
 pub fn free_port() -> u16 {
     const RANGE: std::ops::Range<u16> = 10300..32000;
     static NEXT: AtomicU16 = AtomicU16::new(0);

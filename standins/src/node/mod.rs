@@ -120,7 +120,7 @@ impl Node {
             .env_remove(systemd::DIR_VARIABLE);
         let supervisor = supervisor
             .stdin(Stdio::piped())
-            // As the real one, it is out of reach of Ctrl-C on the terminal of whoever works on the node.
+            // As the real one, it is out of reach of Ctrl-C on an administrator's terminal.
             .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("{}: {e}", executable.display()));
@@ -241,7 +241,7 @@ impl Node {
         fs::read_to_string(self.config_path()).unwrap()
     }
 
-    /// Writes it anew.
+    /// Replaces the text of the kubelet's configuration, in place.
     pub fn edit_config(&self, edit: impl FnOnce(String) -> String) {
         fs::write(self.config_path(), edit(self.config())).unwrap();
     }
@@ -343,7 +343,7 @@ impl Node {
         self.number("NRestarts")
     }
 
-    /// How often the kubelet was started in all, by whomever.
+    /// How often the kubelet was started, by systemd or an administrator.
     #[must_use]
     pub fn kubelet_starts(&self) -> usize {
         let journal = fs::read_to_string(self.path("/run/systemd/journal")).unwrap_or_default();

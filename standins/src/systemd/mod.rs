@@ -1,7 +1,7 @@
 //! A stand-in for systemd where none runs: `systemctl`, `journalctl`, and a supervisor that both speak to.
 //!
 //! Everything lies in one directory, `$STANDIN_SYSTEMD_DIR`: units in `etc/systemd/system` and
-//! `usr/lib/systemd/system` below it (or in it, if there is no such directory), the rest in `run/systemd`.
+//! `usr/lib/systemd/system` below it (or in it, if that directory does not exist), the rest in `run/systemd`.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -68,7 +68,7 @@ impl Layout {
 }
 
 /// The supervisor, for the units of this directory. With `stays_while_stdin` it ends, and its services with it,
-/// when standard input does: whoever holds the other end cannot leave it behind.
+/// when standard input does: so that the process at the other end cannot leave it behind.
 #[must_use]
 pub fn systemd_main(dir: &Path, stays_while_stdin: bool) -> i32 {
     supervisor::run(

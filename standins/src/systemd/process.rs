@@ -33,7 +33,7 @@ impl Service {
         let (exits, unit) = (exits.clone(), self.unit.name.clone());
         std::thread::spawn(move || {
             let Ok(status) = child.wait() else { return };
-            // The process's last words come before systemd's.
+            // The process's last lines come before systemd's.
             for _ in 0..2 {
                 let _ = both.recv_timeout(Duration::from_millis(200));
             }

@@ -72,7 +72,7 @@ pub(crate) struct Service {
     pub(crate) exec_main_code: i32,
     pub(crate) exec_main_status: i32,
     pub(crate) n_restarts: u32,
-    /// The counter is shown until the next start, and begins anew with it.
+    /// The counter is shown until the next start, and restarts with it.
     flush_n_restarts: bool,
     pub(crate) starts: u32,
     pub(crate) invocation: String,

@@ -23,7 +23,7 @@ pub(crate) struct Reply {
     pub(crate) code: i32,
 }
 
-/// The services and what has become of jobs.
+/// The services and the outcomes of jobs.
 pub(crate) struct Manager {
     pub(crate) layout: Layout,
     pub(crate) state: Mutex<Services>,
@@ -125,7 +125,7 @@ pub(crate) fn run(layout: Layout, stays_while_stdin: bool) -> i32 {
     signals.add(Signal::SIGINT);
     let _ = signals.thread_block();
     fs::create_dir_all(layout.run_directory()).unwrap();
-    // Under its own name only once it listens: whoever finds it can connect.
+    // Under its own name only once it listens: a client that finds it can connect.
     let socket = layout.socket();
     let unready = socket.with_extension("new");
     let _ = fs::remove_file(&unready);
