@@ -7,6 +7,7 @@ mod metrics_server;
 mod node;
 pub(crate) mod pages;
 pub(crate) mod program;
+mod usage;
 mod values;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterStatus, ClusterVerb
 pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, RestartPolicy, Rollback, Selection, Status, Wait};
 pub use program::parse;
+pub use usage::{Explained, explain};
 pub use values::{
     domain, duration, lifetime, name_or_ip, network, node_name, request_name, written,
 };

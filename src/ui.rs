@@ -20,8 +20,8 @@ use crate::report::{
 use crate::text::hint::{Command, Invocation};
 
 use self::color::colored;
-pub(crate) use self::document::document_only;
 use self::document::written;
+pub(crate) use self::document::{document_only, usage};
 use self::streams::Streams;
 
 /// The program's output, and the warnings that its result document gets.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::text::hint::{Access, Invocation};
@@ -64,7 +65,7 @@ pub fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
 }
 
 /// The command line as it was typed: kubectl passes the path of the plug-in's file as the first word.
-fn typed(arguments: &[OsString]) -> Vec<OsString> {
+pub(super) fn typed(arguments: &[OsString]) -> Vec<OsString> {
     if !is_plug_in(arguments) {
         return arguments.to_vec();
     }
@@ -73,12 +74,11 @@ fn typed(arguments: &[OsString]) -> Vec<OsString> {
     plug_in.into_iter().chain(rest).collect()
 }
 
-/// The `--kubeconfig` and `--context` that were given. Every verb for administrators has a `--context`, and no other verb.
+/// The `--kubeconfig` and `--context` that were given, and `approve`'s policy. Every verb for administrators has a
+/// `--context`, and no other verb.
 fn access(matches: &ArgMatches) -> Access {
-    let verbs = std::iter::successors(Some(matches), |matches| {
-        matches.subcommand().map(|(_, matches)| matches)
-    });
-    let Some(verb) = verbs.last() else {
+    let verbs = std::iter::successors(Some(("", matches)), |(_, matches)| matches.subcommand());
+    let Some((name, verb)) = verbs.last() else {
         return Access::default();
     };
     let kubeconfig = verb.try_get_one::<PathBuf>("kubeconfig").ok().flatten();
@@ -88,11 +88,39 @@ fn access(matches: &ArgMatches) -> Access {
     let context = context.ok().flatten();
     let context = context.map(|name| ["--context".into(), name.into()]);
     let options = kubeconfig.into_iter().chain(context).flatten().collect();
-    if is_administrators {
-        Access::Administrator(options)
-    } else {
-        Access::Node(options)
+    match is_administrators {
+        true if name == "approve" => Access::Approver {
+            access: options,
+            policy: typed_options(verb, POLICY),
+            allow: typed_options(verb, &[("allow", "--allow")]),
+        },
+        true => Access::Administrator(options),
+        false => Access::Node(options),
     }
+}
+
+/// The options of `approve` that decide what is approved, by their fields; not `--renewals`, which a request that is
+/// named does not take.
+const POLICY: &[(&str, &str)] = &[
+    ("ip_prefixes", "--ip-prefix"),
+    ("dns_suffixes", "--dns-suffix"),
+    ("max_names", "--max-names"),
+    ("max_duration", "--max-duration"),
+    ("service_cidrs", "--service-cidr"),
+    ("pod_cidrs", "--pod-cidr"),
+];
+
+/// Those of `options` that were typed, with their values as they were typed.
+fn typed_options(verb: &ArgMatches, options: &[(&str, &str)]) -> Vec<OsString> {
+    let mut typed = Vec::new();
+    for (field, option) in options {
+        if verb.value_source(field) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        let values = verb.get_raw(field).into_iter().flatten();
+        typed.extend(values.flat_map(|value| [OsString::from(option), value.to_owned()]));
+    }
+    typed
 }
 
 fn without_value_tip(mut error: clap::Error) -> clap::Error {
@@ -135,6 +163,38 @@ mod tests {
             Access::Node(words(&["--kubeconfig", "k"]))
         );
         assert_eq!(of("kubelet-tls diff"), Access::Node(Vec::new()));
+    }
+
+    /// A hint that vouches for a name judges by the same policy as the command before it.
+    #[test]
+    fn a_hint_of_approve_repeats_the_policy_that_was_given() {
+        let after = |line: &str, hint: &'static str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            Hint::from(hint).after(&parse(&words).unwrap().1)
+        };
+        let line = "kubelet-tls approve csr-1 --kubeconfig k --dns-suffix=example.org --max-names 40 --allow 10.0.0.1 \
+                    --ip-prefix 10.0.0.0/8 --ip-prefix 192.0.2.0/24 --deny";
+        assert_eq!(
+            after(line, "kubelet-tls approve csr-1 --allow 10.0.0.2"),
+            "kubelet-tls approve csr-1 --allow 10.0.0.2 --ip-prefix 10.0.0.0/8 --ip-prefix 192.0.2.0/24 \
+             --dns-suffix example.org --max-names 40 --allow 10.0.0.1 --kubeconfig k"
+        );
+        assert_eq!(
+            after(line, "kubelet-tls approve --all --dry-run"),
+            "kubelet-tls approve --all --dry-run --ip-prefix 10.0.0.0/8 --ip-prefix 192.0.2.0/24 \
+             --dns-suffix example.org --max-names 40 --kubeconfig k"
+        );
+        assert_eq!(
+            after(line, "kubectl get csr"),
+            "kubectl --kubeconfig k get csr"
+        );
+        assert_eq!(
+            after(
+                "kubelet-tls approve --all --renewals",
+                "kubelet-tls approve csr-1"
+            ),
+            "kubelet-tls approve csr-1"
+        );
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use crate::cli::Access;
-use crate::host::kube::kubeconfig::{ADMIN_CONF, Source};
+use crate::host::environment;
+use crate::host::kube::kubeconfig::{KubeconfigError, Source};
 use crate::host::kube::{Admin, ApiError};
 use crate::report::{Code, Problem};
+use crate::text::hint::{self, Command};
 
 /// Opens the API with the administrator's credential.
 ///
@@ -13,26 +15,77 @@ use crate::report::{Code, Problem};
 /// When the kubeconfig cannot be used.
 pub(crate) fn open(access: &Access) -> Result<Admin, Problem> {
     let source = Source::of_administrator(access.kubeconfig.as_deref(), access.context.as_deref());
-    Admin::open(&source).map_err(|error| problem("reach", "the API server", &error))
+    Admin::open(&source).map_err(|error| not_opened(access, &error))
 }
+
+/// Why the API cannot be opened with the credential that `access` names.
+pub(crate) fn not_opened(access: &Access, error: &ApiError) -> Problem {
+    match error {
+        ApiError::Kubeconfig { path, reason } if !reason.is_permission() => {
+            let problem = Problem::new(Code::Unavailable, format!("cannot use kubeconfig {error}"));
+            let named = match (&access.kubeconfig, environment::first_of(&["KUBECONFIG"])) {
+                (Some(_), _) => Named::Option,
+                (None, Some(_)) => Named::Variable,
+                (None, None) => Named::Default,
+            };
+            unusable(problem, path, reason, named)
+        }
+        error => problem("reach", "the API server", error),
+    }
+}
+
+/// Who says which kubeconfig is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// `--kubeconfig`.
+    Option,
+    /// `$KUBECONFIG`.
+    Variable,
+    /// The default.
+    Default,
+}
+
+/// Adds what to do about a kubeconfig that cannot be used.
+fn unusable(problem: Problem, path: &Path, reason: &KubeconfigError, named: Named) -> Problem {
+    let kubectl_config = |verb: &str| {
+        let command = Command::from("kubectl config").arg(verb);
+        match named {
+            Named::Option => command.arg("--kubeconfig").arg(path),
+            Named::Variable | Named::Default => command,
+        }
+    };
+    match (reason, named) {
+        (KubeconfigError::UnknownContext(_), _) => problem
+            .advise("choose one of its contexts with --context")
+            .hint(kubectl_config("get-contexts")),
+        (KubeconfigError::NoCurrentContext | KubeconfigError::UnknownCurrentContext, _) => problem
+            .advise("choose one of its contexts with --context, if it is a cluster administrator's kubeconfig")
+            .hint(kubectl_config("get-contexts")),
+        (reason, Named::Option) if reason.is_not_found() => problem
+            .advise(ADVICE)
+            .hint(hint::list_beside(path)),
+        (reason, Named::Variable) if reason.is_not_found() => problem
+            .advise("the variable KUBECONFIG names it")
+            .advise(ADVICE)
+            .hint("unset KUBECONFIG"),
+        (reason, Named::Default) if reason.is_not_found() => problem
+            .advise(ADVICE)
+            .advise("kubeadm writes one on control-plane nodes: /etc/kubernetes/admin.conf")
+            .hint("ls -l ~/.kube /etc/kubernetes"),
+        _ => problem.advise(ADVICE).hint(kubectl_config("view")),
+    }
+}
+
+const ADVICE: &str = "set --kubeconfig or KUBECONFIG to a cluster administrator's kubeconfig";
 
 /// An API error as a problem: `cannot VERB OBJECT: CAUSE`.
 pub(crate) fn problem(verb: &str, object: &str, error: &ApiError) -> Problem {
     match error {
-        ApiError::Kubeconfig { path, reason } => {
+        ApiError::Kubeconfig { reason, .. } => {
             let message = format!("cannot use kubeconfig {error}");
-            if reason.is_permission() {
-                Problem::new(Code::Permission, message).only_root()
-            } else {
-                Problem::new(Code::Unavailable, message)
-                    .advise(
-                        "set --kubeconfig or KUBECONFIG to a cluster administrator's kubeconfig",
-                    )
-                    .hint(if path == Path::new(ADMIN_CONF) {
-                        "export KUBECONFIG=~/.kube/config"
-                    } else {
-                        "export KUBECONFIG=/etc/kubernetes/admin.conf"
-                    })
+            match reason.is_permission() {
+                true => Problem::new(Code::Permission, message).only_root(),
+                false => Problem::new(Code::Unavailable, message).hint("kubectl config view"),
             }
         }
         error if error.is_forbidden() => {

@@ -25,7 +25,7 @@ mod unmanaged;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::{Access, ApiServerVerb, Cli, ClusterVerb, Format, Verb};
+use crate::cli::{Access, ApiServerVerb, Cli, ClusterVerb, Format, Verb, explain};
 use crate::report::{Code, ErrorReport, Kind, NotBegun};
 use crate::text::hint::Invocation;
 
@@ -84,7 +84,7 @@ fn run(cli: &Cli, invocation: Invocation, arguments: &[OsString]) -> u8 {
     }
 }
 
-/// Reports an error of the command line itself: clap's words, this program's exit code.
+/// Reports an error of the command line itself, and the command that was probably meant.
 pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     use clap::error::ErrorKind;
     if matches!(
@@ -94,7 +94,13 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         let _ = error.print();
         return 0;
     }
-    let _ = error.print();
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    let explained = explain(error, arguments);
+    if is_help {
+        let _ = error.print();
+    } else {
+        crate::ui::usage(&explained.text);
+    }
     // The options were not understood, but a script that asked for a document gets one.
     let wants = |format: &str| {
         let words: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
@@ -112,13 +118,6 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     } else {
         return Code::Usage as u8;
     };
-    let text = error.to_string();
-    let first = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ")
-        .to_owned();
     let kind = match arguments.get(1).and_then(|verb| verb.to_str()) {
         Some("diff") => Kind::DiffResult,
         Some("csr") => Kind::CsrResult,
@@ -150,8 +149,8 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         &NotBegun { kind },
         ErrorReport {
             code: Code::Usage as u8,
-            message: first,
-            hint: None,
+            message: explained.message,
+            hint: Some(explained.hint),
         },
     );
     Code::Usage as u8

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::host::files::{self as host_files, Root};
 use crate::host::process;
@@ -47,6 +48,8 @@ pub(crate) struct Located {
     /// The file of `--config`.
     pub(crate) path: PathBuf,
     warnings: Vec<String>,
+    /// Why systemd does not say whether there is a unit.
+    unasked: Option<Rc<SystemdError>>,
 }
 
 /// Where the files of the node begin.
@@ -71,6 +74,7 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
         });
     }
     let mut warnings = Vec::new();
+    let mut unasked = None;
     let unit = match systemd::show(systemd::KUBELET) {
         Ok(unit) if unit.load_state == "loaded" => Some(unit),
         Ok(unit) if need == Need::Unit => return Err(no_unit(&unit)),
@@ -79,9 +83,13 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
             return Err(systemd_problem("ask systemd about", &error));
         }
         Err(error) => {
-            warnings.push(format!(
-                "could not ask systemd: {error}; assuming the kubelet uses {DEFAULT_CONFIG}"
-            ));
+            warnings.push(match error.is_absent() {
+                true => format!("{error}; assuming the kubelet uses {DEFAULT_CONFIG}"),
+                false => format!(
+                    "could not ask systemd: {error}; assuming the kubelet uses {DEFAULT_CONFIG}"
+                ),
+            });
+            unasked = Some(error);
             None
         }
     };
@@ -156,6 +164,7 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
         started,
         path,
         warnings,
+        unasked: unasked.map(Rc::new),
     })
 }
 
@@ -203,6 +212,16 @@ impl Located {
         Ok(paths)
     }
 
+    /// The kubelet's configuration cannot be read or locked.
+    pub(crate) fn unreadable(&self, error: &host_files::FileError) -> Problem {
+        let problem = files::problem_of(error);
+        match (error.cause.is_missing(), &self.unit) {
+            (true, None) => unmanaged::no_kubeadm_node(problem, self.unasked.as_deref()),
+            (true, Some(_)) => not_joined(problem),
+            (false, _) => problem,
+        }
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -231,7 +250,7 @@ impl Located {
                 .and_then(|bytes| Ok((bytes, root.modified(&path)?)))
                 .map_err(|error| match root.is_image() {
                     true => files::problem_of(&error),
-                    false => unreadable(&error, self.unit.is_some()),
+                    false => self.unreadable(&error),
                 })?;
             read.push(ConfigFile {
                 path,
@@ -280,18 +299,6 @@ fn is_kubeadm(root: &Root, config: &Path) -> bool {
     !is_missing(&flags) || beside.is_some_and(|path| !is_missing(&path))
 }
 
-/// The kubelet's configuration cannot be read or locked.
-pub(crate) fn unreadable(error: &host_files::FileError, has_unit: bool) -> Problem {
-    let problem = files::problem_of(error);
-    match (error.cause.is_not_found(), has_unit) {
-        (true, false) => unmanaged::no_kubeadm_node(problem),
-        (true, true) => problem
-            .advise("kubeadm init or kubeadm join writes it")
-            .hint("systemctl cat kubelet"),
-        (false, _) => problem,
-    }
-}
-
 /// The kubeconfig of this node's kubelet, for verbs that need nothing else of it.
 pub(crate) fn kubeconfig() -> PathBuf {
     let unit = systemd::show(systemd::KUBELET).ok();
@@ -335,6 +342,13 @@ pub(crate) fn edit(kubelet: &Kubelet, wanted: Bootstrap, ui: &Ui) -> Result<Edit
     Ok(edit)
 }
 
+/// Adds to a problem that kubeadm has not written the kubelet's configuration.
+fn not_joined(problem: Problem) -> Problem {
+    problem
+        .advise("kubeadm init or kubeadm join writes it")
+        .hint("systemctl cat kubelet")
+}
+
 fn no_unit(unit: &Unit) -> Problem {
     let problem = Problem::new(
         Code::Unavailable,
@@ -346,13 +360,18 @@ fn no_unit(unit: &Unit) -> Problem {
     );
     match unit.load_state.as_str() {
         "masked" => problem.hint("systemctl unmask kubelet"),
-        "not-found" => unmanaged::no_kubeadm_node(problem),
+        "not-found" => unmanaged::no_kubeadm_node(problem, None),
         _ => problem.hint("systemctl status kubelet"),
     }
 }
 
 /// systemd's refusal or silence as a problem.
 pub(crate) fn systemd_problem(doing: &str, error: &SystemdError) -> Problem {
+    if error.is_absent() {
+        let message = format!("cannot {doing} {}: {error}", systemd::KUBELET);
+        let problem = Problem::new(Code::Unavailable, message);
+        return unmanaged::no_kubeadm_node(problem, Some(error));
+    }
     let code = match error.is_denied() {
         true => Code::Permission,
         false => Code::Unavailable,

@@ -6,9 +6,9 @@ use std::path::Path;
 use crate::csr::{Request, State};
 use crate::host::kube::{Api, ApiError};
 use crate::host::tls;
-use crate::node::{NotServed, Served};
+use crate::node::{DEFAULT_KUBECONFIG, NotServed, Served};
 use crate::report::{Code, Problem};
-use crate::text::hint::Command;
+use crate::text::hint::{self, Command};
 
 use super::Ui;
 
@@ -27,10 +27,14 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
             let problem = Problem::new(Code::Unavailable, format!("cannot use kubeconfig {error}"));
             if reason.is_permission() {
                 problem.with_code(Code::Permission).only_root()
+            } else if reason.is_not_found() && path != Path::new(DEFAULT_KUBECONFIG) {
+                problem
+                    .advise("the kubelet's own is /etc/kubernetes/kubelet.conf on a kubeadm node")
+                    .hint(hint::list_beside(path))
             } else if reason.is_not_found() {
                 problem
                     .advise("has this node joined? kubeadm join creates the file; use --kubeconfig for another one")
-                    .hint("systemctl cat kubelet")
+                    .hint("ls -l /etc/kubernetes")
             } else {
                 let kubectl = Command::from("kubectl --kubeconfig").arg(path);
                 problem.hint(kubectl.args(["get", "csr"]))

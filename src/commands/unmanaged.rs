@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::host::systemd;
+use crate::host::systemd::{self, SystemdError};
 use crate::report::{Code, Problem};
 use crate::text::brief;
 
@@ -24,8 +24,14 @@ pub(super) fn other_program(program: &str) -> Option<Problem> {
     Some(problem)
 }
 
-/// Adds to a problem that this machine has no kubelet.service, and what to do instead.
-pub(super) fn no_kubeadm_node(problem: Problem) -> Problem {
+/// Adds to a problem that this machine has no kubelet.service, and what to do instead; `error` is why systemd does not
+/// say so itself.
+pub(super) fn no_kubeadm_node(problem: Problem, error: Option<&SystemdError>) -> Problem {
+    if error.is_some_and(SystemdError::is_absent) {
+        return problem
+            .advise("in a container, run kubelet-tls on the node itself; to edit a file instead, name it: kubelet-tls diff FILE")
+            .hint("pgrep -a kubelet");
+    }
     problem
         .advise("this machine is not a kubeadm node (k3s, RKE2, MicroK8s and k0s run the kubelet inside a unit of their own, which kubelet-tls leaves alone); to edit a file instead, name it: kubelet-tls diff FILE")
         .hint("systemctl list-units --type service '*kube*' 'k3s*' 'rke2*'")

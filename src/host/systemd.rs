@@ -27,6 +27,9 @@ pub enum SystemdError {
     /// `systemctl` or `journalctl` gave no answer.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Another init system runs, or none, as in a container.
+    #[error("systemd does not run on this machine")]
+    Absent,
     /// Its answer lacks a property.
     #[error("systemctl show gave no {0}")]
     Answer(&'static str),
@@ -47,8 +50,15 @@ impl SystemdError {
                 DENIED.iter().any(|denied| words.contains(denied))
             }
             Self::Run(RunError::Run(_, error)) => error.kind() == ErrorKind::PermissionDenied,
-            Self::Run(RunError::Missing(_) | RunError::Deadline(..)) | Self::Answer(_) => false,
+            Self::Run(RunError::Missing(_) | RunError::Deadline(..))
+            | Self::Absent
+            | Self::Answer(_) => false,
         }
+    }
+
+    /// Whether no systemd runs here that could be asked.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent | Self::Run(RunError::Missing(_)))
     }
 }
 
@@ -171,7 +181,21 @@ fn systemctl(
     // Properties to show make a line of half a page.
     let said = all.iter().filter(|word| !word.starts_with("--property"));
     let _call = Call::begin(|| format!("systemctl {}", Vec::from_iter(said.copied()).join(" ")));
-    Ok(run("systemctl", what, &all, deadline)?)
+    run("systemctl", what, &all, deadline).map_err(|error| match error {
+        RunError::Refused { words, .. } if is_without_systemd(&words) => SystemdError::Absent,
+        error => error.into(),
+    })
+}
+
+/// Whether systemctl says that it found no systemd: it ends with the code 1 for this as for much else.
+fn is_without_systemd(words: &str) -> bool {
+    const ABSENT: [&str; 3] = [
+        "has not been booted with systemd",
+        "Failed to connect to bus",
+        "Failed to connect to system scope bus",
+    ];
+    // The bus refuses those who may not use it with these words too.
+    !words.contains("ermi") && ABSENT.iter().any(|absent| words.contains(absent))
 }
 
 fn parse_show(text: &str) -> Result<Unit, SystemdError> {

@@ -1,99 +1,165 @@
 //! Files of other tools, which carry a kubelet's settings in a place of their own.
+//!
+//! To add a tool: an entry in the table below, a file of it in `testdata/field` and its line in `cases.json` there.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use crate::text::hint::Command;
 
-/// The file of another tool. It displays as what it is and where the key goes in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Foreign {
-    /// kind's `Cluster` (kind.x-k8s.io).
-    #[error(
-        "this is a cluster configuration of kind, where the key goes into an item of kubeadmConfigPatches: \
-         the text \"kind: KubeletConfiguration\" with a line \"serverTLSBootstrap: true\""
-    )]
-    Kind,
-    /// Cluster API's kubeadm provider (bootstrap.cluster.x-k8s.io, controlplane.cluster.x-k8s.io).
-    #[error(
-        "this is an object of Cluster API, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" \
-         under nodeRegistration.kubeletExtraArgs of both initConfiguration and joinConfiguration"
-    )]
-    ClusterApi,
-    /// The configuration of an EKS node (node.eks.aws).
-    #[error(
-        "this is a NodeConfig of EKS, where the key goes under spec.kubelet.config, as serverTLSBootstrap: true"
-    )]
-    Eks,
+/// How a tool's files are told, and what comes next.
+pub(super) struct Tool {
+    /// The API group and the kind of its objects; `*` is any kind, and a group that begins with a dot is a suffix.
+    pub(super) objects: &'static [(&'static str, &'static str)],
+    /// The top-level keys of its files that have no kind: all keys of one of these lists. A key that ends in `*` is a
+    /// beginning.
+    pub(super) keys: &'static [&'static [&'static str]],
+    /// What to do, where the reason does not say it; a phrase without a full stop.
+    advice: &'static str,
+    /// The next command; FILE in its last word is the file.
+    next: &'static str,
+}
+
+const NOT_EDITED: &str = "only kubelet and kubeadm configuration is edited here";
+const WITHOUT_FILE: &str = "without a FILE, the file that this node's kubelet reads is used";
+
+macro_rules! tools {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident: $reason:literal,
+        objects: [$(($group:literal, $kind:literal)),*],
+        keys: [$([$($key:literal),*]),*],
+        advice: $advice:expr,
+        next: $next:literal;
+    )*) => {
+        /// The file of another tool. It displays as what it is and where the key goes in it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+        pub enum Foreign {
+            $($(#[$doc])* #[error($reason)] $name,)*
+        }
+
+        impl Foreign {
+            /// All of them; of two that a file may be, the first counts.
+            pub(super) const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Its entry in the table.
+            pub(super) fn tool(self) -> &'static Tool {
+                match self {
+                    $(Self::$name => &Tool {
+                        objects: &[$(($group, $kind)),*],
+                        keys: &[$(&[$($key),*]),*],
+                        advice: $advice,
+                        next: $next,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+tools! {
+    /// kind's `Cluster`.
+    Kind: "this is a cluster configuration of kind, where the key goes into an item of kubeadmConfigPatches: the text \"kind: KubeletConfiguration\" with a line \"serverTLSBootstrap: true\"",
+        objects: [("kind.x-k8s.io", "*")], keys: [],
+        advice: NOT_EDITED, next: "kind create cluster --config FILE";
+    /// Objects of Cluster API's kubeadm provider.
+    ClusterApi: "this is an object of Cluster API, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" under nodeRegistration.kubeletExtraArgs of both initConfiguration and joinConfiguration",
+        objects: [("cluster.x-k8s.io", "*"), (".cluster.x-k8s.io", "*")], keys: [],
+        advice: NOT_EDITED, next: "kubectl explain kubeadmconfigtemplate.spec.template.spec.joinConfiguration.nodeRegistration";
+    /// The configuration of an EKS node.
+    Eks: "this is a NodeConfig of EKS, where the key goes under spec.kubelet.config, as serverTLSBootstrap: true",
+        objects: [("node.eks.aws", "*")], keys: [],
+        advice: NOT_EDITED, next: "nodeadm config check --config-source file://FILE";
+    /// Node classes and pools of Karpenter.
+    Karpenter: "this is an object of Karpenter, whose spec.kubelet does not have this key; it goes into the NodeConfig under spec.userData of the EC2NodeClass: spec.kubelet.config.serverTLSBootstrap: true",
+        objects: [("karpenter.sh", "*"), ("karpenter.k8s.aws", "*"), ("karpenter.azure.com", "*")], keys: [],
+        advice: NOT_EDITED, next: "kubectl explain ec2nodeclass.spec.userData";
+    /// The cluster file of eksctl.
+    Eksctl: "this is a ClusterConfig of eksctl, where the key goes under kubeletExtraConfig of each node group; the images of EKS have it already",
+        objects: [("eksctl.io", "*")], keys: [],
+        advice: NOT_EDITED, next: "eksctl utils schema";
+    /// Cluster and InstanceGroup of kOps.
+    Kops: "this is an object of kOps, which gives each kubelet a serving certificate of the cluster's CA itself, so this key is not needed",
+        objects: [("kops.k8s.io", "*")], keys: [],
+        advice: "what the nodes serve is shown by cluster status", next: "kubelet-tls cluster status";
+    /// cluster.yml of RKE, the first.
+    Rke: "this is a cluster file of RKE, where generate_serving_certificate: true goes under services.kubelet instead",
+        objects: [], keys: [["nodes", "services"], ["nodes", "kubernetes_version"], ["nodes", "cluster_name"]],
+        advice: NOT_EDITED, next: "rke up --config FILE";
+    /// k0sctl's `Cluster`.
+    K0sctl: "this is a cluster file of k0sctl, where the key goes under values of an item of spec.k0s.config.spec.workerProfiles, as serverTLSBootstrap: true",
+        objects: [("k0sctl.k0sproject.io", "*")], keys: [],
+        advice: NOT_EDITED, next: "k0sctl apply --dry-run --config FILE";
+    /// The profile of a minikube cluster.
+    Minikube: "this is a profile of minikube, which writes the kubelet's configuration itself; the kubelet's flag goes on its command line instead",
+        objects: [], keys: [["KubernetesConfig"], ["MinikubeISO"]],
+        advice: NOT_EDITED, next: "minikube start --extra-config=kubelet.rotate-server-certificates=true";
+    /// A launch configuration of MicroK8s.
+    MicroK8s: "this is a launch configuration of MicroK8s, where the kubelet's flag goes in instead: --rotate-server-certificates: true under extraKubeletArgs",
+        objects: [], keys: [["extraKubeletArgs"]],
+        advice: NOT_EDITED, next: "kubelet-tls cluster status";
     /// Talos Linux' machine configuration.
-    #[error(
-        "this is a machine configuration of Talos, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" \
-         under machine.kubelet.extraArgs"
-    )]
-    Talos,
-    /// OpenShift's KubeletConfig or MachineConfig (machineconfiguration.openshift.io).
-    #[error(
-        "this is an object of OpenShift's machine configuration, where the key goes under spec.kubeletConfig of a KubeletConfig, \
-         as serverTLSBootstrap: true"
-    )]
-    OpenShift,
+    Talos: "this is a machine configuration of Talos, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" under machine.kubelet.extraArgs",
+        objects: [], keys: [["machine", "cluster"], ["machine", "version"]],
+        advice: NOT_EDITED, next: r#"talosctl patch machineconfig --patch '{"machine":{"kubelet":{"extraArgs":{"rotate-server-certificates":"true"}}}}'"#;
+    /// OpenShift's KubeletConfig.
+    OpenShift: "this is an object of OpenShift's machine configuration, where the key goes under spec.kubeletConfig of a KubeletConfig, as serverTLSBootstrap: true",
+        objects: [("machineconfiguration.openshift.io", "*")], keys: [],
+        advice: NOT_EDITED, next: "oc explain kubeletconfig.spec.kubeletConfig";
     /// A Butane file, from which an Ignition file is made; or that one.
-    #[error(
-        "this is a Butane or Ignition file, where the key goes into the contents of /var/lib/kubelet/config.yaml under storage.files"
-    )]
-    Butane,
-    /// User data of cloud-init, by its first line.
-    #[error(
-        "this is a cloud-init file, where the key goes into the content of the kubeadm file under write_files, \
-         or kubelet-tls apply goes under runcmd after kubeadm"
-    )]
-    CloudInit,
-    /// The configuration file of k3s or RKE2.
-    #[error(
-        "this is a configuration file of k3s or RKE2, where a kubelet's flag goes under kubelet-arg; \
-         their kubelets already serve certificates of the cluster's CA, so this key is not needed"
-    )]
-    K3s,
-    /// A ClusterConfig of k0s (k0s.k0sproject.io).
-    #[error(
-        "this is a ClusterConfig of k0s, where the key goes under values of an item of spec.workerProfiles, as serverTLSBootstrap: true"
-    )]
-    K0s,
-    /// Group variables of kubespray.
-    #[error(
-        "this is a file of kubespray's variables, where the variable for this key is kubelet_rotate_server_certificates: true"
-    )]
-    Kubespray,
-    /// A ConfigMap, kubeadm's or another.
-    #[error(
-        "this is a ConfigMap, where the key goes into the text of the KubeletConfiguration under data.kubelet"
-    )]
-    ConfigMap,
-    /// A kubeadm patch of a KubeletConfiguration under another name than kubeadm knows.
-    #[error(
-        "this has keys of a KubeletConfiguration but no kind; kubeadm takes it for a patch only under a name that \
-         begins with kubeletconfiguration, such as kubeletconfiguration0+merge.yaml"
-    )]
-    UnnamedPatch,
-    /// A kubeconfig, such as /etc/kubernetes/kubelet.conf.
-    #[error(
-        "this is a kubeconfig, which says how to reach the API server and has no settings of the kubelet"
-    )]
-    Kubeconfig,
+    Butane: "this is a Butane or Ignition file, where the key goes into the contents of /var/lib/kubelet/config.yaml under storage.files",
+        objects: [], keys: [["variant", "version"], ["ignition"]],
+        advice: NOT_EDITED, next: "butane --strict FILE";
+    /// User data of Bottlerocket.
+    Bottlerocket: "this is a settings file of Bottlerocket, where server-tls-bootstrap = true goes under [settings.kubernetes]",
+        objects: [], keys: [],
+        advice: NOT_EDITED, next: "grep -n server-tls-bootstrap FILE";
+    /// cloud-init's user data.
+    CloudInit: "this is a cloud-init file, where the key goes into the content of the kubeadm file under write_files, or kubelet-tls apply goes under runcmd after kubeadm",
+        objects: [], keys: [["write_files"], ["runcmd"], ["bootcmd"]],
+        advice: NOT_EDITED, next: "cloud-init schema --config-file FILE";
+    /// The configuration file of k3s or RKE2, or of a tool that runs one of them.
+    K3s: "this is a configuration file of k3s or RKE2, where a kubelet's flag goes under kubelet-arg; their kubelets already serve certificates of the cluster's CA, so this key is not needed",
+        objects: [("k3d.io", "*"), ("provisioning.cattle.io", "*")],
+        keys: [["cluster-init"], ["kubelet-arg"], ["kube-apiserver-arg"], ["kube-controller-manager-arg"], ["write-kubeconfig-mode"], ["flannel-backend"], ["node-label"], ["tls-san"], ["protect-kernel-defaults"]],
+        advice: NOT_EDITED, next: "openssl x509 -noout -issuer -in /var/lib/rancher/k3s/agent/serving-kubelet.crt";
+    /// k0s' ClusterConfig.
+    K0s: "this is a ClusterConfig of k0s, where the key goes under values of an item of spec.workerProfiles, as serverTLSBootstrap: true",
+        objects: [("k0s.k0sproject.io", "*")], keys: [],
+        advice: NOT_EDITED, next: "k0s config validate --config FILE";
     /// What a kubelet answers at /configz.
-    #[error("this is what a kubelet answers at /configz, not a file that a kubelet reads")]
-    Configz,
-    /// A manifest of metrics-server, as for `metrics-server --from`.
-    #[error("this is a manifest of metrics-server, which has no settings of the kubelet")]
-    MetricsServer,
+    Configz: "this is what a kubelet answers at /configz, not a file that a kubelet reads",
+        objects: [], keys: [["kubeletconfig"]],
+        advice: WITHOUT_FILE, next: "kubelet-tls diff";
+    /// Inventory or group variables of Kubespray.
+    Kubespray: "this is a file of kubespray's variables or hosts, where the variable for this key is kubelet_rotate_server_certificates: true",
+        objects: [], keys: [["kubelet_*"], ["kube_*"], ["kubeadm_*"], ["all"]],
+        advice: NOT_EDITED, next: "grep -n kubelet_rotate_server_certificates FILE";
+    /// metrics-server's own manifest, which is told by its object's name.
+    MetricsServer: "this is a manifest of metrics-server, which has no settings of the kubelet",
+        objects: [], keys: [],
+        advice: "to have metrics-server verify kubelets, name it with --base", next: "kubelet-tls metrics-server --dir metrics-server --base FILE";
+    /// A ConfigMap, kubeadm's or another.
+    ConfigMap: "this is a ConfigMap, where the key goes into the text of the KubeletConfiguration under data.kubelet",
+        objects: [("v1", "ConfigMap")], keys: [],
+        advice: "to change it in the cluster: kubelet-tls cluster apply", next: "kubelet-tls cluster diff";
+    /// A kubeconfig, such as /etc/kubernetes/kubelet.conf.
+    Kubeconfig: "this is a kubeconfig, which says how to reach the API server and has no settings of the kubelet",
+        objects: [("v1", "Config")], keys: [["clusters", "contexts"]],
+        advice: WITHOUT_FILE, next: "kubelet-tls diff";
     /// A systemd unit or drop-in, or a file of environment variables or of flags.
-    #[error(
-        "this file sets a kubelet's flags; serverTLSBootstrap goes into the file that its flag --config names"
-    )]
-    Flags,
+    Flags: "this file sets a kubelet's flags; serverTLSBootstrap goes into the file that its flag --config names",
+        objects: [], keys: [],
+        advice: WITHOUT_FILE, next: "kubelet-tls diff";
     /// A template of Jinja or Go, which is not YAML before it is rendered.
-    #[error("this line is part of a template that was not rendered")]
-    Template,
+    Template: "this line is part of a template that was not rendered",
+        objects: [], keys: [],
+        advice: "render the template first, then edit its result", next: r"grep -nE '\{[{%]' FILE";
+    /// A kubeadm patch of a KubeletConfiguration under another name than kubeadm knows.
+    UnnamedPatch: "this has keys of a KubeletConfiguration but no kind; kubeadm takes it for a patch only under a name that begins with kubeletconfiguration, such as kubeletconfiguration0+merge.yaml",
+        objects: [],
+        keys: [["authentication"], ["cgroupDriver"], ["clusterDNS"], ["containerLogMaxSize"], ["evictionHard"], ["featureGates"], ["imageGCHighThresholdPercent"], ["kubeReserved"], ["maxPods"], ["rotateCertificates"], ["serverTLSBootstrap"], ["shutdownGracePeriod"], ["systemReserved"], ["tlsCipherSuites"]],
+        advice: "rename it, or add apiVersion and kind if the kubelet reads it", next: "mv -n FILE";
 }
 
 /// A name under which kubeadm takes a file for a patch of a KubeletConfiguration.
@@ -102,65 +168,23 @@ const PATCH_NAME: &str = "kubeletconfiguration0+merge.yaml";
 impl Foreign {
     /// What to do next, where the reason does not say it yet; a phrase without a full stop.
     pub(crate) fn advice(self) -> &'static str {
-        match self {
-            Self::ConfigMap => "to change it in the cluster: kubelet-tls cluster apply",
-            Self::Kubeconfig | Self::Configz | Self::Flags => {
-                "without a FILE, the file that this node's kubelet reads is used"
-            }
-            Self::MetricsServer => "to have metrics-server verify kubelets, name it with --base",
-            Self::Template => "render the template first, then edit its result",
-            Self::UnnamedPatch => "rename it, or add apiVersion and kind if the kubelet reads it",
-            _ => "only kubelet and kubeadm configuration is edited here",
-        }
+        self.tool().advice
     }
 
     /// The command that comes next, for a file in this place; none for standard input where the command needs the file.
     pub(crate) fn command(self, path: Option<&Path>) -> Option<Command> {
-        const EXPLAIN: &str =
-            "kubeadmconfigtemplate.spec.template.spec.joinConfiguration.nodeRegistration";
-        const TALOS: &str =
-            r#"{"machine":{"kubelet":{"extraArgs":{"rotate-server-certificates":"true"}}}}"#;
-        const K3S_PAIR: &str = "/var/lib/rancher/k3s/agent/serving-kubelet.crt";
-        let of_file = |program: &'static str, words: &[&str]| {
-            Some(Command::new(program).args(words).arg(path?))
+        const FILE: &str = "FILE";
+        let next = self.tool().next;
+        let Some((words, last)) = next.rsplit_once(' ').filter(|_| next.ends_with(FILE)) else {
+            return Some(next.into());
         };
-        match self {
-            Self::Kind => of_file("kind", &["create", "cluster", "--config"]),
-            Self::ClusterApi => Some(Command::new("kubectl").args(["explain", EXPLAIN])),
-            Self::Eks => {
-                let mut source = OsString::from("file://");
-                source.push(path?);
-                let words = ["config", "check", "--config-source"];
-                Some(Command::new("nodeadm").args(words).arg(source))
-            }
-            Self::Talos => {
-                let words = ["patch", "machineconfig", "--patch", TALOS];
-                Some(Command::new("talosctl").args(words))
-            }
-            Self::OpenShift => Some("oc explain kubeletconfig.spec.kubeletConfig".into()),
-            Self::Butane => of_file("butane", &["--strict"]),
-            Self::CloudInit => of_file("cloud-init", &["schema", "--config-file"]),
-            Self::K3s => {
-                Some(Command::new("openssl").args(["x509", "-noout", "-issuer", "-in", K3S_PAIR]))
-            }
-            Self::K0s => of_file("k0s", &["config", "validate", "--config"]),
-            Self::Kubespray => of_file("grep", &["-n", "kubelet_rotate_server_certificates"]),
-            Self::ConfigMap => Some("kubelet-tls cluster diff".into()),
-            Self::Kubeconfig | Self::Configz | Self::Flags => Some("kubelet-tls diff".into()),
-            Self::MetricsServer => of_file(
-                "kubelet-tls",
-                &["metrics-server", "--dir", "metrics-server", "--base"],
-            ),
-            Self::Template => of_file("grep", &["-nE", r"\{[{%]"]),
-            Self::UnnamedPatch => {
-                let path = path?;
-                Some(
-                    Command::new("mv")
-                        .arg("-n")
-                        .arg(path)
-                        .arg(path.with_file_name(PATCH_NAME)),
-                )
-            }
-        }
+        let path = path?;
+        let mut word = OsString::from(last.trim_end_matches(FILE));
+        word.push(path);
+        let command = Command::from(words).arg(word);
+        Some(match self {
+            Self::UnnamedPatch => command.arg(path.with_file_name(PATCH_NAME)),
+            _ => command,
+        })
     }
 }

@@ -5,43 +5,6 @@ use super::goyaml::lookup;
 use super::meta::{Meta, meta, string};
 use crate::yaml::Stream;
 
-/// Top-level keys that only k3s and RKE2 have.
-const K3S: [&str; 9] = [
-    "cluster-init",
-    "kubelet-arg",
-    "kube-apiserver-arg",
-    "kube-controller-manager-arg",
-    "write-kubeconfig-mode",
-    "flannel-backend",
-    "node-label",
-    "tls-san",
-    "protect-kernel-defaults",
-];
-
-/// Modules of cloud-init that carry files and commands.
-const CLOUD_INIT: [&str; 3] = ["write_files", "runcmd", "bootcmd"];
-
-/// How variables of kubespray begin that are about a kubelet.
-const KUBESPRAY: [&str; 3] = ["kubelet_", "kube_", "kubeadm_"];
-
-/// Keys of a KubeletConfiguration that people patch.
-const PATCHED: [&str; 14] = [
-    "authentication",
-    "cgroupDriver",
-    "clusterDNS",
-    "containerLogMaxSize",
-    "evictionHard",
-    "featureGates",
-    "imageGCHighThresholdPercent",
-    "kubeReserved",
-    "maxPods",
-    "rotateCertificates",
-    "serverTLSBootstrap",
-    "shutdownGracePeriod",
-    "systemReserved",
-    "tlsCipherSuites",
-];
-
 /// What a text is that is not YAML, or only a word of it. `line` is where a parser stopped, from 1.
 pub(crate) fn of_text(text: &str, line: usize) -> Option<Foreign> {
     let stopped = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
@@ -61,6 +24,9 @@ pub(crate) fn of_text(text: &str, line: usize) -> Option<Foreign> {
             !name.is_empty() && others.next().is_none()
         })
     };
+    if first.starts_with("[settings") {
+        return Some(Foreign::Bottlerocket);
+    }
     let is_unit = ["[Unit]", "[Service]", "[Install]"].contains(&first);
     (is_unit || first.starts_with("--") && first.len() > 3 || is_variable(first))
         .then_some(Foreign::Flags)
@@ -97,43 +63,24 @@ fn of_document(stream: &Stream<'_>, root: usize) -> Option<Foreign> {
             _ => of_kind(&meta),
         };
     }
-    let has = |key: &str| lookup(stream, root, key).is_some();
-    let has_any = |keys: &[&str]| keys.iter().any(|key| has(key));
-    let version = lookup(stream, root, "version").and_then(|value| string(stream, value));
-    if has("machine") && (has("cluster") || version == Some("v1alpha1")) {
-        return Some(Foreign::Talos);
-    }
-    if (has("variant") && has("version")) || has("ignition") {
-        return Some(Foreign::Butane);
-    }
-    if has("kubeletconfig") {
-        return Some(Foreign::Configz);
-    }
-    if has_any(&CLOUD_INIT) {
-        return Some(Foreign::CloudInit);
-    }
-    if has_any(&K3S) {
-        return Some(Foreign::K3s);
-    }
-    let keys = || stream.entries(root).map(|(key, _)| stream.text(key));
-    if keys().any(|key| KUBESPRAY.iter().any(|prefix| key.starts_with(prefix))) {
-        return Some(Foreign::Kubespray);
-    }
-    has_any(&PATCHED).then_some(Foreign::UnnamedPatch)
+    let has = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(start) => {
+            let mut keys = stream.entries(root).map(|(key, _)| stream.text(key));
+            keys.any(|key| key.starts_with(start))
+        }
+        None => lookup(stream, root, pattern).is_some(),
+    };
+    let has_all = |keys: &&[&str]| keys.iter().all(|key| has(key));
+    let mut all = Foreign::ALL.iter().copied();
+    all.find(|foreign| foreign.tool().keys.iter().any(has_all))
 }
 
 fn of_kind(meta: &Meta<'_>) -> Option<Foreign> {
-    let group = meta.api_version?.split('/').next()?;
-    match (group, meta.kind?) {
-        ("kind.x-k8s.io", _) => Some(Foreign::Kind),
-        ("node.eks.aws", _) => Some(Foreign::Eks),
-        ("machineconfiguration.openshift.io", _) => Some(Foreign::OpenShift),
-        ("k0s.k0sproject.io", _) => Some(Foreign::K0s),
-        ("v1", "Config") => Some(Foreign::Kubeconfig),
-        ("v1", "ConfigMap") => Some(Foreign::ConfigMap),
-        (group, _) if group == "cluster.x-k8s.io" || group.ends_with(".cluster.x-k8s.io") => {
-            Some(Foreign::ClusterApi)
-        }
-        _ => None,
-    }
+    let (group, kind) = (meta.api_version?.split('/').next()?, meta.kind?);
+    let is_it = |(of, named): &(&str, &str)| {
+        let is_group = group == *of || of.starts_with('.') && group.ends_with(of);
+        is_group && (*named == "*" || *named == kind)
+    };
+    let mut all = Foreign::ALL.iter().copied();
+    all.find(|foreign| foreign.tool().objects.iter().any(is_it))
 }

@@ -59,7 +59,7 @@ pub enum InvalidHealthz {
 }
 
 /// Where a kubeadm package puts what the kubelet was not told by a flag.
-const DEFAULT_KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
+pub const DEFAULT_KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 /// The kubelet's `--cert-dir` default (cmd/kubelet/app/options/options.go).
 const DEFAULT_CERT_DIR: &str = "/var/lib/kubelet/pki";
 /// The kubelet's defaults (pkg/kubelet/apis/config/v1beta1/defaults.go).

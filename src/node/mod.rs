@@ -26,7 +26,7 @@ pub use fleet::{
     Security,
 };
 pub use instance::{ApiServerProcess, InstanceAddress, ProcessId, address as instance_address};
-pub use kubelet::{ConfigFile, InvalidHealthz, Kubelet, kubeconfig};
+pub use kubelet::{ConfigFile, DEFAULT_KUBECONFIG, InvalidHealthz, Kubelet, kubeconfig};
 pub use object::Node;
 pub use obstacle::Obstacle;
 pub use serving::{Flaw, FlawKind, flaw};

@@ -75,6 +75,22 @@ pub fn print_line<'a>(line: usize, files: impl IntoIterator<Item = &'a Path>) ->
     Command::new("sed").args(["-ns", &script]).args(files)
 }
 
+/// Lists the directory that a file should be in, or shows what is there instead.
+pub fn list_beside(path: &Path) -> Command {
+    let directory = path.parent().filter(|path| !path.as_os_str().is_empty());
+    Command::from("ls -l").arg(directory.unwrap_or(Path::new(".")))
+}
+
+/// Downloads what was named as a file and is an address, and shows the change to it.
+pub fn download(path: &Path) -> Option<Command> {
+    let address = path.to_str()?;
+    let is_address = ["https://", "http://"]
+        .iter()
+        .any(|scheme| address.starts_with(scheme));
+    let curl = is_address.then(|| Command::from("curl -fsSL").arg(address))?;
+    Some(curl.pipe("kubelet-tls diff -"))
+}
+
 /// Moves a file out of the way, beside where it is.
 pub fn move_away(path: &Path) -> Command {
     let mut old = path.as_os_str().to_owned();
@@ -171,6 +187,15 @@ mod tests {
             edit(Path::new("a b"), Some(3)).to_string(),
             "${EDITOR:-vi} +3 'a b'"
         );
+        let beside = |path: &str| list_beside(Path::new(path)).to_string();
+        assert_eq!(beside("a"), "ls -l .");
+        assert_eq!(beside("/b c/a"), "ls -l '/b c'");
+        let download = |path: &str| download(Path::new(path)).map(|command| command.to_string());
+        assert_eq!(
+            download("https://x/y?z").as_deref(),
+            Some("curl -fsSL 'https://x/y?z' | kubelet-tls diff -")
+        );
+        assert_eq!(download("https:/x"), None);
         assert_eq!(
             move_away(Path::new("/a'b")).to_string(),
             r"mv '/a'\''b' '/a'\''b.old'"

@@ -18,6 +18,11 @@ pub(super) fn written<R: Serialize>(format: Format, document: &Envelope<'_, R>) 
     }
 }
 
+/// Prints what is wrong with the command line, for people, where its options could not be read.
+pub(crate) fn usage(text: &str) {
+    let _ = anstream::stderr().write_all(text.as_bytes());
+}
+
 /// Prints the document of a verb that did not begin, because the command line is wrong.
 pub(crate) fn document_only<R: VerbResult>(format: Format, result: &R, error: ErrorReport) {
     let document = Envelope {

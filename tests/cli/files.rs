@@ -425,17 +425,17 @@ fn files_that_cannot_be_read_or_written_are_errors() {
     fails(
         &["diff", "none.yaml"],
         74,
-        "error: cannot read none.yaml: no such file or directory\n",
+        "error: cannot read none.yaml: no such file or directory\nhint: ls -l .\n",
     );
     fails(
         &["apply", "none.yaml"],
         74,
-        "error: cannot read none.yaml: no such file or directory\n",
+        "error: cannot read none.yaml: no such file or directory\nhint: ls -l .\n",
     );
     fails(
         &["diff", "directory"],
         74,
-        "error: cannot read directory: not a regular file\n",
+        "error: cannot read directory: it is a directory, not a regular file; name a file in it\nhint: ls directory\n",
     );
     fs::hard_link(&path, directory.path().join("other.yaml")).unwrap();
     fails(
@@ -752,6 +752,8 @@ fn first_attempts_are_answered_in_the_readers_terms() {
     )
     .unwrap();
     fs::create_dir(directory.path().join("image")).unwrap();
+    fs::write(directory.path().join("contexts"), "kind: Config\n").unwrap();
+    fs::write(directory.path().join("kubelet"), SHORT).unwrap();
     for (arguments, code, said) in [
         (
             &["diff", "program"][..],
@@ -779,14 +781,76 @@ fn first_attempts_are_answered_in_the_readers_terms() {
             "error: cannot read image/var/lib/kubelet/config.yaml: no such file or directory; this image has no kubelet configuration yet: kubeadm writes it when the node joins\nhint: find image -path '*/kubelet/*' -name config.yaml\n",
         ),
         (
+            &["rollback", "--root", "image"],
+            0,
+            "nothing to roll back: no apply has changed this image\n",
+        ),
+        (
+            &["apply", "https://example.com/k.yaml"],
+            74,
+            "error: cannot read https://example.com/k.yaml: no such file or directory; kubelet-tls reads local files and standard input\nhint: curl -fsSL https://example.com/k.yaml | kubelet-tls diff -\n",
+        ),
+        (
+            &["diff", "/dev/null"],
+            74,
+            "error: cannot read /dev/null: not a regular file\nhint: ls -ld /dev/null\n",
+        ),
+        (
+            &["metrics-server", "--dir", "config.yaml"],
+            74,
+            "error: cannot write config.yaml: not a directory; --dir names a directory that may be written\nhint: ls -l .\n",
+        ),
+        (
+            &["approve", "--all", "--kubeconfig", "none"],
+            69,
+            "error: cannot use kubeconfig none: no such file or directory; set --kubeconfig or KUBECONFIG to a cluster administrator's kubeconfig\nhint: ls -l .\n",
+        ),
+        (
+            &["cluster", "diff", "--kubeconfig", "program"],
+            69,
+            "error: cannot use kubeconfig program: it is not a kubeconfig[..]; set --kubeconfig or KUBECONFIG to a cluster administrator's kubeconfig\nhint: kubectl config view --kubeconfig program\n",
+        ),
+        (
+            &[
+                "cluster",
+                "status",
+                "--kubeconfig",
+                "contexts",
+                "--context",
+                "prod",
+            ],
+            69,
+            "error: cannot use kubeconfig contexts: it has no context \"prod\"; choose one of its contexts with --context\nhint: kubectl config get-contexts --kubeconfig contexts\n",
+        ),
+        (
+            &["approve", "csr-x", "--kubeconfig", "kubelet"],
+            69,
+            "error: cannot use kubeconfig kubelet: it is not a kubeconfig; set --kubeconfig or KUBECONFIG to a cluster administrator's kubeconfig\nhint: kubectl config view --kubeconfig kubelet\n",
+        ),
+        (
+            &["csr", "--kubeconfig", "none"],
+            69,
+            "error: cannot use kubeconfig none: no such file or directory; the kubelet's own is /etc/kubernetes/kubelet.conf on a kubeadm node\nhint: ls -l .\n",
+        ),
+        (
+            &["get", "csr"],
+            64,
+            "error: unrecognized subcommand 'get'\n\nUsage: kubelet-tls [OPTIONS] <COMMAND>\n\nhint: [..]kubelet-tls csr\n",
+        ),
+        (
+            &["status", "--root", "image"],
+            64,
+            "error: unexpected argument '--root' found\n\n  tip: '--root' is an option of diff, apply, rollback\n\nUsage: kubelet-tls status [OPTIONS]\n\nhint: kubelet-tls status --help\n",
+        ),
+        (
             &["aply"],
             64,
-            "error: unrecognized subcommand 'aply'\n\n  tip: a similar subcommand exists: 'apply'\n\nUsage: kubelet-tls [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+            "error: unrecognized subcommand 'aply'\n\n  tip: a similar subcommand exists: 'apply'\n\nUsage: kubelet-tls [OPTIONS] <COMMAND>\n\nhint: [..]kubelet-tls apply\n",
         ),
         (
             &["apply", "config.yaml", "--yes"],
             64,
-            "error: unexpected argument '--yes' found\n\nUsage: kubelet-tls apply <FILE>...\n\nFor more information, try '--help'.\n",
+            "error: unexpected argument '--yes' found\n\n  tip: kubelet-tls asks no questions\n\nUsage: kubelet-tls apply <FILE>...\n\nhint: [..]kubelet-tls apply config.yaml\n",
         ),
     ] {
         kubelet_tls(directory.path())

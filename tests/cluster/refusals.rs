@@ -215,7 +215,7 @@ fn a_missing_server_or_kubeconfig_is_an_error() {
     assert!(
         output
             .stderr
-            .contains("set --kubeconfig or KUBECONFIG to a cluster administrator's kubeconfig\nhint: export KUBECONFIG=/etc/kubernetes/admin.conf\n"),
+            .contains("set --kubeconfig or KUBECONFIG to a cluster administrator's kubeconfig\nhint: ls -l /nowhere\n"),
         "{}",
         output.stderr
     );

@@ -129,7 +129,7 @@ impl<'a> Start<'a> {
                     Code::Temporary,
                     "cannot take part in this start of the kubelet: another run holds the lock, and checks the kubelet itself",
                 ),
-                _ => node::unreadable(&error, true),
+                _ => located.unreadable(&error),
             }
         })?;
         let receipts = receipts::open(&root, ui)?;

@@ -68,7 +68,7 @@ impl<'a> Site<'a> {
         let paths = paths.iter().chain(&selection.kubeadm_config).chain(&patch);
         let locking = selection::locking(arguments.dry_run);
         let locks = Locks::of_node(&root, paths.map(PathBuf::as_path), locking)
-            .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
+            .map_err(|error| located.unreadable(&error))?;
         let mut receipts = receipts::open(&root, ui)?;
         if drop_in::is_unwanted_service(&receipts, options.wanted, ui) {
             return Ok(None);

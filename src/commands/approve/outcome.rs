@@ -6,6 +6,7 @@ use crate::approval::{Approval, Rule, Violation};
 use crate::cli;
 use crate::host::kube::ApiError;
 use crate::report::{Code, Problem};
+use crate::text::hint::Command;
 use crate::text::names::shown;
 
 use super::super::{Ui, admin};
@@ -125,7 +126,15 @@ pub(super) fn conclude(
         return Ok(());
     }
     let message = format!("cannot approve: {}", missing.join("; "));
-    Err(Problem::new(Code::Input, message).hint(LIST))
+    let problem = Problem::new(Code::Input, message);
+    // Whoever names a Node where a CSR is expected means the CSR of that Node.
+    let is_node = |name: &&String| observed.inventory.node(name).is_some();
+    Err(match observed.missing.iter().find(is_node) {
+        Some(node) => problem
+            .advise(format!("a Node is called {}", shown(node)))
+            .hint(Command::new("kubelet-tls").args(["approve", "--node", node])),
+        None => problem.hint(LIST),
+    })
 }
 
 /// What was given by its name and does not exist, in words.

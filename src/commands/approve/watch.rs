@@ -33,7 +33,7 @@ pub(crate) fn watch(arguments: &cli::Approve, ui: &Ui) -> u8 {
         Ok(()) => 0,
         Err(error) => {
             let problem = match error {
-                StartError::Api(error) => admin::problem("reach", "the API server", &error),
+                StartError::Api(error) => admin::not_opened(access, &error),
                 StartError::Listen { .. } => {
                     Problem::of(Code::Unavailable, error).hint("ss --listening --tcp --processes")
                 }

@@ -102,6 +102,16 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
         FileCause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
             problem.hint(Command::from("findmnt --target").arg(path))
         }
+        FileCause::Directory => problem
+            .advise("name a file in it")
+            .hint(on("ls")),
+        FileCause::NotRegular => problem.hint(Command::from("ls -ld").arg(path)),
+        cause if cause.is_missing() => match hint::download(path) {
+            Some(command) => problem
+                .advise("kubelet-tls reads local files and standard input")
+                .hint(command),
+            None => problem.hint(hint::list_beside(path)),
+        },
         _ => problem,
     }
 }

@@ -90,7 +90,8 @@ fn execute(directory: &OutputDirectory, plan: &DirectoryPlan) -> Result<(), Prob
 
 fn in_directory(error: &FileError) -> Problem {
     let problem = problem_of(error);
-    if problem.hint.is_some() && !error.cause.is_permission() {
+    let is_the_users = error.cause.is_permission() || error.cause.is_missing();
+    if problem.hint.is_some() && !is_the_users {
         return problem;
     }
     problem.advise("--dir names a directory that may be written")

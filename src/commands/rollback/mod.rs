@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &cli::Rollback, ui: &Ui) -> Outcome<RollbackResult>
         let undo = match decide::decide(&site.observed, restart(arguments)) {
             Ok(Decision::Undo(undo)) => undo,
             Ok(Decision::Nothing(why)) => {
-                tell_nothing(&why, ui);
+                tell_nothing(&why, &site.root, ui);
                 result.rolled_back = true;
                 return Ok(());
             }
@@ -81,8 +81,9 @@ fn restart(arguments: &cli::Rollback) -> cli::RestartPolicy {
     }
 }
 
-fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
+fn tell_nothing(why: &NothingToUndo, root: &Root, ui: &Ui) {
     let why = match why {
+        NothingToUndo::NoReceipt if root.is_image() => "no apply has changed this image".to_owned(),
         NothingToUndo::NoReceipt => "no apply has changed this node".to_owned(),
         NothingToUndo::PutBack(started) => format!(
             "the apply of {} was rolled back automatically, because the kubelet did not stay healthy",
@@ -122,7 +123,7 @@ impl<'a> Site<'a> {
         let first = match receipts::open(&root, ui)?.store().undoable() {
             Ok(first) => first.clone(),
             Err(why) => {
-                tell_nothing(&why, ui);
+                tell_nothing(&why, &root, ui);
                 return Ok(None);
             }
         };
@@ -132,7 +133,7 @@ impl<'a> Site<'a> {
         paths.extend(targets::targets(&first, &root, &paths, named)?);
         let named = paths.iter().map(PathBuf::as_path);
         let locks = Locks::of_node(&root, named, selection::locking(arguments.dry_run))
-            .map_err(|error| node::unreadable(&error, located.unit.is_some()))?;
+            .map_err(|error| located.unreadable(&error))?;
         let receipts = receipts::open(&root, ui)?;
         let receipt = receipts.store().undoable().cloned();
         if receipt.as_ref().is_ok_and(|now| now.edits != first.edits) {

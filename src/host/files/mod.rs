@@ -46,7 +46,10 @@ pub enum FileCause {
     /// The operating system said so.
     #[error("{}", plain(.0))]
     Io(#[from] io::Error),
-    /// A directory, a device, a socket.
+    /// A directory where a file was named.
+    #[error("it is a directory, not a regular file")]
+    Directory,
+    /// A device, a socket; or a directory where only a file is replaced.
     #[error("not a regular file")]
     NotRegular,
     /// More than the cap given to [`read`], in bytes.
@@ -106,6 +109,12 @@ impl FileCause {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied)
     }
 
+    /// Whether the file does not exist, or a file lies where its directory should be.
+    pub fn is_missing(&self) -> bool {
+        let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+        matches!(self, Self::Io(error) if kinds.contains(&error.kind()))
+    }
+
     /// Whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
@@ -141,14 +150,18 @@ pub(super) fn writing(path: &Path) -> impl Fn(FileCause) -> FileError + '_ {
 /// Reads a regular file of at most `cap` bytes, following symlinks.
 ///
 /// # Errors
-/// [`FileCause::NotRegular`], [`FileCause::TooLarge`], or what the operating system says.
+/// [`FileCause::Directory`], [`FileCause::NotRegular`], [`FileCause::TooLarge`], or what the operating system says.
 pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
     read_uncapped_type(path, cap).map_err(reading(path))
 }
 
 fn read_uncapped_type(path: &Path, cap: u64) -> Result<Vec<u8>, FileCause> {
     // Opening a device may do something.
-    if !fs::metadata(path)?.is_file() {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(FileCause::Directory);
+    }
+    if !metadata.is_file() {
         return Err(FileCause::NotRegular);
     }
     // Without O_NONBLOCK, opening a FIFO would wait for a writer.

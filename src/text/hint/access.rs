@@ -24,6 +24,16 @@ pub enum Invocation {
 pub enum Access {
     /// Of a verb for administrators: kubectl and the other verbs for administrators take the same options.
     Administrator(Vec<OsString>),
+    /// Of `approve`, with the options by which it judges: only `approve` takes the latter, so that the command of a hint
+    /// judges as the command before it did.
+    Approver {
+        /// As a verb for administrators.
+        access: Vec<OsString>,
+        /// `--ip-prefix`, `--dns-suffix` and the others of its policy, as they were typed.
+        policy: Vec<OsString>,
+        /// `--allow NAME`, which only requests by name or node take.
+        allow: Vec<OsString>,
+    },
     /// Of a verb of a node, which uses the kubelet's own credential: only such verbs repeat it.
     Node(Vec<OsString>),
 }

@@ -117,7 +117,22 @@ impl Step {
     fn ask(&mut self, access: &Access, audience: Audience) {
         let options = match (access, audience) {
             (Access::Administrator(options), Audience::Administrator)
-            | (Access::Node(options), Audience::Node) => options,
+            | (Access::Node(options), Audience::Node) => options.clone(),
+            (
+                Access::Approver {
+                    access,
+                    policy,
+                    allow,
+                },
+                Audience::Administrator,
+            ) => {
+                let has = |option: &str| self.0.iter().any(|word| word == option);
+                let is_approve = self.0.get(1).is_some_and(|verb| verb == "approve");
+                let takes_names = is_approve && !has("--all") && !has("--watch");
+                let policy = policy.iter().filter(|_| is_approve);
+                let allow = allow.iter().filter(|_| takes_names);
+                policy.chain(allow).chain(access).cloned().collect()
+            }
             _ => return,
         };
         let Self(words) = self;
@@ -223,6 +238,7 @@ const PROGRAMS: &[&str] = &[
     "curl",
     "df",
     "diff",
+    "eksctl",
     "export",
     "find",
     "findmnt",
@@ -230,23 +246,28 @@ const PROGRAMS: &[&str] = &[
     "iconv",
     "journalctl",
     "k0s",
+    "k0sctl",
     "kind",
     "kubeadm",
     "kubectl",
     "kubelet-tls",
     "ls",
     "lsattr",
+    "minikube",
     "mkdir",
     "mv",
     "nodeadm",
     "oc",
     "openssl",
+    "pgrep",
+    "rke",
     "rm",
     "sed",
     "ss",
     "ssh",
     "systemctl",
     "talosctl",
+    "unset",
 ];
 
 #[cfg(test)]

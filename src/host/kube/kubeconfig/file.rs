@@ -78,6 +78,10 @@ pub(super) fn choose(files: &[File<'_>], context: Option<&str>) -> Result<Chosen
             KubeconfigError::NotKubeconfig(place)
         })?;
         match root {
+            // kubectl refuses another kind too, and takes a file without one.
+            Value::Mapping(root) if text_of(&root, "kind").is_some_and(|kind| kind != "Config") => {
+                return Err(KubeconfigError::NotKubeconfig(None));
+            }
             Value::Mapping(root) => roots.push((root, file.directory)),
             Value::Null => {}
             _ => return Err(KubeconfigError::NotKubeconfig(None)),
