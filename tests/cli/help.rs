@@ -171,7 +171,8 @@ fn a_wrong_command_line_is_a_document_too_where_one_is_wanted() {
   "warnings": [],
   "error": {
     "code": 64,
-    "message": "unexpected argument '--nope' found"
+    "message": "unexpected argument '--nope' found",
+    "hint": "kubelet-tls apply --help"
   }
 }
 

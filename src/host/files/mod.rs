@@ -341,7 +341,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         assert!(matches!(
             read(directory.path(), 10).unwrap_err().cause,
-            FileCause::NotRegular
+            FileCause::Directory
         ));
         let fifo = directory.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
