@@ -5,8 +5,9 @@
 //! After each: the old bytes or the new ones, whole, with owner, mode and attributes; an exit code and a document that
 //! are true; and a next run that ends where it must, with nothing left over.
 //!
-//! `FAULTS=all` tries every fault; without it a sample of them is tried: of each call that writes the kill and one error,
-//! of the rest, and of a run that waits for the request, one in ten. Needs root and strace; without them the tests are
+//! `FAULTS=all` tries every fault, `FAULTS=kills` the kill at every call. Without it a sample of them is tried: of each
+//! call that writes the kill and one error, of the rest, and of a run that waits for the request, one in ten.
+//! `FAULTS_SCENES=12` plays so many runs at once. The tests need root and strace; without them they are
 //! skipped in one line, or fail where `KUBELET_TLS_REQUIRE_NODE_TESTS=1`.
 #![allow(
     clippy::expect_used,
@@ -74,10 +75,10 @@ fn main() -> ExitCode {
     if tally.injected > 0 {
         println!(
             "faults{}: {} calls tried, {} faults injected, {} not (their calls were not made), {} violations",
-            if lab::everything() {
-                ""
-            } else {
-                " (a sample; FAULTS=all tries all)"
+            match lab::extent() {
+                lab::Extent::All => "",
+                lab::Extent::Kills => " (kills alone; FAULTS=all tries the errors too)",
+                lab::Extent::Sample => " (a sample; FAULTS=all tries all)",
             },
             tally.calls,
             tally.injected,

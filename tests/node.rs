@@ -113,6 +113,7 @@ const TESTS: &[harness::Test] = tests![
     api_server::there_and_back,
     api_server::one_that_does_not_come_back_is_put_back,
     api_server::a_node_that_is_not_secured_is_named_first,
+    api_server::a_node_that_stops_answering_meanwhile,
     api_server::two_control_planes_in_turn,
     api_server::killed_at_any_moment,
     api_server::killed_while_it_does_not_come_back,

@@ -234,14 +234,6 @@ fn pending_requests(
         .collect())
 }
 
-/// Asks the kubelet of each node through this API server whether it is healthy, at most 64 at once, until `end`.
-pub fn reach(admin: &Admin, nodes: &[String], end: Instant) -> Vec<(String, Result<(), ApiError>)> {
-    let answers = in_parallel(nodes, AT_ONCE, &|name: &String| {
-        admin.reach_kubelet(name, end)
-    });
-    nodes.iter().cloned().zip(answers).collect()
-}
-
 /// Calls `act` for each item, on `at_once` threads at most, and returns the results in the items' order. Where fewer
 /// threads can be started, those that there are do all of it.
 pub(crate) fn in_parallel<T: Sync, R: Send>(

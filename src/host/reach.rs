@@ -3,9 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::kube::{Admin, ApiError};
+use serde_json::Value;
+
+use super::kube::{Admin, ApiError, listed_node};
 use super::kubelets::in_parallel;
 
+const NODES: &str = "/api/v1/nodes";
 /// Kubelets that are asked at once.
 const AT_ONCE: usize = 32;
 /// The pause before those that did not answer are asked again.
@@ -18,6 +21,20 @@ pub struct ReachedNode {
     pub name: String,
     /// Whether its kubelet answered, and why not.
     pub answer: Result<(), ApiError>,
+}
+
+/// The names of the Ready nodes, sorted.
+///
+/// # Errors
+/// When the Nodes cannot be listed.
+pub fn ready_nodes(admin: &Admin, end: Instant) -> Result<Vec<String>, ApiError> {
+    let take = |names: &mut Vec<String>, item: Value| {
+        let listed = listed_node(item).ok().filter(|node| node.is_ready);
+        names.extend(listed.map(|node| node.name));
+    };
+    let mut names = admin.list(NODES, take, end)?;
+    names.sort();
+    Ok(names)
 }
 
 /// Asks the kubelet of each of `nodes` once.

@@ -81,6 +81,9 @@ pub struct ApiServerRollbackResult {
     /// What became of this node's API server; absent where it was not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_server: Option<InstanceReport>,
+    /// The Ready nodes that were asked through this API server; absent where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<ReachReport>>,
     /// Whether nothing of the last apply is left.
     pub rolled_back: bool,
 }

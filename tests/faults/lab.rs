@@ -18,6 +18,8 @@ const TRIES: usize = 4;
 const SAMPLE: usize = 10;
 /// The same of runs of thousands of calls.
 const LONG_SAMPLE: usize = 400;
+/// A scenario says how far it is after so many faults.
+const PROGRESS: usize = 250;
 /// In those, of the calls that write a file one in so many is where a run is killed.
 const LONG_KILLS: usize = 2;
 /// In those, of the calls that write a file one in so many fails.
@@ -39,9 +41,34 @@ pub static TALLY: Mutex<Tally> = Mutex::new(Tally {
     violations: 0,
 });
 
-/// Whether every fault is asked for, and not a sample.
-pub fn everything() -> bool {
-    std::env::var_os("FAULTS").is_some_and(|value| value == "all")
+/// How many of the faults are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Sample,
+    /// The kill at every call, and no errors.
+    Kills,
+    All,
+}
+
+/// What `FAULTS` asks for: `all`, `kills`, or without it a sample.
+pub fn extent() -> Extent {
+    match std::env::var("FAULTS").as_deref() {
+        Ok("all") => Extent::All,
+        Ok("kills") => Extent::Kills,
+        _ => Extent::Sample,
+    }
+}
+
+/// How many scenes play at once: what `FAULTS_SCENES` says, or as many as suit the runs made at `place`.
+fn scenes_at(place: Place) -> usize {
+    let asked = std::env::var("FAULTS_SCENES").ok();
+    asked
+        .and_then(|scenes| scenes.parse().ok())
+        .unwrap_or(match place {
+            Place::NodeOfCluster => SCENES.1,
+            Place::ControlPlane => SCENES.2,
+            _ => SCENES.0,
+        })
 }
 
 const SETTLE: [&str; 7] = ["apply", "--wait", "none", "--settle", "100ms", "-o", "json"];
@@ -191,7 +218,7 @@ const VERIFY_IMPATIENTLY: [&str; 8] = [
     "--settle",
     "100ms",
     "--timeout",
-    "3s",
+    "1500ms",
     "-o",
     "json",
 ];
@@ -228,16 +255,25 @@ fn play(scenario: Scenario) {
         .iter()
         .flat_map(|call| call.faults().map(|fault| (call.clone(), fault)))
         .collect();
-    if !everything() {
-        planned = sample(planned, scenario.place);
+    match extent() {
+        Extent::Sample => planned = sample(planned, scenario.place),
+        Extent::Kills => planned.retain(|(_, fault)| *fault == Fault::Kill),
+        // A run that is cut short has then tried the kills.
+        Extent::All => planned.sort_by_key(|(_, fault)| *fault != Fault::Kill),
     }
-    let queue = Mutex::new(planned.iter());
+    let all = planned.len();
+    let queue = Mutex::new(planned.iter().enumerate());
     let (fired, not_fired) = (Mutex::new(BTreeSet::new()), Mutex::new(Vec::new()));
     let violations = Mutex::new(Vec::new());
     let work = |scene: Scene| {
         loop {
             let next = queue.lock().expect("no panic").next();
-            let Some((call, fault)) = next else { break };
+            let Some((number, (call, fault))) = next else {
+                break;
+            };
+            if number > 0 && number % PROGRESS == 0 {
+                eprintln!("{}: {number} of {all} faults begun", scenario.name);
+            }
             let mut came = false;
             for _ in 0..TRIES {
                 let wrong = disturb(&scene, call, *fault);
@@ -252,6 +288,7 @@ fn play(scenario: Scenario) {
                     if !wrong.is_empty() {
                         let wrong = wrong.join("\n    ");
                         let found = format!("{}: {fault} at {call}\n    {wrong}", scenario.name);
+                        eprintln!("{found}");
                         violations.lock().expect("no panic").push(found);
                     }
                     break;
@@ -267,12 +304,7 @@ fn play(scenario: Scenario) {
     };
     thread::scope(|scope| {
         let work = &work;
-        let scenes = match scenario.place {
-            Place::NodeOfCluster => SCENES.1,
-            Place::ControlPlane => SCENES.2,
-            _ => SCENES.0,
-        };
-        for _ in 1..scenes.min(planned.len()) {
+        for _ in 1..scenes_at(scenario.place).min(all) {
             scope.spawn(move || work(Scene::set(scenario)));
         }
         work(first);
@@ -315,9 +347,8 @@ fn play(scenario: Scenario) {
     // A run under load may make fewer calls than the undisturbed ones did, but hardly ever.
     let missed = not_fired.iter().filter(|(call, _)| call.sure).count();
     assert!(
-        missed * 20 <= planned.len(),
-        "of {} faults {missed} did not come to pass",
-        planned.len()
+        missed * 20 <= all,
+        "of {all} faults {missed} did not come to pass",
     );
 }
 

@@ -166,18 +166,22 @@ pub fn there_and_back() {
     assert_eq!(node.snapshot(), manifest, "{again}");
     assert_eq!(node.process().expect("a process").0, second, "{again}");
 
-    let rollback = node.tool(&ROLLBACK).run();
+    let rollback = node.tool(&[&ROLLBACK[..], &["-o", "json"]].concat()).run();
     assert_eq!(rollback.code, Some(0), "{rollback}");
     assert_old(&node, &rollback);
+    assert_reached(&rollback);
     assert_eq!(node.cluster_configuration(), configuration, "{rollback}");
     let again = node.tool(&ROLLBACK).run();
     assert_eq!(again.code, Some(0), "{again}");
     assert!(again.stderr.contains("is rolled back already"), "{again}");
 
     assert_eq!(node.tool(&APPLY).run().code, Some(0));
-    let disable = node.tool(&[&APPLY[..], &["--disable"]].concat()).run();
+    let disable = node
+        .tool(&[&APPLY[..], &["--disable", "-o", "json"]].concat())
+        .run();
     assert_eq!(disable.code, Some(0), "{disable}");
     assert_old(&node, &disable);
+    assert_reached(&disable);
     assert!(!node.cluster_configuration().contains(CA), "{disable}");
 }
 
@@ -200,6 +204,65 @@ fn assert_verifies(node: &ControlPlaneNode, run: &Finished) {
     let answer = node.instance.healthz_of(node.worker.name());
     assert_eq!(answer, Ok((200, "ok".into())), "{run}");
     node.assert_alone();
+}
+
+/// The one node was asked through the API server before and after, and answered.
+fn assert_reached(run: &Finished) {
+    let nodes = &run.json()["nodes"];
+    assert_eq!(nodes.as_array().map(Vec::len), Some(1), "{run}");
+    assert_eq!(nodes[0]["reached"], true, "{run}");
+    assert_eq!(nodes[0]["reachedBefore"], true, "{run}");
+    let said = "1 of 1 Ready nodes answer through this API server";
+    assert!(run.stderr.contains(said), "{run}");
+}
+
+/// Removing the flag never fails because of a node, which is named; setting it again by a rollback does.
+pub fn a_node_that_stops_answering_meanwhile() {
+    const OTHER: &str = "worker-9";
+    let node = ControlPlaneNode::start("api-meanwhile");
+    let fleet = Fleet::start();
+    fleet.trust(node.worker.api.ca());
+    fleet.self_signed(OTHER, "127.0.0.9");
+    node.worker.api.set_node(NodeSpec {
+        kubelet_port: fleet.port(),
+        ..NodeSpec::new(OTHER, "127.0.0.9")
+    });
+    let json = ["-o", "json"];
+    let except = ["--except", OTHER];
+    let apply = node.tool(&[&APPLY[..], &except].concat()).run();
+    assert_eq!(apply.code, Some(0), "{apply}");
+
+    // It was out of reach with the flag, and is reached without.
+    let disable = node
+        .tool(&[&APPLY[..], &["--disable"], &json].concat())
+        .run();
+    assert_eq!(disable.code, Some(0), "{disable}");
+    assert_old(&node, &disable);
+    let named = |run: &Finished| {
+        let nodes = run.json()["nodes"].as_array().expect("nodes").clone();
+        nodes
+            .into_iter()
+            .find(|node| node["name"] == OTHER)
+            .expect("it")
+    };
+    let was = named(&disable);
+    assert_eq!(was["reached"], true, "{disable}");
+    assert_eq!(was["reachedBefore"], false, "{disable}");
+
+    // The rollback of that sets the flag again, and would lose it.
+    let manifest = node.snapshot();
+    let rollback = node.tool(&[&ROLLBACK[..], &json].concat()).run();
+    assert_eq!(rollback.code, Some(78), "{rollback}");
+    assert_eq!(node.snapshot().content, manifest.content, "{rollback}");
+    assert_old(&node, &rollback);
+    let why = "worker-9 no longer answers through this API server";
+    assert!(rollback.stderr.contains(why), "{rollback}");
+    assert!(
+        rollback.stderr.contains("the change was restored"),
+        "{rollback}"
+    );
+    assert_eq!(named(&rollback)["reached"], false, "{rollback}");
+    assert_eq!(rollback.json()["changed"], false, "{rollback}");
 }
 
 /// The manifest that kubeadm renders without the flag, in a ready instance.

@@ -3,6 +3,7 @@
 mod apply;
 mod approver;
 mod decide;
+mod nodes;
 mod observe;
 mod receipts;
 mod report;

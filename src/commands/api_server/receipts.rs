@@ -9,7 +9,9 @@ use crate::host::clock;
 use crate::host::files::Root;
 use crate::host::state::StateDirectory;
 use crate::plan::{Edit, Target};
-use crate::receipt::{ApiServerReceipt, ApiServerSubject, FileState, Receipt, ReceiptState};
+use crate::receipt::{
+    ApiServerReceipt, ApiServerSubject, FileState, Receipt, ReceiptState, to_the_second,
+};
 use crate::report::Problem;
 
 /// The receipt of this node's manifest. The node's lock is held by who writes it.
@@ -61,7 +63,7 @@ impl Receipts {
         if interrupted.is_none() {
             ui.warn(format!(
                 "a run of {} was interrupted, and {} was edited since; it is taken as it is",
-                receipt.started,
+                to_the_second(&receipt.started),
                 path.display()
             ));
         }

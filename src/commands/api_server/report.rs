@@ -3,7 +3,7 @@
 use crate::apply::{CameBack, InstanceCheck, InstanceFailure, InstanceProgress};
 use crate::commands::Ui;
 use crate::host::signals::Interrupts;
-use crate::report::InstanceReport;
+use crate::report::{InstanceReport, Problem};
 
 /// Says what happens to the API server while it is watched.
 pub(super) struct Telling<'a> {
@@ -49,6 +49,11 @@ pub(super) fn came_back(came: &CameBack) -> String {
         "the API server is healthy; it was unavailable for {:.1} s",
         came.outage.as_secs_f64()
     )
+}
+
+/// That the nodes were not asked through an API server that has come back and verifies no kubelet.
+pub(super) fn not_asked(problem: &Problem) -> String {
+    format!("the nodes were not asked through this API server: {problem}")
 }
 
 /// What went wrong with it.

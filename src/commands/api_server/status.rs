@@ -7,7 +7,8 @@ use crate::commands::files::{Whose, refused};
 use crate::commands::{Ui, admin, status};
 use crate::edit::api_server::{Manifest, kubelet_ca};
 use crate::host::kube::Admin;
-use crate::host::{kubelets, process};
+use crate::host::process;
+use crate::host::reach::reach;
 use crate::node::api_server::{self, ApiServerEvidence, ReachedNode};
 use crate::node::conditions::Status;
 use crate::node::{ApiServerProcess, ConfigMap, Explanation, NodeSurvey, own_process};
@@ -101,14 +102,14 @@ fn reached(
     let process =
         own_process(manifest, processes).map_err(|why| Explanation::new(why.to_string()))?;
     let survey = nodes.as_ref().map_err(Clone::clone)?;
-    let ready: Vec<String> = survey.ready().into_iter().map(str::to_owned).collect();
     let instance = admin
         .instance(&process.address())
         .map_err(|error| Explanation::new(error.to_string()))?;
-    let answers = kubelets::reach(&instance, &ready, end).into_iter();
-    let reached = answers.map(|(name, answer)| {
+    let reached = reach(&instance, &survey.ready(), end).into_iter();
+    let reached = reached.map(|node| {
+        let answer = node.answer;
         let answer = answer.map_err(|error| Explanation::new(error.to_string()));
-        (name, answer)
+        (node.name, answer)
     });
     Ok(reached.collect())
 }

@@ -16,7 +16,7 @@ use crate::host::{clock, files as host_files, pair, process, systemd, tls};
 use crate::kubelet::{Bootstrap, Settings, Topic};
 use crate::node::conditions::{self, Condition, Evidence, LocalApiServer, Status, Stored};
 use crate::node::{Explanation, Kubelet, version};
-use crate::receipt::{Change, NodeSubject, ReceiptState};
+use crate::receipt::{Change, NodeSubject, ReceiptState, to_the_second};
 use crate::report::{Ending, Outcome, Problem, StatusResult, exposition};
 use crate::x509::Certificate;
 use crate::yaml::MAX_BYTES;
@@ -89,11 +89,14 @@ fn warn_of_cut_off(ui: &Ui) {
             return;
         }
         Some(receipt) if receipt.state == ReceiptState::Started => (
-            format!("the apply of {}", receipt.started),
+            format!("the apply of {}", to_the_second(&receipt.started)),
             "kubelet-tls apply, to complete it, or kubelet-tls rollback, to undo it",
         ),
         Some(receipt) if receipt.state == ReceiptState::RollingBack => (
-            format!("the rollback of the apply of {}", receipt.started),
+            format!(
+                "the rollback of the apply of {}",
+                to_the_second(&receipt.started)
+            ),
             "kubelet-tls rollback, to complete it",
         ),
         _ => return,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::apply::{InstanceCheck, Locks};
 use crate::cli;
+use crate::commands::api_server::nodes::AskedNodes;
 use crate::commands::api_server::observe::{self, SeenManifest};
 use crate::commands::api_server::receipts::{Interrupted, Receipts};
 use crate::commands::api_server::{approver, decide as edits, survey};
@@ -11,7 +12,6 @@ use crate::commands::{Ui, admin, files, selection};
 use crate::edit::api_server::{self, Manifest, Verification};
 use crate::host::control_planes::control_planes;
 use crate::host::kube::Admin;
-use crate::host::reach::{ReachedNode, reach};
 use crate::node::{ConfigMap, NodeSurvey, OtherControlPlanes};
 use crate::plan::{Edit, Target};
 use crate::receipt::ReceiptState;
@@ -37,7 +37,7 @@ pub(super) struct Site<'a> {
     /// The CA that the flag names in this manifest, if that is known.
     pub(super) ca_file: Option<String>,
     /// The Ready nodes, asked through this API server before the change.
-    pub(super) reached: Vec<ReachedNode>,
+    pub(super) nodes: AskedNodes,
     pub(super) observed: Observed,
 }
 
@@ -82,7 +82,7 @@ impl<'a> Site<'a> {
             receipts,
             flags,
             ca_file,
-            reached: looked.reached,
+            nodes: looked.nodes,
             observed: looked.observed,
             admin,
         })
@@ -135,7 +135,7 @@ struct Looker<'a> {
 }
 
 struct Looked {
-    reached: Vec<ReachedNode>,
+    nodes: AskedNodes,
     observed: Observed,
 }
 
@@ -169,7 +169,6 @@ impl Looker<'_> {
             approver: None,
             kubeadm: KubeadmConfig::Unread,
         };
-        let mut reached = Vec::new();
         // What is refused without the API needs no API; and an interrupted run may have left none.
         let Some(process) = observed
             .instance
@@ -177,22 +176,36 @@ impl Looker<'_> {
             .ok()
             .filter(|_| seen.twins.is_empty())
         else {
-            return Ok(Looked { reached, observed });
+            return Ok(Looked {
+                nodes: AskedNodes::unasked(arguments.except.clone()),
+                observed,
+            });
         };
-        let instance = check.dial(process);
+        let process = process.clone();
         observed.others = others(self.admin, self.flags, self.kubelet_ca())?;
         let configuration = kubeadm_config(self.admin)?;
         observed.kubeadm = compare(configuration.as_ref(), self.ca_file, self.wanted)?;
         if let Some((manifest, roots)) = roots {
             let nodes = self.survey(&manifest, &roots, &arguments.except)?;
-            if let Ok(instance) = &instance {
-                reached = reach(instance, &nodes.ready(), Instant::now() + DEADLINE);
-            }
             observed.nodes = Some(nodes);
             let approver = approver::seen(self.admin, Instant::now() + DEADLINE);
             observed.approver = Some(approver::notice(&approver));
         }
-        Ok(Looked { reached, observed })
+        let is_settled = !observed.edit.changes()
+            && observed.interrupted == Interrupted::No
+            && process.kubelet_ca() == self.kubelet_ca();
+        let except = arguments.except.clone();
+        let nodes = match (&observed.nodes, is_settled) {
+            (_, true) => AskedNodes::unasked(except),
+            (Some(nodes), false) => {
+                let ready = nodes.ready().into_iter().map(str::to_owned).collect();
+                AskedNodes::before(&check, &process, ready, except)
+            }
+            (None, false) => {
+                AskedNodes::before(&check, &process, AskedNodes::list(self.admin)?, except)
+            }
+        };
+        Ok(Looked { nodes, observed })
     }
 
     fn kubelet_ca(&self) -> Option<&str> {

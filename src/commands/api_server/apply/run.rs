@@ -1,12 +1,9 @@
 //! Executes what was decided: the manifest, the API server's return, the nodes through it; or the rollback.
 
-use std::time::{Duration, Instant};
-
 use crate::apply::{Awaited, CameBack, InstanceFailure};
 use crate::commands::api_server::report::{self, Telling};
 use crate::commands::files;
-use crate::edit::api_server::{FLAG, last_value};
-use crate::host::reach::{ReachedNode, reach, reach_again};
+use crate::edit::api_server::{FLAG, Verification, last_value};
 use crate::host::signals::Interrupts;
 use crate::plan::{Plan, Restart};
 use crate::receipt::ReceiptState;
@@ -14,11 +11,6 @@ use crate::report::{Code, InstanceReport, Problem, ReachReport};
 
 use super::decide::{Act, Decision, refused};
 use super::observe::Site;
-
-/// How long the nodes have to answer through an API server that is healthy, or less if it may take less to come back.
-const REACH: Duration = Duration::from_secs(40);
-/// How many nodes an error names.
-const NAMED: usize = 20;
 
 /// What became of the manifest and the API server.
 #[derive(Debug, Default)]
@@ -113,65 +105,27 @@ impl Site<'_> {
         reports: &mut Option<Vec<ReachReport>>,
     ) -> Result<(), Problem> {
         self.ui.say(&report::came_back(came));
-        let Some(nodes) = &self.observed.nodes else {
-            return Ok(());
-        };
-        let is_excepted = |name: &str| {
-            nodes
-                .nodes
-                .iter()
-                .any(|node| node.name == name && node.is_excepted)
-        };
-        let answered = |name: &str| {
-            let mut before = self.reached.iter();
-            before.any(|node| node.name == name && node.answer.is_ok())
-        };
-        let process = self.check().healthy();
-        let instance = process
+        let instance = self
+            .check()
+            .healthy()
             .and_then(|process| Ok(self.check().dial(&process)?))
             .map_err(|why| refused(self.wanted, why))?;
-        self.ui
-            .wait_for("the nodes to answer through the API server");
-        let end = Instant::now() + REACH.min(self.waiting.timeout);
-        let mut reached = reach(&instance, &nodes.ready(), end);
-        let must = |name: &str| !is_excepted(name) && (self.reached.is_empty() || answered(name));
-        reach_again(&instance, &mut reached, must, end);
-        self.ui.waited();
-        self.tell_reached(&reached, &must);
-        *reports = Some(
-            reached
-                .iter()
-                .map(|node| ReachReport {
-                    name: node.name.clone(),
-                    reached: node.answer.is_ok(),
-                    reached_before: (!self.reached.is_empty()).then(|| answered(&node.name)),
-                    message: node.answer.as_ref().err().map(ToString::to_string),
-                })
-                .collect(),
-        );
-        let lost: Vec<&ReachedNode> = reached
-            .iter()
-            .filter(|node| node.answer.is_err() && must(&node.name))
-            .collect();
-        lost_nodes(&lost).map_or(Ok(()), |why| Err(refused(self.wanted, why)))
-    }
-
-    fn tell_reached(&self, reached: &[ReachedNode], must: &impl Fn(&str) -> bool) {
-        let answered = reached.iter().filter(|node| node.answer.is_ok()).count();
-        self.ui.say(&format!(
-            "{answered} of {} Ready nodes answer through this API server",
-            reached.len()
-        ));
-        for node in reached {
-            if let Err(why) = &node.answer
-                && !must(&node.name)
-            {
-                self.ui.warn(format!(
-                    "{} does not answer through this API server, as expected or as before: {why}",
-                    node.name
-                ));
+        let verifies = self.wanted == Verification::Enabled;
+        let asked = self
+            .nodes
+            .after(&instance, verifies, self.waiting.timeout, self.ui);
+        let answers = match asked {
+            Ok(answers) => answers,
+            Err(problem) if verifies => return Err(problem.with_code(Code::Refused)),
+            Err(problem) => {
+                self.ui.warn(report::not_asked(&problem));
+                return Ok(());
             }
-        }
+        };
+        *reports = Some(answers.reports);
+        answers
+            .lost
+            .map_or(Ok(()), |why| Err(refused(self.wanted, why)))
     }
 
     /// Restores the old bytes from what this run knows, without any API, and checks the API server in the same way.
@@ -225,26 +179,4 @@ fn plan(decision: &Decision) -> Plan {
         edits: vec![decision.edit.clone()],
         restart: Restart::No,
     }
-}
-
-/// Which nodes are lost, and why the first one is.
-fn lost_nodes(lost: &[&ReachedNode]) -> Option<String> {
-    let first = lost.first()?.answer.as_ref().err()?;
-    let names: Vec<&str> = lost
-        .iter()
-        .take(NAMED)
-        .map(|node| node.name.as_str())
-        .collect();
-    let more = match lost.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
-    };
-    let answer = match lost.len() {
-        1 => "answers",
-        _ => "answer",
-    };
-    Some(format!(
-        "{}{more} no longer {answer} through this API server: {first}",
-        names.join(", ")
-    ))
 }

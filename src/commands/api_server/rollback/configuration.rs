@@ -8,7 +8,7 @@ use crate::commands::{Ui, admin};
 use crate::host::kube::{Admin, WriteMode};
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{KubeadmConfigReceipt, KubeadmConfigSubject, ReceiptState};
+use crate::receipt::{KubeadmConfigReceipt, KubeadmConfigSubject, ReceiptState, to_the_second};
 use crate::report::{Code, Problem};
 
 /// How long reading and writing the ConfigMap may take, however often it is tried.
@@ -76,13 +76,14 @@ fn undoing(receipt: &KubeadmConfigReceipt, seen: &ConfigMap) -> Result<Decision,
     let Some(change) = receipt.change().filter(|_| subject.uid == seen.uid) else {
         return Err(refused(&format!(
             "it has another uid: the api-server apply of {} was to another cluster, at {}, or it was recreated since",
-            receipt.started, subject.server
+            to_the_second(&receipt.started),
+            subject.server
         )));
     };
     Decision::undoing(change, seen).ok_or_else(|| {
         refused(&format!(
             "its text was edited since the api-server apply of {}",
-            receipt.started
+            to_the_second(&receipt.started)
         ))
     })
 }

@@ -10,13 +10,17 @@ use crate::edit::api_server::{self, FLAG, Verification, last_value};
 use crate::host::files::Root;
 use crate::host::kube::Admin;
 use crate::host::signals::Interrupts;
+use crate::node::ApiServerProcess;
 use crate::plan::{Edit, Plan, Restart, Target};
-use crate::receipt::{ApiServerReceipt, FileState, ReceiptState};
-use crate::report::{ApiServerRollbackResult, Code, EditReport, InstanceReport, Outcome, Problem};
+use crate::receipt::{ApiServerReceipt, FileState, ReceiptState, to_the_second};
+use crate::report::{
+    ApiServerRollbackResult, Code, EditReport, InstanceReport, Outcome, Problem, ReachReport,
+};
 use crate::text::hint::Command;
 use crate::yaml::MAX_BYTES;
 
 use super::after_the_manifest;
+use super::nodes::AskedNodes;
 use super::receipts::Receipts;
 use super::report::{self, Telling};
 
@@ -34,6 +38,7 @@ pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiSer
             let (executed, ended) = site.execute(&interrupts);
             result.changed = executed.changed;
             result.api_server = executed.instance;
+            result.nodes = executed.nodes;
             ended?;
         }
         let undone = configuration::undo(&admin, dry_run, ui);
@@ -75,6 +80,7 @@ struct Site<'a> {
 struct Executed {
     changed: bool,
     instance: Option<InstanceReport>,
+    nodes: Option<Vec<ReachReport>>,
 }
 
 impl<'a> Site<'a> {
@@ -134,6 +140,7 @@ impl<'a> Site<'a> {
         let mut executed = Executed {
             changed: false,
             instance: Some(report::planned(&self.check())),
+            nodes: None,
         };
         show::edit(&self.edit, self.ui);
         let plan = Plan {
@@ -150,7 +157,9 @@ impl<'a> Site<'a> {
                 inspected.map_err(|error| files::problem_of(&error)),
             );
         }
-        let was_healthy = self.edit.changes() && self.check().healthy().is_ok();
+        let process = self.check().healthy().ok();
+        let was_healthy = self.edit.changes() && process.is_some();
+        let nodes = self.ask_before(process.as_ref());
         // Until here a signal ends the process, and nothing has happened.
         interrupts.commit();
         let before = self.receipts.store().receipt().map(|receipt| receipt.state);
@@ -171,15 +180,55 @@ impl<'a> Site<'a> {
             came.as_ref(),
             self.edit.changes(),
         ));
-        match came {
+        let ended = match came {
             Ok(came) => {
-                self.receipts.end(ReceiptState::RolledBack, self.ui);
                 self.ui.say(&report::came_back(&came));
+                self.ask_after(&nodes, &mut executed.nodes)
+            }
+            Err(failure) => Err(report::failed(&failure)),
+        };
+        match ended {
+            Ok(()) => {
+                self.receipts.end(ReceiptState::RolledBack, self.ui);
                 (executed, Ok(()))
             }
-            Err(failure) => {
-                let problem = self.failed(&failure, was_healthy, &plan, &mut executed.changed);
+            Err(why) => {
+                let problem = self.failed(&why, was_healthy, &plan, &mut executed.changed);
                 (executed, Err(problem))
+            }
+        }
+    }
+
+    /// Asks the Ready nodes through the API server as it is, if that is healthy.
+    fn ask_before(&self, process: Option<&ApiServerProcess>) -> AskedNodes {
+        let ready = process.and_then(|process| Some((process, AskedNodes::list(self.admin).ok()?)));
+        match ready {
+            Some((process, ready)) => AskedNodes::before(&self.check(), process, ready, Vec::new()),
+            None => AskedNodes::unasked(Vec::new()),
+        }
+    }
+
+    /// Asks them through the API server that has come back. Where it verifies kubelets, because the apply had removed the
+    /// flag, a node that no longer answers is why this fails.
+    fn ask_after(
+        &self,
+        nodes: &AskedNodes,
+        reports: &mut Option<Vec<ReachReport>>,
+    ) -> Result<(), String> {
+        let verifies = kubelet_ca(&self.flags.1).is_some();
+        let instance = self
+            .check()
+            .healthy()
+            .and_then(|process| Ok(self.check().dial(&process)?))
+            .map_err(|why| format!("the API server did not stay healthy: {why}"))?;
+        match nodes.after(&instance, verifies, self.waiting.timeout, self.ui) {
+            Ok(answers) => {
+                *reports = Some(answers.reports);
+                answers.lost.map_or(Ok(()), Err)
+            }
+            Err(problem) => {
+                self.ui.warn(report::not_asked(&problem));
+                Ok(())
             }
         }
     }
@@ -190,26 +239,17 @@ impl<'a> Site<'a> {
         notify: impl FnMut(crate::apply::InstanceProgress),
     ) -> Result<CameBack, InstanceFailure> {
         let awaited = Awaited {
-            kubelet_ca: last_value(flags, FLAG).filter(|value| !value.is_empty()),
+            kubelet_ca: kubelet_ca(flags),
             before: &[],
         };
         self.check().wait(awaited, notify)
     }
 
     /// An API server that was healthy before gets the change again; one that was not keeps the old bytes.
-    fn failed(
-        &mut self,
-        failure: &InstanceFailure,
-        was_healthy: bool,
-        plan: &Plan,
-        changed: &mut bool,
-    ) -> Problem {
+    fn failed(&mut self, why: &str, was_healthy: bool, plan: &Plan, changed: &mut bool) -> Problem {
         let problem = Problem::new(
             Code::Refused,
-            format!(
-                "cannot roll back the last api-server apply: {}",
-                report::failed(failure)
-            ),
+            format!("cannot roll back the last api-server apply: {why}"),
         )
         .hint("crictl ps -a --name kube-apiserver");
         if !was_healthy {
@@ -235,6 +275,11 @@ impl<'a> Site<'a> {
             ),
         })
     }
+}
+
+/// The CA with which an API server of these flags verifies kubelets; `None` if it verifies none.
+fn kubelet_ca(flags: &[String]) -> Option<&str> {
+    last_value(flags, FLAG).filter(|value| !value.is_empty())
 }
 
 /// The edit that undoes the receipt's; one that changes nothing where that was never made, or is undone.
@@ -263,7 +308,7 @@ fn undoing(receipt: &ApiServerReceipt) -> Result<Edit, Problem> {
                 format!(
                     "cannot roll back {}: it was edited since the api-server apply of {}",
                     change.path().display(),
-                    receipt.started
+                    to_the_second(&receipt.started)
                 ),
             )
             .advise(format!("to change only the flag: {}", instead))
@@ -276,10 +321,16 @@ fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
     let why = match why {
         NothingToUndo::NoReceipt => "no api-server apply has changed this node".to_owned(),
         NothingToUndo::PutBack(started) => {
-            format!("the api-server apply of {started} was rolled back automatically")
+            format!(
+                "the api-server apply of {} was rolled back automatically",
+                to_the_second(started)
+            )
         }
         NothingToUndo::RolledBack(started) => {
-            format!("the api-server apply of {started} is rolled back already")
+            format!(
+                "the api-server apply of {} is rolled back already",
+                to_the_second(started)
+            )
         }
     };
     ui.say(&format!("nothing to roll back in the manifest: {why}"));
