@@ -4,7 +4,8 @@
 //! executes it. From the top floor to the bottom; a module uses the floors below its own and none above:
 //!
 //! - `cli` – the command line, whose doc comments are the manual;
-//! - `commands` – one file per verb: observe, decide, act, return a result;
+//! - `commands` – one file or directory per verb: observe, decide, act, return a result; `commands::api_server` has the
+//!   verbs by which the API server verifies kubelets;
 //! - `ansible` – what Ansible sends to a module and reads from it;
 //! - `ui` – what people and scripts see: progress, warnings, tables, result documents, errors;
 //! - `apply` – executes a plan, or rolls it back;
@@ -17,7 +18,7 @@
 //! - `approval` – whether a CSR may be approved;
 //! - `csr` – CertificateSigningRequests;
 //! - `x509` – certificates, PKCS#10 requests, PEM and DER;
-//! - `edit` – what the change means in each kind of file;
+//! - `edit` – what the change means in each kind of file; `edit::api_server` for the API server's flag;
 //! - `kubelet` – KubeletConfiguration, the kubelet's flags, and what its next start will bring;
 //! - `text` – foreign text made safe for terminals and shells;
 //! - `yaml` – one value set in one document of a stream, every other byte kept, the result proved.
