@@ -41,7 +41,6 @@ enum Named {
     Option,
     /// `$KUBECONFIG`.
     Variable,
-    /// The default.
     Default,
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Tool {
     pub(super) keys: &'static [&'static [&'static str]],
     /// What to do, where the reason does not say it; a phrase without a full stop.
     advice: &'static str,
-    /// The next command; FILE in its last word is the file.
+    /// The next command; FILE at its end is the file.
     next: &'static str,
 }
 
@@ -91,7 +91,7 @@ tools! {
         objects: [("k0sctl.k0sproject.io", "*")], keys: [],
         advice: NOT_EDITED, next: "k0sctl apply --dry-run --config FILE";
     /// The profile of a minikube cluster.
-    Minikube: "this is a profile of minikube, which writes the kubelet's configuration itself; the kubelet's flag goes on its command line instead",
+    Minikube: "this is a profile of minikube, which writes the kubelet's configuration itself; the kubelet's flag is given on its command line instead",
         objects: [], keys: [["KubernetesConfig"], ["MinikubeISO"]],
         advice: NOT_EDITED, next: "minikube start --extra-config=kubelet.rotate-server-certificates=true";
     /// A launch configuration of MicroK8s.
@@ -102,7 +102,7 @@ tools! {
     Talos: "this is a machine configuration of Talos, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" under machine.kubelet.extraArgs",
         objects: [], keys: [["machine", "cluster"], ["machine", "version"]],
         advice: NOT_EDITED, next: r#"talosctl patch machineconfig --patch '{"machine":{"kubelet":{"extraArgs":{"rotate-server-certificates":"true"}}}}'"#;
-    /// OpenShift's KubeletConfig.
+    /// An object of OpenShift's machine configuration, such as a KubeletConfig.
     OpenShift: "this is an object of OpenShift's machine configuration, where the key goes under spec.kubeletConfig of a KubeletConfig, as serverTLSBootstrap: true",
         objects: [("machineconfiguration.openshift.io", "*")], keys: [],
         advice: NOT_EDITED, next: "oc explain kubeletconfig.spec.kubeletConfig";
@@ -114,7 +114,7 @@ tools! {
     Bottlerocket: "this is a settings file of Bottlerocket, where server-tls-bootstrap = true goes under [settings.kubernetes]",
         objects: [], keys: [],
         advice: NOT_EDITED, next: "grep -n server-tls-bootstrap FILE";
-    /// cloud-init's user data.
+    /// User data of cloud-init, as a cloud gives it to a new machine.
     CloudInit: "this is a cloud-init file, where the key goes into the content of the kubeadm file under write_files, or kubelet-tls apply goes under runcmd after kubeadm",
         objects: [], keys: [["write_files"], ["runcmd"], ["bootcmd"]],
         advice: NOT_EDITED, next: "cloud-init schema --config-file FILE";

@@ -127,7 +127,7 @@ pub(super) fn conclude(
     }
     let message = format!("cannot approve: {}", missing.join("; "));
     let problem = Problem::new(Code::Input, message);
-    // Whoever names a Node where a CSR is expected means the CSR of that Node.
+    // An administrator who names a Node where a CSR is expected means the CSR of that Node.
     let is_node = |name: &&String| observed.inventory.node(name).is_some();
     Err(match observed.missing.iter().find(is_node) {
         Some(node) => problem
