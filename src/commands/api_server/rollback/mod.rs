@@ -2,23 +2,23 @@
 //! the API server may not run.
 
 mod configuration;
+mod undoing;
 
-use crate::apply::{Awaited, CameBack, InstanceCheck, InstanceFailure, Locks, NothingToUndo};
+use crate::apply::{Awaited, CameBack, InstanceCheck, InstanceFailure, Locks};
 use crate::cli;
 use crate::commands::{Ui, admin, files, selection, show};
-use crate::edit::api_server::{self, FLAG, Verification, last_value};
+use crate::edit::api_server::{self, FLAG, last_value};
 use crate::host::files::Root;
 use crate::host::kube::Admin;
 use crate::host::signals::Interrupts;
 use crate::node::ApiServerProcess;
-use crate::plan::{Edit, Plan, Restart, Target};
-use crate::receipt::{ApiServerReceipt, FileState, ReceiptState, to_the_second};
+use crate::plan::{Edit, Plan, Restart};
+use crate::receipt::ReceiptState;
 use crate::report::{
     ApiServerRollbackResult, Code, EditReport, InstanceReport, Outcome, Problem, ReachReport,
 };
-use crate::text::hint::Command;
-use crate::yaml::MAX_BYTES;
 
+use self::undoing::{tell_nothing, undoing};
 use super::after_the_manifest;
 use super::nodes::AskedNodes;
 use super::receipts::Receipts;
@@ -280,58 +280,4 @@ impl<'a> Site<'a> {
 /// The CA with which an API server of these flags verifies kubelets; `None` if it verifies none.
 fn kubelet_ca(flags: &[String]) -> Option<&str> {
     last_value(flags, FLAG).filter(|value| !value.is_empty())
-}
-
-/// The edit that undoes the receipt's; one that changes nothing where that was never made, or is undone.
-fn undoing(receipt: &ApiServerReceipt) -> Result<Edit, Problem> {
-    let Some(change) = receipt.edits.first() else {
-        return Err(Problem::new(
-            Code::Input,
-            "cannot roll back: the receipt has no edit",
-        ));
-    };
-    let now = crate::host::files::read(change.path(), MAX_BYTES as u64)
-        .map_err(|error| files::problem_of(&error))?;
-    match change.compare(Some(&now)) {
-        FileState::After(made) => Ok(made.inverse()),
-        FileState::Before => Ok(Edit::new(
-            Target::File(change.path().to_owned()),
-            now.clone(),
-            now,
-        )),
-        FileState::Edited => {
-            let disable = receipt.subject.wanted == Verification::Enabled;
-            let instead = Command::new("kubelet-tls").args(["api-server", "apply"]);
-            let instead = instead.args(disable.then_some("--disable"));
-            Err(Problem::new(
-                Code::Refused,
-                format!(
-                    "cannot roll back {}: it was edited since the api-server apply of {}",
-                    change.path().display(),
-                    to_the_second(&receipt.started)
-                ),
-            )
-            .advise(format!("to change only the flag: {}", instead))
-            .hint(Command::from(super::LOOK).args(disable.then_some("--disable"))))
-        }
-    }
-}
-
-fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
-    let why = match why {
-        NothingToUndo::NoReceipt => "no api-server apply has changed this node".to_owned(),
-        NothingToUndo::PutBack(started) => {
-            format!(
-                "the api-server apply of {} was rolled back automatically",
-                to_the_second(started)
-            )
-        }
-        NothingToUndo::RolledBack(started) => {
-            format!(
-                "the api-server apply of {} is rolled back already",
-                to_the_second(started)
-            )
-        }
-    };
-    ui.say(&format!("nothing to roll back in the manifest: {why}"));
 }
