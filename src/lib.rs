@@ -1,27 +1,32 @@
 //! `kubelet-tls` gives a kubeadm node's kubelet a CA-signed serving certificate.
 //!
-//! Look once, decide purely, act once: `host` observes, a pure function of each verb decides on a `plan`, `apply`
-//! executes it. From the top floor to the bottom; a module uses the floors below its own and none above:
+//! Look once, decide purely, act once: `host` observes, a pure `decide` of each verb returns a `plan`, `apply` executes it.
+//! A verb is the directory or file `commands/VERB`; what it decides is its `decide.rs`, with a table of cases beside it.
+//! From the top floor to the bottom; a module uses the floors below its own and none above:
 //!
-//! - `cli` – the command line, whose doc comments are the manual;
 //! - `commands` – one file or directory per verb: observe, decide, act, return a result; `commands::api_server` has the
 //!   verbs by which the API server verifies kubelets;
 //! - `ansible` – what Ansible sends to a module and reads from it;
+//! - `approver` – `approve --watch`: when each CSR is judged, and what is told of it; the rules are those of `approval`;
+//! - `apply` – executes a plan, of whatever verb, or rolls it back;
 //! - `ui` – what people and scripts see: progress, warnings, tables, result documents, errors;
-//! - `apply` – executes a plan, or rolls it back;
+//! - `cli` – the command line, whose doc comments are the manual;
 //! - `host` – all the I/O there is;
-//! - `metrics_server` – the objects that make metrics-server verify kubelets and be verified itself;
 //! - `report` – the result documents;
 //! - `receipt` – what a run was about to change, enough to undo it;
-//! - `node` – this node as observed, and its conditions, each with its evidence;
-//! - `plan` – what to edit and whether to restart, as a value;
-//! - `approval` – whether a CSR may be approved;
+//! - `metrics_server` – the objects that make metrics-server verify kubelets and be verified itself;
+//! - `node` – this node as observed, and its conditions, each with its evidence and its words;
+//! - `plan` – what to edit and whether to restart, and why, as a value;
+//! - `approval` – whether a CSR may be approved: the rules are in `approval/rule.rs`, whose head says how to add one;
 //! - `csr` – CertificateSigningRequests;
 //! - `x509` – certificates, PKCS#10 requests, PEM and DER;
 //! - `edit` – what the change means in each kind of file; `edit::api_server` for the API server's flag;
 //! - `kubelet` – KubeletConfiguration, the kubelet's flags, and what its next start will bring;
 //! - `text` – foreign text made safe for terminals and shells;
 //! - `yaml` – one value set in one document of a stream, every other byte kept, the result proved.
+//!
+//! Unit tests stand in the file or beside it. `tests/` tries the program as a whole, or calls [`parts`]; what it prints is
+//! quoted there. `docs/architecture.md` has the picture, `tests/architecture.rs` the check.
 
 mod ansible;
 mod apply;

@@ -56,7 +56,7 @@ pub enum Restart {
 pub enum Reason {
     /// This run changes what it reads.
     Changed,
-    /// It started before its configuration was last written.
+    /// It runs with an older configuration or other flags than are written now.
     OlderThanConfig,
     /// An earlier run was cut off before it had restarted or proved it.
     CutOff,

@@ -159,7 +159,7 @@ impl ApprovalPolicy {
             let most = self.max_duration.as_secs();
             let within = u64::try_from(seconds).is_ok_and(|seconds| (1..=most).contains(&seconds));
             if !within {
-                let message = format!("it asks for {seconds} s, more than the maximum of {most} s");
+                let message = format!("it asks for {seconds} s, not for 1 to {most} s");
                 return broken(Rule::DurationWithinMaximum, message);
             }
         }

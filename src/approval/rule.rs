@@ -1,7 +1,8 @@
 //! The rules that a request must keep: each with its stable name, what must hold, and the way out where it does not.
 //!
-//! To add a rule: a line in the table below, its check in `policy.rs` or `claims.rs`, its row in docs/approve.md, and a
-//! request that breaks it alone in tests/approval/rules.rs.
+//! To add a rule: a line in the table below (`own` where the requestor alone answers for a breach, `other` where other
+//! objects have a part in it), its check in `policy.rs` or `claims.rs`, its row in docs/approve.md, and the request that
+//! breaks it alone in tests/approval/breakers.rs. Further cases stand in tests/approval/rules.rs.
 
 use std::fmt;
 

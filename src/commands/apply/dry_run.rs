@@ -36,7 +36,7 @@ pub(in crate::commands) fn tell_restart(plan: &Plan, ui: &Ui) {
         }
         Restart::Yes(Reason::Changed) => "its configuration changes",
         Restart::Yes(Reason::OlderThanConfig) => {
-            "it started before its configuration was last written"
+            "it runs with an older configuration or other flags than are written now"
         }
         Restart::Yes(Reason::Asked) => "--restart always asks for it",
         Restart::Yes(Reason::CutOff) => "an interrupted run has left it down",

@@ -51,9 +51,7 @@ fn tell_unchanged(plan: &Plan, wanted: Bootstrap, ui: &Ui) {
         show::unchanged(edit, wanted, ui);
     }
     if plan.restart == Restart::Yes(Reason::OlderThanConfig) {
-        ui.say(
-            "the kubelet started before its configuration was last written, so it has not read it",
-        );
+        ui.say("the kubelet has not read it: it runs with an older configuration or other flags");
     }
 }
 
