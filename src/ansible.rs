@@ -5,103 +5,28 @@
 //! object: the user's keys, and its own, which all begin with `_ansible_` (ansible-core, plugins/action/__init__.py,
 //! `_execute_module` and `_update_module_args`).
 
+mod answer;
+mod argument;
+mod modules;
+
 use std::ffi::OsString;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::kubelet::secrets::masked;
-use crate::plan::Edit;
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 
+pub use answer::answer;
+use argument::of_key;
+use modules::MODULES;
+pub use modules::NAME;
+
 /// What Ansible puts before the module's name when it copies it to the node.
 pub const PREFIX: &str = "AnsiballZ_";
-/// What every module's name begins with where the binary itself lies in a `library/`.
-pub const NAME: &str = "kubelet_tls";
 /// Which module is meant where the file's name does not say so: the collection's action plugins set it.
 const MODULE: &str = "_kubelet_tls_module";
 /// A file of arguments is a kilobyte or two, in bytes.
 pub const CAP: u64 = 1024 * 1024;
-
-/// How a key of the user's becomes options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// `enabled`, or `disabled` for `--disable`.
-    State,
-    /// A word; which ones there are is the option's business.
-    Word,
-    /// An option's values: a list, or one.
-    Words,
-    /// What follows the options: a list, or one.
-    Names,
-    /// A duration as the option takes it, or a number of seconds.
-    Duration,
-    /// A switch, as Ansible writes booleans.
-    Switch,
-    /// The value of an option.
-    Path,
-    /// A list of them, or one.
-    Paths,
-    /// The paths that follow the options: a list, or one.
-    Files,
-}
-
-/// A module: a verb, and its user's keys. An option is named as its key, with `-` for `_`.
-#[derive(Debug)]
-struct Module {
-    name: &'static str,
-    verb: &'static [&'static str],
-    keys: &'static [(&'static str, Kind)],
-}
-
-/// The modules; a file of any other name is the first.
-const MODULES: [Module; 4] = [
-    Module {
-        name: NAME,
-        verb: &["apply"],
-        keys: &[
-            ("state", Kind::State),
-            ("restart", Kind::Word),
-            ("wait", Kind::Word),
-            ("timeout", Kind::Duration),
-            ("settle", Kind::Duration),
-            ("issue_first", Kind::Switch),
-            ("kubeadm_config", Kind::Paths),
-            ("kubeconfig", Kind::Path),
-            ("root", Kind::Path),
-            ("file", Kind::Files),
-        ],
-    },
-    Module {
-        name: "kubelet_tls_approve",
-        verb: &["approve"],
-        keys: &[
-            ("request", Kind::Names),
-            ("node", Kind::Words),
-            ("deny", Kind::Switch),
-            ("max_duration", Kind::Duration),
-            ("timeout", Kind::Duration),
-            ("kubeconfig", Kind::Path),
-        ],
-    },
-    Module {
-        name: "kubelet_tls_cluster",
-        verb: &["cluster", "apply"],
-        keys: &[("state", Kind::State), ("kubeconfig", Kind::Path)],
-    },
-    Module {
-        name: "kubelet_tls_api_server",
-        verb: &["api-server", "apply"],
-        keys: &[
-            ("state", Kind::State),
-            ("except", Kind::Words),
-            ("timeout", Kind::Duration),
-            ("settle", Kind::Duration),
-            ("manifest", Kind::Path),
-            ("kubeconfig", Kind::Path),
-        ],
-    },
-];
 
 /// What Ansible asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,164 +122,6 @@ fn usage(module: &str, why: &str) -> Problem {
         format!("cannot use the module's arguments: {why}"),
     )
     .hint(Command::new("ansible-doc").arg(format!("kubelet_tls.kubelet_tls.{module}")))
-}
-
-/// A value that its key does not take.
-#[derive(Debug, thiserror::Error)]
-#[error("{key} is {wanted}, not {value}")]
-struct WrongArgument {
-    key: String,
-    wanted: &'static str,
-    value: String,
-}
-
-/// Adds what one key means.
-fn of_key(
-    key: &str,
-    kind: Kind,
-    value: &Value,
-    options: &mut Vec<OsString>,
-    names: &mut Vec<OsString>,
-) -> Result<(), WrongArgument> {
-    let option = format!("--{}", key.replace('_', "-"));
-    let with = |value: &str| OsString::from(format!("{option}={value}"));
-    let not = |wanted, value: &Value| WrongArgument {
-        key: key.to_owned(),
-        wanted,
-        value: shown(value),
-    };
-    let wrong = |wanted| not(wanted, value);
-    match kind {
-        Kind::State => match value.as_str() {
-            Some("enabled") => {}
-            Some("disabled") => options.push("--disable".into()),
-            _ => return Err(wrong("enabled or disabled")),
-        },
-        Kind::Word => {
-            let word = value.as_str().ok_or_else(|| wrong("a word"));
-            options.push(with(word?));
-        }
-        Kind::Duration => {
-            let wrong = || wrong("a duration such as 90s or 2m, or a number of seconds");
-            options.push(with(&duration(value).ok_or_else(wrong)?));
-        }
-        Kind::Switch => {
-            let value = boolean(value).ok_or_else(|| wrong("true or false"));
-            options.extend(value?.then(|| option.into()));
-        }
-        Kind::Path => options.push(with(path(value).ok_or_else(|| wrong(PATH))?)),
-        Kind::Words | Kind::Names | Kind::Paths | Kind::Files => {
-            let one = std::slice::from_ref(value);
-            for value in value.as_array().map_or(one, Vec::as_slice) {
-                let (text, wanted) = match kind {
-                    Kind::Words | Kind::Names => (value.as_str(), "a name"),
-                    _ => (path(value), PATH),
-                };
-                let text = text.ok_or_else(|| not(wanted, value))?;
-                match kind {
-                    Kind::Names | Kind::Files => names.push(text.into()),
-                    _ => options.push(with(text)),
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Where the module is run is Ansible's business, so a path that depends on it means nothing to the user.
-const PATH: &str = "an absolute path on the node";
-
-fn path(value: &Value) -> Option<&str> {
-    let path = value.as_str()?;
-    (path.starts_with('/') && !path.contains('\0')).then_some(path)
-}
-
-/// Seconds come as a number, or, out of a template, as its digits.
-fn duration(value: &Value) -> Option<String> {
-    match value {
-        Value::Number(seconds) => seconds.as_u64().map(|seconds| format!("{seconds}s")),
-        Value::String(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
-            Some(format!("{text}s"))
-        }
-        Value::String(text) => Some(text.clone()),
-        _ => None,
-    }
-}
-
-/// As ansible.module_utils.parsing.convert_bool reads it.
-fn boolean(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(value) => Some(*value),
-        Value::Number(number) => match number.as_u64() {
-            Some(0) => Some(false),
-            Some(1) => Some(true),
-            _ => None,
-        },
-        Value::String(word) => match word.to_lowercase().as_str() {
-            "yes" | "on" | "1" | "true" | "t" | "y" => Some(true),
-            "no" | "off" | "0" | "false" | "f" | "n" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// A value in a message: not all of what may be much.
-fn shown(value: &Value) -> String {
-    const MOST: usize = 60;
-    let text = value.to_string();
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// The answer: the result document, and beside it what Ansible itself looks for.
-///
-/// `edits` are those that were shown; `call` is `None` if its arguments could not be read.
-pub fn answer(document: Value, edits: &[Edit], call: Option<&Call>) -> Value {
-    let Value::Object(mut answer) = document else {
-        return Value::Null;
-    };
-    let error = answer.remove("error");
-    let is_true = |value: Option<&Value>| value == Some(&Value::Bool(true));
-    // A restart without an edit is a change of the node too, in a play's recap; one that waits for the certificate
-    // has changed nothing yet.
-    let is_dry = is_true(answer.get("dryRun"));
-    let restart = answer.get("restart").and_then(Value::as_object);
-    let restarts = restart.is_some_and(|restart| is_true(restart.get("performed")) || is_dry);
-    let changed = is_true(answer.get("changed")) || (restarts && error.is_none());
-    answer.insert("changed".into(), changed.into());
-    let shows = call.is_some_and(|call| call.texts);
-    let diff: Vec<Value> = edits.iter().filter(|_| shows).map(texts).collect();
-    answer.insert("diff".into(), diff.into());
-    if let Some(given) = call.and_then(|call| call.given.as_ref()) {
-        answer.insert("invocation".into(), json!({ "module_args": given }));
-    }
-    let field = |name: &str| error.as_ref().and_then(|error| error.get(name));
-    answer.insert(
-        "rc".into(),
-        field("code").cloned().unwrap_or_else(|| 0.into()),
-    );
-    if error.is_some() {
-        let text = |name: &str| field(name).and_then(Value::as_str);
-        let hint = text("hint").map_or_else(String::new, |hint| format!("; hint: {hint}"));
-        let message = text("message").unwrap_or_default();
-        answer.insert("failed".into(), true.into());
-        answer.insert("msg".into(), format!("{message}{hint}").into());
-    }
-    Value::Object(answer)
-}
-
-/// Ansible makes a diff of the whole texts itself.
-fn texts(edit: &Edit) -> Value {
-    let target = edit.target.to_string();
-    json!({
-        "before_header": target,
-        "before": masked(edit.bytes_before()),
-        "after_header": target,
-        "after": masked(edit.bytes_after()),
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What Ansible may write, and what it reads.
 
+use serde_json::json;
+
 use super::*;
-use crate::plan::Target;
+use crate::plan::{Edit, Target};
 use crate::report::{
     API_VERSION, ApplyResult, Envelope, ErrorReport, Kind as DocumentKind, KubeletOutcome,
     RestartReport,

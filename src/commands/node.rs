@@ -1,14 +1,14 @@
-//! Looking at this node: which kubelet runs, from which file, with which flags.
+//! This node's kubelet: the files that it reads, and the edit of the one that decides.
+
+mod locate;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::host::files::{self as host_files, Root};
-use crate::host::process;
 use crate::host::systemd::{self, SystemdError};
-use crate::kubelet::image::{DEFAULT_CONFIG, KUBEADM_FLAGS};
-use crate::kubelet::unit::Word;
+use crate::kubelet::image::KUBEADM_FLAGS;
 use crate::kubelet::{Bootstrap, Flags, Settings};
 use crate::node::{ConfigFile, Kubelet, Unit};
 use crate::plan::{Edit, Target};
@@ -17,22 +17,7 @@ use crate::yaml::MAX_BYTES;
 
 use super::{Ui, files, preflight, unmanaged};
 
-/// Of a kubelet whose command line was changed since it started: which one is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
-    /// What it runs with.
-    Now,
-    /// What its next start brings.
-    NextStart,
-}
-
-/// What the verb needs to find on the node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// A kubelet.service that systemd knows: it will be restarted.
-    Unit,
-    File,
-}
+pub(crate) use locate::{Need, When, kubeconfig, locate};
 
 /// Where the kubelet's configuration is, and what runs.
 #[derive(Debug, Clone, Default)]
@@ -58,129 +43,6 @@ pub(crate) struct Located {
 /// When the directory of `--root` cannot be entered.
 pub(crate) fn root(named: Option<&Path>) -> Result<Root, Problem> {
     Root::open(named).map_err(|error| files::image::no_root(&error.path, &error))
-}
-
-/// Asks systemd and the process table.
-///
-/// # Errors
-/// When something that is needed does not exist.
-pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Located, Problem> {
-    if let Some(root) = root {
-        let root = self::root(Some(root))?;
-        return Ok(Located {
-            path: root.path(Path::new(DEFAULT_CONFIG)),
-            root,
-            ..Located::default()
-        });
-    }
-    let mut warnings = Vec::new();
-    let mut unasked = None;
-    let unit = match systemd::show(systemd::KUBELET) {
-        Ok(unit) if unit.load_state == "loaded" => Some(unit),
-        Ok(unit) if need == Need::Unit => return Err(no_unit(&unit)),
-        Ok(_) => None,
-        Err(error) if need == Need::Unit => {
-            return Err(systemd_problem("ask systemd about", &error));
-        }
-        Err(error) => {
-            warnings.push(match error.is_absent() {
-                true => format!("{error}; assuming the kubelet uses {DEFAULT_CONFIG}"),
-                false => format!(
-                    "could not ask systemd: {error}; assuming the kubelet uses {DEFAULT_CONFIG}"
-                ),
-            });
-            unasked = Some(error);
-            None
-        }
-    };
-    let pid = unit.as_ref().map_or(0, |unit| unit.main_pid);
-    let running = if pid == 0 {
-        None
-    } else {
-        let monotonic = unit.as_ref().and_then(|unit| unit.started_monotonic);
-        process::command_line(pid, monotonic)
-            .ok()
-            .filter(|words| !words.is_empty())
-    };
-    let started = unit
-        .as_ref()
-        .filter(|_| running.is_some())
-        .and_then(|unit| process::started(pid, unit.started_monotonic).ok());
-    let next = unit.as_ref().map(systemd::next_words).transpose();
-    // Where nothing was written since the start, the next start brings the same words, and the running ones are surely
-    // right.
-    let asks = unit
-        .as_ref()
-        .is_some_and(|unit| started.is_none_or(|started| systemd::changed_since(unit, started)));
-    if let (Err(error), true) = (&next, asks) {
-        warnings.push(format!(
-            "cannot tell which configuration the kubelet's next start will use: {error}"
-        ));
-    }
-    let next = next.ok().flatten();
-    let sources = next.as_deref().map(sources).unwrap_or_default();
-    let next: Option<Vec<String>> = next
-        .filter(|_| asks)
-        .map(|words| words.into_iter().map(|word| word.text).collect());
-    let program = running
-        .as_ref()
-        .or(next.as_ref())
-        .and_then(|words| words.first().cloned());
-    let running_flags = running.map(|words| Flags::parse(words.into_iter().skip(1)));
-    let next_flags = next.map(|words| Flags::parse(words.into_iter().skip(1)));
-    let flags_change = running_flags
-        .as_ref()
-        .zip(next_flags.as_ref())
-        .is_some_and(|(now, next)| now.differs(next));
-    let is_known = running_flags.is_some() || next_flags.is_some();
-    let flags = match when {
-        When::Now => running_flags.or(next_flags),
-        When::NextStart => next_flags.or(running_flags),
-    };
-    let flags = flags.unwrap_or_default();
-    let path = match flags.get("config") {
-        Some(path) => Path::new("/").join(path),
-        None if is_known => {
-            let program = program.as_deref().unwrap_or_default();
-            if let Some(problem) = unmanaged::other_program(program) {
-                return Err(problem);
-            }
-            return Err(Problem::new(
-                Code::Refused,
-                "cannot edit the kubelet's configuration: it is started without --config, so it reads no file",
-            )
-            .advise("kubeadm gives it --config=/var/lib/kubelet/config.yaml")
-            .hint("systemctl cat kubelet"));
-        }
-        None => PathBuf::from(DEFAULT_CONFIG),
-    };
-    Ok(Located {
-        root: Root::host(),
-        unit,
-        flags,
-        flags_change,
-        sources,
-        program,
-        started,
-        path,
-        warnings,
-        unasked: unasked.map(Rc::new),
-    })
-}
-
-/// Which variable of which file sets each flag; of several the last one counts.
-fn sources(words: &[Word]) -> BTreeMap<String, String> {
-    let flags = words
-        .iter()
-        .filter_map(|word| Some((word.text.strip_prefix("--")?, &word.source)));
-    flags
-        .map(|(flag, source)| {
-            (
-                flag.split('=').next().unwrap_or(flag).replace('_', "-"),
-                source.to_string(),
-            )
-        })
-        .collect()
 }
 
 impl Located {
@@ -299,23 +161,6 @@ fn is_kubeadm(root: &Root, config: &Path) -> bool {
     !is_missing(&flags) || beside.is_some_and(|path| !is_missing(&path))
 }
 
-/// The kubeconfig of this node's kubelet, for verbs that need nothing else of it.
-pub(crate) fn kubeconfig() -> PathBuf {
-    let unit = systemd::show(systemd::KUBELET).ok();
-    let running = unit
-        .as_ref()
-        .filter(|unit| unit.main_pid != 0)
-        .and_then(|unit| process::command_line(unit.main_pid, unit.started_monotonic).ok());
-    let words = running
-        .or_else(|| {
-            unit.as_ref()
-                .and_then(|unit| systemd::next_words(unit).ok())
-                .map(|words| words.into_iter().map(|word| word.text).collect())
-        })
-        .unwrap_or_default();
-    crate::node::kubeconfig(&Flags::parse(words.into_iter().skip(1)))
-}
-
 /// The edit of the file that decides.
 ///
 /// # Errors
@@ -347,22 +192,6 @@ fn not_joined(problem: Problem) -> Problem {
     problem
         .advise("kubeadm init or kubeadm join writes it")
         .hint("systemctl cat kubelet")
-}
-
-fn no_unit(unit: &Unit) -> Problem {
-    let problem = Problem::new(
-        Code::Unavailable,
-        format!(
-            "cannot restart {}: systemd says it is {}",
-            systemd::KUBELET,
-            unit.load_state
-        ),
-    );
-    match unit.load_state.as_str() {
-        "masked" => problem.hint("systemctl unmask kubelet"),
-        "not-found" => unmanaged::no_kubeadm_node(problem, None),
-        _ => problem.hint("systemctl status kubelet"),
-    }
 }
 
 /// systemd's refusal or silence as a problem.

@@ -155,15 +155,6 @@ pub(crate) fn corpus() -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// A file, made worse.
-pub(crate) fn mutate(corpus: &[Vec<u8>], start: usize, mutations: &[Mutation]) -> Vec<u8> {
-    let mut bytes = corpus[start % corpus.len()].clone();
-    for mutation in mutations {
-        bytes = worse(corpus, bytes, *mutation);
-    }
-    bytes
-}
-
 /// Bytes, made worse in one way.
 pub(crate) fn worse(corpus: &[Vec<u8>], mut bytes: Vec<u8>, (what, a, b): Mutation) -> Vec<u8> {
     let (a, b) = (a as usize, b as usize);

@@ -2,6 +2,8 @@
 //! in kubeadm's ClusterConfiguration.
 
 mod configuration;
+mod container;
+mod extra_args;
 mod manifest;
 
 pub use manifest::Manifest;
@@ -38,7 +40,7 @@ pub fn edit(before: &[u8], wanted: Verification) -> Result<Edited, Refusal> {
     let stream = Stream::parse(before)?;
     let first = stream.documents.first();
     let is_pod = first
-        .is_some_and(|document| meta::meta(&stream, document.root).kind == Some(manifest::KIND));
+        .is_some_and(|document| meta::meta(&stream, document.root).kind == Some(container::KIND));
     if is_pod {
         manifest::edit(&stream, wanted)
     } else {

@@ -1,0 +1,188 @@
+//! `apiServer.extraArgs` of one ClusterConfiguration: the flag in it, set or removed.
+
+use super::{FLAG, Given, Spot, changed, kept, normalized, text};
+use crate::edit::Edited;
+use crate::edit::kubeadm;
+use crate::kubelet::Refusal;
+use crate::kubelet::goyaml::lookup;
+use crate::kubelet::meta::string;
+use crate::yaml::{Format, Kept, Operation, Place, Step, Stream, Value};
+
+/// How a version of ClusterConfiguration writes extra flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Names and values, up to v1beta3.
+    Mapping,
+    /// Items with a name and a value, in v1beta4.
+    List,
+}
+
+impl Shape {
+    pub(super) fn of(api_version: &str) -> Option<Self> {
+        match api_version.strip_prefix(kubeadm::GROUP)? {
+            "/v1beta1" | "/v1beta2" | "/v1beta3" => Some(Self::Mapping),
+            "/v1beta4" => Some(Self::List),
+            _ => None,
+        }
+    }
+
+    pub(super) fn arguments<'v>(self, ca: &'v str) -> Value<'v> {
+        match self {
+            Self::Mapping => Value::Mapping(vec![(FLAG, Value::Text(ca))]),
+            Self::List => Value::Sequence(vec![item(ca)]),
+        }
+    }
+}
+
+fn item(ca: &str) -> Value<'_> {
+    Value::Mapping(vec![
+        ("name", Value::Text(FLAG)),
+        ("value", Value::Text(ca)),
+    ])
+}
+
+const ARGUMENTS: [Step<'static>; 2] = [Step::Key("apiServer"), Step::Key("extraArgs")];
+
+/// The edit of one ClusterConfiguration.
+pub(super) struct Edit<'e, 's> {
+    pub(super) stream: &'e Stream<'s>,
+    pub(super) document: usize,
+    pub(super) root: usize,
+    pub(super) format: Format,
+    pub(super) shape: Shape,
+    pub(super) ca: &'e str,
+}
+
+impl Edit<'_, '_> {
+    fn arguments(&self) -> Option<usize> {
+        let arguments = lookup(self.stream, self.root, "apiServer")
+            .and_then(|server| lookup(self.stream, server, "extraArgs"));
+        arguments.map(|arguments| self.stream.target(arguments))
+    }
+
+    /// Every occurrence of the flag, whatever separates its words.
+    pub(super) fn given(&self) -> Result<Vec<Given>, Refusal> {
+        let stream = self.stream;
+        let Some(arguments) = self.arguments() else {
+            return Ok(Vec::new());
+        };
+        let mut given = Vec::new();
+        for (key, value) in stream.entries(arguments) {
+            let name = stream.text(stream.target(key));
+            if normalized(name) == FLAG {
+                given.push(Given {
+                    value: text(stream, value)?,
+                    position: stream.position(key),
+                    place: Spot::Key(name.to_owned()),
+                });
+            }
+        }
+        for (index, item) in stream.items(arguments).enumerate() {
+            let name = lookup(stream, item, "name").and_then(|name| string(stream, name));
+            if name.is_none_or(|name| normalized(name) != FLAG) {
+                continue;
+            }
+            let value = lookup(stream, item, "value");
+            given.push(Given {
+                value: value.map_or(Ok(String::new()), |value| text(stream, value))?,
+                position: stream.position(item),
+                place: Spot::Items {
+                    first: index,
+                    count: 1,
+                },
+            });
+        }
+        Ok(given)
+    }
+
+    pub(super) fn keep(&self, path: &[Step<'_>], value: Kept<'_>) -> Result<Edited, Refusal> {
+        kept(self.stream, &self.format, self.document, path, value)
+    }
+
+    fn change(&self, path: &[Step<'_>], operation: &Operation<'_>) -> Result<Edited, Refusal> {
+        changed(self.stream, &self.format, self.document, path, operation)
+    }
+
+    fn path<'g>(given: &'g Given) -> Vec<Step<'g>> {
+        let last = match &given.place {
+            Spot::Key(name) => Step::Key(name),
+            Spot::Items { first, .. } => Step::Item(*first),
+        };
+        ARGUMENTS.into_iter().chain([last]).collect()
+    }
+
+    pub(super) fn path_of_value<'g>(&self, given: &'g Given) -> Vec<Step<'g>> {
+        let mut path = Self::path(given);
+        path.extend((self.shape == Shape::List).then_some(Step::Key("value")));
+        path
+    }
+
+    pub(super) fn enable(&self) -> Result<Edited, Refusal> {
+        let has_server = lookup(self.stream, self.root, "apiServer").is_some();
+        let place = if has_server {
+            Place::Sorted
+        } else {
+            Place::After("kind")
+        };
+        let (last, value) = match self.shape {
+            Shape::Mapping => (Step::Key(FLAG), Value::Text(self.ca)),
+            Shape::List => {
+                let named = Step::Named {
+                    key: "name",
+                    is: FLAG,
+                };
+                (named, item(self.ca))
+            }
+        };
+        let [server, arguments] = ARGUMENTS;
+        self.change(&[server, arguments, last], &Operation::Set(value, place))
+    }
+
+    /// Removes the flag, and what would be left without content.
+    pub(super) fn disable(&self, given: &Given) -> Result<Edited, Refusal> {
+        let stream = self.stream;
+        let is_only = |collection: usize| {
+            let first = collection + 1;
+            let end = stream.event(collection).link as usize;
+            let after = if stream.is_mapping(collection) {
+                stream.after(stream.after(first))
+            } else {
+                stream.after(first)
+            };
+            after == end
+        };
+        let [server, arguments] = ARGUMENTS;
+        let entry = stream
+            .entries(self.root)
+            .find(|(key, _)| stream.text(*key) == "apiServer");
+        let Some(((key, node), list)) = entry.zip(self.arguments()) else {
+            return self.change(&Self::path(given), &Operation::Remove);
+        };
+        if !is_only(list) {
+            return self.change(&Self::path(given), &Operation::Remove);
+        }
+        if !is_only(node) {
+            return self.change(&[server, arguments], &Operation::Remove);
+        }
+        if self.is_where_enabling_puts_it(key) {
+            return self.change(&[server], &Operation::Remove);
+        }
+        if stream.is_flow(node) {
+            return self.change(&[server, arguments], &Operation::Remove);
+        }
+        // as kubeadm writes it
+        let empty = Operation::Set(Value::Mapping(Vec::new()), Place::Sorted);
+        self.change(&[server], &empty)
+    }
+
+    /// An entry that enabling adds is the first one in braces, and in a block the one after `kind`.
+    fn is_where_enabling_puts_it(&self, key: usize) -> bool {
+        let stream = self.stream;
+        let mut entries = stream.entries(self.root).map(|(key, _)| key);
+        if stream.is_flow(self.root) {
+            return entries.next() == Some(key);
+        }
+        let kind = entries.find(|key| stream.text(*key) == "kind");
+        kind.is_some() && entries.next() == Some(key)
+    }
+}
