@@ -23,7 +23,7 @@ pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterStatus, ClusterVerb
 pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, RestartPolicy, Rollback, Selection, Status, Wait};
 pub use program::parse;
-pub use usage::{Explained, explain};
+pub use usage::explain;
 pub use values::{
     domain, duration, lifetime, name_or_ip, network, node_name, request_name, written,
 };

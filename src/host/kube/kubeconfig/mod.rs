@@ -22,7 +22,7 @@ use super::proxy::Proxies;
 use file::{Chosen, File, Section, choose};
 
 pub use error::KubeconfigError;
-pub use source::{ADMIN_CONF, Source};
+pub use source::Source;
 
 /// A kubeconfig with everything inline is some ten kilobytes, in bytes.
 pub(super) const KUBECONFIG_CAP: u64 = 1024 * 1024;
