@@ -8,11 +8,8 @@ use super::metrics::Metrics;
 /// The answer to a request for `path`.
 pub(super) fn answer(path: &str, health: &Health, metrics: &Metrics) -> Answer {
     match path {
-        "/healthz" | "/livez" => plain(
-            &health.deaf(),
-            "nothing heard from the API server for two minutes",
-        ),
-        "/readyz" => plain(&health.incomplete(), "not complete yet"),
+        "/healthz" | "/livez" => plain(&health.deaf()),
+        "/readyz" => plain(&health.unready()),
         "/metrics" => Answer {
             status: 200,
             content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -29,9 +26,8 @@ pub(super) fn answer(path: &str, health: &Health, metrics: &Metrics) -> Answer {
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// 200, or 503 with what fails.
-fn plain(failing: &[&str], what: &str) -> Answer {
-    let lines = failing.iter().map(|watch| format!("{watch}: {what}\n"));
-    let body: String = lines.collect();
+fn plain(failing: &[String]) -> Answer {
+    let body: String = failing.iter().map(|line| format!("{line}\n")).collect();
     match body.is_empty() {
         true => Answer {
             status: 200,

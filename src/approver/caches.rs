@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::approval::{Inventory, NodeFacts, ServiceFacts};
-use crate::host::kube::{ApiError, Followed};
+use crate::host::kube::{ApiError, Followed, Malformed};
 use crate::node::Explanation;
 
-use super::Malformed;
 use super::health::{Health, Kind};
 
 /// The state of the caches that judgements rest on.
 pub(super) struct Caches {
     health: Health,
-    /// Keys that the current list has not named yet, of Nodes and of Services.
-    unseen: [Option<HashSet<String>>; 2],
-    synced: [bool; 3],
-    degraded: [Option<String>; 3],
-    /// Objects that cannot be used: as long as one exists, nothing is approved.
+    /// Nodes that the current list has not named yet, by name.
+    unseen_nodes: Option<HashSet<String>>,
+    /// Services that the current list has not named yet, by namespace and name.
+    unseen_services: Option<HashSet<(String, String)>>,
+    watches: [Watched; 3],
+    /// Nodes that cannot be used, by name: as long as one exists, nothing is approved.
     malformed: BTreeMap<String, Malformed>,
     /// Of those, the ones that were not told yet.
     untold: Vec<Malformed>,
@@ -25,11 +25,32 @@ pub(super) struct Caches {
     unauthorized: bool,
 }
 
+/// What is known of one watch.
+#[derive(Debug, Default)]
+struct Watched {
+    phase: Phase,
+    /// Whether a list was complete once.
+    synced: bool,
+    /// The trouble that was told last.
+    told: Option<String>,
+}
+
+/// How current a cache is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    /// The list is incomplete, or the watch is broken: there may be changes that are not known.
+    #[default]
+    Stale,
+    /// The list is complete, and the watch from its end has not been answered.
+    Listed,
+    /// Changes come as they happen.
+    Current,
+}
+
 /// One watch, for what is the same of all.
 pub(super) struct Watch<'a> {
     kind: Kind,
-    synced: &'a mut bool,
-    degraded: &'a mut Option<String>,
+    watched: &'a mut Watched,
     health: &'a Health,
 }
 
@@ -37,32 +58,33 @@ impl Watch<'_> {
     /// The server was heard.
     pub(super) fn heard<T>(&mut self, what: &Followed<T>) {
         self.health.heard(self.kind);
-        *self.degraded = None;
-        match what {
+        self.watched.told = None;
+        let phase = self.watched.phase;
+        self.watched.phase = match what {
+            Followed::Restarted | Followed::Degraded(_) => Phase::Stale,
             Followed::Synced => {
-                *self.synced = true;
+                self.watched.synced = true;
                 self.health.synced(self.kind);
+                Phase::Listed
             }
-            // Until the new list is complete, what the old one said is still the best that is known.
-            Followed::Restarted
-            | Followed::Put(_)
-            | Followed::Gone { .. }
-            | Followed::Heard
-            | Followed::Degraded(_) => {}
-        }
+            // The watch is answered.
+            Followed::Heard => Phase::Current,
+            Followed::Put(_) | Followed::Gone { .. } => phase,
+        };
     }
 
     /// What to tell of trouble; none where the same was told already.
     pub(super) fn degraded(&mut self, error: &ApiError) -> Option<String> {
+        self.watched.phase = Phase::Stale;
         let text = format!("cannot watch {}: {error}", self.kind.as_str());
-        let is_new = self.degraded.as_ref() != Some(&text);
-        *self.degraded = Some(text.clone());
+        let is_new = self.watched.told.as_ref() != Some(&text);
+        self.watched.told = Some(text.clone());
         is_new.then_some(text)
     }
 
     /// Whether the credential may be read again because of this trouble: only once it has worked before.
     pub(super) fn may_reload(&self) -> bool {
-        *self.synced
+        self.watched.synced
     }
 }
 
@@ -71,9 +93,9 @@ impl Caches {
         health.restarted();
         Self {
             health,
-            unseen: [None, None],
-            synced: [false; 3],
-            degraded: [None, None, None],
+            unseen_nodes: None,
+            unseen_services: None,
+            watches: Default::default(),
             malformed: BTreeMap::new(),
             untold: Vec::new(),
             cluster: Err(Explanation::new(
@@ -97,87 +119,97 @@ impl Caches {
     }
 
     fn watch(&mut self, kind: Kind) -> Watch<'_> {
-        let [requests, nodes, services] = &mut self.synced;
-        let [of_requests, of_nodes, of_services] = &mut self.degraded;
-        let (synced, degraded) = match kind {
-            Kind::Nodes => (nodes, of_nodes),
-            Kind::Services => (services, of_services),
-            Kind::Requests | Kind::Cluster => (requests, of_requests),
+        let [requests, nodes, services] = &mut self.watches;
+        let watched = match kind {
+            Kind::Nodes => nodes,
+            Kind::Services => services,
+            Kind::Requests | Kind::Cluster => requests,
         };
         Watch {
             kind,
-            synced,
-            degraded,
+            watched,
             health: &self.health,
         }
     }
 
-    /// Takes in what the watch of Nodes says.
+    /// Takes in what the watch of Nodes says. A Node that cannot be used must have a name: without one, nothing could tell
+    /// that it was repaired.
     pub(super) fn take_node(
         &mut self,
-        what: Followed<Result<NodeFacts, Malformed>>,
+        what: Followed<Result<NodeFacts, (String, Malformed)>>,
         inventory: &mut Inventory,
     ) {
         self.nodes().heard(&what);
         match what {
             Followed::Restarted => {
-                self.unseen[0] = Some(inventory.node_names().map(str::to_owned).collect());
-                self.malformed.retain(|key, _| !key.starts_with("node "));
+                let known = inventory
+                    .node_names()
+                    .chain(self.malformed.keys().map(String::as_str));
+                self.unseen_nodes = Some(known.map(str::to_owned).collect());
             }
             Followed::Put(Ok(node)) => {
-                self.named(0, &node.name);
-                self.malformed.remove(&format!("node {}", node.name));
+                self.node_named(&node.name);
+                self.malformed.remove(&node.name);
                 if inventory.node(&node.name) != Some(&node) {
                     self.changed = true;
                     inventory.put_node(node);
                 }
             }
-            Followed::Put(Err(malformed)) => self.refuse(malformed),
+            Followed::Put(Err((name, malformed))) => {
+                self.node_named(&name);
+                let old = self.malformed.insert(name, malformed.clone());
+                if old.as_ref() != Some(&malformed) {
+                    self.untold.push(malformed);
+                }
+            }
             Followed::Gone { name, .. } => self.remove_node(&name, inventory),
             Followed::Synced => {
-                for name in self.unseen[0].take().into_iter().flatten() {
+                for name in self.unseen_nodes.take().into_iter().flatten() {
                     self.remove_node(&name, inventory);
                 }
             }
             Followed::Heard | Followed::Degraded(_) => {}
         }
+        let unusable = self.malformed.values().next();
+        self.health
+            .unusable(Kind::Nodes, unusable.map(|one| format!("cannot use {one}")));
+    }
+
+    fn node_named(&mut self, name: &str) {
+        if let Some(unseen) = &mut self.unseen_nodes {
+            unseen.remove(name);
+        }
     }
 
     fn remove_node(&mut self, name: &str, inventory: &mut Inventory) {
-        self.malformed.remove(&format!("node {name}"));
+        self.malformed.remove(name);
         self.changed = true;
         inventory.remove_node(name);
     }
 
     /// Takes in what the watch of Services says.
-    pub(super) fn take_service(
-        &mut self,
-        what: Followed<Result<ServiceFacts, Malformed>>,
-        inventory: &mut Inventory,
-    ) {
+    pub(super) fn take_service(&mut self, what: Followed<ServiceFacts>, inventory: &mut Inventory) {
         self.services().heard(&what);
         match what {
             Followed::Restarted => {
-                let ids = inventory.service_ids();
-                self.unseen[1] = Some(ids.map(|(space, name)| format!("{space}/{name}")).collect());
-                self.malformed.retain(|key, _| !key.starts_with("service "));
+                let known = inventory.service_ids();
+                let known = known.map(|(space, name)| (space.to_owned(), name.to_owned()));
+                self.unseen_services = Some(known.collect());
             }
-            Followed::Put(Ok(service)) => {
+            Followed::Put(service) => {
                 let (namespace, name) = (&service.namespace, &service.name);
-                self.named(1, &format!("{namespace}/{name}"));
-                self.malformed
-                    .remove(&format!("service {namespace}/{name}"));
+                if let Some(unseen) = &mut self.unseen_services {
+                    unseen.remove(&(namespace.clone(), name.clone()));
+                }
                 if inventory.service(namespace, name) != Some(&service) {
                     self.changed = true;
                     inventory.put_service(service);
                 }
             }
-            Followed::Put(Err(malformed)) => self.refuse(malformed),
             Followed::Gone { namespace, name } => self.remove_service(&namespace, &name, inventory),
             Followed::Synced => {
-                for key in self.unseen[1].take().into_iter().flatten() {
-                    let (namespace, name) = key.split_once('/').unwrap_or_default();
-                    self.remove_service(namespace, name, inventory);
+                for (namespace, name) in self.unseen_services.take().into_iter().flatten() {
+                    self.remove_service(&namespace, &name, inventory);
                 }
             }
             Followed::Heard | Followed::Degraded(_) => {}
@@ -185,25 +217,8 @@ impl Caches {
     }
 
     fn remove_service(&mut self, namespace: &str, name: &str, inventory: &mut Inventory) {
-        self.malformed
-            .remove(&format!("service {namespace}/{name}"));
         self.changed = true;
         inventory.remove_service(namespace, name);
-    }
-
-    fn named(&mut self, which: usize, key: &str) {
-        if let Some(Some(unseen)) = self.unseen.get_mut(which) {
-            unseen.remove(key);
-        }
-    }
-
-    fn refuse(&mut self, malformed: Malformed) {
-        let old = self
-            .malformed
-            .insert(malformed.0.clone(), malformed.clone());
-        if old.as_ref() != Some(&malformed) {
-            self.untold.push(malformed);
-        }
     }
 
     /// Takes in what was read of the API server and the networks.
@@ -212,6 +227,8 @@ impl Caches {
         read: Result<Inventory, Explanation>,
         inventory: &mut Inventory,
     ) {
+        let problem = read.as_ref().err().map(Explanation::to_string);
+        self.health.unusable(Kind::Cluster, problem);
         self.cluster = read.map(|facts| {
             self.health.heard(Kind::Cluster);
             self.health.synced(Kind::Cluster);
@@ -247,10 +264,11 @@ impl Caches {
         std::mem::take(&mut self.changed)
     }
 
-    /// Whether everything that judgements rest on is known, and was heard of lately. What is unknown refuses: otherwise
-    /// nothing is judged.
+    /// Whether everything that judgements rest on is known, and current. What is unknown refuses: otherwise nothing is
+    /// judged.
     pub(super) fn is_complete(&self) -> bool {
-        self.synced.iter().all(|synced| *synced)
+        let mut watches = self.watches.iter();
+        watches.all(|watched| watched.phase == Phase::Current)
             && self.cluster.is_ok()
             && self.malformed.is_empty()
             && self.health.is_live()

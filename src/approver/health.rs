@@ -34,9 +34,11 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub(super) struct Health(Arc<Mutex<[Watch; 4]>>);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Watch {
     synced: bool,
+    /// What of it cannot be used, so that nothing is approved.
+    unusable: Option<String>,
     heard: Instant,
     /// Seconds since 1970; none before the first time.
     heard_at: Option<f64>,
@@ -46,10 +48,11 @@ impl Health {
     pub(super) fn new() -> Self {
         let watch = Watch {
             synced: false,
+            unusable: None,
             heard: Instant::now(),
             heard_at: None,
         };
-        Self(Arc::new(Mutex::new([watch; 4])))
+        Self(Arc::new(Mutex::new(Kind::ALL.map(|_| watch.clone()))))
     }
 
     fn lock(&self) -> MutexGuard<'_, [Watch; 4]> {
@@ -71,11 +74,19 @@ impl Health {
         }
     }
 
+    /// What was read by this watch cannot be used, for this reason; none where all can be.
+    pub(super) fn unusable(&self, kind: Kind, reason: Option<String>) {
+        if let Some(watch) = self.lock().get_mut(kind as usize) {
+            watch.unusable = reason;
+        }
+    }
+
     /// All watches begin again.
     pub(super) fn restarted(&self) {
-        self.lock()
-            .iter_mut()
-            .for_each(|watch| watch.synced = false);
+        for watch in self.lock().iter_mut() {
+            watch.synced = false;
+            watch.unusable = None;
+        }
     }
 
     /// Whether every watch has heard from the server lately.
@@ -85,28 +96,34 @@ impl Health {
 
     /// When each watch last heard from the server, in seconds since 1970; those that never did are left out.
     pub(super) fn last_heard(&self) -> Vec<(&'static str, f64)> {
-        let watches = *self.lock();
-        let all = Kind::ALL.into_iter().zip(watches);
-        all.filter_map(|(kind, watch)| Some((kind.as_str(), watch.heard_at?)))
-            .collect()
+        self.of_each(|kind, watch| Some((kind.as_str(), watch.heard_at?)))
     }
 
     /// Which watches have heard nothing for two minutes.
-    pub(super) fn deaf(&self) -> Vec<&'static str> {
-        self.failing(|watch| watch.heard.elapsed() >= DEAF)
+    pub(super) fn deaf(&self) -> Vec<String> {
+        self.of_each(|kind, watch| {
+            let is_deaf = watch.heard.elapsed() >= DEAF;
+            let kind = kind.as_str();
+            is_deaf.then(|| format!("{kind}: nothing heard from the API server for two minutes"))
+        })
     }
 
-    /// Which watches have no complete list yet.
-    pub(super) fn incomplete(&self) -> Vec<&'static str> {
-        self.failing(|watch| !watch.synced)
+    /// What is not known yet or cannot be used, so that nothing is approved.
+    pub(super) fn unready(&self) -> Vec<String> {
+        self.of_each(|kind, watch| {
+            let kind = kind.as_str();
+            match (&watch.unusable, watch.synced) {
+                (Some(reason), _) => Some(format!("{kind}: {reason}")),
+                (None, false) => Some(format!("{kind}: not complete yet")),
+                (None, true) => None,
+            }
+        })
     }
 
-    fn failing(&self, fails: impl Fn(&Watch) -> bool) -> Vec<&'static str> {
-        let watches = *self.lock();
-        let all = Kind::ALL.into_iter().zip(watches);
-        all.filter(|(_, watch)| fails(watch))
-            .map(|(kind, _)| kind.as_str())
-            .collect()
+    fn of_each<T>(&self, what: impl Fn(Kind, &Watch) -> Option<T>) -> Vec<T> {
+        let watches = self.lock();
+        let all = Kind::ALL.into_iter().zip(watches.iter());
+        all.filter_map(|(kind, watch)| what(kind, watch)).collect()
     }
 }
 
@@ -118,17 +135,24 @@ mod tests {
     fn health_fails_when_a_watch_hears_nothing() {
         let health = Health::new();
         assert!(health.deaf().is_empty(), "it has just begun");
-        assert_eq!(health.incomplete().len(), 4);
+        assert_eq!(health.unready().len(), 4);
         for kind in Kind::ALL {
             health.heard(kind);
             health.synced(kind);
         }
-        assert!(health.incomplete().is_empty());
+        assert!(health.unready().is_empty());
+        health.unusable(Kind::Cluster, Some("forbidden".into()));
+        assert_eq!(health.unready(), ["cluster: forbidden"]);
+        health.unusable(Kind::Cluster, None);
+        assert!(health.unready().is_empty());
         let past = Instant::now().checked_sub(DEAF).unwrap();
         health.lock()[Kind::Nodes as usize].heard = past;
-        assert_eq!(health.deaf(), ["nodes"]);
+        assert_eq!(
+            health.deaf(),
+            ["nodes: nothing heard from the API server for two minutes"]
+        );
         assert!(!health.is_live());
         health.restarted();
-        assert_eq!(health.incomplete().len(), 4);
+        assert_eq!(health.unready().len(), 4);
     }
 }

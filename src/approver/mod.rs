@@ -21,7 +21,7 @@ use std::sync::{Arc, RwLock};
 use crate::approval::{ApprovalPolicy, Inventory, NodeFacts, ServiceFacts};
 use crate::csr::{Newest, Request};
 use crate::host::kube::kubeconfig::Source;
-use crate::host::kube::{Admin, ApiError, Followed, GivenNetworks};
+use crate::host::kube::{Admin, ApiError, Followed, GivenNetworks, Malformed};
 use crate::host::signals::Interrupts;
 use crate::host::{clock, endpoint};
 use crate::node::Explanation;
@@ -59,14 +59,13 @@ struct Known {
 }
 
 type Shared = Arc<RwLock<Known>>;
-/// An object that cannot be used, and why.
-type Malformed = (String, String);
 
 /// What the loop hears.
 enum Message {
     Request(Followed<Request>),
-    Node(Followed<Result<NodeFacts, Malformed>>),
-    Service(Followed<Result<ServiceFacts, Malformed>>),
+    /// The facts of a Node, or its name and why they are unknown.
+    Node(Followed<Result<NodeFacts, (String, Malformed)>>),
+    Service(Followed<ServiceFacts>),
     /// The API server's names and the networks, or why they are unknown.
     Cluster(Result<Inventory, Explanation>),
     Worked(Job, JobOutcome),

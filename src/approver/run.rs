@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::host::kube::kubeconfig::Source;
-use crate::host::kube::{Admin, ApiError, Followed, Listener, node_facts, service_facts};
+use crate::host::kube::{
+    Admin, ApiError, Followed, Listener, Malformed, node_facts, service_facts,
+};
 use crate::host::signals::Interrupts;
 use crate::node::Explanation;
 
@@ -140,18 +142,23 @@ impl<L: Listen> Run<'_, L> {
         let to = |sender: &SyncSender<Message>| sender.clone();
         let requests = to(sender);
         self.admin
-            .follow_requests(move |what| heard(&requests, Message::Request(what)))?;
+            .follow_requests(move |what| heard(&requests, Ok(Message::Request(what))))?;
         let nodes = to(sender);
         self.admin.follow_nodes(move |what| {
-            heard(
-                &nodes,
-                Message::Node(mapped(what, |node| node_facts(&node))),
-            )
+            let usable = mapped(what, |node| match node_facts(&node) {
+                Ok(facts) => Ok(Ok(facts)),
+                // Its next change, or its end, tells that this one is repaired.
+                Err(Malformed::PodCidr { node, cidr }) => {
+                    Ok(Err((node.clone(), Malformed::PodCidr { node, cidr })))
+                }
+                Err(malformed) => Err(malformed),
+            });
+            heard(&nodes, usable.map(Message::Node))
         })?;
         let services = to(sender);
         self.admin.follow_services(move |what| {
-            let what = mapped(what, |service| service_facts(&service));
-            heard(&services, Message::Service(what))
+            let usable = mapped(what, |service| service_facts(&service));
+            heard(&services, usable.map(Message::Service))
         })?;
         let admin = self.admin.again()?;
         let networks = self.options.networks.clone();
@@ -221,10 +228,9 @@ impl<L: Listen> Run<'_, L> {
                 self.tell(line);
             }
         }
-        for (object, reason) in caches.new_malformed() {
-            self.listen.warn(format!(
-                "nothing is approved: cannot use {object}: {reason}"
-            ));
+        for malformed in caches.new_malformed() {
+            let text = format!("nothing is approved: cannot use {malformed}");
+            self.listen.warn(text);
         }
         None
     }
@@ -254,20 +260,27 @@ impl<L: Listen> Run<'_, L> {
     }
 }
 
-fn heard(sender: &SyncSender<Message>, message: Message) -> Listener {
-    match sender.send(message) {
-        Ok(()) => Listener::Present,
-        Err(_) => Listener::Gone,
+/// Hands on what was told. An object that can be told from no other is not handed on: the list that has it is not a list.
+fn heard(sender: &SyncSender<Message>, message: Result<Message, Malformed>) -> Listener {
+    match message {
+        Ok(message) => match sender.send(message) {
+            Ok(()) => Listener::Present,
+            Err(_) => Listener::Gone,
+        },
+        Err(malformed) => Listener::Misled(malformed.to_string()),
     }
 }
 
-fn mapped<A, B>(what: Followed<A>, map: impl Fn(A) -> B) -> Followed<B> {
-    match what {
-        Followed::Put(object) => Followed::Put(map(object)),
+fn mapped<A, B>(
+    what: Followed<A>,
+    map: impl Fn(A) -> Result<B, Malformed>,
+) -> Result<Followed<B>, Malformed> {
+    Ok(match what {
+        Followed::Put(object) => Followed::Put(map(object)?),
         Followed::Restarted => Followed::Restarted,
         Followed::Gone { namespace, name } => Followed::Gone { namespace, name },
         Followed::Synced => Followed::Synced,
         Followed::Heard => Followed::Heard,
         Followed::Degraded(error) => Followed::Degraded(error),
-    }
+    })
 }

@@ -1,6 +1,6 @@
 //! One pending request, and what was decided about it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::approval::{ApprovalPolicy, Rule, Verdict, Violation};
 use crate::csr::Request;
@@ -9,6 +9,9 @@ use crate::x509::pkcs10::Pkcs10;
 use super::job::{Job, Step, Verb, judge};
 use super::line::{Decided, DecisionLine};
 use super::{Known, Options};
+
+/// The first pause after a decision that the API did not take, and the longest: pauses double in between.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 #[derive(Debug)]
 pub(super) struct Tracked {
@@ -120,6 +123,21 @@ impl Tracked {
             verb,
             violation,
         }
+    }
+
+    /// Remembers that the API did not take a decision; when to try again is returned.
+    pub(super) fn failed(&mut self) -> Duration {
+        let pause = RETRY.0 * 2u32.saturating_pow(self.failures.min(10));
+        self.failures += 1;
+        pause.min(RETRY.1)
+    }
+
+    /// Remembers why; whether it is to be told, because it was not told already.
+    pub(super) fn tells_failure(&mut self, message: &str) -> bool {
+        let told = Some(Told::Failed(message.to_owned()));
+        let is_new = self.told != told;
+        self.told = told;
+        is_new
     }
 
     /// Remembers a refusal, and tells it unless it was told already.

@@ -10,7 +10,7 @@ use crate::x509::pkcs10::PEM_CAP;
 use super::due::{Due, Turn};
 use super::job::{Job, JobOutcome, Step, Verb};
 use super::line::{Decided, DecisionLine};
-use super::tracked::{Told, Tracked};
+use super::tracked::Tracked;
 use super::{Known, Options};
 
 /// How long a request waits before it is judged, so that changes of Nodes and Services that the API server made before it
@@ -18,8 +18,6 @@ use super::{Known, Options};
 const SETTLE: Duration = Duration::from_millis(40);
 /// How long changed facts are gathered before the requests that rest on them are judged again.
 const REJUDGE: Duration = Duration::from_secs(1);
-/// The first pause after a decision that the API did not take, and the longest: pauses double in between.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// So many requests are judged at once; a request that comes meanwhile waits no longer than these take.
 const BATCH: usize = 64;
 
@@ -186,20 +184,20 @@ impl Tracker {
                     None => written,
                 })
             }
-            (JobOutcome::Missing, Some(_)) => {
-                self.remove(name);
-                None
-            }
             (JobOutcome::Refused(violation), Some(one)) => one.refuse(violation, now),
+            // The watch tells when it is gone, and the API may know it before; or another server answered on the way.
+            (JobOutcome::Missing, Some(one)) => {
+                let pause = one.failed();
+                self.due.set(name, Turn::First, now + pause);
+                let message = "the API server says that it does not exist";
+                (one.failures > 1 && one.tells_failure(message))
+                    .then(|| line(Decided::Failed).because(message.to_owned()))
+            }
             (JobOutcome::Failed(message) | JobOutcome::Unauthorized(message), Some(one)) => {
-                let pause = RETRY.0 * 2u32.saturating_pow(one.failures.min(10));
-                one.failures += 1;
-                self.due.set(name, Turn::First, now + pause.min(RETRY.1));
-                let told = Some(Told::Failed(message.clone()));
-                (one.told != told).then(|| {
-                    one.told = told;
-                    line(Decided::Failed).because(message)
-                })
+                let pause = one.failed();
+                self.due.set(name, Turn::First, now + pause);
+                one.tells_failure(&message)
+                    .then(|| line(Decided::Failed).because(message))
             }
             // It is gone, or another approver decided it.
             (_, _) => None,

@@ -337,7 +337,7 @@ fn what_changed_since_it_was_read_is_not_approved() {
     // Another administrator denies it between the reading and the writing.
     fleet.api.clear_faults();
     let list = fleet.api.csr(&name).unwrap();
-    let page = json!({"metadata": {}, "items": [serde_json::to_value(&list).unwrap()]});
+    let page = json!({"metadata": {"resourceVersion": "1"}, "items": [serde_json::to_value(&list).unwrap()]});
     assert!(fleet.api.deny(&name));
     fleet.api.inject(
         Matcher::new().path("signerName").once(),

@@ -103,7 +103,9 @@ fn watches(scene: &Scene, name: &str, options: &[&str]) -> Result<(), String> {
     let approver = Approver::start(&kubeconfig(scene), options);
     let mut said = None;
     let ended = pace::wait_for(LONG, || {
-        let decision = approver.decision().map(|line| line.to_string());
+        // A line has numbers beside its message, of which any may have these digits.
+        let decision = approver.decision();
+        let decision = decision.and_then(|line| Some(line["message"].as_str()?.to_owned()));
         let forbidden = |line: &String| line.contains("403") || line.contains("needs the rule");
         let told = approver.warning().or(decision).filter(forbidden);
         said = said.take().or(told);

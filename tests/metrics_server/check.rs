@@ -97,7 +97,7 @@ impl Cluster {
         );
         self.api.set_object(
             "/apis/apps/v1/namespaces/kube-system/deployments",
-            json!({"items": [self.deployment]}).to_string(),
+            list(json!([self.deployment])),
         );
         let template = &self.deployment["spec"]["template"];
         let mut pod = json!({"metadata": template["metadata"], "spec": template["spec"], "status": {"phase": "Running"}});
@@ -105,12 +105,10 @@ impl Cluster {
         if let Some(args) = &self.pod_args {
             pod["spec"]["containers"][0]["args"] = args.clone();
         }
-        self.api.set_object(
-            &format!("{SYSTEM}/pods"),
-            json!({"items": [pod]}).to_string(),
-        );
         self.api
-            .set_object("/api/v1/nodes", json!({"items": self.nodes}).to_string());
+            .set_object(&format!("{SYSTEM}/pods"), list(json!([pod])));
+        self.api
+            .set_object("/api/v1/nodes", list(self.nodes.clone().into()));
         let kubeconfig = self.api.admin_kubeconfig(self.scene.work.path());
         let arguments = ["--check", "--kubeconfig", kubeconfig.to_str().unwrap()];
         self.scene.run(&[&arguments, options].concat())
@@ -163,6 +161,10 @@ impl Cluster {
             .unwrap();
         condition["message"].as_str().unwrap().to_owned()
     }
+}
+
+fn list(items: Value) -> String {
+    json!({"metadata": {"resourceVersion": "7"}, "items": items}).to_string()
 }
 
 fn secret_name(deployment: &Value) -> String {

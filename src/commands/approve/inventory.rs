@@ -10,6 +10,7 @@ pub(super) fn problem(error: FactError) -> Problem {
         FactError::Api(fact, error) if error.is_forbidden() => (Code::Permission, Some(*fact)),
         FactError::Api(fact, ApiError::InvalidResponse { .. })
         | FactError::Malformed { fact, .. } => (Code::Input, Some(*fact)),
+        FactError::Object(malformed) => (Code::Input, Some(malformed.fact())),
         FactError::NoNetworks => (Code::Input, None),
         FactError::NoEndpoints => (Code::Refused, Some(Fact::EndpointSlices)),
         FactError::Api(..) | FactError::Presented(_) | FactError::Unresolved { .. } => {

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::client::Client;
 use super::connection::{Connection, OBJECT_CAP};
+use super::event::is_revision;
 use super::kubeconfig::{Credential, KubeconfigError, Plugins, Source};
 use super::list::{HELD, Part};
 use super::{Api, ApiError, connect};
@@ -161,9 +162,13 @@ pub(super) async fn page<T: DeserializeOwned>(
         .metadata
         .map(|meta| (meta.next, meta.resource_version))
         .unwrap_or_default();
+    // Every list that an API server answers has one. What has none was made up on the way, and may lack anything.
+    let revision = revision
+        .filter(|revision| is_revision(revision))
+        .ok_or_else(|| connection.invalid("a list without resourceVersion"))?;
     let objects = Objects {
         items: list.items.unwrap_or_default(),
-        revision: revision.unwrap_or_default(),
+        revision,
     };
     Ok(Part::Read(objects, next.unwrap_or_default()))
 }

@@ -130,7 +130,7 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<Event<T>, serde_json::Error
     }
     let metadata = head.object.metadata.unwrap_or_default();
     let revision = metadata.resource_version;
-    if revision.is_empty() || !revision.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    if !is_revision(&revision) {
         return Err(serde::de::Error::custom("an event without resourceVersion"));
     }
     let what = match head.kind.as_str() {
@@ -142,6 +142,11 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<Event<T>, serde_json::Error
         _ => Followed::Heard,
     };
     Ok(Event::Changed(revision, what))
+}
+
+/// Whether `text` can be a resourceVersion: what a watch is begun from becomes part of a query.
+pub(super) fn is_revision(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

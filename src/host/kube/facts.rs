@@ -90,6 +90,9 @@ pub enum FactError {
         /// Which field is missing or invalid.
         reason: String,
     },
+    /// A Node or a Service is not what it should be.
+    #[error("cannot use {0}")]
+    Object(Malformed),
     /// The Service `default/kubernetes` has no endpoints.
     #[error(
         "service default/kubernetes has no endpoints, so that the API server's addresses are unknown"
@@ -113,15 +116,53 @@ pub enum FactError {
     },
 }
 
+/// Why nothing can be learned from a Node or a Service. As long as such an object exists, nothing can be vouched for: what
+/// a request asks for may belong to it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// A Node without a name that a Node can have.
+    #[error("node {}: its name is not a DNS subdomain", shown(.0))]
+    NodeName(String),
+    /// A Node with a podCIDR that is not a network.
+    #[error("node {node}: its podCIDR {} is not a network", quoted(cidr))]
+    PodCidr {
+        /// The Node's name.
+        node: String,
+        /// The podCIDR, as its writer wrote it.
+        cidr: String,
+    },
+    /// A Service without a namespace or a name that a Service can have.
+    #[error(
+        "service {}/{}: its name is not a DNS label",
+        shown(namespace),
+        shown(name)
+    )]
+    ServiceName {
+        /// The namespace, as its writer wrote it.
+        namespace: String,
+        /// The name, as its writer wrote it.
+        name: String,
+    },
+}
+
+impl Malformed {
+    /// The list that the object is in.
+    pub fn fact(&self) -> Fact {
+        match self {
+            Self::NodeName(_) | Self::PodCidr { .. } => Fact::Nodes,
+            Self::ServiceName { .. } => Fact::Services,
+        }
+    }
+}
+
 /// What a Node says.
 ///
 /// # Errors
-/// The object and what is wrong with it: it has no name that a Node can have, or a podCIDR that is not a network.
-pub fn node_facts(node: &Node) -> Result<NodeFacts, (String, String)> {
+/// When it has no name that a Node can have, or a podCIDR that is not a network.
+pub fn node_facts(node: &Node) -> Result<NodeFacts, Malformed> {
     let name = node.metadata.name.as_deref().unwrap_or_default();
-    let wrong = |reason: String| (format!("node {}", shown(name)), reason);
     if !is_node_name(name) {
-        return Err(wrong("its name is not a DNS subdomain".to_owned()));
+        return Err(Malformed::NodeName(name.to_owned()));
     }
     let labels = node.metadata.labels.as_ref();
     // 1.19 knows only the older one; kubeadm set both up to 1.23.
@@ -139,8 +180,10 @@ pub fn node_facts(node: &Node) -> Result<NodeFacts, (String, String)> {
         .iter()
         .chain(one)
         .map(|cidr| {
-            parse_network(cidr)
-                .ok_or_else(|| wrong(format!("its podCIDR {} is not a network", quoted(cidr))))
+            parse_network(cidr).ok_or_else(|| Malformed::PodCidr {
+                node: name.to_owned(),
+                cidr: cidr.clone(),
+            })
         })
         .collect::<Result<_, _>>()?;
     let mut facts = NodeFacts {
@@ -171,14 +214,16 @@ pub fn node_facts(node: &Node) -> Result<NodeFacts, (String, String)> {
 /// What a Service has.
 ///
 /// # Errors
-/// The object and what is wrong with it: it has no namespace and name that a Service can have.
-pub fn service_facts(service: &Service) -> Result<ServiceFacts, (String, String)> {
+/// When it has no namespace and name that a Service can have.
+pub fn service_facts(service: &Service) -> Result<ServiceFacts, Malformed> {
     let name = service.metadata.name.as_deref().unwrap_or_default();
     let namespace = service.metadata.namespace.as_deref().unwrap_or_default();
     // A Service's name is a label; one of a subdomain's form does no harm, and an aggregated API may have it.
     if !is_subdomain(name) || !is_label(namespace) {
-        let object = format!("service {}/{}", shown(namespace), shown(name));
-        return Err((object, "its name is not a DNS label".to_owned()));
+        return Err(Malformed::ServiceName {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        });
     }
     let mut facts = ServiceFacts {
         namespace: namespace.to_owned(),

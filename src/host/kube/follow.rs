@@ -44,11 +44,13 @@ pub enum Followed<T> {
     Degraded(ApiError),
 }
 
-/// Whether anyone still listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the listener makes of what it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listener {
     /// Someone listens; keep following.
     Present,
+    /// What was told cannot be used, for this reason; list again, because no later change would tell that it was repaired.
+    Misled(String),
     /// The receiver was dropped; stop following.
     Gone,
 }
@@ -60,6 +62,12 @@ enum Round {
     /// Begin with a list.
     Relist(ApiError),
     Unheard,
+}
+
+impl From<ApiError> for Round {
+    fn from(error: ApiError) -> Self {
+        Self::Relist(error)
+    }
 }
 
 impl Admin {
@@ -111,13 +119,12 @@ impl<F> Follower<'_, F> {
             let began = Instant::now();
             let round = match &mut from {
                 None => match self.list().await {
-                    Ok(Some(revision)) => {
+                    Ok(revision) => {
                         from = Some(revision);
                         pause = BACKOFF.0;
                         continue;
                     }
-                    Ok(None) => Round::Unheard,
-                    Err(error) => Round::Relist(error),
+                    Err(round) => round,
                 },
                 Some(revision) => self.watch(revision).await,
             };
@@ -125,7 +132,7 @@ impl<F> Follower<'_, F> {
                 Round::Unheard => return,
                 Round::Again(None) => pause,
                 Round::Again(Some(error)) | Round::Relist(error)
-                    if self.told(Followed::Degraded(error.clone())).is_none() =>
+                    if self.told(Followed::Degraded(error.clone())).is_err() =>
                 {
                     return;
                 }
@@ -144,43 +151,47 @@ impl<F> Follower<'_, F> {
         }
     }
 
-    /// None when no one listens.
-    fn told<T>(&self, what: Followed<T>) -> Option<()>
+    /// Tells `what`; a listener that has ended, or was misled, ends the round.
+    fn told<T>(&self, what: Followed<T>) -> Result<(), Round>
     where
         F: Fn(Followed<T>) -> Listener,
     {
-        ((self.tell)(what) == Listener::Present).then_some(())
+        match (self.tell)(what) {
+            Listener::Present => Ok(()),
+            Listener::Misled(reason) => Err(Round::Relist(self.connection.invalid(reason))),
+            Listener::Gone => Err(Round::Unheard),
+        }
     }
 
-    /// Tells the whole list and returns its revision; none when no one listens.
-    async fn list<T: DeserializeOwned>(&self) -> Result<Option<String>, ApiError>
+    /// Tells the whole list and returns its revision.
+    async fn list<T: DeserializeOwned>(&self) -> Result<String, Round>
     where
         F: Fn(Followed<T>) -> Listener,
     {
-        if self.told(Followed::Restarted).is_none() {
-            return Ok(None);
-        }
+        self.told(Followed::Restarted)?;
         let end = Instant::now() + LIST_DEADLINE;
         let mut revision = String::new();
         let read = async |target: &str| page::<T>(&self.connection, &self.client, target).await;
+        let mut ended = None;
         let take = |objects: Objects<T>| {
             revision = objects.revision;
-            let heard = objects
-                .items
-                .into_iter()
-                .all(|object| self.told(Followed::Put(object)).is_some());
-            Ok(match heard {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
+            let mut items = objects.items.into_iter();
+            ended = items.find_map(|object| self.told(Followed::Put(object)).err());
+            Ok(match ended {
+                None => ControlFlow::Continue(()),
+                Some(_) => ControlFlow::Break(()),
             })
         };
         let read = self
             .connection
             .pages_once(&self.path, HELD, end, &read, take);
         match read.await? {
-            ListEnd::Complete => Ok(self.told(Followed::Synced).map(|()| revision)),
-            ListEnd::Stopped => Ok(None),
-            ListEnd::Expired => Err(self.connection.invalid("a list expired before its end")),
+            ListEnd::Complete => self.told(Followed::Synced).map(|()| revision),
+            ListEnd::Stopped => Err(ended.unwrap_or(Round::Unheard)),
+            ListEnd::Expired => Err(self
+                .connection
+                .invalid("a list expired before its end")
+                .into()),
         }
     }
 
@@ -202,16 +213,16 @@ impl<F> Follower<'_, F> {
             Ok(body) => body,
             Err(error) => return failed(error),
         };
-        if self.told(Followed::Heard).is_none() {
-            return Round::Unheard;
+        if let Err(round) = self.told(Followed::Heard) {
+            return round;
         }
         let mut events = Events::of(&self.connection, body);
         loop {
             match events.next().await {
                 Ok(Some((at, what))) => {
                     *revision = at;
-                    if self.told(what).is_none() {
-                        return Round::Unheard;
+                    if let Err(round) = self.told(what) {
+                        return round;
                     }
                 }
                 Ok(None) => return Round::Again(None),

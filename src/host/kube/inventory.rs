@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{Node, Service};
 
 use super::Admin;
 use super::connection::{REQUESTS, signer_selector};
-use super::facts::{Fact, FactError, endpoint_ips, node_facts, service_facts};
+use super::facts::{Fact, FactError, Malformed, endpoint_ips, node_facts, service_facts};
 use super::follow::{Followed, Listener};
 use super::kubeadm::{kubeadm_facts, names_of_address};
 use super::presented::resolve;
@@ -122,7 +122,7 @@ impl Admin {
         &self,
         fact: Fact,
         path: &str,
-        read: fn(&T) -> Result<F, (String, String)>,
+        read: fn(&T) -> Result<F, Malformed>,
         end: Instant,
     ) -> Result<Vec<F>, FactError> {
         let take = |(facts, malformed): &mut (Vec<F>, Option<_>), object: T| match read(&object) {
@@ -134,11 +134,7 @@ impl Admin {
             .map_err(|error| FactError::Api(fact, error))?;
         match malformed {
             None => Ok(facts),
-            Some((object, reason)) => Err(FactError::Malformed {
-                fact,
-                object,
-                reason,
-            }),
+            Some(malformed) => Err(FactError::Object(malformed)),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::host::clock;
 use super::answers::parse_date;
 use super::client::{Body, Client};
 use super::connection::{ANSWER_DEADLINE, Connection, OBJECT_CAP, REQUESTS, signer_selector};
+use super::event::is_revision;
 use super::{ApiError, Unreachable, escaped};
 
 /// How a list is cut into pages.
@@ -177,6 +178,11 @@ impl Connection {
             return Ok(Part::TooLarge);
         }
         let (page, next) = page.map_err(|error| self.invalid(error.to_string()))?;
+        // A watch from none begins with all that exists, so that nothing is missed.
+        let revision = &page.resource_version;
+        if !revision.is_empty() && !is_revision(revision) {
+            return Err(self.invalid("a list whose resourceVersion is none"));
+        }
         Ok(Part::Read(
             Listing {
                 clock_ahead,

@@ -42,7 +42,7 @@ pub use cluster::WriteMode;
 pub(crate) use cluster::listed_node;
 pub use decision::{DecisionCondition, DecisionOutcome, Step};
 pub use error::ApiError;
-pub use facts::{Fact, FactError, node_facts, service_facts};
+pub use facts::{Fact, FactError, Malformed, node_facts, service_facts};
 pub use inventory::GivenNetworks;
 pub use kubeadm::kubeadm_facts;
 pub use presented::resolve;
