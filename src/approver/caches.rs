@@ -274,3 +274,101 @@ impl Caches {
             && self.health.is_live()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type NodeSaid = Followed<Result<NodeFacts, (String, Malformed)>>;
+
+    fn node(name: &str) -> NodeSaid {
+        Followed::Put(Ok(NodeFacts {
+            name: name.into(),
+            ..NodeFacts::default()
+        }))
+    }
+
+    fn odd(name: &str) -> NodeSaid {
+        let malformed = Malformed::PodCidr {
+            node: name.into(),
+            cidr: "x".into(),
+        };
+        Followed::Put(Err((name.into(), malformed)))
+    }
+
+    fn complete() -> (Caches, Inventory) {
+        let (mut caches, mut inventory) = (Caches::new(Health::new()), Inventory::default());
+        for what in [
+            Followed::Restarted,
+            node("a"),
+            Followed::Synced,
+            Followed::Heard,
+        ] {
+            assert!(!caches.is_complete());
+            caches.take_node(what, &mut inventory);
+        }
+        for what in [Followed::Restarted, Followed::Synced, Followed::Heard] {
+            assert!(!caches.is_complete());
+            caches.requests().heard(&what);
+            caches.take_service(what, &mut inventory);
+        }
+        assert!(!caches.is_complete(), "nothing is known of the API server");
+        caches.take_cluster(Ok(Inventory::default()), &mut inventory);
+        assert!(caches.is_complete());
+        (caches, inventory)
+    }
+
+    #[test]
+    fn a_malformed_node_refuses_all_until_it_is_repaired() {
+        let (mut caches, mut inventory) = complete();
+        caches.take_node(odd("a"), &mut inventory);
+        assert!(!caches.is_complete());
+        assert_eq!(
+            caches.health.unready(),
+            ["nodes: cannot use node a: its podCIDR \"x\" is not a network"]
+        );
+        assert_eq!(caches.new_malformed().len(), 1);
+        // A new list that has it still.
+        for what in [
+            Followed::Restarted,
+            odd("a"),
+            Followed::Synced,
+            Followed::Heard,
+        ] {
+            caches.take_node(what, &mut inventory);
+            assert!(!caches.is_complete());
+        }
+        assert!(caches.new_malformed().is_empty(), "told already");
+        caches.take_node(node("a"), &mut inventory);
+        assert!(caches.is_complete() && caches.health.unready().is_empty());
+        // One that no list named before, and that the next does not name.
+        caches.take_node(odd("b"), &mut inventory);
+        assert!(!caches.is_complete());
+        for what in [
+            Followed::Restarted,
+            node("a"),
+            Followed::Synced,
+            Followed::Heard,
+        ] {
+            caches.take_node(what, &mut inventory);
+        }
+        assert!(caches.is_complete());
+        assert!(inventory.node("a").is_some() && inventory.node("b").is_none());
+    }
+
+    #[test]
+    fn nothing_is_judged_while_a_watch_is_broken() {
+        let (mut caches, mut inventory) = complete();
+        let error = ApiError::Status {
+            server: "s".into(),
+            code: 503,
+            message: String::new(),
+            retry_after: None,
+        };
+        assert!(caches.nodes().degraded(&error).is_some());
+        assert!(caches.nodes().degraded(&error).is_none(), "told already");
+        assert!(!caches.is_complete());
+        caches.take_node(Followed::Heard, &mut inventory);
+        assert!(caches.is_complete());
+    }
+}

@@ -16,6 +16,15 @@ use super::approver::{Approver, LONG, Scene};
 const AT_ONCE: usize = 12;
 /// Of the cases one in so many is played by default.
 const SAMPLE: usize = 23;
+/// Played by default as well: parts of questions, and answers that look whole.
+const ALWAYS: [(&str, &str); 6] = [
+    ("list of", "metadata is null"),
+    ("list of Nodes", "a name is null"),
+    ("list of Services", "a name is null"),
+    ("watch of Nodes", "401"),
+    ("its request", "404"),
+    ("its approval", "404"),
+];
 /// How long it is left with the hostile server.
 const HOSTILE: Duration = Duration::from_millis(1500);
 
@@ -137,7 +146,16 @@ impl Case {
 fn no_server_misleads_the_approver() {
     let is_all = std::env::var("HOSTILE_WATCH").is_ok_and(|value| value == "all");
     let step = if is_all { 1 } else { SAMPLE };
-    let cases: Vec<Case> = cases().into_iter().step_by(step).collect();
+    let mut number = 0;
+    let mut cases = cases();
+    cases.retain(|case| {
+        number += 1;
+        let mut always = ALWAYS.iter();
+        (number - 1) % step == 0
+            || always.any(|(question, answer)| {
+                case.question.contains(question) && case.answer == *answer
+            })
+    });
     let next = Mutex::new(cases.iter());
     let wrong = Mutex::new(String::new());
     thread::scope(|scope| {
