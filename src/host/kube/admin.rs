@@ -162,7 +162,7 @@ pub(super) async fn page<T: DeserializeOwned>(
         .metadata
         .map(|meta| (meta.next, meta.resource_version))
         .unwrap_or_default();
-    // Every list that an API server answers has one. What has none was made up on the way, and may lack anything.
+    // An API server sends one with every list. A list without it comes from something else, and may lack anything.
     let revision = revision
         .filter(|revision| is_revision(revision))
         .ok_or_else(|| connection.invalid("a list without resourceVersion"))?;

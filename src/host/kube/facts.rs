@@ -126,7 +126,7 @@ pub enum Malformed {
     /// A Node with a podCIDR that is not a network.
     #[error("node {node}: its podCIDR {} is not a network", quoted(cidr))]
     PodCidr {
-        /// The Node's name.
+        /// `metadata.name` of the Node.
         node: String,
         /// The podCIDR, as its writer wrote it.
         cidr: String,

@@ -181,7 +181,7 @@ impl Connection {
         // A watch from none begins with all that exists, so that nothing is missed.
         let revision = &page.resource_version;
         if !revision.is_empty() && !is_revision(revision) {
-            return Err(self.invalid("a list whose resourceVersion is none"));
+            return Err(self.invalid("a list with a malformed resourceVersion"));
         }
         Ok(Part::Read(
             Listing {

@@ -180,19 +180,19 @@ impl<'a> Site<'a> {
             came.as_ref(),
             self.edit.changes(),
         ));
-        let ended = match came {
+        let failure = match came {
             Ok(came) => {
                 self.ui.say(&report::came_back(&came));
                 self.ask_after(&nodes, &mut executed.nodes)
             }
-            Err(failure) => Err(report::failed(&failure)),
+            Err(failure) => Some(report::failed(&failure)),
         };
-        match ended {
-            Ok(()) => {
+        match failure {
+            None => {
                 self.receipts.end(ReceiptState::RolledBack, self.ui);
                 (executed, Ok(()))
             }
-            Err(why) => {
+            Some(why) => {
                 let problem = self.failed(&why, was_healthy, &plan, &mut executed.changed);
                 (executed, Err(problem))
             }
@@ -208,27 +208,27 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// Asks them through the API server that has come back. Where it verifies kubelets, because the apply had removed the
-    /// flag, a node that no longer answers is why this fails.
+    /// Asks them through the API server that has come back. Returns why the rollback cannot stand, if it cannot: where the
+    /// API server verifies kubelets, because the apply had removed the flag, a node that no longer answers is a reason.
     fn ask_after(
         &self,
         nodes: &AskedNodes,
         reports: &mut Option<Vec<ReachReport>>,
-    ) -> Result<(), String> {
+    ) -> Option<String> {
         let verifies = kubelet_ca(&self.flags.1).is_some();
-        let instance = self
-            .check()
-            .healthy()
-            .and_then(|process| Ok(self.check().dial(&process)?))
-            .map_err(|why| format!("the API server did not stay healthy: {why}"))?;
+        let healthy = self.check().healthy();
+        let instance = match healthy.and_then(|process| Ok(self.check().dial(&process)?)) {
+            Ok(instance) => instance,
+            Err(why) => return Some(format!("the API server did not stay healthy: {why}")),
+        };
         match nodes.after(&instance, verifies, self.waiting.timeout, self.ui) {
             Ok(answers) => {
                 *reports = Some(answers.reports);
-                answers.lost.map_or(Ok(()), Err)
+                answers.lost
             }
             Err(problem) => {
                 self.ui.warn(report::not_asked(&problem));
-                Ok(())
+                None
             }
         }
     }
