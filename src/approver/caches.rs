@@ -325,7 +325,7 @@ mod tests {
         assert!(!caches.is_complete());
         assert_eq!(
             caches.health.unready(),
-            ["nodes: cannot use node a: its podCIDR \"x\" is not a network"]
+            ["nodes: cannot use node a: its podCIDR x is not a network"]
         );
         assert_eq!(caches.new_malformed().len(), 1);
         // A new list that has it still.

@@ -72,7 +72,10 @@ fn a_kubeconfig_that_is_not_a_kubelets_is_refused() {
     let elsewhere = cluster.directory.path().join("nowhere/kubelet.conf");
     refused(
         &elsewhere,
-        &["no such file", "use --kubeconfig for another one"],
+        &[
+            "no such file",
+            "the kubelet's own is /etc/kubernetes/kubelet.conf",
+        ],
     );
     refused(cluster.directory.path(), &["not a regular file"]);
 }
