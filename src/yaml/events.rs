@@ -37,7 +37,7 @@ pub(crate) enum Tag {
     Other,
 }
 
-/// One event in 32 bytes, because a hostile file has [`super::MAX_NODES`] of them.
+/// One event in 32 bytes, because a hostile file has [`MAX_NODES`](super::limits::MAX_NODES) of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) kind: Kind,

@@ -143,10 +143,7 @@ pub(crate) fn node(number: u8) -> NodeSpec {
 
 impl Approver {
     pub(crate) fn start(kubeconfig: &Path, options: &[&str]) -> Self {
-        // The kernel chooses a free port, which another process could only take by chance.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = standins::node::free_port();
         let mut child = Command::new(BINARY)
             .args(["approve", "--watch", "-o", "json", "--kubeconfig"])
             .arg(kubeconfig)
