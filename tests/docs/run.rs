@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -18,8 +17,6 @@ const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 
 /// The CSR of the documents' examples.
 const EXAMPLE: &str = "csr-jcdc4";
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// Commands that exit 1 where there is something to do.
 const ANSWERS: [&str; 6] = [
@@ -119,14 +116,7 @@ fn node() -> Node {
 
 /// A control-plane node whose kubelet serves a certificate of the cluster's CA.
 fn secured_control_plane() -> Node {
-    let node = Node::new(Options {
-        control_plane: true,
-        config_line: Some("serverTLSBootstrap: true".into()),
-        ..Options::default()
-    });
-    let csr = node.api().wait_for_csr(node.name(), 0, SOON).unwrap();
-    node.api().approve(&csr.metadata.name);
-    assert!(node.wait_for(SOON, |node| node.handshake("127.0.0.1").is_ok()));
+    let node = Node::secured_control_plane(Options::default());
     std::os::unix::fs::symlink(BINARY, node.path("/bin/kubelet-tls")).unwrap();
     node
 }

@@ -15,15 +15,10 @@ const START_MS: u64 = 60;
 /// A control-plane node whose kubelet serves a certificate of the cluster's CA. Its processes are alone in their process
 /// table, since a run reads all of that, and its calls are to be the same each time.
 pub fn node(end: End) -> Node {
-    let node = Node::new(Options {
-        control_plane: true,
+    let node = Node::secured_control_plane(Options {
         own_processes: true,
-        config_line: Some("serverTLSBootstrap: true".into()),
         ..Options::default()
     });
-    let csr = node.api().wait_for_csr(node.name(), 0, SOON);
-    node.api().approve(&csr.expect("a request").metadata.name);
-    assert!(node.wait_for(SOON, |node| node.handshake("127.0.0.1").is_ok()));
     node.behave(&Behaviour {
         start_ms: START_MS,
         readyz: match end {

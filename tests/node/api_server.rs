@@ -216,17 +216,24 @@ fn assert_reached(run: &Finished) {
     assert!(run.stderr.contains(said), "{run}");
 }
 
+/// Another node, whose kubelet serves what it signed itself.
+fn join_unsecured(node: &ControlPlaneNode, name: &str) -> Fleet {
+    const ADDRESS: &str = "127.0.0.9";
+    let fleet = Fleet::start();
+    fleet.trust(node.worker.api.ca());
+    fleet.self_signed(name, ADDRESS);
+    node.worker.api.set_node(NodeSpec {
+        kubelet_port: fleet.port(),
+        ..NodeSpec::new(name, ADDRESS)
+    });
+    fleet
+}
+
 /// Removing the flag never fails because of a node, which is named; setting it again by a rollback does.
 pub fn a_node_that_stops_answering_meanwhile() {
     const OTHER: &str = "worker-9";
     let node = ControlPlaneNode::start("api-meanwhile");
-    let fleet = Fleet::start();
-    fleet.trust(node.worker.api.ca());
-    fleet.self_signed(OTHER, "127.0.0.9");
-    node.worker.api.set_node(NodeSpec {
-        kubelet_port: fleet.port(),
-        ..NodeSpec::new(OTHER, "127.0.0.9")
-    });
+    let _fleet = join_unsecured(&node, OTHER);
     let json = ["-o", "json"];
     let except = ["--except", OTHER];
     let apply = node.tool(&[&APPLY[..], &except].concat()).run();
@@ -342,13 +349,7 @@ fn is_put_back(node: &ControlPlaneNode, way: Behaviour) {
 pub fn a_node_that_is_not_secured_is_named_first() {
     const OTHER: &str = "worker-9";
     let node = ControlPlaneNode::start("api-named");
-    let fleet = Fleet::start();
-    fleet.trust(node.worker.api.ca());
-    fleet.self_signed(OTHER, "127.0.0.9");
-    node.worker.api.set_node(NodeSpec {
-        kubelet_port: fleet.port(),
-        ..NodeSpec::new(OTHER, "127.0.0.9")
-    });
+    let _fleet = join_unsecured(&node, OTHER);
     let before = node.snapshot();
     let process = node.process();
     for arguments in [&APPLY[..], &[&APPLY[..], &["--dry-run"]].concat()] {

@@ -14,7 +14,6 @@ use standins::{Node, Options, Output, pace};
 use super::blow::BINARY;
 
 const LONG: Duration = Duration::from_secs(60);
-const SOON: Duration = Duration::from_secs(20);
 
 /// When the signal comes.
 #[derive(Clone, Copy, Debug)]
@@ -68,18 +67,6 @@ impl Verb {
         ]);
         arguments
     }
-}
-
-fn node() -> Node {
-    let node = Node::new(Options {
-        control_plane: true,
-        config_line: Some("serverTLSBootstrap: true".into()),
-        ..Options::default()
-    });
-    let csr = node.api().wait_for_csr(node.name(), 0, SOON).unwrap();
-    node.api().approve(&csr.metadata.name);
-    assert!(node.wait_for(SOON, |node| node.handshake("127.0.0.1").is_ok()));
-    node
 }
 
 fn receipt(node: &Node) -> String {
@@ -207,7 +194,7 @@ fn an_api_server_runs_as_its_manifest_says_whenever_a_signal_comes() {
 }
 
 fn on_a_node(cases: &[(Signal, Moment)]) -> Vec<String> {
-    let node = node();
+    let node = Node::secured_control_plane(Options::default());
     let mut violations = Vec::new();
     for (signal, moment) in cases {
         for verb in [Verb::Apply, Verb::Rollback] {

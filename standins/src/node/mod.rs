@@ -52,6 +52,21 @@ pub struct Node {
 }
 
 impl Node {
+    /// A control-plane node whose kubelet serves a certificate of the cluster's CA; everything else as `options` have it.
+    #[must_use]
+    pub fn secured_control_plane(options: Options) -> Self {
+        const SOON: Duration = Duration::from_secs(20);
+        let node = Self::new(Options {
+            control_plane: true,
+            config_line: Some("serverTLSBootstrap: true".into()),
+            ..options
+        });
+        let csr = node.api().wait_for_csr(node.name(), 0, SOON);
+        node.api().approve(&csr.expect("a request").metadata.name);
+        assert!(node.wait_for(SOON, |node| node.handshake("127.0.0.1").is_ok()));
+        node
+    }
+
     /// Lays the node out, starts it, and waits until the kubelet is healthy.
     #[must_use]
     pub fn new(options: Options) -> Self {
