@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::host::files::{FileError, Locking};
 use crate::host::state::{StateDirectory, StateLock};
-use crate::receipt::{Receipt, ReceiptError, ReceiptState, Subject};
+use crate::receipt::{Receipt, ReceiptError, ReceiptState, Subject, to_the_second};
 
 /// A receipt is some hundred bytes an edit; one of a created file holds that file.
 const CAP: u64 = 1024 * 1024;
@@ -29,6 +29,26 @@ pub enum NothingToUndo {
     PutBack(String),
     /// The run that began then was rolled back already.
     RolledBack(String),
+}
+
+impl NothingToUndo {
+    /// The reason as a clause: `verb` has not changed `place`, or was undone already; `cause` says after "automatically"
+    /// why that was.
+    pub fn reason(&self, verb: &str, place: &str, cause: &str) -> String {
+        match self {
+            Self::NoReceipt => format!("no {verb} has changed {place}"),
+            Self::PutBack(started) => format!(
+                "the {verb} of {} was rolled back automatically{cause}",
+                to_the_second(started)
+            ),
+            Self::RolledBack(started) => {
+                format!(
+                    "the {verb} of {} is rolled back already",
+                    to_the_second(started)
+                )
+            }
+        }
+    }
 }
 
 impl<S: Subject> ReceiptStore<S> {

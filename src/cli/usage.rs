@@ -144,20 +144,6 @@ struct Meant {
     words: Option<Vec<OsString>>,
 }
 
-impl Meant {
-    fn words(words: Vec<OsString>) -> Self {
-        Self {
-            tip: None,
-            words: Some(words),
-        }
-    }
-
-    fn tip(mut self, tip: impl Into<String>) -> Self {
-        self.tip = Some(tip.into());
-        self
-    }
-}
-
 fn text_of(error: &clap::Error, kind: ContextKind) -> Option<String> {
     match error.get(kind)? {
         ContextValue::String(text) => Some(text.clone()),
@@ -185,14 +171,13 @@ fn meant(error: &clap::Error, line: &Line<'_>) -> Meant {
             });
             Meant { tip: None, words }
         }
-        ErrorKind::MissingRequiredArgument => {
-            let verb = line.path.last().and_then(|verb| verb.to_str());
-            let is_new = line.words.len() <= line.path.len();
-            let needed = NEEDED.iter().filter(|_| is_new);
-            let needed = needed.clone().find(|(name, _)| Some(*name) == verb);
-            needed.map_or_else(Meant::default, |(_, words)| {
-                Meant::words(line.of_program(words))
-            })
+        ErrorKind::MissingRequiredArgument if line.words.len() <= line.path.len() => {
+            let verb = line.path.last();
+            let needed = NEEDED
+                .iter()
+                .find(|(name, _)| verb.is_some_and(|verb| verb == name));
+            let words = needed.map(|(_, words)| line.of_program(words));
+            Meant { tip: None, words }
         }
         _ => Meant::default(),
     }
@@ -217,14 +202,14 @@ fn verb(error: &clap::Error, line: &Line<'_>) -> Meant {
         return Meant { tip: None, words };
     }
     if let Some((_, meant)) = known {
-        let words = line.of_program(meant);
-        return Meant::words(words).tip(format!("here that is '{}'", meant.join(" ")));
+        return Meant {
+            tip: Some(format!("here that is '{}'", meant.join(" "))),
+            words: Some(line.of_program(meant)),
+        };
     }
     let near = text_of(error, ContextKind::SuggestedSubcommand);
-    match near.and_then(|near| line.replaced(&word, &[&near])) {
-        Some(words) => Meant::words(words),
-        None => Meant::default(),
-    }
+    let words = near.and_then(|near| line.replaced(&word, &[&near]));
+    Meant { tip: None, words }
 }
 
 fn option(error: &clap::Error, line: &Line<'_>) -> Meant {
@@ -255,14 +240,15 @@ fn option(error: &clap::Error, line: &Line<'_>) -> Meant {
             false => "",
         };
         let first = others.get(..MANY).unwrap_or(&others).join(", ");
-        return Meant::default().tip(format!("'{name}' is an option of {first}{more}"));
+        return Meant {
+            tip: Some(format!("'{name}' is an option of {first}{more}")),
+            words: None,
+        };
     }
     let near = text_of(error, ContextKind::SuggestedArg);
     let near = near.as_deref().and_then(|near| near.split(' ').next());
-    match near.and_then(|near| line.replaced(name, &[near])) {
-        Some(words) => Meant::words(words),
-        None => Meant::default(),
-    }
+    let words = near.and_then(|near| line.replaced(name, &[near]));
+    Meant { tip: None, words }
 }
 
 /// A value that is not one of those that an option takes, and is near to one.

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::Value;
 
-use super::kube::{Admin, ApiError, listed_node};
+use super::kube::{Admin, ApiError};
+use super::reach::node_names;
 use crate::node::ControlPlane;
 
-const NODES: &str = "/api/v1/nodes";
 /// The label that kubeadm gives its static Pods.
 const PODS: &str = "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver";
 const PROGRAM: &str = "kube-apiserver";
@@ -20,12 +19,7 @@ const PROGRAM: &str = "kube-apiserver";
 /// # Errors
 /// When Nodes or Pods cannot be listed.
 pub fn control_planes(admin: &Admin, end: Instant) -> Result<Vec<ControlPlane>, ApiError> {
-    let take = |names: &mut Vec<String>, item: Value| {
-        let listed = listed_node(item).ok().filter(|node| node.is_control_plane);
-        names.extend(listed.map(|node| node.name));
-    };
-    let mut names = admin.list(NODES, take, end)?;
-    names.sort();
+    let names = node_names(admin, |node| node.is_control_plane, end)?;
     let take = |all: &mut HashMap<String, Vec<String>>, pod: Pod| {
         all.extend(flags_of(pod));
     };
@@ -55,6 +49,8 @@ fn flags_of(pod: Pod) -> Option<(String, Vec<String>)> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

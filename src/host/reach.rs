@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::kube::{Admin, ApiError, listed_node};
 use super::kubelets::in_parallel;
+use crate::node::ListedNode;
 
 const NODES: &str = "/api/v1/nodes";
 /// Kubelets that are asked at once.
@@ -28,8 +29,20 @@ pub struct ReachedNode {
 /// # Errors
 /// When the Nodes cannot be listed.
 pub fn ready_nodes(admin: &Admin, end: Instant) -> Result<Vec<String>, ApiError> {
+    node_names(admin, |node| node.is_ready, end)
+}
+
+/// The names of the Nodes that `is_wanted`, sorted. A Node that is malformed is passed over.
+///
+/// # Errors
+/// When the Nodes cannot be listed.
+pub fn node_names(
+    admin: &Admin,
+    is_wanted: impl Fn(&ListedNode) -> bool,
+    end: Instant,
+) -> Result<Vec<String>, ApiError> {
     let take = |names: &mut Vec<String>, item: Value| {
-        let listed = listed_node(item).ok().filter(|node| node.is_ready);
+        let listed = listed_node(item).ok().filter(&is_wanted);
         names.extend(listed.map(|node| node.name));
     };
     let mut names = admin.list(NODES, take, end)?;

@@ -37,8 +37,8 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The line with `replacement` in the place of a word, or of the beginning of one before `=`; with `value` also in
-    /// the place of the word's value. None where the line does not have it.
+    /// The line with `replacement` in the place of a word. Of a word with `=` only the part before that is compared and
+    /// replaced, and its value follows as a word. `None` if the line does not have the word.
     pub(super) fn replaced(&self, word: &str, replacement: &[&str]) -> Option<Vec<OsString>> {
         let is_it = |typed: &OsString| {
             let typed = typed.to_str().unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::host::signals::Interrupts;
 use crate::host::{clock, systemd};
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
-use crate::receipt::{NodeReceipt, to_the_second};
+use crate::receipt::NodeReceipt;
 use crate::report::{Code, KubeletRestart, Outcome, Problem, RestartReport, RollbackResult};
 use crate::yaml::MAX_BYTES;
 
@@ -82,20 +82,11 @@ fn restart(arguments: &cli::Rollback) -> cli::RestartPolicy {
 }
 
 fn tell_nothing(why: &NothingToUndo, root: &Root, ui: &Ui) {
-    let why = match why {
-        NothingToUndo::NoReceipt if root.is_image() => "no apply has changed this image".to_owned(),
-        NothingToUndo::NoReceipt => "no apply has changed this node".to_owned(),
-        NothingToUndo::PutBack(started) => format!(
-            "the apply of {} was rolled back automatically, because the kubelet did not stay healthy",
-            to_the_second(started)
-        ),
-        NothingToUndo::RolledBack(started) => {
-            format!(
-                "the apply of {} is rolled back already",
-                to_the_second(started)
-            )
-        }
+    let place = match root.is_image() {
+        true => "this image",
+        false => "this node",
     };
+    let why = why.reason("apply", place, ", because the kubelet did not stay healthy");
     ui.say(&format!("nothing to roll back: {why}"));
 }
 

@@ -51,20 +51,6 @@ pub(super) fn undoing(receipt: &ApiServerReceipt) -> Result<Edit, Problem> {
 
 /// Says that nothing is to be rolled back in the manifest, and why.
 pub(super) fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
-    let why = match why {
-        NothingToUndo::NoReceipt => "no api-server apply has changed this node".to_owned(),
-        NothingToUndo::PutBack(started) => {
-            format!(
-                "the api-server apply of {} was rolled back automatically",
-                to_the_second(started)
-            )
-        }
-        NothingToUndo::RolledBack(started) => {
-            format!(
-                "the api-server apply of {} is rolled back already",
-                to_the_second(started)
-            )
-        }
-    };
+    let why = why.reason("api-server apply", "this node", "");
     ui.say(&format!("nothing to roll back in the manifest: {why}"));
 }
