@@ -1,11 +1,11 @@
 //! What is asked of the API server as an administrator: which kubeconfig, and what to say of errors.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Access;
 use crate::host::environment;
 use crate::host::kube::kubeconfig::{KubeconfigError, Source};
-use crate::host::kube::{Admin, ApiError};
+use crate::host::kube::{Admin, ApiError, HostSource, Unreachable};
 use crate::report::{Code, Problem};
 use crate::text::hint::{self, Command};
 
@@ -91,10 +91,32 @@ pub(crate) fn problem(verb: &str, object: &str, error: &ApiError) -> Problem {
             Problem::new(Code::Permission, format!("cannot {verb} {object}: {error}"))
                 .hint("kubectl auth can-i --list")
         }
-        error => Problem::new(
-            Code::Unavailable,
-            format!("cannot {verb} {object}: {error}"),
-        )
-        .hint("kubectl get --raw /readyz"),
+        error => {
+            let message = format!("cannot {verb} {object}: {error}");
+            let problem = Problem::new(Code::Unavailable, message);
+            match error {
+                ApiError::Unreachable {
+                    reason: Unreachable::UnknownHost(host),
+                    ..
+                } => unknown_host(problem, &host.named),
+                _ => problem.hint("kubectl get --raw /readyz"),
+            }
+        }
     }
+}
+
+/// Adds where the name of a host is written that has no IP address.
+pub(crate) fn unknown_host(problem: Problem, named: &HostSource) -> Problem {
+    let shown = match named {
+        HostSource::Server(paths) | HostSource::ProxyUrl(paths) if paths.len() != 1 => {
+            "kubectl config view --minify".into()
+        }
+        HostSource::Server(paths) => hint::grep("server:", paths.iter().map(PathBuf::as_path)),
+        HostSource::ProxyUrl(paths) => hint::grep("proxy-url:", paths.iter().map(PathBuf::as_path)),
+        HostSource::ProxyVariable => Command::from("env").pipe(hint::grep("https_proxy", [])),
+        HostSource::Pod => Command::from("env").pipe(hint::grep("kubernetes_service", [])),
+    };
+    problem
+        .advise("correct the name there, or fix this machine's DNS")
+        .hint(shown)
 }

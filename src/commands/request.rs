@@ -4,13 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use crate::csr::{Request, State};
-use crate::host::kube::{Api, ApiError};
+use crate::host::kube::{Api, ApiError, Unreachable};
 use crate::host::tls;
 use crate::node::{DEFAULT_KUBECONFIG, NotServed, Served};
 use crate::report::{Code, Problem};
 use crate::text::hint::{self, Command};
 
-use super::Ui;
+use super::{Ui, admin};
 
 /// Opens the API with the node's credential.
 ///
@@ -53,6 +53,13 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
                 Code::Unavailable,
                 format!("cannot {verb} certificatesigningrequests: {error}"),
             );
+            if let ApiError::Unreachable {
+                reason: Unreachable::UnknownHost(host),
+                ..
+            } = error
+            {
+                return admin::unknown_host(problem, &host.named);
+            }
             problem.hint("kubectl --kubeconfig /etc/kubernetes/kubelet.conf get --raw /readyz")
         }
     }

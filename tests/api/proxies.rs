@@ -194,3 +194,72 @@ fn a_dead_proxy_is_named_and_its_password_is_not() {
         assert!((pace::now() - began) < Duration::from_secs(10));
     }
 }
+
+#[test]
+fn a_host_without_an_address_is_named_and_where_it_is_written() {
+    let cluster = Cluster::new();
+    let paths: Vec<_> = [
+        (Some(ELSEWHERE), "", None),
+        (None, "    proxy-url: http://proxy.invalid:3128\n", None),
+        (
+            Some(ELSEWHERE),
+            "",
+            Some("http://me:hunter2@proxy.invalid:3128"),
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(number, (server, more, proxy))| {
+        let path = cluster.kubeconfig(server, more);
+        let own = path.with_extension(number.to_string());
+        std::fs::rename(&path, &own).unwrap();
+        (own, proxy)
+    })
+    .collect();
+    let outputs: Vec<_> = thread::scope(|scope| {
+        let started: Vec<_> = paths
+            .iter()
+            .map(|(path, proxy)| {
+                let environment: Vec<_> =
+                    proxy.iter().map(|proxy| ("HTTPS_PROXY", *proxy)).collect();
+                let cluster = &cluster;
+                scope.spawn(move || cluster.csr(path, &environment))
+            })
+            .collect();
+        started.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let shown: Vec<_> = paths
+        .iter()
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    for (output, (host, named, hint)) in outputs.iter().zip([
+        (
+            "api.cluster.invalid",
+            format!("the server in kubeconfig {}", shown[0]),
+            format!("grep -ni server: {}", shown[0]),
+        ),
+        (
+            "proxy.invalid",
+            format!("the proxy-url in kubeconfig {}", shown[1]),
+            format!("grep -ni proxy-url: {}", shown[1]),
+        ),
+        (
+            "proxy.invalid",
+            "the proxy of HTTPS_PROXY".to_owned(),
+            "env | grep -ni https_proxy".to_owned(),
+        ),
+    ]) {
+        let said = &output.stderr;
+        assert_eq!((output.code, output.stdout.as_str()), (69, ""), "{said}");
+        let start = format!(": this machine finds no IP address for host {host} (");
+        assert!(said.contains(&start), "{said}");
+        let end = format!(
+            "), {named}; correct the name there, or fix this machine's DNS\nhint: {hint}\n"
+        );
+        assert!(said.ends_with(&end), "{said}");
+        assert!(
+            !said.contains("hunter2") && !said.contains("lookup"),
+            "{said}"
+        );
+    }
+}

@@ -16,6 +16,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, pem};
 use rustls::{ClientConfig, RootCertStore};
 
+use super::resolver::{HostSource, Resolver};
 use crate::host::tls;
 use crate::x509::pem::base64;
 
@@ -37,6 +38,8 @@ pub(super) struct Config {
     pub(super) tls_server_name: Option<String>,
     /// Its scheme is `http` or `https`; it may hold a password.
     pub(super) proxy_url: Option<Uri>,
+    /// Who names the host that is dialled: the proxy's if there is one, else the API server's.
+    pub(super) named: HostSource,
     /// Certificate and key, PEM.
     pub(super) identity: Option<(Vec<u8>, Vec<u8>)>,
     /// `Bearer` and the token.
@@ -58,13 +61,14 @@ pub(super) enum ClientError {
     Name(#[from] InvalidDnsNameError),
 }
 
+type Tcp = HttpConnector<Resolver>;
 type Through<C> = legacy::Client<HttpsConnector<C>, Sent>;
 
 #[derive(Clone)]
 enum Way {
-    Direct(Through<HttpConnector>),
-    Proxy(Through<Tunnel<HttpConnector>>),
-    TlsProxy(Through<Tunnel<HttpsConnector<HttpConnector>>>),
+    Direct(Through<Tcp>),
+    Proxy(Through<Tunnel<Tcp>>),
+    TlsProxy(Through<Tunnel<HttpsConnector<Tcp>>>),
 }
 
 /// A pool of connections to one API server.
@@ -87,7 +91,7 @@ impl Client {
         let tls = tls_config(config)?;
         let name = config.tls_server_name.clone().map(ServerName::try_from);
         let name = name.transpose()?;
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(config.named.clone()));
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let way = match &config.proxy_url {

@@ -22,6 +22,7 @@ pub mod kubeconfig;
 mod list;
 mod presented;
 mod proxy;
+mod resolver;
 mod unreachable;
 mod watch;
 
@@ -48,6 +49,7 @@ pub use kubeadm::kubeadm_facts;
 pub use presented::resolve;
 
 pub use follow::{Followed, Listener};
+pub use resolver::HostSource;
 pub use unreachable::Unreachable;
 use unreachable::chain;
 

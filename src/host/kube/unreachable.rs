@@ -5,9 +5,14 @@ use std::io;
 
 use rustls::CertificateError;
 
+use super::resolver::UnknownHost;
+
 /// Why no answer came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreachable {
+    /// The name of the host, or that of its proxy, has no IP address.
+    #[error(transparent)]
+    UnknownHost(UnknownHost),
     /// Nothing listens on that port.
     #[error("connection refused")]
     Refused,
@@ -51,7 +56,11 @@ impl Unreachable {
             let known = cause
                 .downcast_ref::<io::Error>()
                 .and_then(of_io)
-                .or_else(|| cause.downcast_ref::<rustls::Error>().map(of_tls));
+                .or_else(|| cause.downcast_ref::<rustls::Error>().map(of_tls))
+                .or_else(|| {
+                    let unknown = cause.downcast_ref::<UnknownHost>();
+                    unknown.cloned().map(Self::UnknownHost)
+                });
             // The innermost cause is the most precise.
             found = known.or(found);
             next = cause.source();

@@ -19,6 +19,7 @@ use crate::host::files;
 
 use super::client::Config;
 use super::proxy::Proxies;
+use super::resolver::HostSource;
 use file::{Chosen, File, Section, choose};
 
 pub use error::KubeconfigError;
@@ -92,8 +93,8 @@ fn parse_all(files: &[File<'_>], context: Option<&str>) -> Result<Parsed, Kubeco
 }
 
 impl Parsed {
-    /// Reads the files that it names, and what of the environment belongs to it.
-    fn access(self, plugins: Plugins) -> Result<Access, KubeconfigError> {
+    /// Reads the files that it names, and what of the environment belongs to it. `paths` are the kubeconfigs.
+    fn access(self, plugins: Plugins, paths: &[PathBuf]) -> Result<Access, KubeconfigError> {
         let Self { chosen, server } = self;
         let Chosen { cluster, user } = chosen;
         let proxies = Proxies {
@@ -101,8 +102,15 @@ impl Parsed {
             https: environment::first_of(&["HTTPS_PROXY", "https_proxy"]),
             none: environment::first_of(&["NO_PROXY", "no_proxy"]),
         };
+        let proxy_url = proxies.for_server(&server)?;
+        let named = match (&proxy_url, &proxies.of_cluster) {
+            (None, _) => HostSource::Server(paths.to_vec()),
+            (Some(_), Some(_)) => HostSource::ProxyUrl(paths.to_vec()),
+            (Some(_), None) => HostSource::ProxyVariable,
+        };
         let mut config = Config {
-            proxy_url: proxies.for_server(&server)?,
+            proxy_url,
+            named,
             cluster_url: server,
             root_cert: roots(&cluster)?,
             tls_server_name: cluster.text("tls-server-name")?,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::host::kube::Admin;
+use crate::host::kube::{Admin, HostSource};
 use crate::host::{environment, files};
 
 use super::file::File;
@@ -67,6 +67,14 @@ impl Source {
         Self::Files { paths, context }
     }
 
+    /// Whether one of its files exists.
+    pub fn has_file(&self) -> bool {
+        match self {
+            Self::Files { paths, .. } => paths.iter().any(|path| files::is_symlink(path).is_some()),
+            Self::ServiceAccount => false,
+        }
+    }
+
     /// The file to name where something is wrong.
     pub fn path(&self) -> PathBuf {
         match self {
@@ -120,7 +128,7 @@ fn from_files(
         .iter()
         .map(|(bytes, directory)| File { bytes, directory })
         .collect();
-    parse_all(&all, context)?.access(plugins)
+    parse_all(&all, context)?.access(plugins, paths)
 }
 
 /// The API server's address as every pod has it.
@@ -151,6 +159,7 @@ fn from_service_account() -> Result<Access, KubeconfigError> {
         root_cert: Some(certificates(&read("ca.crt")?)?),
         tls_server_name: None,
         proxy_url: None,
+        named: HostSource::Pod,
         identity: None,
         authorization: credential.authorization()?,
     };
