@@ -254,6 +254,12 @@ fn rollback_without_an_apply_has_nothing_to_undo() {
     assert_eq!(document["kind"], "ApiServerRollbackResult");
     assert_eq!(document["changed"], false);
     assert_eq!(scene.writes(), 0);
+    // No kubeconfig is needed to say so.
+    let mut without = scene.command(&["api-server", "rollback"]);
+    let output = standins::Output::of(without.env("KUBECONFIG", "/nope"));
+    let expected =
+        "nothing to roll back in the manifest: no api-server apply has changed this node\n";
+    assert_eq!((output.code, output.stderr.as_str()), (0, expected));
 }
 
 /// `api-server status` of a manifest whose CA file is this cluster's.

@@ -14,6 +14,15 @@ use crate::report::{Code, Problem};
 /// How long reading and writing the ConfigMap may take, however often it is tried.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Whether this node's run changed the ConfigMap and that is not undone yet. Nothing is locked for this.
+///
+/// # Errors
+/// When the receipt cannot be read.
+pub(super) fn is_undoable(ui: &Ui) -> Result<bool, Problem> {
+    let receipts = Receipts::<KubeadmConfigSubject>::open(WriteMode::DryRun, ui)?;
+    Ok(receipts.store().undoable().is_ok())
+}
+
 /// Restores the ConfigMap exactly. The edit, if there is one, and whether it changed something.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::host::kube::Admin;
 use crate::host::signals::Interrupts;
 use crate::node::ApiServerProcess;
 use crate::plan::{Edit, Plan, Restart};
-use crate::receipt::ReceiptState;
+use crate::receipt::{ApiServerReceipt, ReceiptState};
 use crate::report::{
     ApiServerRollbackResult, Code, EditReport, InstanceReport, Outcome, Problem, ReachReport,
 };
@@ -32,8 +32,15 @@ pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiSer
         ..ApiServerRollbackResult::default()
     };
     let mut steps = || {
+        // Before the API server is needed: where nothing is to be undone, no kubeconfig is needed either.
+        let manifest = undoable_manifest(ui)?;
+        if manifest.is_none() && !configuration::is_undoable(ui)? {
+            result.rolled_back = !dry_run;
+            return Ok(());
+        }
         let admin = admin::open(&arguments.access)?;
-        if let Some(mut site) = Site::open(arguments, &admin, ui)? {
+        if let Some(receipt) = manifest {
+            let mut site = Site::open(receipt, arguments, &admin, ui)?;
             result.edits.push(EditReport::from(&site.edit));
             let (executed, ended) = site.execute(&interrupts);
             result.changed = executed.changed;
@@ -64,6 +71,18 @@ pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiSer
     Outcome::new(result, ended)
 }
 
+/// The receipt of the last `api-server apply` on this node; `None` if nothing of it is to be rolled back, which is said.
+fn undoable_manifest(ui: &Ui) -> Result<Option<ApiServerReceipt>, Problem> {
+    let receipts = Receipts::open(ui)?;
+    match receipts.store().undoable() {
+        Ok(receipt) => Ok(Some(receipt.clone())),
+        Err(why) => {
+            tell_nothing(&why, ui);
+            Ok(None)
+        }
+    }
+}
+
 /// A control-plane node under the locks of one rollback.
 struct Site<'a> {
     ui: &'a Ui,
@@ -84,20 +103,14 @@ struct Executed {
 }
 
 impl<'a> Site<'a> {
-    /// Locks the node and reads the manifest of the receipt; `None` if nothing is to be rolled back, which is said.
+    /// Locks the node and reads the manifest of the receipt, `first`.
     fn open(
+        first: ApiServerReceipt,
         arguments: &'a cli::ApiServerRollback,
         admin: &'a Admin,
         ui: &'a Ui,
-    ) -> Result<Option<Self>, Problem> {
-        // Before the locks, to know what to lock; it is read again under them.
-        let first = match Receipts::open(ui)?.store().undoable() {
-            Ok(first) => first.clone(),
-            Err(why) => {
-                tell_nothing(&why, ui);
-                return Ok(None);
-            }
-        };
+    ) -> Result<Self, Problem> {
+        // It was read before the locks, to know what to lock, and is read again under them.
         let paths = first.edits.iter().map(|edit| edit.path());
         let locking = selection::locking(arguments.waiting.dry_run);
         let locks = Locks::of_node(&Root::host(), paths, locking)
@@ -116,7 +129,7 @@ impl<'a> Site<'a> {
                 .map_err(|refusal| files::refused(&edit.target, &refusal, files::Whose::Node))
         };
         let flags = (flags(edit.bytes_before())?, flags(edit.bytes_after())?);
-        Ok(Some(Self {
+        Ok(Self {
             ui,
             waiting: &arguments.waiting,
             admin,
@@ -124,7 +137,7 @@ impl<'a> Site<'a> {
             receipts,
             edit,
             flags,
-        }))
+        })
     }
 
     fn check(&self) -> InstanceCheck<'_> {
