@@ -2,7 +2,7 @@
 
 use super::api_server::ApiServerCause;
 use super::foreign::Foreign;
-use super::meta::{API_VERSION, KEY};
+use super::shape::Shape;
 use crate::text::shown;
 use crate::yaml;
 
@@ -27,77 +27,6 @@ pub enum Cause {
     /// The API server's flag cannot be set or removed.
     #[error(transparent)]
     ApiServer(ApiServerCause),
-}
-
-/// What is wrong with a document as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Shape {
-    /// A file that holds a program or an image, say.
-    #[error("this is a binary file, not YAML or JSON")]
-    Binary,
-    /// No document at all.
-    #[error("the file is empty")]
-    EmptyFile,
-    /// A document without content.
-    #[error("not a KubeletConfiguration (the document is empty)")]
-    EmptyDocument,
-    /// A sequence or a scalar.
-    #[error("not a KubeletConfiguration (the file is not a YAML mapping)")]
-    NotMapping,
-    /// The kind of another object.
-    #[error("this is a {}, not a KubeletConfiguration", shown(.0))]
-    OtherKind(String),
-    /// A document without `kind`.
-    #[error("this document has no kind")]
-    NoKind,
-    /// A document without `kind` in kubeadm's file.
-    #[error("this document has no kind")]
-    NoKindForKubeadm,
-    /// A KubeletConfiguration without `apiVersion`.
-    #[error("this KubeletConfiguration has no apiVersion")]
-    NoApiVersion,
-    /// A KubeletConfiguration of a version that the kubelet does not know.
-    #[error("apiVersion {} is not one of KubeletConfiguration", shown(.0))]
-    ApiVersion(String),
-    /// A `List`, as `kubectl get -o yaml` prints it.
-    #[error("this is a List, which the kubelet does not read")]
-    List,
-    /// The KubeletConfiguration is the second document or a later one.
-    #[error("the KubeletConfiguration is not the first document, and the kubelet reads no other")]
-    NotFirst,
-    /// The kubelet reads the first document alone.
-    #[error("a second KubeletConfiguration, which the kubelet does not read")]
-    SecondKubelet,
-    /// A file of kubeadm's with two KubeletConfigurations, of which neither can be edited alone.
-    #[error("a second KubeletConfiguration, and kubeadm refuses a kind that is given twice")]
-    SecondKubeletForKubeadm,
-    /// A drop-in or a patch that holds two documents.
-    #[error("a second document, which {0}")]
-    SecondDocument(SecondDocument),
-    /// A drop-in is changed only where it has the key.
-    #[error("this drop-in does not have {KEY}")]
-    DropInLacksKey,
-    /// A line that YAML takes for the beginning of a document and kubeadm does not.
-    #[error("kubeadm does not see that a document begins here")]
-    UnseenDocument,
-    /// A `%` line in kubeadm's file.
-    #[error("kubeadm takes a directive for a document of its own, and refuses it")]
-    Directive,
-    /// kubeadm's documents are others than YAML's, at a place that cannot be told.
-    #[error("kubeadm and YAML disagree about where documents begin")]
-    DocumentsDisagree,
-    /// A patch of type `json` that is not a list of operations.
-    #[error("a patch of type json is a list of operations, and this is not a list")]
-    NotOperations,
-}
-
-/// What reads only one document of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecondDocument {
-    /// The kubelet, of a drop-in.
-    DropIn,
-    /// kubeadm applies each document of a patch file; here only one is edited.
-    Patch,
 }
 
 /// What gives a document more than one meaning.
@@ -169,9 +98,6 @@ pub enum Effect {
     OtherOperation(String),
 }
 
-/// How a file of the kubelet's begins.
-const EXPECTED: &str = "a KubeletConfiguration starts with these lines: apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration";
-
 /// How a node that joins gets the setting.
 const FOR_JOIN: &str = "for all nodes that join: kubelet-tls cluster apply; for this node: the flag rotate-server-certificates=true under \
      nodeRegistration.kubeletExtraArgs, or, from Kubernetes 1.25, a kubeletconfiguration patch in the directory of patches";
@@ -187,46 +113,6 @@ impl Cause {
             Self::Effect(effect) => effect.advice(),
             Self::ApiServer(cause) => cause.advice().to_owned(),
         }
-    }
-}
-
-impl Shape {
-    fn advice(&self) -> String {
-        match self {
-            Self::Binary => "name the kubelet's or kubeadm's configuration file",
-            Self::NoKindForKubeadm => {
-                "kubeadm refuses a document without apiVersion and kind: complete or remove it"
-            }
-            Self::ApiVersion(_) => return format!("the kubelet reads {API_VERSION} only"),
-            Self::List => "take the KubeletConfiguration out of its items, into a file of its own",
-            Self::NotFirst => "move it to the top, or remove what is above it",
-            Self::SecondKubelet | Self::SecondKubeletForKubeadm => "keep one of the two",
-            Self::SecondDocument(SecondDocument::DropIn) => "make it a drop-in of its own",
-            Self::SecondDocument(SecondDocument::Patch) => "make it a patch file of its own",
-            Self::DropInLacksKey => {
-                "set it in the file of the kubelet's --config, or in a drop-in that has it"
-            }
-            Self::UnseenDocument | Self::Directive | Self::DocumentsDisagree => {
-                "put --- on a line of its own before each document"
-            }
-            Self::NotOperations => "write it as a list, or change the type in the file's name",
-            Self::EmptyFile
-            | Self::EmptyDocument
-            | Self::NotMapping
-            | Self::OtherKind(_)
-            | Self::NoKind
-            | Self::NoApiVersion => EXPECTED,
-        }
-        .to_owned()
-    }
-}
-
-impl std::fmt::Display for SecondDocument {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::DropIn => "the kubelet does not read",
-            Self::Patch => "kubeadm applies after the first",
-        })
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::cause::{Ambiguity, Effect, SecondDocument, Shape};
+use super::cause::{Ambiguity, Effect};
 use super::goyaml::{BooleanState, boolean, lookup};
 use super::meta::{API_VERSION, KEY, KIND, Meta, meta};
 use super::recognise;
+use super::shape::{SecondDocument, Shape};
 use super::verdict::Refusal;
 use crate::yaml::{Kind, Position, Stream, Tag};
 
@@ -94,11 +95,27 @@ pub(crate) fn check(stream: &Stream<'_>, root: usize) -> Result<(), Refusal> {
         (Some(KIND), Some(API_VERSION)) => Ok(()),
         (Some(KIND), Some(other)) => refuse(Shape::ApiVersion(other.to_owned())),
         (Some(KIND), None) => refuse(Shape::NoApiVersion),
-        (Some("List"), _) => refuse(Shape::List),
+        (Some("List"), _) if lists_one(stream, root) => refuse(Shape::List),
+        (Some(kind), Some(version)) if !is_of_the_kubelet(version) => {
+            refuse(Shape::Object(kind.to_owned()))
+        }
         (Some(kind), _) => refuse(Shape::OtherKind(kind.to_owned())),
         (None, _) if has_merge => Err(merge_refusal(stream, root)),
         (None, _) => refuse(Shape::NoKind),
     }
+}
+
+/// Whether a `List` has a KubeletConfiguration among its items.
+fn lists_one(stream: &Stream<'_>, root: usize) -> bool {
+    let items = lookup(stream, root, "items").map(|items| stream.items(items));
+    let mut items = items.into_iter().flatten();
+    items.any(|item| meta(stream, item).kind == Some(KIND))
+}
+
+/// Whether an `apiVersion` is one of the group that KubeletConfiguration is in.
+fn is_of_the_kubelet(api_version: &str) -> bool {
+    let group = API_VERSION.split('/').next();
+    api_version.split('/').next() == group
 }
 
 fn merge_refusal(stream: &Stream<'_>, root: usize) -> Refusal {

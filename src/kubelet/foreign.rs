@@ -139,7 +139,11 @@ tools! {
     MetricsServer: "this is a manifest of metrics-server, which has no settings of the kubelet",
         objects: [], keys: [],
         advice: "to have metrics-server verify kubelets, name it with --base", next: "kubelet-tls metrics-server --dir metrics-server --base FILE";
-    /// A ConfigMap, kubeadm's or another.
+    /// The manifest of kubeadm's API server, which is told by its object's name.
+    ApiServerManifest: "this is the manifest of a kube-apiserver, which has no settings of the kubelet",
+        objects: [], keys: [],
+        advice: "the option --api-server edits the flag with which it verifies kubelets", next: "kubelet-tls diff --api-server FILE";
+    /// A ConfigMap with a KubeletConfiguration, as kubeadm keeps one in the cluster.
     ConfigMap: "this is a ConfigMap, where the key goes into the text of the KubeletConfiguration under data.kubelet",
         objects: [("v1", "ConfigMap")], keys: [],
         advice: "to change it in the cluster: kubelet-tls cluster apply", next: "kubelet-tls cluster diff";

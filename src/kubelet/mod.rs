@@ -12,15 +12,17 @@ pub(crate) mod meta;
 pub(crate) mod recognise;
 pub(crate) mod secrets;
 mod settings;
+mod shape;
 pub mod unit;
 pub(crate) mod verdict;
 pub(crate) mod warnings;
 
 pub use api_server::ApiServerCause;
-pub use cause::{Cause, Effect, SecondDocument, Shape};
+pub use cause::{Cause, Effect};
 pub use flags::Flags;
 pub use installed::Installed;
 pub use settings::Settings;
+pub use shape::{SecondDocument, Shape};
 pub use verdict::{Refusal, RefusalClass, Topic, Warning};
 
 /// The port of a kubelet whose configuration or Node does not say otherwise

@@ -60,7 +60,10 @@ fn of_document(stream: &Stream<'_>, root: usize) -> Option<Foreign> {
         let name = name.and_then(|name| string(stream, name));
         return match name {
             Some("metrics-server" | "v1beta1.metrics.k8s.io") => Some(Foreign::MetricsServer),
-            _ => of_kind(&meta),
+            Some("kube-apiserver") if meta.kind == Some("Pod") => Some(Foreign::ApiServerManifest),
+            name => of_kind(&meta).filter(|foreign| {
+                *foreign != Foreign::ConfigMap || is_kubelet_config(stream, root, name)
+            }),
         };
     }
     let has = |pattern: &str| match pattern.strip_suffix('*') {
@@ -73,6 +76,13 @@ fn of_document(stream: &Stream<'_>, root: usize) -> Option<Foreign> {
     let has_all = |keys: &&[&str]| keys.iter().all(|key| has(key));
     let mut all = Foreign::ALL.iter().copied();
     all.find(|foreign| foreign.tool().keys.iter().any(has_all))
+}
+
+/// Whether a ConfigMap is one that kubeadm keeps a KubeletConfiguration in.
+fn is_kubelet_config(stream: &Stream<'_>, root: usize, name: Option<&str>) -> bool {
+    let data = lookup(stream, root, "data");
+    name.is_some_and(|name| name.starts_with("kubelet-config"))
+        || data.is_some_and(|data| lookup(stream, data, "kubelet").is_some())
 }
 
 fn of_kind(meta: &Meta<'_>) -> Option<Foreign> {
