@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use crate::host::kube::kubeconfig::Source;
 use crate::host::systemd::{self, SystemdError};
 use crate::report::{Code, Problem};
 use crate::text::brief;
+use crate::text::hint::Command;
 
 /// A refusal if the main process of kubelet.service is another program than a kubelet, such as a shell that wraps it or
 /// `docker logs`; its flags say nothing of the kubelet's.
@@ -29,10 +31,19 @@ pub(super) fn other_program(program: &str) -> Option<Problem> {
 pub(super) fn no_kubeadm_node(problem: Problem, error: Option<&SystemdError>) -> Problem {
     if error.is_some_and(SystemdError::is_absent) {
         return problem
-            .advise("in a container, run kubelet-tls on the node itself; to edit a file instead, name it: kubelet-tls diff FILE")
-            .hint("pgrep -a kubelet");
+            .advise("run kubelet-tls on a node of the cluster, outside of containers; to edit a file instead, name it: kubelet-tls diff FILE")
+            .hint(from_elsewhere());
     }
     problem
         .advise("this machine is not a kubeadm node (k3s, RKE2, MicroK8s and k0s run the kubelet inside a unit of their own, which kubelet-tls leaves alone); to edit a file instead, name it: kubelet-tls diff FILE")
-        .hint("systemctl list-units --type service '*kube*' 'k3s*' 'rke2*'")
+        .hint(from_elsewhere())
+}
+
+/// What can be done on a machine that is not a node: to look at the nodes of the cluster whose kubeconfig is there, else to
+/// read which files can be edited.
+fn from_elsewhere() -> Command {
+    match Source::of_administrator(None, None).has_file() {
+        true => "kubelet-tls cluster status".into(),
+        false => "kubelet-tls diff --help".into(),
+    }
 }

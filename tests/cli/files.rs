@@ -309,6 +309,29 @@ error: cannot edit -:1:4: unclosed bracket '['; correct the file there, then run
 }
 
 #[test]
+fn an_empty_standard_input_is_told_from_an_empty_file() {
+    let directory = tempfile::tempdir().unwrap();
+    for (arguments, input) in [
+        (&["diff", "-"][..], ""),
+        (&["diff", "-"], " \n\n"),
+        (&["apply", "-"], ""),
+        (&["diff", "--api-server", "-"], ""),
+    ] {
+        kubelet_tls(directory.path())
+            .args(arguments)
+            .stdin(input)
+            .assert()
+            .code(65)
+            .stdout_eq("")
+            .stderr_eq(snapbox::str![[r#"
+error: cannot edit -: standard input is empty; run the command before the pipe alone, to see why it prints nothing
+hint: kubelet-tls diff --help
+
+"#]]);
+    }
+}
+
+#[test]
 fn several_files_are_one_plan() {
     let (directory, path) = scene(SHORT);
     fs::write(directory.path().join("bad.yaml"), "kind: Pod\n").unwrap();
@@ -859,6 +882,34 @@ fn first_attempts_are_answered_in_the_readers_terms() {
             .code(code)
             .stdout_eq("")
             .stderr_eq(said.to_owned());
+    }
+}
+
+/// A laptop: no kubelet and no systemd, and a kubeconfig or not even that. The hint is something that works there.
+#[test]
+fn a_machine_without_a_kubelet_gets_a_next_step_that_works_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path().join("home");
+    fs::create_dir_all(home.join(".kube")).unwrap();
+    for (config, hint) in [
+        (None, "kubelet-tls diff --help"),
+        (Some("kind: Config\n"), "kubelet-tls cluster status"),
+    ] {
+        if let Some(config) = config {
+            fs::write(home.join(".kube/config"), config).unwrap();
+        }
+        for (verb, code) in [("status", 74), ("diff", 74), ("apply", 69)] {
+            let said = format!(
+                "...\nerror: cannot [..]; run kubelet-tls on a node of the cluster, outside of containers; to edit a file instead, name it: kubelet-tls diff FILE\nhint: {hint}\n"
+            );
+            kubelet_tls(directory.path())
+                .arg(verb)
+                .env("HOME", &home)
+                .assert()
+                .code(code)
+                .stdout_eq("")
+                .stderr_eq(said);
+        }
     }
 }
 

@@ -67,6 +67,9 @@ fn read(path: &Path) -> Result<(Target, Vec<u8>), Problem> {
         )
     };
     let bytes = bytes.map_err(|error| problem_of(&error))?;
+    if target == Target::Standard && bytes.trim_ascii().is_empty() {
+        return Err(problem::empty_standard());
+    }
     Ok((target, bytes))
 }
 

@@ -51,13 +51,22 @@ fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
         (Cause::Yaml(error), Target::File(path)) if error.cause == yaml::Cause::Utf16 => {
             Some(Command::from("iconv -f UTF-16 -t UTF-8").arg(path))
         }
-        (Cause::Shape(Shape::Binary), _) => Some("kubelet-tls diff --help".into()),
+        (Cause::Shape(Shape::Binary | Shape::Object(_)), _) => {
+            Some("kubelet-tls diff --help".into())
+        }
         (_, Target::File(path)) => {
             let line = refusal.position.map(|position| position.line);
             Some(hint::edit(path, line))
         }
         (_, Target::Standard) => None,
     }
+}
+
+/// Standard input ended before it held anything.
+pub(super) fn empty_standard() -> Problem {
+    Problem::new(Code::Input, "cannot edit -: standard input is empty")
+        .advise("run the command before the pipe alone, to see why it prints nothing")
+        .hint("kubelet-tls diff --help")
 }
 
 /// A file that cannot be read or written, as a problem.
