@@ -9,9 +9,11 @@
     reason = "a test looks at files itself, and fails by panicking"
 )]
 
+mod apply;
 mod certificates;
 mod check;
 mod directory;
+mod objects;
 mod refusals;
 mod rendered;
 

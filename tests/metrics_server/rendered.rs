@@ -13,7 +13,7 @@ use super::Scene;
 pub(crate) const REQUIRED: &str = "KUBELET_TLS_REQUIRE_NODE_TESTS";
 
 /// A kubectl with kustomize 5: the one that `.ci/run` installs, else the system's.
-fn kubectl() -> Option<PathBuf> {
+pub(crate) fn kubectl() -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_BIN_EXE_kubelet-tls"))
         .ancestors()
         .nth(2)
