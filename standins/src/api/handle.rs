@@ -58,15 +58,18 @@ impl ApiServer {
             objects: Mutex::default(),
             auto_approve: Mutex::default(),
             grants: Mutex::default(),
+            tokens: Mutex::default(),
+            tls: Mutex::new(tls),
             stopping: AtomicBool::new(false),
             mute: AtomicBool::new(false),
+            hushed: AtomicBool::new(false),
             sockets: Mutex::default(),
             me: me.clone(),
         });
         cluster.seed_configmaps();
         let accepting = {
             let cluster = Arc::clone(&cluster);
-            std::thread::spawn(move || cluster.accept(&listener, &tls))
+            std::thread::spawn(move || cluster.accept(&listener))
         };
         Self {
             cluster,
@@ -115,6 +118,28 @@ impl ApiServer {
     pub fn grant(&self, user: &str, rules: &[PolicyRule]) {
         let mut grants = self.cluster.grants.lock().unwrap();
         grants.insert(user.to_owned(), rules.into());
+    }
+
+    /// From now on this bearer token is the user's.
+    pub fn add_token(&self, token: &str, user: &str, groups: &[&str]) {
+        self.cluster.tokens.lock().unwrap().add(token, user, groups);
+    }
+
+    /// From now on requests with this token are answered with 401. A watch that runs already continues, as it does in the
+    /// real one.
+    pub fn revoke_token(&self, token: &str) {
+        self.cluster.tokens.lock().unwrap().revoke(token);
+    }
+
+    /// From now on requests without any credential are answered with 401, as with `--anonymous-auth=false`.
+    pub fn require_credentials(&self) {
+        self.cluster.tokens.lock().unwrap().require();
+    }
+
+    /// From now on new connections are shown this certificate.
+    pub fn present(&self, identity: &Identity) {
+        let tls = server::tls_config(self.ca_pem(), identity);
+        *self.cluster.tls.lock().unwrap() = tls;
     }
 
     /// Makes the Node, or changes it.
@@ -337,6 +362,13 @@ impl ApiServer {
     /// New connections are accepted, but nothing is said on them, not even in TLS, until this is undone.
     pub fn mute(&self, mute: bool) {
         self.cluster.mute.store(mute, Ordering::Relaxed);
+    }
+
+    /// Watches are accepted, but nothing is said on them, new ones and old ones, until this is undone: what happens
+    /// meanwhile is told then.
+    pub fn hush_watches(&self, hush: bool) {
+        self.cluster.hushed.store(hush, Ordering::Relaxed);
+        self.cluster.changed.notify_all();
     }
 
     /// Cuts all connections, as a restart of the API server does.

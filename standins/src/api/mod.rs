@@ -29,6 +29,7 @@ mod services;
 mod signer;
 pub(crate) mod status;
 mod store;
+mod tokens;
 mod watch;
 
 pub use auth::PolicyRule;
@@ -43,7 +44,9 @@ pub use signer::KUBELET_SERVING;
 pub(crate) use auth::User;
 
 use crate::pki::Ca;
+use rustls::ServerConfig;
 use store::Store;
+use tokens::Tokens;
 
 /// How the API server is to be.
 #[derive(Clone, Debug)]
@@ -116,8 +119,13 @@ pub(crate) struct Cluster {
     auto_approve: Mutex<Option<Duration>>,
     /// What RBAC grants, by user.
     grants: Mutex<HashMap<String, Arc<[PolicyRule]>>>,
+    tokens: Mutex<Tokens>,
+    /// What new connections are served with.
+    tls: Mutex<Arc<ServerConfig>>,
     stopping: AtomicBool,
     mute: AtomicBool,
+    /// Whether watches hold back what they have to say.
+    hushed: AtomicBool,
     sockets: Mutex<Vec<Weak<TcpStream>>>,
     me: Weak<Cluster>,
 }

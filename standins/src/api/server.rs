@@ -53,13 +53,14 @@ pub(crate) fn tls_config(ca_pem: &str, identity: &Identity) -> Arc<ServerConfig>
 
 impl Cluster {
     /// Accepts until stopped; a thread per connection.
-    pub(crate) fn accept(self: &Arc<Self>, listener: &TcpListener, tls: &Arc<ServerConfig>) {
+    pub(crate) fn accept(self: &Arc<Self>, listener: &TcpListener) {
         for stream in listener.incoming() {
             if self.is_stopping() {
                 return;
             }
             let Ok(stream) = stream else { continue };
-            let (cluster, tls) = (Arc::clone(self), Arc::clone(tls));
+            let cluster = Arc::clone(self);
+            let tls = Arc::clone(&self.tls.lock().unwrap());
             std::thread::spawn(move || {
                 // A client that goes away is its own affair.
                 let _ = cluster.serve(stream, tls);
@@ -84,15 +85,18 @@ impl Cluster {
             tls.conn.complete_io(&mut tls.sock)?;
         }
         let certificate = tls.conn.peer_certificates().and_then(|c| c.first());
-        let user = certificate
-            .and_then(User::of_certificate)
-            .unwrap_or_else(User::anonymous);
+        let certified = certificate.and_then(User::of_certificate);
         let mut conn = Conn::new(tls);
         while let Some(request) = conn.read()? {
-            let mut user = user.on_behalf(&request).unwrap_or_else(|| user.clone());
-            user.rules = self.granted(&user.name);
-            self.log(&request, &user);
-            match self.respond(&mut conn, &request, &user)? {
+            let known = self.tokens.lock().unwrap();
+            let user = known.user_of(certified.as_ref(), &request);
+            drop(known);
+            let user = user.map(|user| {
+                let mut user = user.on_behalf(&request).unwrap_or(user);
+                user.rules = self.granted(&user.name);
+                user
+            });
+            match self.respond(&mut conn, &request, user)? {
                 Then::Cut => return Ok(()),
                 Then::KeepAlive if request.keeps_alive() && !self.is_stopping() => {}
                 _ => break,
@@ -102,7 +106,18 @@ impl Cluster {
         Ok(())
     }
 
-    fn respond(&self, conn: &mut Conn, request: &Request, user: &User) -> std::io::Result<Then> {
+    /// Answers `user`, or a client that is not one.
+    fn respond(
+        &self,
+        conn: &mut Conn,
+        request: &Request,
+        user: Result<User, Status>,
+    ) -> std::io::Result<Then> {
+        let (user, refused) = match user {
+            Ok(user) => (user, None),
+            Err(status) => (User::anonymous(), Some(status)),
+        };
+        self.log(request, &user);
         let fault = self.fault_for(request, &user.name);
         if let Some(fault) = &fault {
             match fault.before(conn, request)? {
@@ -110,9 +125,11 @@ impl Cluster {
                 then => return Ok(then),
             }
         }
-        let answer = self
-            .answer(request, user)
-            .unwrap_or_else(|status| Answer::Whole(status.into()));
+        let answer = match refused {
+            None => self.answer(request, &user),
+            Some(status) => Err(status),
+        };
+        let answer = answer.unwrap_or_else(|status| Answer::Whole(status.into()));
         match answer {
             Answer::Whole(response) => {
                 match &fault {

@@ -1,5 +1,6 @@
 //! Watches: events as they happen, one chunk each, with bookmarks in between.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Cluster;
@@ -184,6 +185,10 @@ impl Cluster {
                 || conn.is_closed()
             {
                 return Next::End;
+            }
+            if self.hushed.load(Ordering::Relaxed) {
+                (store, _) = self.changed.wait_timeout(store, TICK).unwrap();
+                continue;
             }
             let all = store.events_after(version);
             let at = all.last().map(|e| e.version);
