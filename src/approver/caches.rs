@@ -22,15 +22,12 @@ pub(super) struct Caches {
     untold: Vec<Malformed>,
     cluster: Result<(), Explanation>,
     changed: bool,
-    unauthorized: bool,
 }
 
 /// What is known of one watch.
 #[derive(Debug, Default)]
 struct Watched {
     phase: Phase,
-    /// Whether a list was complete once.
-    synced: bool,
     /// The trouble that was told last.
     told: Option<String>,
 }
@@ -55,36 +52,36 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// The server was heard.
+    /// Takes in what the watch tells. That a list is begun, or a watch accepted, is not a word of a server that has
+    /// anything to say: a proxy may accept a watch and hold back all that follows.
     pub(super) fn heard<T>(&mut self, what: &Followed<T>) {
-        self.health.heard(self.kind);
-        self.watched.told = None;
-        let phase = self.watched.phase;
-        self.watched.phase = match what {
-            Followed::Restarted | Followed::Degraded(_) => Phase::Stale,
-            Followed::Synced => {
-                self.watched.synced = true;
-                self.health.synced(self.kind);
-                Phase::Listed
+        match what {
+            Followed::Restarted | Followed::Degraded(_) => self.watched.phase = Phase::Stale,
+            Followed::Answered => {
+                self.watched.phase = Phase::Current;
+                self.health.stale(self.kind, None);
             }
-            // The watch is answered.
-            Followed::Heard => Phase::Current,
-            Followed::Put(_) | Followed::Gone { .. } => phase,
-        };
+            Followed::Synced => {
+                self.watched.phase = Phase::Listed;
+                self.was_heard();
+            }
+            Followed::Put(_) | Followed::Gone { .. } | Followed::Heard => self.was_heard(),
+        }
+    }
+
+    fn was_heard(&mut self) {
+        self.watched.told = None;
+        self.health.heard(self.kind);
     }
 
     /// What to tell of trouble; none where the same was told already.
     pub(super) fn degraded(&mut self, error: &ApiError) -> Option<String> {
         self.watched.phase = Phase::Stale;
         let text = format!("cannot watch {}: {error}", self.kind.as_str());
+        self.health.stale(self.kind, Some(error.to_string()));
         let is_new = self.watched.told.as_ref() != Some(&text);
         self.watched.told = Some(text.clone());
         is_new.then_some(text)
-    }
-
-    /// Whether the credential may be read again because of this trouble: only once it has worked before.
-    pub(super) fn may_reload(&self) -> bool {
-        self.watched.synced
     }
 }
 
@@ -102,7 +99,6 @@ impl Caches {
                 "the API server's names and the networks are not known yet",
             )),
             changed: false,
-            unauthorized: false,
         }
     }
 
@@ -168,7 +164,7 @@ impl Caches {
                     self.remove_node(&name, inventory);
                 }
             }
-            Followed::Heard | Followed::Degraded(_) => {}
+            Followed::Answered | Followed::Heard | Followed::Degraded(_) => {}
         }
         let unusable = self.malformed.values().next();
         self.health
@@ -212,7 +208,7 @@ impl Caches {
                     self.remove_service(&namespace, &name, inventory);
                 }
             }
-            Followed::Heard | Followed::Degraded(_) => {}
+            Followed::Answered | Followed::Heard | Followed::Degraded(_) => {}
         }
     }
 
@@ -231,7 +227,7 @@ impl Caches {
         self.health.unusable(Kind::Cluster, problem);
         self.cluster = read.map(|facts| {
             self.health.heard(Kind::Cluster);
-            self.health.synced(Kind::Cluster);
+            self.health.stale(Kind::Cluster, None);
             if !inventory.has_same_cluster(&facts) {
                 self.changed = true;
                 inventory.replace_cluster(facts);
@@ -247,16 +243,6 @@ impl Caches {
     /// Objects that turned out to be unusable since the last call.
     pub(super) fn new_malformed(&mut self) -> Vec<Malformed> {
         std::mem::take(&mut self.untold)
-    }
-
-    /// The API did not know the credential when a decision was written.
-    pub(super) fn unauthorized(&mut self) {
-        self.unauthorized = true;
-    }
-
-    /// Whether that happened since the last call.
-    pub(super) fn was_unauthorized(&mut self) -> bool {
-        std::mem::take(&mut self.unauthorized)
     }
 
     /// Whether facts changed since the last call.
@@ -302,12 +288,12 @@ mod tests {
             Followed::Restarted,
             node("a"),
             Followed::Synced,
-            Followed::Heard,
+            Followed::Answered,
         ] {
             assert!(!caches.is_complete());
             caches.take_node(what, &mut inventory);
         }
-        for what in [Followed::Restarted, Followed::Synced, Followed::Heard] {
+        for what in [Followed::Restarted, Followed::Synced, Followed::Answered] {
             assert!(!caches.is_complete());
             caches.requests().heard(&what);
             caches.take_service(what, &mut inventory);
@@ -333,7 +319,7 @@ mod tests {
             Followed::Restarted,
             odd("a"),
             Followed::Synced,
-            Followed::Heard,
+            Followed::Answered,
         ] {
             caches.take_node(what, &mut inventory);
             assert!(!caches.is_complete());
@@ -348,12 +334,26 @@ mod tests {
             Followed::Restarted,
             node("a"),
             Followed::Synced,
-            Followed::Heard,
+            Followed::Answered,
         ] {
             caches.take_node(what, &mut inventory);
         }
         assert!(caches.is_complete());
         assert!(inventory.node("a").is_some() && inventory.node("b").is_none());
+    }
+
+    #[test]
+    fn a_list_that_is_begun_and_a_watch_that_is_accepted_are_not_heard() {
+        let health = Health::new();
+        let (mut caches, mut inventory) = (Caches::new(health.clone()), Inventory::default());
+        for what in [Followed::Restarted, Followed::Answered] {
+            caches.take_node(what, &mut inventory);
+            assert_eq!(health.last_heard(), []);
+        }
+        for what in [node("a"), Followed::Synced, Followed::Heard] {
+            caches.take_node(what, &mut inventory);
+            assert_eq!(health.last_heard().len(), 1);
+        }
     }
 
     #[test]
@@ -368,7 +368,8 @@ mod tests {
         assert!(caches.nodes().degraded(&error).is_some());
         assert!(caches.nodes().degraded(&error).is_none(), "told already");
         assert!(!caches.is_complete());
-        caches.take_node(Followed::Heard, &mut inventory);
-        assert!(caches.is_complete());
+        assert_eq!(caches.health.unready(), [format!("nodes: {error}")]);
+        caches.take_node(Followed::Answered, &mut inventory);
+        assert!(caches.is_complete() && caches.health.unready().is_empty());
     }
 }

@@ -8,6 +8,9 @@ use super::timestamp;
 /// A watch that has heard nothing for this long is deaf: an API server sends a bookmark about every minute.
 const DEAF: Duration = Duration::from_secs(120);
 
+/// Why nothing is known at the beginning.
+const INCOMPLETE: &str = "not complete yet";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Requests,
@@ -36,7 +39,8 @@ pub(super) struct Health(Arc<Mutex<[Watch; 4]>>);
 
 #[derive(Debug, Clone)]
 struct Watch {
-    synced: bool,
+    /// Why changes are not known as they happen; none while they are.
+    stale: Option<String>,
     /// What of it cannot be used, so that nothing is approved.
     unusable: Option<String>,
     heard: Instant,
@@ -47,7 +51,7 @@ struct Watch {
 impl Health {
     pub(super) fn new() -> Self {
         let watch = Watch {
-            synced: false,
+            stale: Some(INCOMPLETE.to_owned()),
             unusable: None,
             heard: Instant::now(),
             heard_at: None,
@@ -67,10 +71,10 @@ impl Health {
         }
     }
 
-    /// The watch has a complete list.
-    pub(super) fn synced(&self, kind: Kind) {
+    /// Changes are known as they happen; or they are not, for this reason.
+    pub(super) fn stale(&self, kind: Kind, reason: Option<String>) {
         if let Some(watch) = self.lock().get_mut(kind as usize) {
-            watch.synced = true;
+            watch.stale = reason;
         }
     }
 
@@ -84,7 +88,7 @@ impl Health {
     /// All watches begin again.
     pub(super) fn restarted(&self) {
         for watch in self.lock().iter_mut() {
-            watch.synced = false;
+            watch.stale = Some(INCOMPLETE.to_owned());
             watch.unusable = None;
         }
     }
@@ -112,11 +116,8 @@ impl Health {
     pub(super) fn unready(&self) -> Vec<String> {
         self.of_each(|kind, watch| {
             let kind = kind.as_str();
-            match (&watch.unusable, watch.synced) {
-                (Some(reason), _) => Some(format!("{kind}: {reason}")),
-                (None, false) => Some(format!("{kind}: not complete yet")),
-                (None, true) => None,
-            }
+            let reason = watch.unusable.as_ref().or(watch.stale.as_ref());
+            reason.map(|reason| format!("{kind}: {reason}"))
         })
     }
 
@@ -138,13 +139,16 @@ mod tests {
         assert_eq!(health.unready().len(), 4);
         for kind in Kind::ALL {
             health.heard(kind);
-            health.synced(kind);
+            health.stale(kind, None);
         }
         assert!(health.unready().is_empty());
         health.unusable(Kind::Cluster, Some("forbidden".into()));
         assert_eq!(health.unready(), ["cluster: forbidden"]);
         health.unusable(Kind::Cluster, None);
         assert!(health.unready().is_empty());
+        health.stale(Kind::Nodes, Some("cannot be watched".into()));
+        assert_eq!(health.unready(), ["nodes: cannot be watched"]);
+        health.stale(Kind::Nodes, None);
         let past = Instant::now().checked_sub(DEAF).unwrap();
         health.lock()[Kind::Nodes as usize].heard = past;
         assert_eq!(

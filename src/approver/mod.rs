@@ -6,10 +6,13 @@
 mod answers;
 mod caches;
 mod due;
+mod feeds;
 mod health;
 mod job;
 mod line;
 mod metrics;
+mod pause;
+mod reload;
 mod run;
 mod tracked;
 mod tracker;
@@ -21,14 +24,14 @@ use std::sync::{Arc, RwLock};
 use crate::approval::{ApprovalPolicy, Inventory, NodeFacts, ServiceFacts};
 use crate::csr::{Newest, Request};
 use crate::host::kube::kubeconfig::Source;
-use crate::host::kube::{Admin, ApiError, Followed, GivenNetworks, Malformed};
+use crate::host::kube::{Admin, ApiError, FactError, Followed, GivenNetworks, Malformed};
 use crate::host::signals::Interrupts;
 use crate::host::{clock, endpoint};
-use crate::node::Explanation;
 use answers::answer;
 use health::Health;
 use job::{Job, JobOutcome};
 use metrics::Metrics;
+use reload::Reload;
 use run::{Ended, Run};
 use tracker::Tracker;
 
@@ -67,7 +70,7 @@ enum Message {
     Node(Followed<Result<NodeFacts, (String, Malformed)>>),
     Service(Followed<ServiceFacts>),
     /// The API server's names and the networks, or why they are unknown.
-    Cluster(Result<Inventory, Explanation>),
+    Cluster(Result<Inventory, FactError>),
     Worked(Job, JobOutcome),
 }
 
@@ -99,6 +102,7 @@ pub fn run(
     }
     let mut admin = Admin::open(source)?;
     let mut tracker = Tracker::new(options.dry_run);
+    let mut reload = Reload::default();
     loop {
         let run = Run {
             admin: &admin,
@@ -109,13 +113,9 @@ pub fn run(
             metrics: &metrics,
             health: &health,
         };
-        match run.run(&mut tracker)? {
+        match run.run(&mut tracker, &mut reload)? {
             Ended::Stopped => return Ok(()),
-            Ended::Reload => match Admin::open(source) {
-                Ok(again) => admin = again,
-                // A half-written file is whole a moment later; until then the old credential may still be good.
-                Err(error) => listen.warn(format!("cannot read the credential again: {error}")),
-            },
+            Ended::Reloaded(again) => admin = *again,
         }
         tracker.restart();
     }

@@ -1,15 +1,14 @@
 //! One run of the watches: the loop that takes in what they say, and has due requests judged.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use crate::host::kube::kubeconfig::Source;
-use crate::host::kube::{
-    Admin, ApiError, Followed, Listener, Malformed, node_facts, service_facts,
-};
+use crate::host::kube::{Admin, ApiError, FactError, Followed};
 use crate::host::signals::Interrupts;
 use crate::node::Explanation;
 
@@ -18,14 +17,13 @@ use super::health::Health;
 use super::job::{JobOutcome, Step};
 use super::line::DecisionLine;
 use super::metrics::Metrics;
+use super::reload::Reload;
 use super::tracker::Tracker;
 use super::workers::{self, Jobs};
-use super::{Known, Listen, Message, Options, Shared, StartError, read, write};
+use super::{Known, Listen, Message, Options, Shared, StartError, feeds, read, write};
 
 /// The longest that the loop waits before it looks for signals.
 const TICK: Duration = Duration::from_millis(500);
-/// How often the API server's names and the networks are read again, and how often credential files are looked at.
-const REFRESH: Duration = Duration::from_secs(15);
 /// So many messages of the watches wait to be taken in; a server that sends more waits too.
 const MESSAGES: usize = 1024;
 
@@ -33,8 +31,15 @@ const MESSAGES: usize = 1024;
 pub(super) enum Ended {
     /// A signal asks the program to end.
     Stopped,
-    /// Credentials changed, or SIGHUP asks to read them again.
-    Reload,
+    /// The credential was read again; this one has it.
+    Reloaded(Box<Admin>),
+}
+
+/// What the loop keeps.
+struct State<'a> {
+    tracker: &'a mut Tracker,
+    reload: &'a mut Reload,
+    caches: Caches,
 }
 
 /// One run of the watches with one credential.
@@ -50,73 +55,101 @@ pub(super) struct Run<'a, L> {
 
 impl<L: Listen> Run<'_, L> {
     /// Runs until a signal or a changed credential ends it.
-    pub(super) fn run(&self, tracker: &mut Tracker) -> Result<Ended, StartError> {
+    pub(super) fn run(
+        &self,
+        tracker: &mut Tracker,
+        reload: &mut Reload,
+    ) -> Result<Ended, StartError> {
         let shared = Shared::default();
         let (sender, messages) = sync_channel(MESSAGES);
-        self.follow(&sender)?;
+        feeds::start(self.admin, &self.options.networks, &sender)?;
         let jobs = workers::start(self.admin, &shared, self.options, &sender)?;
         drop(sender);
-        let ended = self.until_ended(tracker, &shared, &messages, &jobs);
-        self.finish(tracker, &messages, &jobs);
+        let mut state = State {
+            tracker,
+            reload,
+            caches: Caches::new(self.health.clone()),
+        };
+        let ended = self.until_ended(&mut state, &shared, &messages, &jobs);
+        self.finish(state.tracker, &messages, &jobs);
         Ok(ended)
     }
 
     fn until_ended(
         &self,
-        tracker: &mut Tracker,
+        state: &mut State<'_>,
         shared: &Shared,
         messages: &Receiver<Message>,
         jobs: &Jobs,
     ) -> Ended {
-        let mut caches = Caches::new(self.health.clone());
-        let credential = self.source.stamp(self.admin);
-        let mut refreshed = Instant::now();
         loop {
-            if let Some(ended) = self.interrupted() {
-                return ended;
+            match self.interrupts.take() {
+                None => {}
+                Some(Signal::SIGHUP) => state.reload.asked(),
+                Some(_) => return Ended::Stopped,
             }
-            // Watches that were begun with an old credential may continue for minutes after it has ended.
-            if refreshed.elapsed() >= REFRESH || caches.was_unauthorized() {
-                refreshed = Instant::now();
-                if self.source.stamp(self.admin) != credential {
-                    return Ended::Reload;
-                }
+            if let Some(admin) = self.reloaded(state.reload) {
+                return Ended::Reloaded(Box::new(admin));
             }
-            let wait = tracker.next_due().map_or(TICK, |due| {
+            let wait = state.tracker.next_due().map_or(TICK, |due| {
                 due.saturating_duration_since(Instant::now()).min(TICK)
             });
             match messages.recv_timeout(wait) {
                 Ok(message) => {
                     let mut known = write(shared);
-                    if let Some(ended) = self.take(message, &mut known, tracker, &mut caches, jobs)
-                    {
-                        return ended;
-                    }
+                    self.take(message, &mut known, state, jobs);
                     // What has arrived already is taken in before anything is judged.
                     for message in messages.try_iter().take(MESSAGES) {
-                        if let Some(ended) =
-                            self.take(message, &mut known, tracker, &mut caches, jobs)
-                        {
-                            return ended;
-                        }
+                        self.take(message, &mut known, state, jobs);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ended::Reload,
+                // No thread is left that could tell anything.
+                Err(RecvTimeoutError::Disconnected) => {
+                    state.reload.unauthorized();
+                    thread::sleep(TICK);
+                }
             }
-            if caches.facts_changed() {
-                tracker.facts_changed(Instant::now());
+            self.judge(state, shared, jobs);
+        }
+    }
+
+    /// Has due requests judged, where all is known that judgements rest on.
+    fn judge(&self, state: &mut State<'_>, shared: &Shared, jobs: &Jobs) {
+        let State {
+            tracker, caches, ..
+        } = state;
+        if caches.facts_changed() {
+            tracker.facts_changed(Instant::now());
+        }
+        if caches.is_complete() {
+            let known = read(shared);
+            let steps = tracker.judge_due(Instant::now(), &known, self.options);
+            drop(known);
+            steps
+                .into_iter()
+                .for_each(|step| self.take_step(step, jobs));
+        }
+        if tracker.has_changed() {
+            self.metrics.pending(tracker.pending(), tracker.oldest());
+        }
+    }
+
+    /// The credential as it is now, where it is to be read again and can be. Until then the old one may still be good.
+    fn reloaded(&self, reload: &mut Reload) -> Option<Admin> {
+        if !reload.is_due(Instant::now(), || self.admin.has_changed_files()) {
+            return None;
+        }
+        match Admin::open(self.source) {
+            Ok(admin) => {
+                reload.succeeded();
+                Some(admin)
             }
-            if caches.is_complete() {
-                let known = read(shared);
-                let steps = tracker.judge_due(Instant::now(), &known, self.options);
-                drop(known);
-                steps
-                    .into_iter()
-                    .for_each(|step| self.take_step(step, jobs));
-            }
-            if tracker.has_changed() {
-                self.metrics.pending(tracker.pending(), tracker.oldest());
+            Err(error) => {
+                if let Some(text) = reload.failed(&error.to_string()) {
+                    self.listen.warn(text);
+                }
+                None
             }
         }
     }
@@ -137,72 +170,23 @@ impl<L: Listen> Run<'_, L> {
         }
     }
 
-    /// Starts the watches, and the regular reading of what cannot be watched.
-    fn follow(&self, sender: &SyncSender<Message>) -> Result<(), StartError> {
-        let to = |sender: &SyncSender<Message>| sender.clone();
-        let requests = to(sender);
-        self.admin
-            .follow_requests(move |what| heard(&requests, Ok(Message::Request(what))))?;
-        let nodes = to(sender);
-        self.admin.follow_nodes(move |what| {
-            let usable = mapped(what, |node| match node_facts(&node) {
-                Ok(facts) => Ok(Ok(facts)),
-                // Its next change, or its end, tells that this one is repaired.
-                Err(Malformed::PodCidr { node, cidr }) => {
-                    Ok(Err((node.clone(), Malformed::PodCidr { node, cidr })))
-                }
-                Err(malformed) => Err(malformed),
-            });
-            heard(&nodes, usable.map(Message::Node))
-        })?;
-        let services = to(sender);
-        self.admin.follow_services(move |what| {
-            let usable = mapped(what, |service| service_facts(&service));
-            heard(&services, usable.map(Message::Service))
-        })?;
-        let admin = self.admin.again()?;
-        let networks = self.options.networks.clone();
-        let facts = to(sender);
-        std::thread::Builder::new().spawn(move || {
-            loop {
-                let end = Instant::now() + REFRESH;
-                let read = admin.cluster_facts(&networks, &mut |_| {}, end);
-                let read = read.map_err(Explanation::of);
-                if facts.send(Message::Cluster(read)).is_err() {
-                    return;
-                }
-                std::thread::sleep(end.saturating_duration_since(Instant::now()));
-            }
-        })?;
-        Ok(())
-    }
-
-    fn interrupted(&self) -> Option<Ended> {
-        match self.interrupts.take()? {
-            Signal::SIGHUP => Some(Ended::Reload),
-            _ => Some(Ended::Stopped),
-        }
-    }
-
-    /// Takes one message in; what ends this run is returned.
-    fn take(
-        &self,
-        message: Message,
-        known: &mut Known,
-        tracker: &mut Tracker,
-        caches: &mut Caches,
-        jobs: &Jobs,
-    ) -> Option<Ended> {
+    /// Takes one message in.
+    fn take(&self, message: Message, known: &mut Known, state: &mut State<'_>, jobs: &Jobs) {
+        let State {
+            tracker,
+            reload,
+            caches,
+        } = state;
         let now = Instant::now();
         match message {
             Message::Request(Followed::Degraded(error)) => {
-                return self.degraded(caches.requests(), error);
+                self.degraded(caches.requests(), &error, reload);
             }
             Message::Node(Followed::Degraded(error)) => {
-                return self.degraded(caches.nodes(), error);
+                self.degraded(caches.nodes(), &error, reload);
             }
             Message::Service(Followed::Degraded(error)) => {
-                return self.degraded(caches.services(), error);
+                self.degraded(caches.services(), &error, reload);
             }
             Message::Request(what) => {
                 caches.requests().heard(&what);
@@ -211,8 +195,11 @@ impl<L: Listen> Run<'_, L> {
             Message::Node(what) => caches.take_node(what, &mut known.inventory),
             Message::Service(what) => caches.take_service(what, &mut known.inventory),
             Message::Cluster(read) => {
+                if let Err(FactError::Api(_, error)) = &read {
+                    suspect(reload, error);
+                }
                 let was_known = caches.cluster_problem().cloned();
-                caches.take_cluster(read, &mut known.inventory);
+                caches.take_cluster(read.map_err(Explanation::of), &mut known.inventory);
                 if let Some(problem) = caches.cluster_problem()
                     && was_known.as_ref() != Some(problem)
                 {
@@ -222,7 +209,7 @@ impl<L: Listen> Run<'_, L> {
             Message::Worked(job, outcome) => {
                 jobs.came_back();
                 if matches!(outcome, JobOutcome::Unauthorized(_)) {
-                    caches.unauthorized();
+                    reload.unauthorized();
                 }
                 let line = tracker.worked(&job, outcome, now);
                 self.tell(line);
@@ -232,17 +219,13 @@ impl<L: Listen> Run<'_, L> {
             let text = format!("nothing is approved: cannot use {malformed}");
             self.listen.warn(text);
         }
-        None
     }
 
-    fn degraded(&self, mut watch: Watch<'_>, error: ApiError) -> Option<Ended> {
-        if let Some(text) = watch.degraded(&error) {
+    fn degraded(&self, mut watch: Watch<'_>, error: &ApiError, reload: &mut Reload) {
+        if let Some(text) = watch.degraded(error) {
             self.listen.warn(text);
         }
-        // An expired credential is read again; one that an exec plug-in gave is asked for again.
-        matches!(error, ApiError::Status { code: 401, .. })
-            .then_some(Ended::Reload)
-            .filter(|_| watch.may_reload())
+        suspect(reload, error);
     }
 
     fn take_step(&self, step: Step, jobs: &Jobs) {
@@ -260,27 +243,11 @@ impl<L: Listen> Run<'_, L> {
     }
 }
 
-/// Hands on what was told. An object that can be told from no other is not handed on: the list that has it is not a list.
-fn heard(sender: &SyncSender<Message>, message: Result<Message, Malformed>) -> Listener {
-    match message {
-        Ok(message) => match sender.send(message) {
-            Ok(()) => Listener::Present,
-            Err(_) => Listener::Gone,
-        },
-        Err(malformed) => Listener::Misled(malformed.to_string()),
+/// Has the credential read again where this error says that the API server does not accept it, and its files looked at
+/// where they may explain the error.
+fn suspect(reload: &mut Reload, error: &ApiError) {
+    match error {
+        ApiError::Status { code: 401, .. } => reload.unauthorized(),
+        _ => reload.suspected(),
     }
-}
-
-fn mapped<A, B>(
-    what: Followed<A>,
-    map: impl Fn(A) -> Result<B, Malformed>,
-) -> Result<Followed<B>, Malformed> {
-    Ok(match what {
-        Followed::Put(object) => Followed::Put(map(object)?),
-        Followed::Restarted => Followed::Restarted,
-        Followed::Gone { namespace, name } => Followed::Gone { namespace, name },
-        Followed::Synced => Followed::Synced,
-        Followed::Heard => Followed::Heard,
-        Followed::Degraded(error) => Followed::Degraded(error),
-    })
 }

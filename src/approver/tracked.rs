@@ -1,6 +1,6 @@
 //! One pending request, and what was decided about it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::approval::{ApprovalPolicy, Rule, Verdict, Violation};
 use crate::csr::Request;
@@ -8,10 +8,8 @@ use crate::x509::pkcs10::Pkcs10;
 
 use super::job::{Job, Step, Verb, judge};
 use super::line::{Decided, DecisionLine};
+use super::pause::Pause;
 use super::{Known, Options};
-
-/// The first pause after a decision that the API did not take, and the longest: pauses double in between.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 #[derive(Debug)]
 pub(super) struct Tracked {
@@ -21,7 +19,8 @@ pub(super) struct Tracked {
     read: Option<Box<Pkcs10>>,
     /// What was told of it last.
     pub(super) told: Option<Told>,
-    pub(super) failures: u32,
+    /// How often the API did not take a decision, and how long to wait after the next time.
+    pub(super) pause: Pause,
 }
 
 /// What was told of a request.
@@ -42,7 +41,7 @@ impl Tracked {
             arrived: same.as_ref().map_or(now, |same| same.arrived),
             told: same.and_then(|same| same.told),
             read: None,
-            failures: 0,
+            pause: Pause::default(),
             request,
         }
     }
@@ -123,13 +122,6 @@ impl Tracked {
             verb,
             violation,
         }
-    }
-
-    /// Remembers that the API did not take a decision; when to try again is returned.
-    pub(super) fn failed(&mut self) -> Duration {
-        let pause = RETRY.0 * 2u32.saturating_pow(self.failures.min(10));
-        self.failures += 1;
-        pause.min(RETRY.1)
     }
 
     /// Remembers why; whether it is to be told, because it was not told already.

@@ -63,7 +63,7 @@ impl Tracker {
                     self.remove(&name);
                 }
             }
-            Followed::Heard | Followed::Degraded(_) => {}
+            Followed::Answered | Followed::Heard | Followed::Degraded(_) => {}
         }
     }
 
@@ -187,14 +187,14 @@ impl Tracker {
             (JobOutcome::Refused(violation), Some(one)) => one.refuse(violation, now),
             // The watch tells when it is gone, and the API may know it before; or another server answered on the way.
             (JobOutcome::Missing, Some(one)) => {
-                let pause = one.failed();
+                let pause = one.pause.grow();
                 self.due.set(name, Turn::First, now + pause);
                 let message = "the API server says that it does not exist";
-                (one.failures > 1 && one.tells_failure(message))
+                (one.pause.attempts() > 1 && one.tells_failure(message))
                     .then(|| line(Decided::Failed).because(message.to_owned()))
             }
             (JobOutcome::Failed(message) | JobOutcome::Unauthorized(message), Some(one)) => {
-                let pause = one.failed();
+                let pause = one.pause.grow();
                 self.due.set(name, Turn::First, now + pause);
                 one.tells_failure(&message)
                     .then(|| line(Decided::Failed).because(message))

@@ -7,6 +7,8 @@
     reason = "a test reads its cases and fails by panicking"
 )]
 
+mod credentials;
+mod deaf;
 mod decisions;
 mod deploy;
 mod endpoints;

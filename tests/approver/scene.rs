@@ -15,7 +15,7 @@ use standins::kubelet::Fleet;
 use standins::pki::{Identity, Request, Sans};
 use standins::{ApiServer, Config, pace};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 /// Far beyond what any decision takes, on a machine that does other things too.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
@@ -143,13 +143,18 @@ pub(crate) fn node(number: u8) -> NodeSpec {
 
 impl Approver {
     pub(crate) fn start(kubeconfig: &Path, options: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.env_clear().env("KUBECONFIG", kubeconfig);
+        Self::spawn(command, options)
+    }
+
+    /// `program` is the binary, and what it finds its credential by.
+    pub(crate) fn spawn(mut program: Command, options: &[&str]) -> Self {
         let port = standins::node::free_port();
-        let mut child = Command::new(BINARY)
-            .args(["approve", "--watch", "-o", "json", "--kubeconfig"])
-            .arg(kubeconfig)
+        let mut child = program
+            .args(["approve", "--watch", "-o", "json"])
             .args(["--metrics", &format!("127.0.0.1:{port}")])
             .args(options)
-            .env_clear()
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -7,6 +7,7 @@ mod lock;
 mod place;
 mod replace;
 mod root;
+mod stamp;
 mod trust;
 mod walk;
 mod write;
@@ -25,6 +26,7 @@ pub use lock::Locking;
 pub use replace::DirectoryLock;
 pub use root::Root;
 pub(super) use root::link_in;
+pub use stamp::Stamp;
 pub use trust::require_trusted;
 pub(super) use write::{Directory, Scope};
 

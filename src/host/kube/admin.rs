@@ -1,6 +1,5 @@
 //! The API server with an administrator's credential, which belongs to no node.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use http::{Method, Uri};
@@ -49,9 +48,9 @@ impl Admin {
         self.0.again().map(Self)
     }
 
-    /// The files that certificates, keys and tokens were read from.
-    pub fn credential_files(&self) -> &[PathBuf] {
-        &self.0.files
+    /// Whether a file that the credential was read from has changed since, or one that did not exist does.
+    pub fn has_changed_files(&self) -> bool {
+        self.0.files.iter().any(|file| !file.is_current())
     }
 
     /// The API server's address as the kubeconfig has it.

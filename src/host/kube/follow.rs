@@ -38,6 +38,8 @@ pub enum Followed<T> {
     },
     /// The list is complete; from now on changes come as they happen.
     Synced,
+    /// The server accepted the watch; it has not said anything yet.
+    Answered,
     /// The server was heard, and nothing changed.
     Heard,
     /// The server does not answer as it should; following continues.
@@ -213,7 +215,7 @@ impl<F> Follower<'_, F> {
             Ok(body) => body,
             Err(error) => return failed(error),
         };
-        if let Err(round) = self.told(Followed::Heard) {
+        if let Err(round) = self.told(Followed::Answered) {
             return round;
         }
         let mut events = Events::of(&self.connection, body);

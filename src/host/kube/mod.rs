@@ -26,7 +26,7 @@ mod resolver;
 mod unreachable;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Instant;
@@ -34,6 +34,7 @@ use std::time::Instant;
 use tokio::runtime::Runtime;
 
 use crate::csr::{Listing, Request};
+use crate::host::files::Stamp;
 use crate::node::{ConfigMap, Node};
 use crate::x509::Certificate;
 
@@ -79,8 +80,8 @@ pub struct Api {
     connection: Connection,
     runtime: Runtime,
     client: Client,
-    /// The files that the credential was read from.
-    files: Vec<PathBuf>,
+    /// The files that the credential was read from, each as it was before.
+    files: Vec<Stamp>,
 }
 
 impl Api {

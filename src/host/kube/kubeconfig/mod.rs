@@ -6,6 +6,7 @@
 mod error;
 mod exec;
 mod file;
+mod reader;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -15,18 +16,16 @@ use k8s_openapi::ByteString;
 use x509_parser::pem::Pem;
 
 use crate::host::environment;
-use crate::host::files;
+use crate::host::files::Stamp;
 
 use super::client::Config;
 use super::proxy::Proxies;
 use super::resolver::HostSource;
 use file::{Chosen, File, Section, choose};
+use reader::Reader;
 
 pub use error::KubeconfigError;
 pub use source::Source;
-
-/// A kubeconfig with everything inline is some ten kilobytes, in bytes.
-pub(super) const KUBECONFIG_CAP: u64 = 1024 * 1024;
 
 /// Who may get a credential from a program that the kubeconfig names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +57,8 @@ pub(super) struct Credential {
 pub(super) struct Access {
     pub(super) config: Config,
     pub(super) credential: Credential,
-    /// The files that certificates, keys and tokens were read from.
-    pub(super) files: Vec<PathBuf>,
+    /// The files that it was read from, each as it was before it was read.
+    pub(super) files: Vec<Stamp>,
 }
 
 /// Reads the bytes of a kubeconfig, for its current context.
@@ -94,7 +93,12 @@ fn parse_all(files: &[File<'_>], context: Option<&str>) -> Result<Parsed, Kubeco
 
 impl Parsed {
     /// Reads the files that it names, and what of the environment belongs to it. `paths` are the kubeconfigs.
-    fn access(self, plugins: Plugins, paths: &[PathBuf]) -> Result<Access, KubeconfigError> {
+    fn access(
+        self,
+        plugins: Plugins,
+        paths: &[PathBuf],
+        mut reader: Reader,
+    ) -> Result<Access, KubeconfigError> {
         let Self { chosen, server } = self;
         let Chosen { cluster, user } = chosen;
         let proxies = Proxies {
@@ -112,7 +116,7 @@ impl Parsed {
             proxy_url,
             named,
             cluster_url: server,
-            root_cert: roots(&cluster)?,
+            root_cert: roots(&cluster, &mut reader)?,
             tls_server_name: cluster.text("tls-server-name")?,
             identity: None,
             authorization: None,
@@ -121,34 +125,36 @@ impl Parsed {
         cluster.flag("disable-compression")?;
         let credential = match user.value("exec") {
             Some(plugin) => exec::credential(plugin, user.directory(), &config, plugins)?,
-            None => static_credential(&user)?,
+            None => static_credential(&user, &mut reader)?,
         };
         config.identity = credential.identity();
         config.authorization = credential.authorization()?;
-        let named = [
-            cluster.path("certificate-authority")?,
-            user.path("client-certificate")?,
-            user.path("client-key")?,
-            user.path("tokenFile")?,
-        ];
         Ok(Access {
             config,
             credential,
-            files: named.into_iter().flatten().collect(),
+            files: reader.stamps(),
         })
     }
 }
 
 /// The credential that the user's fields hold or name.
-fn static_credential(user: &Section) -> Result<Credential, KubeconfigError> {
+fn static_credential(user: &Section, reader: &mut Reader) -> Result<Credential, KubeconfigError> {
     let token = match user.path("tokenFile")? {
         // client-go prefers the file, which a rotation rewrites, and trims white space around the token.
-        Some(path) => Some(String::from_utf8_lossy(&read_named("tokenFile", &path)?).into_owned()),
+        Some(path) => {
+            let bytes = reader.named("tokenFile", &path)?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        }
         None => user.text("token")?,
     };
     Ok(Credential {
-        certificate: data_or_file(user, "client-certificate-data", "client-certificate")?,
-        key: data_or_file(user, "client-key-data", "client-key")?,
+        certificate: data_or_file(
+            user,
+            "client-certificate-data",
+            "client-certificate",
+            reader,
+        )?,
+        key: data_or_file(user, "client-key-data", "client-key", reader)?,
         token,
     })
 }
@@ -179,11 +185,12 @@ impl Credential {
 }
 
 /// The CA's certificates in DER; none where the system's are used.
-fn roots(cluster: &Section) -> Result<Option<Vec<Vec<u8>>>, KubeconfigError> {
+fn roots(cluster: &Section, reader: &mut Reader) -> Result<Option<Vec<Vec<u8>>>, KubeconfigError> {
     let pem = data_or_file(
         cluster,
         "certificate-authority-data",
         "certificate-authority",
+        reader,
     )?;
     pem.map(|pem| certificates(&pem)).transpose()
 }
@@ -205,6 +212,7 @@ fn data_or_file(
     section: &Section,
     data: &'static str,
     file: &'static str,
+    reader: &mut Reader,
 ) -> Result<Option<Vec<u8>>, KubeconfigError> {
     if let Some(text) = section.text(data)? {
         return from_base64(&text)
@@ -213,13 +221,8 @@ fn data_or_file(
     }
     section
         .path(file)?
-        .map(|path| read_named(file, &path))
+        .map(|path| reader.named(file, &path))
         .transpose()
-}
-
-fn read_named(field: &'static str, path: &Path) -> Result<Vec<u8>, KubeconfigError> {
-    files::read(path, KUBECONFIG_CAP)
-        .map_err(|error| KubeconfigError::unreadable(Some(field), &error))
 }
 
 fn from_base64(text: &str) -> Option<Vec<u8>> {

@@ -1,14 +1,13 @@
 //! Where an administrator's access comes from: one kubeconfig, a merged list, or a pod's service account.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use crate::host::kube::{Admin, HostSource};
+use crate::host::kube::HostSource;
 use crate::host::{environment, files};
 
 use super::file::File;
 use super::{
-    Access, Config, Credential, KUBECONFIG_CAP, KubeconfigError, Plugins, certificates, parse_all,
+    Access, Config, Credential, KubeconfigError, Plugins, Reader, certificates, parse_all,
 };
 
 /// Where kubeadm leaves the administrator's kubeconfig on a control plane.
@@ -83,17 +82,6 @@ impl Source {
         }
     }
 
-    /// What tells whether the credential's files have changed: their paths and times of change.
-    pub fn stamp(&self, admin: &Admin) -> Vec<(PathBuf, Option<SystemTime>)> {
-        let own = match self {
-            Self::Files { paths, .. } => paths.clone(),
-            Self::ServiceAccount => Vec::new(),
-        };
-        let all = own.iter().chain(admin.credential_files());
-        all.map(|path| (path.clone(), files::modified(path).ok()))
-            .collect()
-    }
-
     pub(in crate::host::kube) fn access(
         &self,
         plugins: Plugins,
@@ -110,10 +98,11 @@ fn from_files(
     context: Option<&str>,
     plugins: Plugins,
 ) -> Result<Access, KubeconfigError> {
+    let mut reader = Reader::default();
     let mut read = Vec::new();
     let mut missing = None;
     for path in paths {
-        match files::read(path, KUBECONFIG_CAP) {
+        match reader.read(path) {
             Ok(bytes) => read.push((bytes, path.parent().unwrap_or(Path::new("")))),
             Err(error) if error.cause.is_not_found() => {
                 missing.get_or_insert(KubeconfigError::unreadable(None, &error));
@@ -128,7 +117,7 @@ fn from_files(
         .iter()
         .map(|(bytes, directory)| File { bytes, directory })
         .collect();
-    parse_all(&all, context)?.access(plugins, paths)
+    parse_all(&all, context)?.access(plugins, paths, reader)
 }
 
 /// The API server's address as every pod has it.
@@ -149,7 +138,8 @@ fn token_file() -> PathBuf {
 
 fn from_service_account() -> Result<Access, KubeconfigError> {
     let server = pods_server().ok_or(KubeconfigError::Server("is not in the environment"))?;
-    let read = |name: &'static str| super::read_named(name, &Path::new(SERVICE_ACCOUNT).join(name));
+    let mut reader = Reader::default();
+    let mut read = |name: &'static str| reader.named(name, &Path::new(SERVICE_ACCOUNT).join(name));
     let credential = Credential {
         token: Some(String::from_utf8_lossy(&read("token")?).into_owned()),
         ..Credential::default()
@@ -163,10 +153,9 @@ fn from_service_account() -> Result<Access, KubeconfigError> {
         identity: None,
         authorization: credential.authorization()?,
     };
-    let files = ["token", "ca.crt"].map(|name| Path::new(SERVICE_ACCOUNT).join(name));
     Ok(Access {
         config,
         credential,
-        files: files.into(),
+        files: reader.stamps(),
     })
 }
