@@ -30,29 +30,21 @@ pub enum SystemdError {
     /// Another init system runs, or none, as in a container.
     #[error("systemd does not run on this machine")]
     Absent,
+    /// systemd, polkit or the kernel does not let the caller do this: the first line of what systemctl printed.
+    #[error("{0}")]
+    Denied(String),
     /// Its answer lacks a property.
     #[error("systemctl show gave no {0}")]
     Answer(&'static str),
 }
 
 impl SystemdError {
-    /// Whether the caller lacks the right. systemctl ends with the code 1 for this as for much else, so that only what
-    /// systemd, polkit or the kernel say tells it.
+    /// Whether the caller lacks the right.
     pub fn is_denied(&self) -> bool {
-        const DENIED: [&str; 4] = [
-            "ccess denied",
-            "uthentication required",
-            "not permitted",
-            "ermission denied",
-        ];
         match self {
-            Self::Run(RunError::Refused { words, .. }) => {
-                DENIED.iter().any(|denied| words.contains(denied))
-            }
+            Self::Denied(_) => true,
             Self::Run(RunError::Run(_, error)) => error.kind() == ErrorKind::PermissionDenied,
-            Self::Run(RunError::Missing(_) | RunError::Deadline(..))
-            | Self::Absent
-            | Self::Answer(_) => false,
+            Self::Run(_) | Self::Absent | Self::Answer(_) => false,
         }
     }
 
@@ -182,20 +174,46 @@ fn systemctl(
     let said = all.iter().filter(|word| !word.starts_with("--property"));
     let _call = Call::begin(|| format!("systemctl {}", Vec::from_iter(said.copied()).join(" ")));
     run("systemctl", what, &all, deadline).map_err(|error| match error {
-        RunError::Refused { words, .. } if is_without_systemd(&words) => SystemdError::Absent,
+        RunError::Refused { code, words } => match parse_refusal(&words) {
+            Refusal::Absent => SystemdError::Absent,
+            Refusal::Denied => SystemdError::Denied(words),
+            Refusal::Other => RunError::Refused { code, words }.into(),
+        },
         error => error.into(),
     })
 }
 
-/// Whether systemctl says that it found no systemd: it ends with the code 1 for this as for much else.
-fn is_without_systemd(words: &str) -> bool {
-    const ABSENT: [&str; 3] = [
-        "has not been booted with systemd",
-        "Failed to connect to bus",
-        "Failed to connect to system scope bus",
+/// What systemctl means by a failure.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    /// It found no systemd to ask.
+    Absent,
+    /// The caller lacks the right.
+    Denied,
+    /// Anything else, such as a masked unit.
+    Other,
+}
+
+/// Reads the first line of systemctl's standard error, in the C locale. Its exit code does not tell: it is 1 for most
+/// failures, and 4 both for a lack of rights and for a job that conflicts with another. The end of the line is the name
+/// of an errno or the text of a D-Bus error; both are fixed.
+fn parse_refusal(line: &str) -> Refusal {
+    const DENIED: [&str; 4] = [
+        "Access denied",
+        "Permission denied",
+        "Operation not permitted",
+        "Interactive authentication required.",
     ];
-    // The bus refuses those who may not use it with these words too.
-    !words.contains("ermi") && ABSENT.iter().any(|absent| words.contains(absent))
+    let cause = line.rsplit_once(": ").map_or(line, |(_, cause)| cause);
+    let has_no_bus = line.starts_with("Failed to connect to bus: ")
+        || line.starts_with("Failed to connect to system scope bus via ");
+    match DENIED.contains(&cause) {
+        true => Refusal::Denied,
+        false if has_no_bus || line.starts_with("System has not been booted with systemd") => {
+            Refusal::Absent
+        }
+        false => Refusal::Other,
+    }
 }
 
 fn parse_show(text: &str) -> Result<Unit, SystemdError> {
@@ -293,6 +311,7 @@ mod tests {
     const HEALTHY: &str = include_str!("../../testdata/captured/1.36/systemctl-show-kubelet.txt");
     const CRASH_LOOP: &str =
         include_str!("../../testdata/captured/1.36/systemctl-show-crash-loop.txt");
+    const REFUSALS: &str = include_str!("../../testdata/captured/systemctl-252-refusals.txt");
 
     #[test]
     fn a_healthy_kubelet_as_systemd_252_describes_it() {
@@ -347,6 +366,24 @@ mod tests {
             seconds[1].describe(),
             "activating (auto-restart), exit status 1"
         );
+    }
+
+    #[test]
+    fn a_refusal_of_systemctl_is_told_from_its_first_line() {
+        let mut seen = 0;
+        for case in REFUSALS.split("\n\n") {
+            let (head, output) = case.split_once('\n').unwrap();
+            let expected = match head.split_whitespace().next_back().unwrap() {
+                "absent" => Refusal::Absent,
+                "denied" => Refusal::Denied,
+                "other" => Refusal::Other,
+                unknown => panic!("{unknown}"),
+            };
+            let line = output.lines().next().unwrap();
+            assert_eq!(parse_refusal(line), expected, "{head}\n{line}");
+            seen += 1;
+        }
+        assert_eq!(seen, 14);
     }
 
     #[test]
