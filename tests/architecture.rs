@@ -68,8 +68,6 @@ const LONG_FUNCTIONS: &[&str] = &[
     "commands/cluster/write.rs: write",
     // One table from the command line's words to the kind of document that tells what is wrong with it.
     "commands/mod.rs: usage",
-    // The wire types of the object stand inside the one function that reads them.
-    "host/kube/cluster/answers.rs: parse_configmap",
 ];
 
 struct Source {

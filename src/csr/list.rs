@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Listing;
@@ -38,21 +38,14 @@ impl<'de> Visitor<'de> for ListSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Meta {
-            resource_version: Option<String>,
-            #[serde(rename = "continue")]
-            next: Option<String>,
-        }
         let mut listing = Listing::default();
         let mut next = String::new();
         let mut has_items = false;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "metadata" => {
-                    let meta = map.next_value::<Meta>()?;
-                    next = meta.next.unwrap_or_default();
+                    let meta = map.next_value::<ListMeta>()?;
+                    next = meta.continue_.unwrap_or_default();
                     listing.resource_version = meta.resource_version.unwrap_or_default();
                 }
                 "items" => {

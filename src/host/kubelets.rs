@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::kube::{Admin, ApiError, REQUESTS, escaped, listed_node, resolve};
+use super::kube::{Admin, ApiError, NODES, REQUESTS, escaped, listed_node, resolve};
 use super::tls;
 use crate::csr::{KUBELET_SERVING, Request, State};
 use crate::node::{
@@ -21,7 +21,6 @@ use crate::node::{
 };
 use crate::text::names::is_csr_name;
 
-const NODES: &str = "/api/v1/nodes";
 /// Kubelets that are asked and dialled at once. One that is silent takes [`EACH`] and a second more.
 const AT_ONCE: usize = 64;
 /// How long the API server is waited for with one kubelet's configuration.

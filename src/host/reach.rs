@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::kube::{Admin, ApiError, listed_node};
+use super::kube::{Admin, ApiError, NODES, listed_node};
 use super::kubelets::in_parallel;
 use crate::node::ListedNode;
 
-const NODES: &str = "/api/v1/nodes";
 /// Kubelets that are asked at once.
 const AT_ONCE: usize = 32;
 /// The pause before those that did not answer are asked again.

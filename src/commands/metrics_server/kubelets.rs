@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::host::kube::Admin;
+use crate::host::kube::{Admin, NODES};
 use crate::host::{files, tls};
 use crate::metrics_server::certificates;
 use crate::metrics_server::check::{
@@ -136,6 +136,5 @@ pub(super) fn kubelets(
 fn nodes(api: &Admin, types: &str) -> Result<Vec<Dialled>, Explanation> {
     let take = |all: &mut Vec<Dialled>, node: Value| all.extend(dialled(&node, types));
     let end = Instant::now() + LIST_DEADLINE;
-    api.list("/api/v1/nodes", take, end)
-        .map_err(Explanation::of)
+    api.list(NODES, take, end).map_err(Explanation::of)
 }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use http::{Method, Uri};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -139,17 +140,10 @@ pub(super) async fn page<T: DeserializeOwned>(
     #[derive(Deserialize)]
     #[serde(bound = "T: DeserializeOwned")]
     struct List<T> {
-        metadata: Option<Meta>,
+        metadata: Option<ListMeta>,
         // Go writes a nil slice as null. A list without the field is not a list.
         #[serde(deserialize_with = "Option::deserialize")]
         items: Option<Vec<T>>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Meta {
-        #[serde(rename = "continue")]
-        next: Option<String>,
-        resource_version: Option<String>,
     }
     let body = connection.get(client, target).await?;
     let Some(bytes) = connection.capped(body, PAGE_CAP).await? else {
@@ -159,7 +153,7 @@ pub(super) async fn page<T: DeserializeOwned>(
         serde_json::from_slice(&bytes).map_err(|error| connection.invalid(error.to_string()))?;
     let (next, revision) = list
         .metadata
-        .map(|meta| (meta.next, meta.resource_version))
+        .map(|meta| (meta.continue_, meta.resource_version))
         .unwrap_or_default();
     // An API server sends one with every list. A list without it comes from something else, and may lack anything.
     let revision = revision

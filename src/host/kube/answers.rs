@@ -1,60 +1,23 @@
 //! The API's answers, read: pure, and tested on real ones.
 
-use k8s_openapi::api::core::v1 as core;
-use serde::Deserialize;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::version::Info;
 
-use crate::node::{Node, version};
+use crate::node::version;
 use crate::text::brief;
-
-pub(super) fn parse_node(bytes: &[u8]) -> Result<Node, serde_json::Error> {
-    serde_json::from_slice(bytes).map(|node| node_of(&node))
-}
-
-/// What of a Node object matters here. Its kubelet wrote it, so it is text of another party.
-pub(super) fn node_of(object: &core::Node) -> Node {
-    let status = object.status.as_ref();
-    let taints = object.spec.as_ref().and_then(|spec| spec.taints.as_ref());
-    let addresses = status.and_then(|status| status.addresses.as_ref());
-    let info = status.and_then(|status| status.node_info.as_ref());
-    Node {
-        addresses: addresses
-            .into_iter()
-            .flatten()
-            .map(|address| (brief(&address.type_), brief(&address.address)))
-            .collect(),
-        taints: taints
-            .into_iter()
-            .flatten()
-            .map(|taint| brief(&taint.key))
-            .collect(),
-        kubelet_version: info
-            .map(|info| brief(&info.kubelet_version))
-            .unwrap_or_default(),
-    }
-}
 
 /// What kubeadm's ConfigMap holds for kubelets: data key `kubelet`.
 pub(super) fn parse_kubelet_config(bytes: &[u8]) -> Result<String, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Wire {
-        data: Data,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        kubelet: String,
-    }
-    serde_json::from_slice::<Wire>(bytes).map(|wire| wire.data.kubelet)
+    let map: ConfigMap = serde_json::from_slice(bytes)?;
+    map.data
+        .and_then(|mut data| data.remove("kubelet"))
+        .ok_or_else(|| serde::de::Error::missing_field("kubelet"))
 }
 
 /// The minor of the API server's `/version`.
 pub(super) fn parse_minor(bytes: &[u8]) -> Result<u32, serde_json::Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wire {
-        git_version: String,
-    }
-    let wire: Wire = serde_json::from_slice(bytes)?;
-    version::minor(&wire.git_version)
+    let info: Info = serde_json::from_slice(bytes)?;
+    version::minor(&info.git_version)
         .ok_or_else(|| serde::de::Error::custom("its version is not one of Kubernetes 1"))
 }
 
@@ -79,21 +42,6 @@ pub(super) fn parse_status(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::host::kube::ApiError;
-
-    #[test]
-    fn captured_nodes_are_read() {
-        let node = parse_node(include_bytes!("../../../testdata/captured/1.36/node.json")).unwrap();
-        assert_eq!(node.kubelet_version, "v1.36.2");
-        assert_eq!(node.taints, ["node.kubernetes.io/not-ready"]);
-        assert_eq!(
-            node.addresses[0],
-            ("InternalIP".into(), "10.77.0.21".into())
-        );
-        let node = parse_node(include_bytes!("../../../testdata/captured/1.19/node.json")).unwrap();
-        assert_eq!(node.addresses[1], ("Hostname".into(), "node1".into()));
-        assert_eq!(parse_node(b"{}").unwrap(), Node::default());
-        assert!(parse_node(b"[]").is_err());
-    }
 
     #[test]
     fn the_kubelet_configmap_is_read_as_a_node_may_read_it() {

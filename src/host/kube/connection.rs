@@ -11,8 +11,9 @@ use crate::host::trace::Call;
 use crate::node::Node;
 use crate::text::brief;
 
-use super::answers::{parse_kubelet_config, parse_minor, parse_node, parse_status};
+use super::answers::{parse_kubelet_config, parse_minor, parse_status};
 use super::client::{Body, Client, Config, Sent};
+use super::nodes::{NODES, node_of};
 use super::{ApiError, Unreachable};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -88,9 +89,11 @@ impl Connection {
 
     pub(super) async fn get_node(&self, client: &Client) -> Result<Node, ApiError> {
         let bytes = self
-            .object(client, &format!("/api/v1/nodes/{}", self.node))
+            .object(client, &format!("{NODES}/{}", self.node))
             .await?;
-        parse_node(&bytes).map_err(|error| self.invalid(error.to_string()))
+        let node = serde_json::from_slice(&bytes);
+        node.map(|node| node_of(&node))
+            .map_err(|error| self.invalid(error.to_string()))
     }
 
     /// The API server's minor version, which everyone may read.

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::ApiError;
+use super::nodes::{is_control_plane, kubelet_port};
 use super::presented::PresentedError;
 use crate::approval::{NodeFacts, ServiceFacts, parse_ip, parse_network};
 use crate::text::names::{is_label, is_node_name, is_subdomain, shown};
@@ -164,11 +165,6 @@ pub fn node_facts(node: &Node) -> Result<NodeFacts, Malformed> {
     if !is_node_name(name) {
         return Err(Malformed::NodeName(name.to_owned()));
     }
-    let labels = node.metadata.labels.as_ref();
-    // 1.19 knows only the older one; kubeadm set both up to 1.23.
-    let roles = ["control-plane", "master"].map(|role| format!("node-role.kubernetes.io/{role}"));
-    let control_plane =
-        labels.is_some_and(|labels| roles.iter().any(|role| labels.contains_key(role)));
     let spec = node.spec.as_ref();
     let cidrs = spec
         .and_then(|spec| spec.pod_cidrs.as_deref())
@@ -188,8 +184,9 @@ pub fn node_facts(node: &Node) -> Result<NodeFacts, Malformed> {
         .collect::<Result<_, _>>()?;
     let mut facts = NodeFacts {
         name: name.to_owned(),
-        control_plane,
+        control_plane: is_control_plane(node),
         pod_cidrs,
+        kubelet_port: kubelet_port(node),
         ..NodeFacts::default()
     };
     let status = node.status.as_ref();
@@ -203,11 +200,6 @@ pub fn node_facts(node: &Node) -> Result<NodeFacts, Malformed> {
             _ => {}
         }
     }
-    let endpoints = status.and_then(|status| status.daemon_endpoints.as_ref());
-    let kubelet = endpoints.and_then(|endpoints| endpoints.kubelet_endpoint.as_ref());
-    facts.kubelet_port = kubelet
-        .and_then(|kubelet| kubelet.port.try_into().ok())
-        .filter(|port| *port > 0);
     Ok(facts)
 }
 

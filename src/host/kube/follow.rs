@@ -1,4 +1,4 @@
-//! One kind of object followed for good: a list in pages, then a watch from where the list ended, and both again when the
+//! One kind of object followed: a list in pages, then a watch from where the list ended, and both again when the
 //! server says that the history in between is gone (<https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>).
 //!
 //! Answers are read frame by frame with a cap on each object, so that no server makes it hold more than a page.
@@ -72,6 +72,16 @@ impl From<ApiError> for Round {
     }
 }
 
+/// Which objects are followed, and over which time.
+pub(super) struct Course {
+    /// The path of their list, which may have a query.
+    pub(super) path: String,
+    /// The revision to begin with a watch from; none to begin with a list.
+    pub(super) revision: Option<String>,
+    /// When following ends; none to follow for good.
+    pub(super) end: Option<Instant>,
+}
+
 impl Admin {
     /// Follows the objects of the list at `path`, which may have a query, on a thread of its own, until `tell` says that no
     /// one listens.
@@ -83,40 +93,71 @@ impl Admin {
         path: String,
         tell: impl Fn(Followed<T>) -> Listener + Send + 'static,
     ) -> io::Result<()> {
-        let connection = self.0.connection.clone();
-        thread::Builder::new().spawn(move || match start(&connection) {
-            Ok((runtime, client)) => {
-                let follower = Follower {
-                    connection,
-                    client,
-                    path,
-                    tell: &tell,
-                };
-                runtime.block_on(follower.run());
-            }
-            Err(error) => {
-                let reason = Unreachable::Other(error.to_string());
-                tell(Followed::Degraded(connection.unreachable(reason)));
-            }
-        })?;
-        Ok(())
+        let course = Course {
+            path,
+            revision: None,
+            end: None,
+        };
+        follow(&self.0.connection, course, tell)
     }
+}
+
+/// Follows objects on a thread of its own, until `course` ends or `tell` says that no one listens.
+///
+/// # Errors
+/// When no thread can be started.
+pub(super) fn follow<T: DeserializeOwned + 'static>(
+    connection: &Connection,
+    course: Course,
+    tell: impl Fn(Followed<T>) -> Listener + Send + 'static,
+) -> io::Result<()> {
+    let connection = connection.clone();
+    thread::Builder::new().spawn(move || match start(&connection) {
+        Ok((runtime, client)) => {
+            let Course {
+                path,
+                revision,
+                end,
+            } = course;
+            let follower = Follower {
+                connection,
+                client,
+                path,
+                end,
+                tell: &tell,
+            };
+            runtime.block_on(async {
+                match end {
+                    None => follower.run(revision).await,
+                    Some(end) => {
+                        let _ = tokio::time::timeout_at(end.into(), follower.run(revision)).await;
+                    }
+                }
+            });
+        }
+        Err(error) => {
+            let reason = Unreachable::Other(error.to_string());
+            tell(Followed::Degraded(connection.unreachable(reason)));
+        }
+    })?;
+    Ok(())
 }
 
 struct Follower<'a, F> {
     connection: Connection,
     client: Client,
     path: String,
+    end: Option<Instant>,
     tell: &'a F,
 }
 
 impl<F> Follower<'_, F> {
-    async fn run<T: DeserializeOwned>(self)
+    /// Lists, unless there is a revision to watch `from`, and watches.
+    async fn run<T: DeserializeOwned>(self, mut from: Option<String>)
     where
         F: Fn(Followed<T>) -> Listener,
     {
         let mut pause = BACKOFF.0;
-        let mut from = None;
         loop {
             let began = Instant::now();
             let round = match &mut from {
@@ -206,8 +247,12 @@ impl<F> Follower<'_, F> {
     where
         F: Fn(Followed<T>) -> Listener,
     {
+        let left = self
+            .end
+            .map(|end| end.saturating_duration_since(Instant::now()).as_secs());
+        let seconds = left.map_or(WATCH_SECONDS, |left| left.clamp(1, WATCH_SECONDS));
         let target = format!(
-            "{}{}watch=true&allowWatchBookmarks=true&resourceVersion={revision}&timeoutSeconds={WATCH_SECONDS}",
+            "{}{}watch=true&allowWatchBookmarks=true&resourceVersion={revision}&timeoutSeconds={seconds}",
             self.path,
             self.separator()
         );

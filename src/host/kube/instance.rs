@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Body, Client};
 use super::unreachable::chain;
-use super::{Admin, Api, ApiError, Connection, Unreachable, escaped, runtime};
+use super::{Admin, Api, ApiError, Connection, NODES, Unreachable, escaped, runtime};
 use crate::node::InstanceAddress;
 
 /// How long one question may take: an API server that is well answers in milliseconds.
@@ -56,7 +56,7 @@ impl Admin {
     /// # Errors
     /// When the answer is not 200; so also when this API server does not accept the kubelet's certificate.
     pub fn reach_kubelet(&self, node: &str, end: Instant) -> Result<(), ApiError> {
-        let path = format!("/api/v1/nodes/{}/proxy/healthz", escaped(node));
+        let path = format!("{NODES}/{}/proxy/healthz", escaped(node));
         let left = end.saturating_duration_since(Instant::now());
         self.once(&path, left.min(KUBELET_DEADLINE))
     }

@@ -16,13 +16,13 @@ use super::connection::{REQUESTS, signer_selector};
 use super::facts::{Fact, FactError, Malformed, endpoint_ips, node_facts, service_facts};
 use super::follow::{Followed, Listener};
 use super::kubeadm::{kubeadm_facts, names_of_address};
+use super::nodes::NODES;
 use super::presented::resolve;
 use crate::approval::{Inventory, Networks, parse_ip, parse_network};
 use crate::csr::Request;
 use crate::text::quoted;
 use crate::x509::Names;
 
-const NODES: &str = "/api/v1/nodes";
 const SERVICES: &str = "/api/v1/services";
 const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes";
 /// In every version, if deprecated since 1.33.

@@ -20,6 +20,7 @@ mod issue;
 mod kubeadm;
 pub mod kubeconfig;
 mod list;
+mod nodes;
 mod presented;
 mod proxy;
 mod resolver;
@@ -27,13 +28,11 @@ mod unreachable;
 mod watch;
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
 use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
-use crate::csr::{Listing, Request};
+use crate::csr::Listing;
 use crate::host::files::Stamp;
 use crate::node::{ConfigMap, Node};
 use crate::x509::Certificate;
@@ -41,12 +40,12 @@ use crate::x509::Certificate;
 pub use admin::Admin;
 pub(crate) use admin::escaped;
 pub use cluster::WriteMode;
-pub(crate) use cluster::listed_node;
 pub use decision::{DecisionCondition, DecisionOutcome, Step};
 pub use error::ApiError;
 pub use facts::{Fact, FactError, Malformed, node_facts, service_facts};
 pub use inventory::GivenNetworks;
 pub use kubeadm::kubeadm_facts;
+pub(crate) use nodes::{NODES, listed_node};
 pub use presented::resolve;
 
 pub use follow::{Followed, Listener};
@@ -58,22 +57,7 @@ use client::{Client, Config};
 use connection::Connection;
 pub(crate) use connection::REQUESTS;
 use kubeconfig::{Access, Credential, KubeconfigError, Plugins, Source};
-use watch::Watch;
-
-/// So many events wait to be seen; a server that sends more waits too.
-const QUEUED_EVENTS: usize = 64;
-
-/// What a watch saw.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "a few exist at a time")]
-pub enum WatchEvent {
-    /// A request of this node that was not in the list, or a change of one.
-    Request(Request),
-    /// The server did not answer as it should; the watch continues.
-    Degraded(ApiError),
-    /// The server answers the watch again.
-    Recovered,
-}
+pub use watch::WatchEvent;
 
 /// The API server with one node's credential.
 pub struct Api {
@@ -172,29 +156,6 @@ impl Api {
             }
             answer => answer,
         }
-    }
-
-    /// Watches for this node's requests that are not `known`, from where `listing` ends, on a thread of its own, until
-    /// `end` or until no one listens. A dropped watch is taken up again, and an expired one begins with a new list.
-    pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<WatchEvent> {
-        let (events, receiver) = sync_channel(QUEUED_EVENTS);
-        let told = events.clone();
-        let watch = Watch {
-            connection: self.connection.clone(),
-            from: listing.resource_version.clone(),
-            known: listing.known.clone(),
-            end,
-            events,
-            troubled: false,
-        };
-        // No reason to end a run that has changed something: it continues, and hears of no request.
-        if let Err(error) = thread::Builder::new().spawn(move || watch.run()) {
-            let trouble = self
-                .connection
-                .unreachable(Unreachable::Other(error.to_string()));
-            let _ = told.send(WatchEvent::Degraded(trouble));
-        }
-        receiver
     }
 }
 

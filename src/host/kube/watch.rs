@@ -1,25 +1,29 @@
-//! A watch that is taken up again until its deadline.
+//! One node's requests, watched with its own credential.
 
-use std::collections::BTreeSet;
-use std::sync::mpsc::SyncSender;
+use std::cell::Cell;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use serde::Deserialize;
 
-use super::client::Client;
-use super::connection::{BACKOFF, Connection, REQUESTS, signer_selector};
-use super::event::Events;
-use super::{ApiError, Followed, Unreachable, WatchEvent, start};
-use crate::csr::{Request, requestor_of};
+use super::connection::{REQUESTS, signer_selector};
+use super::follow::{Course, follow};
+use super::{Api, ApiError, Followed, Listener, Unreachable};
+use crate::csr::{Listing, Request, requestor_of};
 
-pub(super) struct Watch {
-    pub(super) connection: Connection,
-    pub(super) from: String,
-    pub(super) known: BTreeSet<String>,
-    pub(super) end: Instant,
-    pub(super) events: SyncSender<WatchEvent>,
-    /// Trouble was reported, and nothing better since.
-    pub(super) troubled: bool,
+/// So many events wait to be seen; a server that sends more waits too.
+const QUEUED_EVENTS: usize = 64;
+
+/// What a watch saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a few exist at a time")]
+pub enum WatchEvent {
+    /// A request of this node that was not in the list, or a change of one.
+    Request(Request),
+    /// The server did not answer as it should; the watch continues.
+    Degraded(ApiError),
+    /// The server answers the watch again.
+    Recovered,
 }
 
 /// A request as an event has it; none where it is not a kubelet's.
@@ -29,119 +33,46 @@ pub(super) struct Seen(
     #[serde(deserialize_with = "Request::from_json")] pub(super) Option<Request>,
 );
 
-/// Why a watch's stream ended.
-pub(super) enum Ended {
-    /// The server closed it, as it does after a while.
-    Closed,
-    Failed(ApiError),
-    /// No one listens any more.
-    Unwanted,
-}
-
-impl Watch {
-    pub(super) fn run(mut self) {
-        match start(&self.connection) {
-            Ok((runtime, client)) => runtime.block_on(self.follow(&client)),
-            Err(error) => drop(
-                self.events.send(WatchEvent::Degraded(
-                    self.connection
-                        .unreachable(Unreachable::Other(error.to_string())),
-                )),
-            ),
-        }
-    }
-
-    async fn follow(&mut self, client: &Client) {
-        let mut pause = BACKOFF.0;
-        while Instant::now() < self.end {
-            let began = Instant::now();
-            let ended = match tokio::time::timeout_at(self.end.into(), self.stream(client)).await {
-                Ok(ended) => ended,
-                Err(_) => return,
-            };
-            let wait = match ended {
-                Ended::Unwanted => return,
-                Ended::Closed => pause,
-                Ended::Failed(error) => {
-                    let wait = error.retry_after().unwrap_or(pause);
-                    let gone = error.is_gone();
-                    if !self.report(error) {
-                        return;
-                    }
-                    if gone && !self.begin_anew(client).await {
-                        return;
-                    }
-                    wait
-                }
-            };
-            // A watch that held for a while was well; its successor may begin at once.
-            pause = if began.elapsed() > BACKOFF.1 {
-                BACKOFF.0
-            } else {
-                (pause * 2).min(BACKOFF.1)
-            };
-            tokio::time::sleep_until((Instant::now() + wait).min(self.end).into()).await;
-        }
-    }
-
-    /// Lists again after the history that the watch needed is gone. False when no one listens any more.
-    async fn begin_anew(&mut self, client: &Client) -> bool {
-        let listed = self.connection.list(client, self.end).await;
-        match listed {
-            Ok(listing) => {
-                self.from = listing.resource_version;
-                match listing
-                    .newest
-                    .filter(|request| !self.known.contains(&request.name))
+impl Api {
+    /// Watches for this node's requests that are not `known`, from where `listing` ends, on a thread of its own, until
+    /// `end` or until no one listens. A dropped watch is taken up again, and an expired one begins with a new list.
+    pub fn watch(&self, listing: &Listing, end: Instant) -> Receiver<WatchEvent> {
+        let (events, receiver) = sync_channel(QUEUED_EVENTS);
+        let sender = events.clone();
+        let requestor = requestor_of(self.node_name());
+        let known = listing.known.clone();
+        let is_degraded = Cell::new(false);
+        let tell = move |what: Followed<Seen>| {
+            let event = match what {
+                Followed::Put(Seen(Some(request)))
+                    if request.requestor == requestor && !known.contains(&request.name) =>
                 {
-                    Some(request) => self.events.send(WatchEvent::Request(request)).is_ok(),
-                    None => true,
+                    WatchEvent::Request(request)
                 }
-            }
-            Err(error) => self.report(error),
-        }
-    }
-
-    /// False when no one listens any more.
-    fn report(&mut self, error: ApiError) -> bool {
-        self.troubled = true;
-        self.events.send(WatchEvent::Degraded(error)).is_ok()
-    }
-
-    async fn stream(&mut self, client: &Client) -> Ended {
-        let seconds = self
-            .end
-            .saturating_duration_since(Instant::now())
-            .as_secs()
-            .max(1);
-        let path = format!(
-            "{REQUESTS}?{}&watch=true&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={seconds}",
-            signer_selector(),
-            self.from
-        );
-        let body = match self.connection.get(client, &path).await {
-            Ok(body) => body,
-            Err(error) => return Ended::Failed(error),
-        };
-        if std::mem::take(&mut self.troubled) && self.events.send(WatchEvent::Recovered).is_err() {
-            return Ended::Unwanted;
-        }
-        let mut events = Events::of(&self.connection, body);
-        let requestor = requestor_of(&self.connection.node);
-        loop {
-            let (revision, what) = match events.next().await {
-                Ok(Some(event)) => event,
-                Ok(None) => return Ended::Closed,
-                Err(error) => return Ended::Failed(error),
+                Followed::Degraded(error) => {
+                    is_degraded.set(true);
+                    WatchEvent::Degraded(error)
+                }
+                Followed::Answered | Followed::Heard if is_degraded.replace(false) => {
+                    WatchEvent::Recovered
+                }
+                _ => return Listener::Present,
             };
-            self.from = revision;
-            if let Followed::Put(Seen(Some(request))) = what
-                && request.requestor == requestor
-                && !self.known.contains(&request.name)
-                && self.events.send(WatchEvent::Request(request)).is_err()
-            {
-                return Ended::Unwanted;
+            match events.send(event) {
+                Ok(()) => Listener::Present,
+                Err(_) => Listener::Gone,
             }
+        };
+        let course = Course {
+            path: format!("{REQUESTS}?{}", signer_selector()),
+            revision: Some(listing.resource_version.clone()),
+            end: Some(end),
+        };
+        // No reason to end a run that has changed something: it continues, and hears of no request.
+        if let Err(error) = follow(&self.connection, course, tell) {
+            let reason = Unreachable::Other(error.to_string());
+            let _ = sender.send(WatchEvent::Degraded(self.connection.unreachable(reason)));
         }
+        receiver
     }
 }

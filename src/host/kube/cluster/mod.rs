@@ -17,7 +17,7 @@ use super::{Api, ApiError};
 use super::answers::parse_minor;
 use super::client::Sent;
 use super::connection::VERSION;
-pub(crate) use answers::listed_node;
+use super::nodes::NODES;
 use answers::{parse_configmap, parse_configz};
 
 /// Whether the API server stores a change.
@@ -122,7 +122,7 @@ impl Admin {
             client,
             ..
         } = &self.0;
-        let path = format!("/api/v1/nodes/{}/proxy/configz", escaped(node));
+        let path = format!("{NODES}/{}/proxy/configz", escaped(node));
         let attempt = async {
             let bytes = connection.object(client, &path).await?;
             parse_configz(&bytes).map_err(|error| connection.invalid(error.to_string()))
