@@ -58,59 +58,64 @@ macro_rules! tools {
 }
 
 tools! {
-    /// kind's `Cluster`.
+    /// kind's `Cluster` (kind's documentation, "Kubeadm Config Patches").
     Kind: "this is a cluster configuration of kind, where the key goes into an item of kubeadmConfigPatches: the text \"kind: KubeletConfiguration\" with a line \"serverTLSBootstrap: true\"",
         objects: [("kind.x-k8s.io", "*")], keys: [],
         advice: NOT_EDITED, next: "kind create cluster --config FILE";
-    /// Objects of Cluster API's kubeadm provider.
+    /// Objects of Cluster API's kubeadm provider (the Cluster API book, "Kubelet Configuration" of the kubeadm bootstrap
+    /// provider).
     ClusterApi: "this is an object of Cluster API, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" under nodeRegistration.kubeletExtraArgs of both initConfiguration and joinConfiguration",
         objects: [("cluster.x-k8s.io", "*"), (".cluster.x-k8s.io", "*")], keys: [],
         advice: NOT_EDITED, next: "kubectl explain kubeadmconfigtemplate.spec.template.spec.joinConfiguration.nodeRegistration";
-    /// The configuration of an EKS node.
-    Eks: "this is a NodeConfig of EKS, where the key goes under spec.kubelet.config, as serverTLSBootstrap: true",
+    /// The configuration of an EKS node. nodeadm sets the key itself and merges spec.kubelet.config over that
+    /// (`defaultKubeletSubConfig` and `writeKubeletConfig` in nodeadm/internal/kubelet/config.go of amazon-eks-ami).
+    Eks: "this is a NodeConfig of EKS, whose nodes set serverTLSBootstrap: true by default; only spec.kubelet.config could set it to false",
         objects: [("node.eks.aws", "*")], keys: [],
         advice: NOT_EDITED, next: "nodeadm config check --config-source file://FILE";
-    /// Node classes and pools of Karpenter.
-    Karpenter: "this is an object of Karpenter, whose spec.kubelet does not have this key; it goes into the NodeConfig under spec.userData of the EC2NodeClass: spec.kubelet.config.serverTLSBootstrap: true",
+    /// Node classes and pools of Karpenter. On EKS they start nodes with a NodeConfig, as above.
+    Karpenter: "this is an object of Karpenter, whose spec.kubelet does not have this key; EKS nodes set it by default, and only spec.kubelet.config of a NodeConfig under spec.userData of the EC2NodeClass could set it to false",
         objects: [("karpenter.sh", "*"), ("karpenter.k8s.aws", "*"), ("karpenter.azure.com", "*")], keys: [],
         advice: NOT_EDITED, next: "kubectl explain ec2nodeclass.spec.userData";
-    /// The cluster file of eksctl.
-    Eksctl: "this is a ClusterConfig of eksctl, where the key goes under kubeletExtraConfig of each node group; the images of EKS have it already",
+    /// The cluster file of eksctl, which sets the key itself and lets no one overwrite it (eksctl's documentation,
+    /// "Customizing kubelet configuration").
+    Eksctl: "this is a ClusterConfig of eksctl, which sets serverTLSBootstrap itself and does not let kubeletExtraConfig change it, so nothing is to be added here",
         objects: [("eksctl.io", "*")], keys: [],
-        advice: NOT_EDITED, next: "eksctl utils schema";
-    /// Cluster and InstanceGroup of kOps.
+        advice: "what the nodes serve is shown by cluster status", next: "kubelet-tls cluster status";
+    /// Cluster and InstanceGroup of kOps (`buildKubeletServingCertificate` in nodeup/pkg/model/kubelet.go).
     Kops: "this is an object of kOps, which gives each kubelet a serving certificate of the cluster's CA itself, so this key is not needed",
         objects: [("kops.k8s.io", "*")], keys: [],
         advice: "what the nodes serve is shown by cluster status", next: "kubelet-tls cluster status";
-    /// cluster.yml of RKE, the first.
+    /// cluster.yml of RKE, the first (`KubeletService` in rancher/rke's types/rke_types.go).
     Rke: "this is a cluster file of RKE, where generate_serving_certificate: true goes under services.kubelet instead",
         objects: [], keys: [["nodes", "services"], ["nodes", "kubernetes_version"], ["nodes", "cluster_name"]],
         advice: NOT_EDITED, next: "rke up --config FILE";
-    /// k0sctl's `Cluster`.
-    K0sctl: "this is a cluster file of k0sctl, where the key goes under values of an item of spec.k0s.config.spec.workerProfiles, as serverTLSBootstrap: true",
+    /// k0sctl's `Cluster`, which holds a ClusterConfig of k0s under spec.k0s.config; see that.
+    K0sctl: "this is a cluster file of k0sctl; k0s sets serverTLSBootstrap: true and approves the CSRs itself, and only values of an item of spec.k0s.config.spec.workerProfiles could set it to false",
         objects: [("k0sctl.k0sproject.io", "*")], keys: [],
         advice: NOT_EDITED, next: "k0sctl apply --dry-run --config FILE";
-    /// The profile of a minikube cluster.
+    /// The profile of a minikube cluster (minikube's documentation, "Configuration": --extra-config).
     Minikube: "this is a profile of minikube, which writes the kubelet's configuration itself; the kubelet's flag is given on its command line instead",
         objects: [], keys: [["KubernetesConfig"], ["MinikubeISO"]],
         advice: NOT_EDITED, next: "minikube start --extra-config=kubelet.rotate-server-certificates=true";
-    /// A launch configuration of MicroK8s.
-    MicroK8s: "this is a launch configuration of MicroK8s, where the kubelet's flag goes in instead: --rotate-server-certificates: true under extraKubeletArgs",
+    /// A launch configuration of MicroK8s (pkg/k8sinit/schema.go of microk8s-cluster-agent).
+    MicroK8s: "this is a launch configuration of MicroK8s, where the kubelet's flag goes in instead: --rotate-server-certificates: \"true\" under extraKubeletArgs",
         objects: [], keys: [["extraKubeletArgs"]],
         advice: NOT_EDITED, next: "kubelet-tls cluster status";
-    /// Talos Linux' machine configuration.
-    Talos: "this is a machine configuration of Talos, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" under machine.kubelet.extraArgs",
-        objects: [], keys: [["machine", "cluster"], ["machine", "version"]],
+    /// Talos Linux' machine configuration (its guide "Deploying Metrics Server"), or the document of it that is about the
+    /// kubelet alone (its reference, "KubeletConfig", from 1.14).
+    Talos: "this is a machine configuration of Talos, where the kubelet's flag goes in instead: rotate-server-certificates: \"true\" under machine.kubelet.extraArgs, or under extraArgs of a KubeletConfig",
+        objects: [("v1alpha1", "KubeletConfig")], keys: [["machine", "cluster"], ["machine", "version"]],
         advice: NOT_EDITED, next: r#"talosctl patch machineconfig --patch '{"machine":{"kubelet":{"extraArgs":{"rotate-server-certificates":"true"}}}}'"#;
-    /// An object of OpenShift's machine configuration, such as a KubeletConfig.
-    OpenShift: "this is an object of OpenShift's machine configuration, where the key goes under spec.kubeletConfig of a KubeletConfig, as serverTLSBootstrap: true",
+    /// An object of OpenShift's machine configuration, such as a KubeletConfig (the templates kubelet.yaml of
+    /// machine-config-operator set the key).
+    OpenShift: "this is an object of OpenShift's machine configuration, which sets serverTLSBootstrap: true on every node; only spec.kubeletConfig of a KubeletConfig could set it to false",
         objects: [("machineconfiguration.openshift.io", "*")], keys: [],
         advice: NOT_EDITED, next: "oc explain kubeletconfig.spec.kubeletConfig";
     /// A Butane file, from which an Ignition file is made; or that one.
     Butane: "this is a Butane or Ignition file, where the key goes into the contents of /var/lib/kubelet/config.yaml under storage.files",
         objects: [], keys: [["variant", "version"], ["ignition"]],
         advice: NOT_EDITED, next: "butane --strict FILE";
-    /// User data of Bottlerocket.
+    /// User data of Bottlerocket (its reference of settings, settings.kubernetes).
     Bottlerocket: "this is a settings file of Bottlerocket, where server-tls-bootstrap = true goes under [settings.kubernetes]",
         objects: [], keys: [],
         advice: NOT_EDITED, next: "grep -n server-tls-bootstrap FILE";
@@ -118,20 +123,27 @@ tools! {
     CloudInit: "this is a cloud-init file, where the key goes into the content of the kubeadm file under write_files, or kubelet-tls apply goes under runcmd after kubeadm",
         objects: [], keys: [["write_files"], ["runcmd"], ["bootcmd"]],
         advice: NOT_EDITED, next: "cloud-init schema --config-file FILE";
-    /// The configuration file of k3s or RKE2, or of a tool that runs one of them.
+    /// The configuration file of k3s or RKE2, or of a tool that runs one of them. The agent gets serving-kubelet.crt from its
+    /// server, and the kubelet is started with it as --tls-cert-file (k3s issue 4271, "Certificate Rotation").
     K3s: "this is a configuration file of k3s or RKE2, where a kubelet's flag goes under kubelet-arg; their kubelets already serve certificates of the cluster's CA, so this key is not needed",
         objects: [("k3d.io", "*"), ("provisioning.cattle.io", "*")],
         keys: [["cluster-init"], ["kubelet-arg"], ["kube-apiserver-arg"], ["kube-controller-manager-arg"], ["write-kubeconfig-mode"], ["flannel-backend"], ["node-label"], ["tls-san"], ["protect-kernel-defaults"]],
         advice: NOT_EDITED, next: "openssl x509 -noout -issuer -in /var/lib/rancher/k3s/agent/serving-kubelet.crt";
-    /// k0s' ClusterConfig.
-    K0s: "this is a ClusterConfig of k0s, where the key goes under values of an item of spec.workerProfiles, as serverTLSBootstrap: true",
+    /// k0s' ClusterConfig. Every worker profile has the key, and a controller approves the requests (`buildProfile` in
+    /// pkg/component/controller/workerconfig/reconciler.go, and csrapprover.go beside it).
+    K0s: "this is a ClusterConfig of k0s, which sets serverTLSBootstrap: true and approves the CSRs itself; only values of an item of spec.workerProfiles could set it to false",
         objects: [("k0s.k0sproject.io", "*")], keys: [],
         advice: NOT_EDITED, next: "k0s config validate --config FILE";
+    /// The node system configuration of a GKE node pool (GKE's documentation, "Customize the node system configuration": its
+    /// kubeletConfig has a list of keys, and this is not among them).
+    Gke: "this is a node system configuration of GKE, whose kubeletConfig does not have this key",
+        objects: [], keys: [["kubeletConfig"], ["linuxConfig"]],
+        advice: "what the nodes serve is shown by cluster status", next: "kubelet-tls cluster status";
     /// What a kubelet answers at /configz.
     Configz: "this is what a kubelet answers at /configz, not a file that a kubelet reads",
         objects: [], keys: [["kubeletconfig"]],
         advice: WITHOUT_FILE, next: "kubelet-tls diff";
-    /// Inventory or group variables of Kubespray.
+    /// Inventory or group variables of Kubespray (roles/kubernetes/node/defaults in kubespray).
     Kubespray: "this is a file of kubespray's variables or hosts, where the variable for this key is kubelet_rotate_server_certificates: true",
         objects: [], keys: [["kubelet_*"], ["kube_*"], ["kubeadm_*"], ["all"]],
         advice: NOT_EDITED, next: "grep -n kubelet_rotate_server_certificates FILE";

@@ -21,7 +21,7 @@ pub enum Shape {
     #[error("not a KubeletConfiguration (the file is not a YAML mapping)")]
     NotMapping,
     /// A kind of another API group, such as a Deployment.
-    #[error("this is a {}, which has no settings of the kubelet", shown(.0))]
+    #[error("this is a {}, not a configuration of the kubelet or of kubeadm", shown(.0))]
     Object(String),
     /// Another kind of the kubelet's, or a kind without an API version.
     #[error("this is a {}, not a KubeletConfiguration", shown(.0))]

@@ -238,7 +238,6 @@ const PROGRAMS: &[&str] = &[
     "curl",
     "df",
     "diff",
-    "eksctl",
     "env",
     "export",
     "find",
