@@ -167,6 +167,22 @@ tools! {
     Flags: "this file sets a kubelet's flags; serverTLSBootstrap goes into the file that its flag --config names",
         objects: [], keys: [],
         advice: WITHOUT_FILE, next: "kubelet-tls diff";
+    /// A shell script, such as the user data of a machine that joins.
+    Script: "this is a script, not a configuration of the kubelet or of kubeadm",
+        objects: [], keys: [],
+        advice: "edit the file that it passes to kubeadm --config, or have it run kubelet-tls apply after kubeadm", next: "grep -n kubeadm FILE";
+    /// User data in several parts, as clouds and cloud-init take it.
+    Mime: "this is user data of several MIME parts, where the key goes into the part that configures the kubelet or kubeadm",
+        objects: [], keys: [],
+        advice: NOT_EDITED, next: "grep -n Content-Type: FILE";
+    /// Plays or tasks of Ansible.
+    Playbook: "this is a playbook or a list of tasks of Ansible, not a configuration of the kubelet or of kubeadm",
+        objects: [], keys: [],
+        advice: "edit the file that it copies or the template that it renders, or use the module kubelet_tls", next: "grep -nE 'kubelet|kubeadm' FILE";
+    /// A kustomization, whose kind may be left out.
+    Kustomization: "this is a kustomization, not a configuration of the kubelet or of kubeadm",
+        objects: [("kustomize.config.k8s.io", "*")], keys: [["resources", "patches"], ["resources", "images"], ["resources", "namespace"], ["patchesStrategicMerge"], ["configMapGenerator"], ["secretGenerator"]],
+        advice: "edit the file that it refers to", next: r"grep -nE '\.(ya?ml|json)' FILE";
     /// A template of Jinja or Go, which is not YAML before it is rendered.
     Template: "this line is part of a template that was not rendered",
         objects: [], keys: [],

@@ -27,6 +27,12 @@ pub(crate) fn of_text(text: &str, line: usize) -> Option<Foreign> {
     if first.starts_with("[settings") {
         return Some(Foreign::Bottlerocket);
     }
+    if text.starts_with("#!") {
+        return Some(Foreign::Script);
+    }
+    if first.starts_with("MIME-Version:") || first.starts_with("Content-Type: multipart/") {
+        return Some(Foreign::Mime);
+    }
     let is_unit = ["[Unit]", "[Service]", "[Install]"].contains(&first);
     (is_unit || first.starts_with("--") && first.len() > 3 || is_variable(first))
         .then_some(Foreign::Flags)
@@ -53,6 +59,27 @@ pub(crate) fn recognise(stream: &Stream<'_>) -> Option<(Foreign, usize)> {
 }
 
 fn of_document(stream: &Stream<'_>, root: usize) -> Option<Foreign> {
+    let meta = meta(stream, root);
+    if meta.kind == Some("List") {
+        let items = lookup(stream, root, "items").map(|items| stream.items(items));
+        return items?.find_map(|item| of_object(stream, item));
+    }
+    if stream.items(root).any(|item| is_play(stream, item)) {
+        return Some(Foreign::Playbook);
+    }
+    of_object(stream, root)
+}
+
+/// Whether an item of a list is a play of Ansible, or one of its tasks.
+fn is_play(stream: &Stream<'_>, item: usize) -> bool {
+    const MODULES: [&str; 5] = ["copy", "template", "lineinfile", "shell", "command"];
+    let has = |key: &str| lookup(stream, item, key).is_some();
+    let is_task = has("name") && MODULES.iter().any(|module| has(module));
+    let is_builtin = |(key, _): (usize, usize)| stream.text(key).starts_with("ansible.builtin.");
+    has("hosts") || has("import_playbook") || is_task || stream.entries(item).any(is_builtin)
+}
+
+fn of_object(stream: &Stream<'_>, root: usize) -> Option<Foreign> {
     let meta = meta(stream, root);
     if meta.kind.is_some() {
         let metadata = lookup(stream, root, "metadata");

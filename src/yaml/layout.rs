@@ -203,7 +203,11 @@ pub(super) fn flow_of(stream: &Stream<'_>, collection: usize, root: usize) -> Fl
         })
         .map(|mapping| mapping + 1);
     let Some(first) = first else {
-        return Flow::YAML;
+        // A document in braces may be JSON, and what is JSON is YAML too.
+        return match stream.is_flow(root) {
+            true => Flow::JSON,
+            false => Flow::YAML,
+        };
     };
     let key = stream.source.get(stream.event(first).start as usize..);
     let quote = key

@@ -66,6 +66,12 @@ impl Flow {
         spaced: true,
     };
 
+    /// As most programs write it.
+    pub(super) const JSON: Flow = Flow {
+        quote: Some('"'),
+        spaced: true,
+    };
+
     fn key(self, key: &str) -> String {
         match self.quote {
             Some(quote) => format!("{quote}{key}{quote}"),
