@@ -74,6 +74,14 @@ pub enum BaseError {
         /// The `metadata.name` that was looked for.
         name: &'static str,
     },
+    /// It has an object of the official manifest twice, which kustomize refuses.
+    #[error("it has the {kind} {name} twice")]
+    Twice {
+        /// The `kind` of the two.
+        kind: &'static str,
+        /// The `metadata.name` of the two.
+        name: &'static str,
+    },
     /// An object has an API version that is not patched.
     #[error("its {kind} has the apiVersion {version}; only {known} can be patched")]
     Version {
@@ -195,14 +203,17 @@ fn find<'a>(
     kind: &'static str,
     name: &'static str,
 ) -> Result<&'a Value, BaseError> {
-    objects
-        .iter()
-        .find(|object| {
-            object["kind"] == kind
-                && object["metadata"]["name"] == name
-                && (kind == "APIService" || object["metadata"]["namespace"] == "kube-system")
-        })
-        .ok_or(BaseError::Missing { kind, name })
+    let is_it = |object: &&Value| {
+        object["kind"] == kind
+            && object["metadata"]["name"] == name
+            && (kind == "APIService" || object["metadata"]["namespace"] == "kube-system")
+    };
+    let mut found = objects.iter().filter(is_it);
+    let first = found.next().ok_or(BaseError::Missing { kind, name })?;
+    match found.next() {
+        Some(_) => Err(BaseError::Twice { kind, name }),
+        None => Ok(first),
+    }
 }
 
 /// The `apiVersion` of an object, one of `known`.

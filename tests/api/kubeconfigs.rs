@@ -335,6 +335,14 @@ fn white_space_around_the_token_of_a_file_is_trimmed() {
         "{}",
         output.stderr
     );
+    // A file of white space alone is no credential, and nothing is sent without one.
+    fs::write(cluster.directory.path().join("tok"), " \r\n").unwrap();
+    let before = cluster.api.requests().len();
+    let output = Output::of(&mut with_kubeconfig(&path, &["approve", "--all"]));
+    assert_eq!(output.code, 69, "{}", output.stderr);
+    let expected = "its user has no client certificate and no token";
+    assert!(output.stderr.contains(expected), "{}", output.stderr);
+    assert_eq!(cluster.api.requests().len(), before);
 }
 
 /// As kubectl merges: of each name the first definition counts, relative paths begin at their own file.

@@ -57,6 +57,8 @@ fn a_refused_input_is_65() {
     put("both.pem", &format!("{ca}{key}"));
     put("empty", "");
     put("configmap.yaml", "kind: ConfigMap\n");
+    let base = fs::read_to_string(scene.path("base.yaml")).unwrap();
+    fs::write(scene.path("twice.yaml"), format!("{base}---\n{base}")).unwrap();
     for (option, file, words) in [
         (
             "--kubelet-ca",
@@ -71,6 +73,11 @@ fn a_refused_input_is_65() {
             "it has no Service metrics-server",
         ),
         ("--base", "empty", "it has no Service metrics-server"),
+        (
+            "--base",
+            "twice.yaml",
+            "it has the Service metrics-server twice",
+        ),
     ] {
         let output = scene.run(&["--out", "out", option, file, "-o", "json"]);
         assert_eq!(output.code, 65, "{}", output.stderr);

@@ -180,7 +180,8 @@ impl Credential {
 
     /// Whether it proves anything to the API server.
     pub(super) fn is_empty(&self) -> bool {
-        self.certificate.is_none() && self.token.is_none()
+        let token = self.token.as_deref().map(str::trim).unwrap_or_default();
+        self.certificate.is_none() && token.is_empty()
     }
 }
 
