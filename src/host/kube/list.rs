@@ -1,6 +1,7 @@
 //! Lists of the API read page by page, with a bound on each page and none on their sum
 //! (<https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>).
 
+use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -237,13 +238,10 @@ impl std::io::Read for Frames {
                 Err(_) => return Ok(0),
             }
         }
-        let rest = self.current.get(self.position..).unwrap_or_default();
-        let count = rest.len().min(buffer.len());
+        let mut rest = self.current.get(self.position..).unwrap_or_default();
+        let count = rest.read(buffer)?;
         if self.item_bytes.fetch_add(count, Ordering::Relaxed) > OBJECT_CAP {
             return Err(std::io::Error::other("an item of the list never ends"));
-        }
-        for (to, from) in buffer.iter_mut().zip(rest) {
-            *to = *from;
         }
         self.position += count;
         Ok(count)
