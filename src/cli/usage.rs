@@ -147,7 +147,8 @@ struct Meant {
 fn text_of(error: &clap::Error, kind: ContextKind) -> Option<String> {
     match error.get(kind)? {
         ContextValue::String(text) => Some(text.clone()),
-        ContextValue::Strings(texts) => texts.first().cloned(),
+        // Of several suggestions clap puts the nearest last.
+        ContextValue::Strings(texts) => texts.last().cloned(),
         _ => None,
     }
 }

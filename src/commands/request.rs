@@ -36,8 +36,9 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
                     .advise("has this node joined? kubeadm join creates the file; use --kubeconfig for another one")
                     .hint("ls -l /etc/kubernetes")
             } else {
-                let kubectl = Command::from("kubectl --kubeconfig").arg(path);
-                problem.hint(kubectl.args(["get", "csr"]))
+                problem
+                    .advise("the kubelet's own is /etc/kubernetes/kubelet.conf on a kubeadm node")
+                    .hint(Command::from("kubectl config view --kubeconfig").arg(path))
             }
         }
         error if error.is_forbidden() => Problem::new(

@@ -38,10 +38,8 @@ pub(crate) fn at_most_one_standard(paths: &[PathBuf]) -> Result<(), Problem> {
         .filter(|path| path.as_os_str() == STANDARD)
         .count();
     if named > 1 {
-        Err(Problem::new(
-            Code::Usage,
-            "cannot read -: it is named twice",
-        ))
+        let cause = "cannot read -: standard input is named twice";
+        Err(Problem::new(Code::Usage, cause).hint("kubelet-tls diff --help"))
     } else {
         Ok(())
     }

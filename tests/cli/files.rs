@@ -775,6 +775,7 @@ fn first_attempts_are_answered_in_the_readers_terms() {
     )
     .unwrap();
     fs::create_dir(directory.path().join("image")).unwrap();
+    symlink("circle", directory.path().join("circle")).unwrap();
     fs::write(directory.path().join("contexts"), "kind: Config\n").unwrap();
     fs::write(directory.path().join("kubelet"), SHORT).unwrap();
     for (arguments, code, said) in [
@@ -816,7 +817,48 @@ fn first_attempts_are_answered_in_the_readers_terms() {
         (
             &["diff", "/dev/null"],
             74,
-            "error: cannot read /dev/null: not a regular file\nhint: ls -ld /dev/null\n",
+            "error: cannot read /dev/null: not a regular file; a pipe or a device is read as standard input\nhint: cat /dev/null | kubelet-tls diff -\n",
+        ),
+        (
+            &["apply", "/dev/null"],
+            74,
+            "error: cannot read /dev/null: not a regular file; a pipe or a device is read as standard input\nhint: cat /dev/null | kubelet-tls diff -\n",
+        ),
+        (
+            &["diff", "circle"],
+            74,
+            "error: cannot read circle: too many levels of symbolic links; a symbolic link leads back to itself\nhint: ls -ld circle\n",
+        ),
+        (
+            &["apply", "worker-1"],
+            74,
+            "error: cannot read worker-1: no such file or directory; a verb takes files, not names of nodes: each node is changed on that node\nhint: ls -l .\n",
+        ),
+        (
+            &["diff", "-", "-"],
+            64,
+            "error: cannot read -: standard input is named twice\nhint: kubelet-tls diff --help\n",
+        ),
+        (
+            &[
+                "metrics-server",
+                "--dir",
+                "new",
+                "--base",
+                "http://example.com/c.yaml",
+            ],
+            64,
+            "error: cannot use --base http://example.com/c.yaml: only https URLs are accepted; download it, and name the file\nhint: curl -fsSLO http://example.com/c.yaml\n",
+        ),
+        (
+            &["csr", "--kubeconfig", "kubelet"],
+            69,
+            "error: cannot use kubeconfig kubelet: it is not a kubeconfig; the kubelet's own is /etc/kubernetes/kubelet.conf on a kubeadm node\nhint: kubectl config view --kubeconfig kubelet\n",
+        ),
+        (
+            &["aprove", "csr-1"],
+            64,
+            "error: unrecognized subcommand 'aprove'\n\n  tip: some similar subcommands exist: 'api-server', 'approve'\n\nUsage: kubelet-tls [OPTIONS] <COMMAND>\n\nhint: [..]kubelet-tls approve csr-1\n",
         ),
         (
             &["metrics-server", "--dir", "config.yaml"],

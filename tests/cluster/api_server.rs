@@ -260,6 +260,10 @@ fn rollback_without_an_apply_has_nothing_to_undo() {
     let expected =
         "nothing to roll back in the manifest: no api-server apply has changed this node\n";
     assert_eq!((output.code, output.stderr.as_str()), (0, expected));
+    // Nor a directory that could be written.
+    let mut without = scene.command(&["api-server", "rollback"]);
+    let output = standins::Output::of(without.env("KUBELET_TLS_STATE_DIR", "/proc/none"));
+    assert_eq!((output.code, output.stderr.as_str()), (0, expected));
 }
 
 /// `api-server status` of a manifest whose CA file is this cluster's.

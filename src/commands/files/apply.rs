@@ -55,7 +55,7 @@ fn plan(arguments: &cli::Apply, ui: &Ui) -> Result<(Locks, Plan), Problem> {
     let named = paths.iter().map(PathBuf::as_path);
     let named = named.filter(|path| path.as_os_str() != STANDARD);
     let locking = locking(arguments.dry_run);
-    let locks = Locks::of(named.clone(), locking).map_err(|error| problem_of(&error))?;
+    let locks = Locks::of(named.clone(), locking).map_err(|error| problem::of_named(&error))?;
     let selection = &arguments.selection;
     let edits = paths.iter().map(|path| of_selected(path, selection, ui));
     let plan = Plan {

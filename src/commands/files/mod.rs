@@ -66,7 +66,7 @@ fn read(path: &Path) -> Result<(Target, Vec<u8>), Problem> {
             files::read(path, MAX_BYTES as u64),
         )
     };
-    let bytes = bytes.map_err(|error| problem_of(&error))?;
+    let bytes = bytes.map_err(|error| problem::of_named(&error))?;
     if target == Target::Standard && bytes.trim_ascii().is_empty() {
         return Err(problem::empty_standard());
     }

@@ -62,6 +62,21 @@ fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
     }
 }
 
+/// A FILE that cannot be read or locked: what a path of that kind is usually meant for.
+pub(super) fn of_named(error: &files::FileError) -> Problem {
+    let problem = problem_of(error);
+    let path = error.path.as_path();
+    let is_bare = path.components().count() == 1 && path.extension().is_none();
+    match &error.cause {
+        files::FileCause::NotRegular => problem
+            .advise("a pipe or a device is read as standard input")
+            .hint(Command::new("cat").arg(path).pipe("kubelet-tls diff -")),
+        cause if cause.is_not_found() && is_bare => problem
+            .advise("a verb takes files, not names of nodes: each node is changed on that node"),
+        _ => problem,
+    }
+}
+
 /// Standard input ended before it held anything.
 pub(super) fn empty_standard() -> Problem {
     Problem::new(Code::Input, "cannot edit -: standard input is empty")
@@ -114,6 +129,9 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
         FileCause::Directory => problem
             .advise("name a file in it")
             .hint(on("ls")),
+        cause if cause.is_circle() => problem
+            .advise("a symbolic link leads back to itself")
+            .hint(Command::from("ls -ld").arg(path)),
         FileCause::NotRegular => problem.hint(Command::from("ls -ld").arg(path)),
         cause if cause.is_missing() => match hint::download(path) {
             Some(command) => problem

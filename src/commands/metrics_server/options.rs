@@ -88,7 +88,10 @@ pub(super) fn certificate<'a>(
 fn base(named: &str) -> Result<Base, Problem> {
     if named.contains("://") {
         return Base::url(named).map_err(|why| {
-            Problem::of(Code::Usage, why).context(format!("cannot use --base {named}"))
+            Problem::of(Code::Usage, why)
+                .context(format!("cannot use --base {named}"))
+                .advise("download it, and name the file")
+                .hint(Command::new("curl").args(["-fsSLO", named]))
         });
     }
     let bytes = files::read(Path::new(named), INPUT_CAP).map_err(|error| problem_of(&error))?;

@@ -121,6 +121,12 @@ impl FileCause {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
+
+    /// Whether the system gave up following symbolic links. `io::ErrorKind` has no stable name for it.
+    pub fn is_circle(&self) -> bool {
+        let circle = rustix::io::Errno::LOOP.raw_os_error();
+        matches!(self, Self::Io(error) if error.raw_os_error() == Some(circle))
+    }
 }
 
 /// Rust adds `(os error 13)`, which tells a user nothing.

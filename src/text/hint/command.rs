@@ -232,6 +232,7 @@ const PROGRAMS: &[&str] = &[
     "${EDITOR:-vi}",
     "ansible-doc",
     "butane",
+    "cat",
     "chattr",
     "cloud-init",
     "crictl",

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::apply::ReceiptStore;
 use crate::commands::api_server::{LOOK, observe};
 use crate::commands::cluster::{self, Decision, Failure, Receipts, Writer, Written};
-use crate::commands::{Ui, admin};
+use crate::commands::{Ui, admin, files};
 use crate::host::kube::{Admin, WriteMode};
+use crate::host::state::StateDirectory;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::receipt::{KubeadmConfigReceipt, KubeadmConfigSubject, ReceiptState, to_the_second};
@@ -14,13 +16,21 @@ use crate::report::{Code, Problem};
 /// How long reading and writing the ConfigMap may take, however often it is tried.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Whether this node's run changed the ConfigMap and that is not undone yet. Nothing is locked for this.
+/// Whether this node's run changed the ConfigMap and that is not undone yet. Nothing is locked for this, and nothing need
+/// be writable.
 ///
 /// # Errors
 /// When the receipt cannot be read.
 pub(super) fn is_undoable(ui: &Ui) -> Result<bool, Problem> {
-    let receipts = Receipts::<KubeadmConfigSubject>::open(WriteMode::DryRun, ui)?;
-    Ok(receipts.store().undoable().is_ok())
+    let Some(directory) = StateDirectory::of_clusters() else {
+        return Ok(false);
+    };
+    let store = ReceiptStore::<KubeadmConfigSubject>::open(directory)
+        .map_err(|error| files::problem_of(&error))?;
+    if let Some(warning) = store.unusable() {
+        ui.warn(warning);
+    }
+    Ok(store.undoable().is_ok())
 }
 
 /// Restores the ConfigMap exactly. The edit, if there is one, and whether it changed something.
