@@ -67,10 +67,7 @@ impl ApprovalPolicy {
     /// Whether every rule holds of `request`, of those that one request and the cluster decide: all but
     /// [`Rule::NewestOfNode`] and [`Rule::NamesAreServed`]. `inventory` must have been read after the request was.
     pub fn judge(&self, request: &Request, inventory: &Inventory) -> Verdict {
-        match self.approval(request, inventory) {
-            Ok(approval) => Verdict::Approve(approval),
-            Err(violation) => Verdict::Refuse(violation),
-        }
+        self.judge_with(request, &Standing::Newest, inventory)
     }
 
     /// The same, where it is known how the request stands among those of its requestor. Of one that is superseded that is
@@ -81,44 +78,43 @@ impl ApprovalPolicy {
         standing: &Standing,
         inventory: &Inventory,
     ) -> Verdict {
-        match identify(request).and_then(|_| newest(standing)) {
-            Err(violation) => Verdict::Refuse(violation),
-            Ok(()) => self.judge(request, inventory),
-        }
+        self.judge_read(request, None, standing, inventory)
     }
 
-    /// As [`Self::judge_with`], where `pkcs10` was read of the request's PEM before: that is most of the work.
+    /// As [`Self::judge_with`], where `read` is what the request's PEM says, if that was read before: reading it is most of
+    /// the work.
     pub(crate) fn judge_read(
         &self,
         request: &Request,
-        pkcs10: &Pkcs10,
+        read: Option<&Pkcs10>,
         standing: &Standing,
         inventory: &Inventory,
     ) -> Verdict {
-        let judged = identify(request)
-            .and_then(|_| newest(standing))
-            .and_then(|()| self.check_object(request))
-            .and_then(|()| self.approval_of(request, pkcs10, inventory));
-        match judged {
+        match self.approval(request, read, standing, inventory) {
             Ok(approval) => Verdict::Approve(approval),
             Err(violation) => Verdict::Refuse(violation),
         }
     }
 
-    fn approval(&self, request: &Request, inventory: &Inventory) -> Result<Approval, Violation> {
-        identify(request)?;
-        self.check_object(request)?;
-        let pkcs10 = Pkcs10::read(&request.pem)?;
-        self.approval_of(request, &pkcs10, inventory)
-    }
-
-    fn approval_of(
+    /// All rules, in the order in which they are checked. Every verdict comes from here.
+    fn approval(
         &self,
         request: &Request,
-        pkcs10: &Pkcs10,
+        read: Option<&Pkcs10>,
+        standing: &Standing,
         inventory: &Inventory,
     ) -> Result<Approval, Violation> {
         let node = identify(request)?;
+        newest(standing)?;
+        self.check_object(request)?;
+        let own;
+        let pkcs10 = match read {
+            Some(read) => read,
+            None => {
+                own = Pkcs10::read(&request.pem)?;
+                &own
+            }
+        };
         self.check_subject(request, pkcs10)?;
         let Some(facts) = inventory.node(node) else {
             let message = format!("Node {node} does not exist");
@@ -248,4 +244,73 @@ fn newest(standing: &Standing) -> Result<(), Violation> {
         }
     };
     Err(Violation::new(Rule::NewestOfNode, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::NodeFacts;
+    use super::*;
+
+    /// A request that was read before is judged by the same rules as one that was not.
+    #[test]
+    fn a_request_is_judged_alike_whether_it_was_read_before_or_not() {
+        let pem = include_bytes!("../../testdata/approval/p384.pem").to_vec();
+        let read = Pkcs10::read(&pem).unwrap();
+        let own = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+        let good = Request {
+            signer: KUBELET_SERVING.into(),
+            requestor: read.common_name.clone(),
+            groups: own(&["system:nodes"]),
+            usages: own(&["digital signature", "server auth"]),
+            pem,
+            ..Request::new("csr-1", "worker-1")
+        };
+        let mut inventory = Inventory::default();
+        inventory.put_node(NodeFacts {
+            name: good.node().unwrap().to_owned(),
+            ips: read.names.ips.iter().copied().collect(),
+            hostnames: read.names.dns.iter().cloned().collect(),
+            ..NodeFacts::default()
+        });
+        let policy = ApprovalPolicy::default();
+        let judge = |request: &Request, standing: &Standing| {
+            let both = [None, Some(&read)]
+                .map(|read| policy.judge_read(request, read, standing, &inventory));
+            assert_eq!(both[0], both[1]);
+            assert_eq!(both[0], policy.judge_with(request, standing, &inventory));
+            let [verdict, _] = both;
+            verdict.into_result().map_err(|violation| violation.rule)
+        };
+        assert!(judge(&good, &Standing::Newest).is_ok());
+        let change = |change: &dyn Fn(&mut Request)| {
+            let mut request = good.clone();
+            change(&mut request);
+            judge(&request, &Standing::Newest).unwrap_err()
+        };
+        let broken = [
+            judge(&good, &Standing::Tied).unwrap_err(),
+            change(&|request| request.state = State::Denied),
+            change(&|request| request.name = "x y".into()),
+            change(&|request| request.signer = "x".into()),
+            change(&|request| request.requestor = "x".into()),
+            change(&|request| request.groups.clear()),
+            change(&|request| request.usages.clear()),
+            change(&|request| request.expiration_seconds = Some(0)),
+            change(&|request| request.requestor.push('x')),
+        ];
+        assert_eq!(
+            broken,
+            [
+                Rule::NewestOfNode,
+                Rule::Undecided,
+                Rule::RequestNameIsValid,
+                Rule::SignerIsKubeletServing,
+                Rule::RequestorIsNode,
+                Rule::RequestorInSystemNodes,
+                Rule::UsagesAreServing,
+                Rule::DurationWithinMaximum,
+                Rule::CommonNameIsRequestor,
+            ]
+        );
+    }
 }

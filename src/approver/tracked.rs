@@ -6,7 +6,7 @@ use crate::approval::{ApprovalPolicy, Rule, Verdict, Violation};
 use crate::csr::Request;
 use crate::x509::pkcs10::Pkcs10;
 
-use super::job::{Job, Step, Verb, judge};
+use super::job::{Job, Step, Verb};
 use super::line::{Decided, DecisionLine};
 use super::pause::Pause;
 use super::{Known, Options};
@@ -98,7 +98,7 @@ impl Tracked {
         }
     }
 
-    /// As [`judge`], and the PEM is read once. What is approved here is judged again, whole, before that is written.
+    /// As [`super::job::judge`], and the PEM is read once. What is approved here is judged again, whole, before that is written.
     fn verdict(&mut self, policy: &ApprovalPolicy, known: &Known) -> Verdict {
         if self.read.is_none() {
             let read = Pkcs10::read(&self.request.pem).ok();
@@ -106,13 +106,13 @@ impl Tracked {
             let read = read.filter(|read| read.names.len() <= policy.max_names);
             self.read = read.map(Box::new);
         }
-        match &self.read {
-            Some(read) => {
-                let standing = known.newest.standing(&self.request);
-                policy.judge_read(&self.request, read, &standing, &known.inventory)
-            }
-            None => judge(policy, &self.request, known),
-        }
+        let standing = known.newest.standing(&self.request);
+        policy.judge_read(
+            &self.request,
+            self.read.as_deref(),
+            &standing,
+            &known.inventory,
+        )
     }
 
     fn job(&self, verb: Verb, violation: Option<Violation>) -> Job {
