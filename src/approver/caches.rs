@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::approval::{Inventory, NodeFacts, ServiceFacts};
-use crate::host::kube::{ApiError, Followed, Malformed};
+use crate::host::kube::{ApiError, Followed, MalformedPodCidr};
 use crate::node::Explanation;
 
 use super::health::{Health, Kind};
@@ -17,9 +17,9 @@ pub(super) struct Caches {
     unseen_services: Option<HashSet<(String, String)>>,
     watches: [Watched; 3],
     /// Nodes that cannot be used, by name: as long as one exists, nothing is approved.
-    malformed: BTreeMap<String, Malformed>,
+    malformed: BTreeMap<String, MalformedPodCidr>,
     /// Of those, the ones that were not told yet.
-    untold: Vec<Malformed>,
+    untold: Vec<MalformedPodCidr>,
     cluster: Result<(), Explanation>,
     changed: bool,
 }
@@ -128,11 +128,10 @@ impl Caches {
         }
     }
 
-    /// Takes in what the watch of Nodes says. A Node that cannot be used must have a name: without one, nothing could tell
-    /// that it was repaired.
+    /// Takes in what the watch of Nodes says.
     pub(super) fn take_node(
         &mut self,
-        what: Followed<Result<NodeFacts, (String, Malformed)>>,
+        what: Followed<Result<NodeFacts, MalformedPodCidr>>,
         inventory: &mut Inventory,
     ) {
         self.nodes().heard(&what);
@@ -151,8 +150,9 @@ impl Caches {
                     inventory.put_node(node);
                 }
             }
-            Followed::Put(Err((name, malformed))) => {
-                self.node_named(&name);
+            Followed::Put(Err(malformed)) => {
+                self.node_named(&malformed.node);
+                let name = malformed.node.clone();
                 let old = self.malformed.insert(name, malformed.clone());
                 if old.as_ref() != Some(&malformed) {
                     self.untold.push(malformed);
@@ -241,7 +241,7 @@ impl Caches {
     }
 
     /// Objects that turned out to be unusable since the last call.
-    pub(super) fn new_malformed(&mut self) -> Vec<Malformed> {
+    pub(super) fn new_malformed(&mut self) -> Vec<MalformedPodCidr> {
         std::mem::take(&mut self.untold)
     }
 
@@ -265,7 +265,7 @@ impl Caches {
 mod tests {
     use super::*;
 
-    type NodeSaid = Followed<Result<NodeFacts, (String, Malformed)>>;
+    type NodeSaid = Followed<Result<NodeFacts, MalformedPodCidr>>;
 
     fn node(name: &str) -> NodeSaid {
         Followed::Put(Ok(NodeFacts {
@@ -275,11 +275,10 @@ mod tests {
     }
 
     fn odd(name: &str) -> NodeSaid {
-        let malformed = Malformed::PodCidr {
+        Followed::Put(Err(MalformedPodCidr {
             node: name.into(),
             cidr: "x".into(),
-        };
-        Followed::Put(Err((name.into(), malformed)))
+        }))
     }
 
     fn complete() -> (Caches, Inventory) {

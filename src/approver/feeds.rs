@@ -26,9 +26,7 @@ pub(super) fn start(
         let usable = mapped(what, |node| match node_facts(&node) {
             Ok(facts) => Ok(Ok(facts)),
             // Its next change, or its end, tells that this one is repaired.
-            Err(Malformed::PodCidr { node, cidr }) => {
-                Ok(Err((node.clone(), Malformed::PodCidr { node, cidr })))
-            }
+            Err(Malformed::PodCidr(malformed)) => Ok(Err(malformed)),
             Err(malformed) => Err(malformed),
         });
         heard(&nodes, usable.map(Message::Node))

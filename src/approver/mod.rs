@@ -24,7 +24,7 @@ use std::sync::{Arc, RwLock};
 use crate::approval::{ApprovalPolicy, Inventory, NodeFacts, ServiceFacts};
 use crate::csr::{Newest, Request};
 use crate::host::kube::kubeconfig::Source;
-use crate::host::kube::{Admin, ApiError, FactError, Followed, GivenNetworks, Malformed};
+use crate::host::kube::{Admin, ApiError, FactError, Followed, GivenNetworks, MalformedPodCidr};
 use crate::host::signals::Interrupts;
 use crate::host::{clock, endpoint};
 use answers::answer;
@@ -66,8 +66,8 @@ type Shared = Arc<RwLock<Known>>;
 /// What the loop hears.
 enum Message {
     Request(Followed<Request>),
-    /// The facts of a Node, or its name and why they are unknown.
-    Node(Followed<Result<NodeFacts, (String, Malformed)>>),
+    /// The facts of a Node, or why they are unknown.
+    Node(Followed<Result<NodeFacts, MalformedPodCidr>>),
     Service(Followed<ServiceFacts>),
     /// The API server's names and the networks, or why they are unknown.
     Cluster(Result<Inventory, FactError>),

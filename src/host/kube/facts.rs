@@ -125,13 +125,8 @@ pub enum Malformed {
     #[error("node {}: its name is not a DNS subdomain", shown(.0))]
     NodeName(String),
     /// A Node with a podCIDR that is not a network.
-    #[error("node {node}: its podCIDR {} is not a network", quoted(cidr))]
-    PodCidr {
-        /// `metadata.name` of the Node.
-        node: String,
-        /// The podCIDR, as its writer wrote it.
-        cidr: String,
-    },
+    #[error(transparent)]
+    PodCidr(#[from] MalformedPodCidr),
     /// A Service without a namespace or a name that a Service can have.
     #[error(
         "service {}/{}: its name is not a DNS label",
@@ -146,11 +141,22 @@ pub enum Malformed {
     },
 }
 
+/// A Node with a podCIDR that is not a network. Unlike other malformed objects it has a name, so that its next change, or
+/// its end, tells that it is repaired.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("node {node}: its podCIDR {} is not a network", quoted(cidr))]
+pub struct MalformedPodCidr {
+    /// `metadata.name` of the Node.
+    pub node: String,
+    /// The podCIDR, as its writer wrote it.
+    pub cidr: String,
+}
+
 impl Malformed {
     /// The list that the object is in.
     pub fn fact(&self) -> Fact {
         match self {
-            Self::NodeName(_) | Self::PodCidr { .. } => Fact::Nodes,
+            Self::NodeName(_) | Self::PodCidr(_) => Fact::Nodes,
             Self::ServiceName { .. } => Fact::Services,
         }
     }
@@ -176,7 +182,7 @@ pub fn node_facts(node: &Node) -> Result<NodeFacts, Malformed> {
         .iter()
         .chain(one)
         .map(|cidr| {
-            parse_network(cidr).ok_or_else(|| Malformed::PodCidr {
+            parse_network(cidr).ok_or_else(|| MalformedPodCidr {
                 node: name.to_owned(),
                 cidr: cidr.clone(),
             })

@@ -42,7 +42,7 @@ pub(crate) use admin::escaped;
 pub use cluster::WriteMode;
 pub use decision::{DecisionCondition, DecisionOutcome, Step};
 pub use error::ApiError;
-pub use facts::{Fact, FactError, Malformed, node_facts, service_facts};
+pub use facts::{Fact, FactError, Malformed, MalformedPodCidr, node_facts, service_facts};
 pub use inventory::GivenNetworks;
 pub use kubeadm::kubeadm_facts;
 pub(crate) use nodes::{NODES, listed_node};
