@@ -57,7 +57,10 @@ impl Tracker {
                 *newest = Newest::default();
             }
             Followed::Put(request) => self.put(request, newest, now),
-            Followed::Gone { name, .. } => self.remove(&name),
+            Followed::Gone { name, .. } => {
+                self.remove(&name);
+                newest.remove(&name);
+            }
             Followed::Synced => {
                 for name in self.unseen.take().into_iter().flatten() {
                     self.remove(&name);
@@ -202,5 +205,36 @@ impl Tracker {
             // It is gone, or another approver decided it.
             (_, _) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_a_node_whose_requests_are_gone() {
+        let (mut tracker, mut newest) = (Tracker::new(false), Newest::default());
+        let now = Instant::now();
+        let request = |name: &str, state| Request {
+            signer: KUBELET_SERVING.into(),
+            state,
+            ..Request::new(name, "worker-1")
+        };
+        for one in [
+            request("csr-1", State::Approved),
+            request("csr-2", State::Pending),
+        ] {
+            tracker.take(Followed::Put(one), &mut newest, now);
+        }
+        for name in ["csr-2", "csr-1"] {
+            assert!(newest.knows("worker-1"));
+            let gone = Followed::Gone {
+                namespace: String::new(),
+                name: name.into(),
+            };
+            tracker.take(gone, &mut newest, now);
+        }
+        assert!(!newest.knows("worker-1") && tracker.pending() == 0);
     }
 }

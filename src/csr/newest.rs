@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 
@@ -54,40 +55,58 @@ pub enum Standing {
 }
 
 /// The newest request of each requestor, in whatever state. A kubelet has one key at a time, in memory: whatever it
-/// asked for before belongs to a lost key (kubelet-facts, 3).
+/// asked for before belongs to a lost key (kubelet-facts, 3). That holds also when the newest is deleted, so it is known
+/// until none of its requestor's requests exists.
 #[derive(Debug, Default)]
-pub struct Newest(HashMap<String, Latest>);
+pub struct Newest {
+    /// By requestor.
+    latest: HashMap<String, Latest>,
+    /// The requestor of each request that exists, by the request's name.
+    requestors: HashMap<String, String>,
+}
 
 #[derive(Debug)]
 struct Latest {
     name: String,
+    uid: String,
     age: Age,
     /// Which of several is the newest cannot be told.
     tied: bool,
+    /// How many of the requestor's requests exist.
+    existing: usize,
 }
 
 impl Newest {
     /// Takes one more request into account, in any order. Returns the name of the request that is the newest of its
     /// requestor no longer.
     pub fn add(&mut self, request: &Request) -> Option<String> {
+        let is_more = self.exists(request);
         let one = Latest {
             name: request.name.clone(),
+            uid: request.uid.clone(),
             age: Age::of(request),
             tied: false,
+            existing: 1,
         };
-        let Some(known) = self.0.get_mut(&request.requestor) else {
-            self.0.insert(request.requestor.clone(), one);
+        let Some(known) = self.latest.get_mut(&request.requestor) else {
+            self.latest.insert(request.requestor.clone(), one);
             return None;
         };
-        if known.name == one.name {
+        known.existing += usize::from(is_more);
+        if (&known.name, &known.uid) == (&one.name, &one.uid) {
             return None;
         }
         match one.age.compare(known.age) {
             Some(Ordering::Greater) => {
                 // Of the same second the tie continues: the third may be newer than one of two and not than the other.
                 let tied = known.tied && known.age.created == one.age.created;
-                let old = std::mem::replace(known, Latest { tied, ..one });
-                Some(old.name)
+                let existing = known.existing;
+                let one = Latest {
+                    tied,
+                    existing,
+                    ..one
+                };
+                Some(std::mem::replace(known, one).name)
             }
             Some(_) => None,
             None => {
@@ -97,14 +116,40 @@ impl Newest {
         }
     }
 
+    /// Remembers whose request this is; whether it is one more of its requestor's.
+    fn exists(&mut self, request: &Request) -> bool {
+        match self.requestors.get(&request.name) {
+            Some(requestor) if *requestor == request.requestor => return false,
+            // Another one has its name now.
+            Some(_) => self.remove(&request.name),
+            None => {}
+        }
+        let (name, requestor) = (request.name.clone(), request.requestor.clone());
+        self.requestors.insert(name, requestor);
+        true
+    }
+
+    /// The request of this name does not exist any more.
+    pub fn remove(&mut self, name: &str) {
+        let Some(requestor) = self.requestors.remove(name) else {
+            return;
+        };
+        if let Entry::Occupied(mut latest) = self.latest.entry(requestor) {
+            match latest.get().existing {
+                0 | 1 => drop(latest.remove()),
+                more => latest.get_mut().existing = more - 1,
+            }
+        }
+    }
+
     /// Whether `node` has asked for anything.
     pub fn knows(&self, node: &str) -> bool {
-        self.0.contains_key(&requestor_of(node))
+        self.latest.contains_key(&requestor_of(node))
     }
 
     /// How `request` stands; one whose requestor has no other is the newest.
     pub fn standing(&self, request: &Request) -> Standing {
-        let Some(latest) = self.0.get(&request.requestor) else {
+        let Some(latest) = self.latest.get(&request.requestor) else {
             return Standing::Newest;
         };
         let age = Age::of(request);
@@ -122,6 +167,11 @@ impl Newest {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn request(name: &str, second: i64, version: &str, state: State) -> Request {
@@ -184,5 +234,150 @@ mod tests {
         let by = "b".to_owned();
         assert_eq!(newest.standing(&a), Standing::Superseded { by });
         assert!(newest.knows("a") && !newest.knows("b"));
+    }
+
+    #[test]
+    fn a_deleted_request_still_supersedes_the_older_ones_that_exist() {
+        let mut newest = Newest::default();
+        let (a, b) = (
+            request("a", 1, "1", State::Pending),
+            request("b", 2, "2", State::Pending),
+        );
+        newest.add(&a);
+        newest.add(&b);
+        newest.remove("b");
+        let by = "b".to_owned();
+        assert_eq!(newest.standing(&a), Standing::Superseded { by });
+        newest.remove("a");
+        assert!(!newest.knows("a"));
+        assert!(newest.latest.is_empty() && newest.requestors.is_empty());
+        newest.remove("a");
+        newest.add(&a);
+        assert_eq!(newest.standing(&a), Standing::Newest);
+    }
+
+    /// What is known from scratch: which requests exist, and all of each requestor since it had none.
+    #[derive(Debug, Default)]
+    struct Scratch {
+        existing: BTreeMap<String, Request>,
+        seen: Vec<Request>,
+    }
+
+    impl Scratch {
+        fn add(&mut self, request: &Request) {
+            let other = self.existing.get(&request.name);
+            if other.is_some_and(|other| other.requestor != request.requestor) {
+                self.remove(&request.name);
+            }
+            self.existing.insert(request.name.clone(), request.clone());
+            let is_it = |one: &Request| one.name == request.name && one.uid == request.uid;
+            if !self.seen.iter().any(is_it) {
+                self.seen.push(request.clone());
+            }
+        }
+
+        fn remove(&mut self, name: &str) {
+            self.existing.remove(name);
+            let existing = &self.existing;
+            let has_more = |one: &Request| {
+                let mut all = existing.values();
+                all.any(|other| other.requestor == one.requestor)
+            };
+            self.seen.retain(has_more);
+        }
+
+        /// As [`Newest::standing`]; the name of the newest counts only where one can be named.
+        fn standing(&self, request: &Request) -> Standing {
+            let own = self.seen.iter();
+            let own: Vec<&Request> = own
+                .filter(|one| one.requestor == request.requestor)
+                .collect();
+            let last = own.iter().map(|one| one.created).max().flatten();
+            let last: Vec<&Request> = own.into_iter().filter(|one| one.created == last).collect();
+            let tells = |one: &&Request, other: &&Request| {
+                one.uid == other.uid || Age::of(one).compare(Age::of(other)).is_some()
+            };
+            let is_told = last
+                .iter()
+                .all(|one| last.iter().all(|other| tells(one, other)));
+            let at_last = last
+                .first()
+                .is_some_and(|one| one.created == request.created);
+            let newest = last.iter().max_by_key(|one| Age::of(one).revision);
+            match newest {
+                Some(_) if at_last && !is_told => Standing::Tied,
+                Some(newest) if newest.uid != request.uid => Standing::Superseded {
+                    by: if is_told {
+                        newest.name.clone()
+                    } else {
+                        String::new()
+                    },
+                },
+                _ => Standing::Newest,
+            }
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Change {
+        Add(usize),
+        Remove(usize),
+    }
+
+    /// Twelve requests of three nodes, within three seconds, two of each name; the revision of every third says nothing.
+    fn pool() -> Vec<Request> {
+        let states = [State::Pending, State::Pending, State::Approved];
+        (0..12)
+            .map(|number: usize| Request {
+                uid: format!("uid-{number}"),
+                requestor: requestor_of(["a", "b", "c"][number * 7 % 12 / 4]),
+                ..request(
+                    &format!("csr-{}", number % 6),
+                    (number * 5 % 3) as i64,
+                    &match number % 5 {
+                        4 => "x".to_owned(),
+                        _ => (100 + number * 11 % 12).to_string(),
+                    },
+                    states[number / 2 % 3],
+                )
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn after_any_changes_it_knows_what_it_would_know_from_scratch(changes in vec(prop_oneof![
+            2 => (0_usize..12).prop_map(Change::Add),
+            1 => (0_usize..6).prop_map(Change::Remove),
+        ], 0..60)) {
+            let pool = pool();
+            let (mut newest, mut scratch) = (Newest::default(), Scratch::default());
+            for change in changes {
+                match change {
+                    Change::Add(number) => {
+                        newest.add(&pool[number]);
+                        scratch.add(&pool[number]);
+                    }
+                    Change::Remove(number) => {
+                        let name = format!("csr-{number}");
+                        newest.remove(&name);
+                        scratch.remove(&name);
+                    }
+                }
+                let requestors: BTreeSet<&String> =
+                    scratch.existing.values().map(|one| &one.requestor).collect();
+                prop_assert_eq!(newest.latest.keys().collect::<BTreeSet<_>>(), requestors);
+                prop_assert_eq!(newest.requestors.len(), scratch.existing.len());
+                for one in scratch.existing.values() {
+                    let (known, expected) = (newest.standing(one), scratch.standing(one));
+                    match (known, expected) {
+                        (Standing::Superseded { .. }, Standing::Superseded { by }) if by.is_empty() => {}
+                        (known, expected) => prop_assert_eq!(known, expected, "{:?}", one),
+                    }
+                }
+            }
+        }
     }
 }
