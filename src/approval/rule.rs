@@ -1,8 +1,8 @@
 //! The rules that a request must keep: each with its stable name, what must hold, and the way out where it does not.
 //!
 //! To add a rule: a line in the table below (`own` where the requestor alone answers for a breach, `other` where other
-//! objects have a part in it), its check in `policy.rs` or `claims.rs`, its row in docs/approve.md, and the request that
-//! breaks it alone in tests/approval/breakers.rs. Further cases stand in tests/approval/rules.rs.
+//! objects have a part in it), its check in `policy.rs` or `claims.rs`, its row in docs/approve.md, and the ways to
+//! break it alone in tests/approval/breakers.rs, with its property in each_rule.rs. Further cases stand in rules.rs.
 
 use std::fmt;
 

@@ -12,6 +12,7 @@ mod breakers;
 mod cluster;
 mod compromised;
 mod docs;
+mod each_rule;
 mod holes;
 mod laws;
 mod policy;

@@ -70,8 +70,10 @@ pub(crate) struct Made {
     pub(crate) surplus: Vec<u8>,
     /// Behind the request.
     pub(crate) trailing: Vec<u8>,
-    /// Flips a bit of the signature.
-    pub(crate) spoilt: bool,
+    /// Which bit of the signature is flipped, counted from its end, and around.
+    pub(crate) spoilt: Option<usize>,
+    /// Another key (SubjectPublicKeyInfo in DER) than that of the signature.
+    pub(crate) key: Option<Vec<u8>>,
 }
 
 impl Made {
@@ -81,7 +83,8 @@ impl Made {
             attributes: vec![extensions(&[san(names)])],
             surplus: vec![],
             trailing: vec![],
-            spoilt: false,
+            spoilt: None,
+            key: None,
         }
     }
 
@@ -93,19 +96,21 @@ impl Made {
         let ec = oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1]);
         let p256 = oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7]);
         let point = tlv(3, &[&[0], key.public_key().as_ref()]);
+        let own = tlv(SEQUENCE, &[&tlv(SEQUENCE, &[&ec, &p256]), &point]);
         let info = tlv(
             SEQUENCE,
             &[
                 &[2, 1, 0],
                 &tlv(SEQUENCE, &[&self.subject.concat()]),
-                &tlv(SEQUENCE, &[&tlv(SEQUENCE, &[&ec, &p256]), &point]),
+                self.key.as_ref().unwrap_or(&own),
                 &tlv(0xa0, &[&self.attributes.concat()]),
                 &self.surplus,
             ],
         );
         let mut signature = key.sign(&random, &info).unwrap().as_ref().to_vec();
-        if self.spoilt {
-            *signature.last_mut().unwrap() ^= 1;
+        if let Some(bit) = self.spoilt {
+            let byte = signature.len() - 1 - bit / 8 % signature.len();
+            signature[byte] ^= 1 << (bit % 8);
         }
         let with_sha256 = oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]);
         let request = tlv(

@@ -508,7 +508,7 @@ fn weak_keys_and_bad_signatures_are_refused() {
     }
     check(
         Rule::SignatureVerifies,
-        vec![("a bit is wrong", made(|made| made.spoilt = true))],
+        vec![("a bit is wrong", made(|made| made.spoilt = Some(0)))],
     );
     // The request of another node with one name changed is not signed with its key any more.
     let mut der = Made::new(&[dns("worker-9")]).der();

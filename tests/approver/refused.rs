@@ -83,7 +83,7 @@ impl Case {
             Rule::KeyIsStrong => {
                 self.pem = Some(std::fs::read("testdata/approval/rsa-1024.pem").unwrap());
             }
-            Rule::SignatureVerifies => self.made.spoilt = true,
+            Rule::SignatureVerifies => self.made.spoilt = Some(0),
             Rule::OnlyAlternativeNames => self.is_ca = true,
             Rule::NamesAreDnsOrIp => self.names.push(tlv(0x86, &[b"spiffe://x"])),
             Rule::HasNames => self.asks_for_nothing = true,
