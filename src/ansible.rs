@@ -30,7 +30,7 @@ pub const CAP: u64 = 1024 * 1024;
 
 /// What Ansible asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct ModuleCall {
     /// The same as a command line, the program's own name first.
     pub command_line: Vec<OsString>,
     /// Whether the whole texts are to be shown before and after.
@@ -48,7 +48,7 @@ fn has_version(keys: &Map<String, Value>) -> bool {
     keys.get("_ansible_version").is_some_and(Value::is_string)
 }
 
-impl Call {
+impl ModuleCall {
     /// Reads a file of arguments; `name` is that of the module's own file.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use api_server::{ApiServerSubject, KubeadmConfigSubject};
-pub use change::{Change, FileState};
+pub use change::{FileState, RecordedChange};
 pub use subject::{ClusterSubject, NodeSubject, ObservedRequest, Probation};
 
 pub use crate::kubelet::Installed;
@@ -42,7 +42,7 @@ pub struct Receipt<S> {
     /// When it began, RFC 3339.
     pub started: String,
     /// Its edits, those that change something.
-    pub edits: Vec<Change>,
+    pub edits: Vec<RecordedChange>,
     /// What else was changed, and where.
     #[serde(flatten)]
     pub subject: S,
@@ -81,7 +81,7 @@ pub trait Subject: Clone + Serialize + DeserializeOwned {
     ///
     /// # Errors
     /// Why these edits cannot be those of this subject.
-    fn check(&self, edits: &[Change]) -> Result<(), ReceiptError>;
+    fn check(&self, edits: &[RecordedChange]) -> Result<(), ReceiptError>;
 }
 
 /// Why bytes are not a receipt that this program can use.
@@ -133,7 +133,7 @@ impl<S: Subject> Receipt<S> {
             version: VERSION,
             state: ReceiptState::Started,
             started: now,
-            edits: edits.filter_map(Change::of).collect(),
+            edits: edits.filter_map(RecordedChange::of).collect(),
             subject,
         }
     }
@@ -186,7 +186,7 @@ impl<S: Subject> Receipt<S> {
             version: u32,
             state: ReceiptState,
             started: String,
-            edits: Vec<Change>,
+            edits: Vec<RecordedChange>,
         }
         let mut rest: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes)?;
         for field in ["version", "state", "started", "edits"] {

@@ -37,7 +37,7 @@ pub use self::status::StatusResult;
 /// The result of one verb, which [`Envelope`] completes to a result document.
 pub trait VerbResult: Serialize {
     /// The document's `kind`.
-    fn kind(&self) -> Kind;
+    fn kind(&self) -> ResultKind;
 
     /// Whether the verb changed the node, the files or the cluster; a dry run changes nothing.
     fn has_changed_something(&self) -> bool {
@@ -50,11 +50,11 @@ pub trait VerbResult: Serialize {
 pub struct NotBegun {
     /// The kind of the verb's documents.
     #[serde(skip)]
-    pub kind: Kind,
+    pub kind: ResultKind,
 }
 
 impl VerbResult for NotBegun {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ResultKind {
         self.kind
     }
 }
@@ -67,7 +67,7 @@ pub struct Envelope<'a, R> {
     /// Always [`API_VERSION`].
     pub api_version: &'static str,
     /// Which document this is.
-    pub kind: Kind,
+    pub kind: ResultKind,
     /// The fields of this verb.
     #[serde(flatten)]
     pub result: &'a R,
@@ -88,7 +88,7 @@ pub const API_VERSION: &str = "kubelet-tls/v1";
     clippy::enum_variant_names,
     reason = "these are the documents' own names"
 )]
-pub enum Kind {
+pub enum ResultKind {
     /// of `diff`
     DiffResult,
     /// of `apply`
@@ -117,7 +117,7 @@ pub enum Kind {
     MetricsServerResult,
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for ResultKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{self:?}")
     }

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::Call;
+use super::ModuleCall;
 use crate::kubelet::secrets::masked;
 use crate::plan::Edit;
 
 /// The answer: the result document, and beside it what Ansible itself looks for.
 ///
 /// `edits` are those that were shown; `call` is `None` if its arguments could not be read.
-pub fn answer(document: Value, edits: &[Edit], call: Option<&Call>) -> Value {
+pub fn answer(document: Value, edits: &[Edit], call: Option<&ModuleCall>) -> Value {
     let Value::Object(mut answer) = document else {
         return Value::Null;
     };

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use serde_json::Value;
 
-use super::modules::Kind;
+use super::modules::KeyKind;
 
 /// A value that its key does not take.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub(super) struct WrongArgument {
 /// Adds what one key means.
 pub(super) fn of_key(
     key: &str,
-    kind: Kind,
+    kind: KeyKind,
     value: &Value,
     options: &mut Vec<OsString>,
     names: &mut Vec<OsString>,
@@ -32,34 +32,34 @@ pub(super) fn of_key(
     };
     let wrong = |wanted| not(wanted, value);
     match kind {
-        Kind::State => match value.as_str() {
+        KeyKind::State => match value.as_str() {
             Some("enabled") => {}
             Some("disabled") => options.push("--disable".into()),
             _ => return Err(wrong("enabled or disabled")),
         },
-        Kind::Word => {
+        KeyKind::Word => {
             let word = value.as_str().ok_or_else(|| wrong("a word"));
             options.push(with(word?));
         }
-        Kind::Duration => {
+        KeyKind::Duration => {
             let wrong = || wrong("a duration such as 90s or 2m, or a number of seconds");
             options.push(with(&duration(value).ok_or_else(wrong)?));
         }
-        Kind::Switch => {
+        KeyKind::Switch => {
             let value = boolean(value).ok_or_else(|| wrong("true or false"));
             options.extend(value?.then(|| option.into()));
         }
-        Kind::Path => options.push(with(path(value).ok_or_else(|| wrong(PATH))?)),
-        Kind::Words | Kind::Names | Kind::Paths | Kind::Files => {
+        KeyKind::Path => options.push(with(path(value).ok_or_else(|| wrong(PATH))?)),
+        KeyKind::Words | KeyKind::Names | KeyKind::Paths | KeyKind::Files => {
             let one = std::slice::from_ref(value);
             for value in value.as_array().map_or(one, Vec::as_slice) {
                 let (text, wanted) = match kind {
-                    Kind::Words | Kind::Names => (value.as_str(), "a name"),
+                    KeyKind::Words | KeyKind::Names => (value.as_str(), "a name"),
                     _ => (path(value), PATH),
                 };
                 let text = text.ok_or_else(|| not(wanted, value))?;
                 match kind {
-                    Kind::Names | Kind::Files => names.push(text.into()),
+                    KeyKind::Names | KeyKind::Files => names.push(text.into()),
                     _ => options.push(with(text)),
                 }
             }

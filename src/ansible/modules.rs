@@ -5,7 +5,7 @@ pub const NAME: &str = "kubelet_tls";
 
 /// How a key of the user's becomes options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum KeyKind {
     /// `enabled`, or `disabled` for `--disable`.
     State,
     /// A word; which ones there are is the option's business.
@@ -31,7 +31,7 @@ pub(super) enum Kind {
 pub(super) struct Module {
     pub(super) name: &'static str,
     pub(super) verb: &'static [&'static str],
-    pub(super) keys: &'static [(&'static str, Kind)],
+    pub(super) keys: &'static [(&'static str, KeyKind)],
 }
 
 /// The modules; a file of any other name is the first.
@@ -40,45 +40,45 @@ pub(super) const MODULES: [Module; 4] = [
         name: NAME,
         verb: &["apply"],
         keys: &[
-            ("state", Kind::State),
-            ("restart", Kind::Word),
-            ("wait", Kind::Word),
-            ("timeout", Kind::Duration),
-            ("settle", Kind::Duration),
-            ("issue_first", Kind::Switch),
-            ("kubeadm_config", Kind::Paths),
-            ("kubeconfig", Kind::Path),
-            ("root", Kind::Path),
-            ("file", Kind::Files),
+            ("state", KeyKind::State),
+            ("restart", KeyKind::Word),
+            ("wait", KeyKind::Word),
+            ("timeout", KeyKind::Duration),
+            ("settle", KeyKind::Duration),
+            ("issue_first", KeyKind::Switch),
+            ("kubeadm_config", KeyKind::Paths),
+            ("kubeconfig", KeyKind::Path),
+            ("root", KeyKind::Path),
+            ("file", KeyKind::Files),
         ],
     },
     Module {
         name: "kubelet_tls_approve",
         verb: &["approve"],
         keys: &[
-            ("request", Kind::Names),
-            ("node", Kind::Words),
-            ("deny", Kind::Switch),
-            ("max_duration", Kind::Duration),
-            ("timeout", Kind::Duration),
-            ("kubeconfig", Kind::Path),
+            ("request", KeyKind::Names),
+            ("node", KeyKind::Words),
+            ("deny", KeyKind::Switch),
+            ("max_duration", KeyKind::Duration),
+            ("timeout", KeyKind::Duration),
+            ("kubeconfig", KeyKind::Path),
         ],
     },
     Module {
         name: "kubelet_tls_cluster",
         verb: &["cluster", "apply"],
-        keys: &[("state", Kind::State), ("kubeconfig", Kind::Path)],
+        keys: &[("state", KeyKind::State), ("kubeconfig", KeyKind::Path)],
     },
     Module {
         name: "kubelet_tls_api_server",
         verb: &["api-server", "apply"],
         keys: &[
-            ("state", Kind::State),
-            ("except", Kind::Words),
-            ("timeout", Kind::Duration),
-            ("settle", Kind::Duration),
-            ("manifest", Kind::Path),
-            ("kubeconfig", Kind::Path),
+            ("state", KeyKind::State),
+            ("except", KeyKind::Words),
+            ("timeout", KeyKind::Duration),
+            ("settle", KeyKind::Duration),
+            ("manifest", KeyKind::Path),
+            ("kubeconfig", KeyKind::Path),
         ],
     },
 ];

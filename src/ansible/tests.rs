@@ -5,8 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::plan::{Edit, Target};
 use crate::report::{
-    API_VERSION, ApplyResult, Envelope, ErrorReport, Kind as DocumentKind, KubeletOutcome,
-    RestartReport,
+    API_VERSION, ApplyResult, Envelope, ErrorReport, KubeletOutcome, RestartReport, ResultKind,
 };
 use crate::text::hint::{Hint, Invocation};
 
@@ -23,7 +22,7 @@ fn parse_as(name: &str, keys: Value) -> Result<Vec<String>, Problem> {
     });
     let own = file.as_object_mut().unwrap();
     own.extend(keys.as_object().unwrap().clone());
-    let call = Call::parse(name, file.to_string().as_bytes())?;
+    let call = ModuleCall::parse(name, file.to_string().as_bytes())?;
     let words = call.command_line.into_iter().skip(1);
     Ok(words.map(|word| word.into_string().unwrap()).collect())
 }
@@ -211,7 +210,7 @@ fn a_file_that_ansible_did_not_write_is_not_read_as_arguments() {
         &deep,
     ] {
         assert!(!is_arguments(bytes.as_bytes()), "{:.40}", bytes);
-        let problem = Call::parse(NAME, bytes.as_bytes()).unwrap_err();
+        let problem = ModuleCall::parse(NAME, bytes.as_bytes()).unwrap_err();
         assert_eq!(problem.code, Code::Input, "{:.40}", bytes);
     }
     assert!(!is_arguments(b"{\"_ansible_version\": \"\xff\"}"));
@@ -226,10 +225,10 @@ fn edits() -> Vec<Edit> {
     }]
 }
 
-fn answered(result: ApplyResult, call: Option<&Call>, error: Option<ErrorReport>) -> Value {
+fn answered(result: ApplyResult, call: Option<&ModuleCall>, error: Option<ErrorReport>) -> Value {
     let document = Envelope {
         api_version: API_VERSION,
-        kind: DocumentKind::ApplyResult,
+        kind: ResultKind::ApplyResult,
         result: &result,
         warnings: Vec::new(),
         error,
@@ -244,8 +243,8 @@ fn changed(changed: bool) -> ApplyResult {
     }
 }
 
-fn call(keys: &str) -> Call {
-    Call::parse(
+fn call(keys: &str) -> ModuleCall {
+    ModuleCall::parse(
         NAME,
         format!(r#"{{"_ansible_version": "2", "wait": "none" {keys}}}"#).as_bytes(),
     )

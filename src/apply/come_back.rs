@@ -26,7 +26,7 @@ pub enum NotReady {
     #[error("{0} kube-apiserver processes have the address of this manifest")]
     Several(usize),
     /// It runs with another value than the one that the manifest has.
-    #[error("its process runs with {}", Flag(.0.as_deref()))]
+    #[error("its process runs with {}", FlagValue(.0.as_deref()))]
     OtherValue(Option<String>),
     /// What answers is another process.
     #[error("{address} is answered by another process than kube-apiserver (PID {pid})")]
@@ -42,9 +42,9 @@ pub enum NotReady {
 }
 
 /// A value of the flag, for people.
-struct Flag<'a>(Option<&'a str>);
+struct FlagValue<'a>(Option<&'a str>);
 
-impl fmt::Display for Flag<'_> {
+impl fmt::Display for FlagValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(value) => write!(f, "kubelet-certificate-authority {}", shown(value)),
@@ -110,7 +110,7 @@ pub(super) enum Look {
 
 /// What was seen so far.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct WatchState {
     began: Instant,
     settle: Duration,
     timeout: Duration,
@@ -125,7 +125,7 @@ pub(super) struct Watch {
     has_answered: bool,
 }
 
-impl Watch {
+impl WatchState {
     pub(super) fn new(began: Instant, settle: Duration, timeout: Duration) -> Self {
         Self {
             began,
@@ -233,7 +233,7 @@ mod tests {
     /// How a watch of these looks, one a second, ends; and after how many of them.
     fn ends(looks: Vec<Look>) -> (usize, Option<Result<CameBack, InstanceFailure>>) {
         let began = Instant::now();
-        let mut watch = Watch::new(began, Duration::from_secs(3), Duration::from_secs(20));
+        let mut watch = WatchState::new(began, Duration::from_secs(3), Duration::from_secs(20));
         for (second, look) in looks.into_iter().enumerate() {
             let now = began + Duration::from_secs(second as u64);
             if let Some(ended) = watch.see(look, now, &mut |_| {}) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::come_back::{CameBack, InstanceFailure, InstanceProgress, Look, NotReady, Watch};
+use super::come_back::{CameBack, InstanceFailure, InstanceProgress, Look, NotReady, WatchState};
 use crate::host::kube::{Admin, ApiError};
 use crate::host::{listener, process};
 use crate::node::{ApiServerProcess, ProcessId};
@@ -78,7 +78,7 @@ impl InstanceCheck<'_> {
         awaited: Awaited<'_>,
         notify: impl FnMut(InstanceProgress),
     ) -> Result<CameBack, InstanceFailure> {
-        let watch = Watch::new(Instant::now(), self.settle, self.timeout);
+        let watch = WatchState::new(Instant::now(), self.settle, self.timeout);
         watch.run(|| self.look(awaited), notify, LOOK_AGAIN)
     }
 

@@ -5,8 +5,8 @@ use crate::host::state::StateDirectory;
 use crate::host::{clock, store};
 use crate::plan::{Edit, Plan, Target};
 use crate::receipt::{
-    Change, FileState, Installed, NodeReceipt, NodeSubject, ObservedRequest, Receipt, ReceiptState,
-    Resolution,
+    FileState, Installed, NodeReceipt, NodeSubject, ObservedRequest, Receipt, ReceiptState,
+    RecordedChange, Resolution,
 };
 use crate::yaml::MAX_BYTES;
 
@@ -249,7 +249,7 @@ impl InterruptedRun {
 /// What the files of `receipt` read now, compared with its changes. The edits are of files by their paths as people write
 /// them.
 pub fn states(root: &Root, receipt: &NodeReceipt) -> Vec<FileState> {
-    let compare = |change: &Change| {
+    let compare = |change: &RecordedChange| {
         let path = root.path(change.path());
         let state = match root.read(&path, MAX_BYTES as u64) {
             Ok(bytes) => change.compare(Some(&bytes)),

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
-use crate::text::hint::{Access, Invocation};
+use crate::text::hint::{AccessOptions, Invocation};
 
 use super::{Cli, ClusterVerb, Format, Verb};
 
@@ -76,10 +76,10 @@ pub(super) fn typed(arguments: &[OsString]) -> Vec<OsString> {
 
 /// The `--kubeconfig` and `--context` that were given, and `approve`'s policy. Every verb for administrators has a
 /// `--context`, and no other verb.
-fn access(matches: &ArgMatches) -> Access {
+fn access(matches: &ArgMatches) -> AccessOptions {
     let verbs = std::iter::successors(Some(("", matches)), |(_, matches)| matches.subcommand());
     let Some((name, verb)) = verbs.last() else {
-        return Access::default();
+        return AccessOptions::default();
     };
     let kubeconfig = verb.try_get_one::<PathBuf>("kubeconfig").ok().flatten();
     let context = verb.try_get_one::<String>("context");
@@ -89,13 +89,13 @@ fn access(matches: &ArgMatches) -> Access {
     let context = context.map(|name| ["--context".into(), name.into()]);
     let options = kubeconfig.into_iter().chain(context).flatten().collect();
     match is_administrators {
-        true if name == "approve" => Access::Approver {
+        true if name == "approve" => AccessOptions::Approver {
             access: options,
             policy: typed_options(verb, POLICY),
             allow: typed_options(verb, &[("allow", "--allow")]),
         },
-        true => Access::Administrator(options),
-        false => Access::Node(options),
+        true => AccessOptions::Administrator(options),
+        false => AccessOptions::Node(options),
     }
 }
 
@@ -152,17 +152,17 @@ mod tests {
         let words = |words: &[&str]| words.iter().map(OsString::from).collect();
         assert_eq!(
             of("kubelet-tls cluster apply --context=c --kubeconfig k"),
-            Access::Administrator(words(&["--kubeconfig", "k", "--context", "c"]))
+            AccessOptions::Administrator(words(&["--kubeconfig", "k", "--context", "c"]))
         );
         assert_eq!(
             of("kubelet-tls api-server diff --context c"),
-            Access::Administrator(words(&["--context", "c"]))
+            AccessOptions::Administrator(words(&["--context", "c"]))
         );
         assert_eq!(
             of("kubelet-tls status --kubeconfig=k"),
-            Access::Node(words(&["--kubeconfig", "k"]))
+            AccessOptions::Node(words(&["--kubeconfig", "k"]))
         );
-        assert_eq!(of("kubelet-tls diff"), Access::Node(Vec::new()));
+        assert_eq!(of("kubelet-tls diff"), AccessOptions::Node(Vec::new()));
     }
 
     /// A hint that vouches for a name judges by the same policy as the command before it.

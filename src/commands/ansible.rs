@@ -12,17 +12,17 @@ use std::sync::{Arc, Mutex};
 use clap::Parser as _;
 use serde_json::Value;
 
-use crate::ansible::{self, Call};
+use crate::ansible::{self, ModuleCall};
 use crate::cli::{ApiServer, ApiServerVerb, Cli, Cluster, ClusterVerb, Verb};
 use crate::host::files as host_files;
-use crate::report::{Code, Kind, NotBegun, Outcome, Problem, VerbResult};
+use crate::report::{Code, NotBegun, Outcome, Problem, ResultKind, VerbResult};
 
 use super::{Ui, api_server, apply, approve, cluster, files};
 
 /// Answers Ansible; none where it is not Ansible that calls.
 pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
     let name = own_name(arguments)?;
-    let call = arguments_file(arguments)?.and_then(|bytes| Call::parse(&name, &bytes));
+    let call = arguments_file(arguments)?.and_then(|bytes| ModuleCall::parse(&name, &bytes));
     let ui = Ui::silent();
     let (call, document) = match call {
         Ok(call) => {
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
 /// The document of a call that ended before its verb did.
 fn not_begun(problem: Problem, ui: &Ui) -> Value {
     let result = NotBegun {
-        kind: Kind::ApplyResult,
+        kind: ResultKind::ApplyResult,
     };
     value(&Outcome::failed(result, problem), ui)
 }
@@ -88,7 +88,7 @@ fn arguments_file(arguments: &[OsString]) -> Option<Result<Vec<u8>, Problem>> {
 ///
 /// # Errors
 /// When the arguments make no command line of a verb that is a module.
-fn perform(call: &Call, ui: &Ui) -> Result<Value, Problem> {
+fn perform(call: &ModuleCall, ui: &Ui) -> Result<Value, Problem> {
     let cli = Cli::try_parse_from(&call.command_line).map_err(|error| {
         // What is wrong, and what would be right.
         let text = error.to_string();

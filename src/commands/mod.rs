@@ -26,7 +26,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::cli::{Access, ApiServerVerb, Cli, ClusterVerb, Format, Verb, explain};
-use crate::report::{Code, ErrorReport, Kind, NotBegun};
+use crate::report::{Code, ErrorReport, NotBegun, ResultKind};
 use crate::text::hint::Invocation;
 
 pub use crate::ui::Ui;
@@ -119,30 +119,30 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         return Code::Usage as u8;
     };
     let kind = match arguments.get(1).and_then(|verb| verb.to_str()) {
-        Some("diff") => Kind::DiffResult,
-        Some("csr") => Kind::CsrResult,
-        Some("approve") => Kind::ApproveResult,
-        Some("status") => Kind::StatusResult,
-        Some("rollback") => Kind::RollbackResult,
+        Some("diff") => ResultKind::DiffResult,
+        Some("csr") => ResultKind::CsrResult,
+        Some("approve") => ResultKind::ApproveResult,
+        Some("status") => ResultKind::StatusResult,
+        Some("rollback") => ResultKind::RollbackResult,
         Some("cluster") if arguments.get(2).is_some_and(|verb| verb == "status") => {
-            Kind::ClusterStatusResult
+            ResultKind::ClusterStatusResult
         }
         Some("cluster") if arguments.get(2).is_some_and(|verb| verb == "rollback") => {
-            Kind::RollbackResult
+            ResultKind::RollbackResult
         }
-        Some("cluster") => Kind::ClusterResult,
+        Some("cluster") => ResultKind::ClusterResult,
         Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "status") => {
-            Kind::ApiServerStatusResult
+            ResultKind::ApiServerStatusResult
         }
         Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "apply") => {
-            Kind::ApiServerApplyResult
+            ResultKind::ApiServerApplyResult
         }
         Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "rollback") => {
-            Kind::ApiServerRollbackResult
+            ResultKind::ApiServerRollbackResult
         }
-        Some("api-server") => Kind::ApiServerResult,
-        Some("metrics-server") => Kind::MetricsServerResult,
-        _ => Kind::ApplyResult,
+        Some("api-server") => ResultKind::ApiServerResult,
+        Some("metrics-server") => ResultKind::MetricsServerResult,
+        _ => ResultKind::ApplyResult,
     };
     crate::ui::document_only(
         format,

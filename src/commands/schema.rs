@@ -4,62 +4,62 @@
 //! `UPDATE_SCHEMAS=1 cargo test --lib schemas` writes them.
 
 use crate::cli;
-use crate::report::{Code, Kind, Problem};
+use crate::report::{Code, Problem, ResultKind};
 
 use super::Ui;
 
 /// The schema of each kind of result document.
-const SCHEMAS: &[(Kind, &str)] = &[
+const SCHEMAS: &[(ResultKind, &str)] = &[
     (
-        Kind::DiffResult,
+        ResultKind::DiffResult,
         include_str!("../../docs/schema/DiffResult.json"),
     ),
     (
-        Kind::ApplyResult,
+        ResultKind::ApplyResult,
         include_str!("../../docs/schema/ApplyResult.json"),
     ),
     (
-        Kind::StatusResult,
+        ResultKind::StatusResult,
         include_str!("../../docs/schema/StatusResult.json"),
     ),
     (
-        Kind::CsrResult,
+        ResultKind::CsrResult,
         include_str!("../../docs/schema/CsrResult.json"),
     ),
     (
-        Kind::RollbackResult,
+        ResultKind::RollbackResult,
         include_str!("../../docs/schema/RollbackResult.json"),
     ),
     (
-        Kind::ApproveResult,
+        ResultKind::ApproveResult,
         include_str!("../../docs/schema/ApproveResult.json"),
     ),
     (
-        Kind::ClusterResult,
+        ResultKind::ClusterResult,
         include_str!("../../docs/schema/ClusterResult.json"),
     ),
     (
-        Kind::ClusterStatusResult,
+        ResultKind::ClusterStatusResult,
         include_str!("../../docs/schema/ClusterStatusResult.json"),
     ),
     (
-        Kind::ApiServerResult,
+        ResultKind::ApiServerResult,
         include_str!("../../docs/schema/ApiServerResult.json"),
     ),
     (
-        Kind::ApiServerStatusResult,
+        ResultKind::ApiServerStatusResult,
         include_str!("../../docs/schema/ApiServerStatusResult.json"),
     ),
     (
-        Kind::ApiServerApplyResult,
+        ResultKind::ApiServerApplyResult,
         include_str!("../../docs/schema/ApiServerApplyResult.json"),
     ),
     (
-        Kind::ApiServerRollbackResult,
+        ResultKind::ApiServerRollbackResult,
         include_str!("../../docs/schema/ApiServerRollbackResult.json"),
     ),
     (
-        Kind::MetricsServerResult,
+        ResultKind::MetricsServerResult,
         include_str!("../../docs/schema/MetricsServerResult.json"),
     ),
 ];
@@ -114,25 +114,25 @@ mod tests {
     };
 
     /// The registry: which type is the result of which kind of document.
-    fn schema(kind: Kind) -> Value {
+    fn schema(kind: ResultKind) -> Value {
         match kind {
-            Kind::DiffResult => of::<DiffResult>(kind),
-            Kind::ApplyResult => of::<ApplyResult>(kind),
-            Kind::StatusResult => of::<StatusResult>(kind),
-            Kind::CsrResult => of::<CsrResult>(kind),
-            Kind::RollbackResult => of::<RollbackResult>(kind),
-            Kind::ApproveResult => of::<ApproveResult>(kind),
-            Kind::ClusterResult => of::<ClusterResult>(kind),
-            Kind::ClusterStatusResult => of::<ClusterStatusResult>(kind),
-            Kind::ApiServerResult => of::<ApiServerResult>(kind),
-            Kind::ApiServerStatusResult => of::<ApiServerStatusResult>(kind),
-            Kind::ApiServerApplyResult => of::<ApiServerApplyResult>(kind),
-            Kind::ApiServerRollbackResult => of::<ApiServerRollbackResult>(kind),
-            Kind::MetricsServerResult => of::<MetricsServerResult>(kind),
+            ResultKind::DiffResult => of::<DiffResult>(kind),
+            ResultKind::ApplyResult => of::<ApplyResult>(kind),
+            ResultKind::StatusResult => of::<StatusResult>(kind),
+            ResultKind::CsrResult => of::<CsrResult>(kind),
+            ResultKind::RollbackResult => of::<RollbackResult>(kind),
+            ResultKind::ApproveResult => of::<ApproveResult>(kind),
+            ResultKind::ClusterResult => of::<ClusterResult>(kind),
+            ResultKind::ClusterStatusResult => of::<ClusterStatusResult>(kind),
+            ResultKind::ApiServerResult => of::<ApiServerResult>(kind),
+            ResultKind::ApiServerStatusResult => of::<ApiServerStatusResult>(kind),
+            ResultKind::ApiServerApplyResult => of::<ApiServerApplyResult>(kind),
+            ResultKind::ApiServerRollbackResult => of::<ApiServerRollbackResult>(kind),
+            ResultKind::MetricsServerResult => of::<MetricsServerResult>(kind),
         }
     }
 
-    fn of<R: JsonSchema + Serialize + 'static>(kind: Kind) -> Value {
+    fn of<R: JsonSchema + Serialize + 'static>(kind: ResultKind) -> Value {
         let generator = SchemaSettings::draft2020_12()
             .for_serialize()
             .into_generator();
@@ -156,7 +156,7 @@ mod tests {
             schema["anyOf"] = serde_json::json!([{ "required": own }, { "required": ["error"] }]);
         }
         if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
-            definitions.remove("Kind");
+            definitions.remove("ResultKind");
         }
         schema
     }

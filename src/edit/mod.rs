@@ -4,13 +4,13 @@ pub mod api_server;
 pub(crate) mod kubeadm;
 pub mod patch;
 
-use crate::kubelet::config::{self, Found, Spelling};
+use crate::kubelet::config::{self, ConfigEntries, Spelling};
 use crate::kubelet::goyaml::{self, BooleanState, FALSE_WORDS, NULL_WORDS, TRUE_WORDS};
 use crate::kubelet::meta::{self, API_VERSION, KEY, KIND};
 use crate::kubelet::{Bootstrap, Refusal, Shape, Warning, recognise, warnings};
 pub use crate::yaml::Change;
-use crate::yaml::{self, Format, Kept, Operation, Position, Stream, Value};
-use kubeadm::{Place, Placed};
+use crate::yaml::{self, Kept, Operation, Position, Stream, Syntax, Value};
+use kubeadm::{KubeadmPlace, Placed};
 use patch::PatchType;
 
 /// What reads the file, which decides what its bytes mean.
@@ -93,8 +93,8 @@ pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, 
         FileKind::Kubelet => edit_document(&stream, kind, config::find(&stream)?, wanted),
         FileKind::DropIn => edit_document(&stream, kind, config::find_drop_in(&stream)?, wanted),
         FileKind::Patch(patch_type) => match patch::place(&stream, patch_type, wanted)? {
-            patch::Place::Fresh(after) => Ok(fresh(before, after)),
-            patch::Place::Root(root) if patch_type == PatchType::Json => {
+            patch::PatchPlace::Fresh(after) => Ok(fresh(before, after)),
+            patch::PatchPlace::Root(root) if patch_type == PatchType::Json => {
                 config::refuse_collection_keys(&stream, root)?;
                 let edited = patch::json::edit(&stream, root, wanted)?;
                 Ok(match edited {
@@ -102,7 +102,7 @@ pub fn edit(before: &[u8], kind: FileKind, wanted: Bootstrap) -> Result<Edited, 
                     None => unchanged(&stream, Vec::new()),
                 })
             }
-            patch::Place::Root(_) => edit_document(&stream, kind, 0, wanted),
+            patch::PatchPlace::Root(_) => edit_document(&stream, kind, 0, wanted),
         },
     }
 }
@@ -138,10 +138,12 @@ fn edit_kubeadm(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Edited, Refusa
         without_effect,
     } = kubeadm::place(stream, wanted)?;
     let mut edited = match place {
-        Place::Document(document) => edit_document(stream, FileKind::Kubeadm, document, wanted)?,
-        Place::Append => append(stream, wanted)?,
-        Place::Nowhere => unchanged(stream, Vec::new()),
-        Place::Flag(position) => Edited {
+        KubeadmPlace::Document(document) => {
+            edit_document(stream, FileKind::Kubeadm, document, wanted)?
+        }
+        KubeadmPlace::Append => append(stream, wanted)?,
+        KubeadmPlace::Nowhere => unchanged(stream, Vec::new()),
+        KubeadmPlace::Flag(position) => Edited {
             flag: Some(position),
             ..unchanged(stream, Vec::new())
         },
@@ -179,20 +181,20 @@ fn edit_document(
     let format = format(stream, kind, document);
     let key = found.entry.map_or(KEY, |(key, _)| stream.text(key));
     match step(stream, kind, root, &found, wanted)? {
-        Step::Set(place) => {
+        DocumentStep::Set(place) => {
             let truth = Value::Bool(wanted == Bootstrap::Enabled);
-            let path = [yaml::Step::Key(key)];
+            let path = [yaml::PathStep::Key(key)];
             let operation = Operation::Set(truth, place);
             let edited = yaml::edit(stream, &format, document, &path, &operation)?;
             Ok(changed(edited, warnings))
         }
-        Step::Keep(values) => {
+        DocumentStep::Keep(values) => {
             let kept = if values.is_empty() {
                 Kept::Missing
             } else {
                 Kept::Words(&values)
             };
-            yaml::confirm(stream, &format, document, &[yaml::Step::Key(key)], kept)?;
+            yaml::confirm(stream, &format, document, &[yaml::PathStep::Key(key)], kept)?;
             Ok(unchanged(stream, warnings))
         }
     }
@@ -205,7 +207,7 @@ fn append(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Edited, Refusal> {
         ("kind", Value::Text(KIND)),
         (KEY, Value::Bool(wanted == Bootstrap::Enabled)),
     ]);
-    let edited = yaml::append_document(stream, &Format::Yaml, &document)?;
+    let edited = yaml::append_document(stream, &Syntax::Yaml, &document)?;
     Ok(changed(edited, Vec::new()))
 }
 
@@ -227,9 +229,9 @@ fn fresh(before: &[u8], after: Vec<u8>) -> Edited {
 }
 
 /// What is to be done with a document that is there.
-enum Step<'s> {
+enum DocumentStep<'s> {
     /// The value is replaced, or added at this place.
-    Set(yaml::Place<'s>),
+    Set(yaml::EntryPlace<'s>),
     /// The key has one of these values, or is absent if the list is empty, and that is what is wanted.
     Keep(Vec<&'static str>),
 }
@@ -238,13 +240,14 @@ fn step<'s>(
     stream: &'s Stream<'_>,
     kind: FileKind,
     root: usize,
-    found: &Found,
+    found: &ConfigEntries,
     wanted: Bootstrap,
-) -> Result<Step<'s>, Refusal> {
-    let place = |(key, _): (usize, usize)| Step::Set(yaml::Place::After(stream.text(key)));
+) -> Result<DocumentStep<'s>, Refusal> {
+    let place =
+        |(key, _): (usize, usize)| DocumentStep::Set(yaml::EntryPlace::After(stream.text(key)));
     let Some((_, value)) = found.entry else {
         return match (wanted, kind) {
-            (Bootstrap::Disabled, _) => Ok(Step::Keep(Vec::new())),
+            (Bootstrap::Disabled, _) => Ok(DocumentStep::Keep(Vec::new())),
             (Bootstrap::Enabled, FileKind::DropIn) => {
                 let at = stream.position(root);
                 Err(Refusal::at(at, Shape::DropInLacksKey))
@@ -254,15 +257,15 @@ fn step<'s>(
         };
     };
     Ok(match (goyaml::boolean(stream, value), wanted) {
-        (BooleanState::True, Bootstrap::Enabled) => Step::Keep(TRUE_WORDS.to_vec()),
+        (BooleanState::True, Bootstrap::Enabled) => DocumentStep::Keep(TRUE_WORDS.to_vec()),
         (BooleanState::False | BooleanState::Null, Bootstrap::Disabled) => {
-            Step::Keep([FALSE_WORDS, NULL_WORDS].concat())
+            DocumentStep::Keep([FALSE_WORDS, NULL_WORDS].concat())
         }
         _ => place(found.kind),
     })
 }
 
-fn changed(edited: yaml::Edited, warnings: Vec<Warning>) -> Edited {
+fn changed(edited: yaml::EditedStream, warnings: Vec<Warning>) -> Edited {
     Edited {
         after: edited.after,
         change: edited.change,
@@ -283,12 +286,12 @@ fn unchanged(stream: &Stream<'_>, warnings: Vec<Warning>) -> Edited {
 }
 
 /// What starts with `{` is read as JSON (`hasJSONPrefix` in apimachinery's pkg/util/yaml/decoder.go).
-fn format(stream: &Stream<'_>, kind: FileKind, document: usize) -> Format {
+fn format(stream: &Stream<'_>, kind: FileKind, document: usize) -> Syntax {
     match kind {
         FileKind::Kubeadm => {
-            kubeadm::json_piece(stream, document).map_or(Format::Yaml, Format::YamlWithJson)
+            kubeadm::json_piece(stream, document).map_or(Syntax::Yaml, Syntax::YamlWithJson)
         }
-        _ if stream.source.trim_start().starts_with('{') => Format::Json,
-        _ => Format::Yaml,
+        _ if stream.source.trim_start().starts_with('{') => Syntax::Json,
+        _ => Syntax::Yaml,
     }
 }

@@ -175,9 +175,9 @@ fn systemctl(
     let _call = Call::begin(|| format!("systemctl {}", Vec::from_iter(said.copied()).join(" ")));
     run("systemctl", what, &all, deadline).map_err(|error| match error {
         RunError::Refused { code, words } => match parse_refusal(&words) {
-            Refusal::Absent => SystemdError::Absent,
-            Refusal::Denied => SystemdError::Denied(words),
-            Refusal::Other => RunError::Refused { code, words }.into(),
+            SystemctlFailure::Absent => SystemdError::Absent,
+            SystemctlFailure::Denied => SystemdError::Denied(words),
+            SystemctlFailure::Other => RunError::Refused { code, words }.into(),
         },
         error => error.into(),
     })
@@ -185,7 +185,7 @@ fn systemctl(
 
 /// What systemctl means by a failure.
 #[derive(Debug, PartialEq, Eq)]
-enum Refusal {
+enum SystemctlFailure {
     /// It found no systemd to ask.
     Absent,
     /// The caller lacks the right.
@@ -197,7 +197,7 @@ enum Refusal {
 /// Reads the first line of systemctl's standard error, in the C locale. Its exit code does not tell: it is 1 for most
 /// failures, and 4 both for a lack of rights and for a job that conflicts with another. The end of the line is the name
 /// of an errno or the text of a D-Bus error; both are fixed.
-fn parse_refusal(line: &str) -> Refusal {
+fn parse_refusal(line: &str) -> SystemctlFailure {
     const DENIED: [&str; 4] = [
         "Access denied",
         "Permission denied",
@@ -208,11 +208,11 @@ fn parse_refusal(line: &str) -> Refusal {
     let has_no_bus = line.starts_with("Failed to connect to bus: ")
         || line.starts_with("Failed to connect to system scope bus via ");
     match DENIED.contains(&cause) {
-        true => Refusal::Denied,
+        true => SystemctlFailure::Denied,
         false if has_no_bus || line.starts_with("System has not been booted with systemd") => {
-            Refusal::Absent
+            SystemctlFailure::Absent
         }
-        false => Refusal::Other,
+        false => SystemctlFailure::Other,
     }
 }
 
@@ -374,9 +374,9 @@ mod tests {
         for case in REFUSALS.split("\n\n") {
             let (head, output) = case.split_once('\n').unwrap();
             let expected = match head.split_whitespace().next_back().unwrap() {
-                "absent" => Refusal::Absent,
-                "denied" => Refusal::Denied,
-                "other" => Refusal::Other,
+                "absent" => SystemctlFailure::Absent,
+                "denied" => SystemctlFailure::Denied,
+                "other" => SystemctlFailure::Other,
                 unknown => panic!("{unknown}"),
             };
             let line = output.lines().next().unwrap();

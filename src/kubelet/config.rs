@@ -8,7 +8,7 @@ use super::meta::{API_VERSION, KEY, KIND, Meta, meta};
 use super::recognise;
 use super::shape::{SecondDocument, Shape};
 use super::verdict::Refusal;
-use crate::yaml::{Kind, Position, Stream, Tag};
+use crate::yaml::{EventKind, Position, Stream, Tag};
 
 /// Its name in the kubelet's internal type, which drop-ins are merged into.
 const INTERNAL_KEY: &str = "ServerTLSBootstrap";
@@ -33,7 +33,7 @@ impl Spelling {
 
 /// What is found in a KubeletConfiguration.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct ConfigEntries {
     /// Key and value of `serverTLSBootstrap`.
     pub(crate) entry: Option<(usize, usize)>,
     /// Key and value of `kind`; in a drop-in without one, the first.
@@ -134,8 +134,8 @@ pub(crate) fn refuse_collection_keys(stream: &Stream<'_>, root: usize) -> Result
         for (key, value) in stream.entries(collection) {
             let target = stream.target(key);
             if stream.is_mapping(target) {
-                let is_template = stream.event(target).kind == Kind::FlowMapping
-                    && stream.event(collection).kind == Kind::FlowMapping;
+                let is_template = stream.event(target).kind == EventKind::FlowMapping
+                    && stream.event(collection).kind == EventKind::FlowMapping;
                 let cause = if is_template {
                     Ambiguity::Template
                 } else {
@@ -143,7 +143,7 @@ pub(crate) fn refuse_collection_keys(stream: &Stream<'_>, root: usize) -> Result
                 };
                 return Err(Refusal::at(stream.position(key), cause));
             }
-            if stream.event(target).kind == Kind::Sequence {
+            if stream.event(target).kind == EventKind::Sequence {
                 let cause = Ambiguity::CollectionKey("sequence");
                 return Err(Refusal::at(stream.position(key), cause));
             }
@@ -155,7 +155,11 @@ pub(crate) fn refuse_collection_keys(stream: &Stream<'_>, root: usize) -> Result
 }
 
 /// Looks a document through: one plain meaning for each of its keys, and the value of the one wanted.
-pub(crate) fn look(stream: &Stream<'_>, root: usize, spelling: Spelling) -> Result<Found, Refusal> {
+pub(crate) fn look(
+    stream: &Stream<'_>,
+    root: usize,
+    spelling: Spelling,
+) -> Result<ConfigEntries, Refusal> {
     let refuse = |key: usize, cause: Ambiguity| Err(Refusal::at(stream.position(key), cause));
     if !matches!(stream.event(root).tag, Tag::None | Tag::Map) {
         return refuse(root, Ambiguity::DocumentTag);
@@ -168,9 +172,9 @@ pub(crate) fn look(stream: &Stream<'_>, root: usize, spelling: Spelling) -> Resu
         let event = stream.event(key);
         let text = stream.text(key);
         match event.kind {
-            Kind::Alias => return refuse(key, Ambiguity::AliasKey),
-            Kind::Scalar(_) if text == "<<" => return Err(merge_refusal(stream, root)),
-            Kind::Scalar(_) if !matches!(event.tag, Tag::None | Tag::Str) => {
+            EventKind::Alias => return refuse(key, Ambiguity::AliasKey),
+            EventKind::Scalar(_) if text == "<<" => return Err(merge_refusal(stream, root)),
+            EventKind::Scalar(_) if !matches!(event.tag, Tag::None | Tag::Str) => {
                 return refuse(key, Ambiguity::TaggedKey);
             }
             _ => {}
@@ -192,7 +196,7 @@ pub(crate) fn look(stream: &Stream<'_>, root: usize, spelling: Spelling) -> Resu
             kind = Some((key, value));
         }
     }
-    Ok(Found {
+    Ok(ConfigEntries {
         entry,
         kind: kind.unwrap_or((root, root)),
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::yaml::{Kind, Stream, Style, Tag};
+use crate::yaml::{EventKind, Stream, Style, Tag};
 
 /// What goyaml takes for true, false and null (`resolveMapList` in its resolve.go): YAML 1.1's words, in these cases only.
 pub(crate) const TRUE_WORDS: &[&str] = &[
@@ -26,12 +26,12 @@ pub(crate) enum BooleanState {
 
 /// A value as goyaml resolves it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
+pub(crate) enum GoValue {
     Null,
     Bool(bool),
     Int(i64),
     Text(String),
-    Mapping(BTreeMap<String, Value>),
+    Mapping(BTreeMap<String, GoValue>),
     Other,
 }
 
@@ -40,8 +40,8 @@ pub(crate) fn boolean(stream: &Stream<'_>, value: usize) -> BooleanState {
     let value = stream.target(value);
     let event = stream.event(value);
     match (event.kind, event.tag) {
-        (Kind::Scalar(Style::Plain), Tag::None | Tag::Bool | Tag::Null)
-        | (Kind::Scalar(_), Tag::Bool | Tag::Null) => {}
+        (EventKind::Scalar(Style::Plain), Tag::None | Tag::Bool | Tag::Null)
+        | (EventKind::Scalar(_), Tag::Bool | Tag::Null) => {}
         _ => return BooleanState::Wrong,
     }
     let text = stream.text(value);
@@ -66,7 +66,7 @@ pub(crate) fn lookup(stream: &Stream<'_>, mapping: usize, key: &str) -> Option<u
 }
 
 /// A value, and if it is a mapping, the scalars in it.
-pub(crate) fn resolve(stream: &Stream<'_>, value: usize) -> Value {
+pub(crate) fn resolve(stream: &Stream<'_>, value: usize) -> GoValue {
     let value = stream.target(value);
     if !stream.is_mapping(value) {
         return scalar(stream, value);
@@ -78,30 +78,30 @@ pub(crate) fn resolve(stream: &Stream<'_>, value: usize) -> Value {
             scalar(stream, stream.target(value)),
         );
     });
-    Value::Mapping(gates)
+    GoValue::Mapping(gates)
 }
 
 /// `resolve` in goyaml's resolve.go, for the types that matter here.
-fn scalar(stream: &Stream<'_>, value: usize) -> Value {
+fn scalar(stream: &Stream<'_>, value: usize) -> GoValue {
     let event = stream.event(value);
     let text = stream.text(value);
-    let Kind::Scalar(style) = event.kind else {
-        return Value::Other;
+    let EventKind::Scalar(style) = event.kind else {
+        return GoValue::Other;
     };
     match boolean(stream, value) {
-        BooleanState::True => return Value::Bool(true),
-        BooleanState::False => return Value::Bool(false),
-        BooleanState::Null => return Value::Null,
+        BooleanState::True => return GoValue::Bool(true),
+        BooleanState::False => return GoValue::Bool(false),
+        BooleanState::Null => return GoValue::Null,
         BooleanState::Wrong => {}
     }
     match (style, event.tag) {
-        (_, Tag::Str) | (Style::Quoted | Style::Block, Tag::None) => Value::Text(text.to_owned()),
+        (_, Tag::Str) | (Style::Quoted | Style::Block, Tag::None) => GoValue::Text(text.to_owned()),
         (_, Tag::Int) | (Style::Plain, Tag::None) => match integer(text) {
-            Some(number) => Value::Int(number),
-            None if event.tag == Tag::Int || is_float(text) => Value::Other,
-            None => Value::Text(text.to_owned()),
+            Some(number) => GoValue::Int(number),
+            None if event.tag == Tag::Int || is_float(text) => GoValue::Other,
+            None => GoValue::Text(text.to_owned()),
         },
-        _ => Value::Other,
+        _ => GoValue::Other,
     }
 }
 
@@ -141,7 +141,7 @@ fn is_float(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn value(text: &str) -> Value {
+    fn value(text: &str) -> GoValue {
         let stream = Stream::parse(text.as_bytes()).unwrap();
         scalar(&stream, stream.documents[0].root)
     }
@@ -162,15 +162,15 @@ mod tests {
             "ON",
             "!!bool 'on'",
         ] {
-            assert_eq!(value(text), Value::Bool(true), "{text}");
+            assert_eq!(value(text), GoValue::Bool(true), "{text}");
         }
         for text in [
             "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF",
         ] {
-            assert_eq!(value(text), Value::Bool(false), "{text}");
+            assert_eq!(value(text), GoValue::Bool(false), "{text}");
         }
         for text in ["--- ", "~", "null", "Null", "NULL", "!!null null"] {
-            assert_eq!(value(text), Value::Null, "{text}");
+            assert_eq!(value(text), GoValue::Null, "{text}");
         }
         for text in [
             "tRUE",
@@ -185,7 +185,7 @@ mod tests {
             "1-1",
             "|\n true",
         ] {
-            assert!(matches!(value(text), Value::Text(_)), "{text}");
+            assert!(matches!(value(text), GoValue::Text(_)), "{text}");
         }
     }
 
@@ -201,7 +201,7 @@ mod tests {
             ("+5", 5),
             ("0", 0),
         ] {
-            assert_eq!(value(text), Value::Int(number), "{text}");
+            assert_eq!(value(text), GoValue::Int(number), "{text}");
         }
         for text in [
             "1.5",
@@ -213,7 +213,7 @@ mod tests {
             "!x 1",
             "[1]",
         ] {
-            assert_eq!(value(text), Value::Other, "{text}");
+            assert_eq!(value(text), GoValue::Other, "{text}");
         }
     }
 }

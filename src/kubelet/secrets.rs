@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::yaml::{Kind, Stream};
+use crate::yaml::{EventKind, Stream};
 
 /// Keys whose values are credentials: a join token (`bootstrapTokens[].token`, `discovery.bootstrapToken.token`,
 /// `tlsBootstrapToken`), the key to the certificates that kubeadm uploads, the headers with which the kubelet asks for
@@ -78,7 +78,7 @@ fn key_spans(stream: &Stream<'_>) -> Vec<Range<usize>> {
                 let value = stream.target(value);
                 let scalars = (value..stream.after(value))
                     .map(|node| stream.event(stream.target(node)))
-                    .filter(|event| matches!(event.kind, Kind::Scalar(_)));
+                    .filter(|event| matches!(event.kind, EventKind::Scalar(_)));
                 spans.extend(scalars.map(|event| event.start as usize..event.end as usize));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::goyaml::{Value, resolve};
+use super::goyaml::{GoValue, resolve};
 use super::verdict::{Refusal, Warning};
 use crate::yaml::{Position, Stream};
 
@@ -57,7 +57,7 @@ const FIELDS: [(&str, &str); 9] = [
 ];
 
 /// The merged object, by key as it is spelled, in the order in which Go writes and reads it.
-type Merged = BTreeMap<String, (Value, Origin)>;
+type Merged = BTreeMap<String, (GoValue, Origin)>;
 
 impl Settings {
     /// Reads the first document of a file of `--config`, whatever its kind, alone.
@@ -103,23 +103,23 @@ impl Settings {
         Ok(settings)
     }
 
-    fn set(&mut self, name: &'static str, value: Value, origin: Origin) {
+    fn set(&mut self, name: &'static str, value: GoValue, origin: Origin) {
         match (name, value) {
             // null leaves what was there
-            (_, Value::Null) => return,
-            ("address", Value::Text(text)) => self.address = Some(text),
-            ("port", Value::Int(number)) => self.port = Some(number),
-            ("healthzBindAddress", Value::Text(text)) => self.healthz_bind_address = Some(text),
-            ("healthzPort", Value::Int(number)) => self.healthz_port = Some(number),
-            ("serverTLSBootstrap", Value::Bool(truth)) => self.server_tls_bootstrap = Some(truth),
-            ("rotateCertificates", Value::Bool(truth)) => self.rotate_certificates = Some(truth),
-            ("tlsCertFile", Value::Text(text)) => self.tls_cert_file = Some(text),
-            ("tlsPrivateKeyFile", Value::Text(text)) => self.tls_private_key_file = Some(text),
-            ("featureGates", Value::Mapping(gates)) => {
+            (_, GoValue::Null) => return,
+            ("address", GoValue::Text(text)) => self.address = Some(text),
+            ("port", GoValue::Int(number)) => self.port = Some(number),
+            ("healthzBindAddress", GoValue::Text(text)) => self.healthz_bind_address = Some(text),
+            ("healthzPort", GoValue::Int(number)) => self.healthz_port = Some(number),
+            ("serverTLSBootstrap", GoValue::Bool(truth)) => self.server_tls_bootstrap = Some(truth),
+            ("rotateCertificates", GoValue::Bool(truth)) => self.rotate_certificates = Some(truth),
+            ("tlsCertFile", GoValue::Text(text)) => self.tls_cert_file = Some(text),
+            ("tlsPrivateKeyFile", GoValue::Text(text)) => self.tls_private_key_file = Some(text),
+            ("featureGates", GoValue::Mapping(gates)) => {
                 for (gate, value) in gates {
                     match value {
-                        Value::Bool(truth) => drop(self.feature_gates.insert(gate, truth)),
-                        Value::Null => {}
+                        GoValue::Bool(truth) => drop(self.feature_gates.insert(gate, truth)),
+                        GoValue::Null => {}
                         _ => self.warn(origin, &format!("featureGates.{gate}")),
                     }
                 }
@@ -142,14 +142,14 @@ impl Settings {
 }
 
 /// A merge patch of one key (RFC 7386): null removes, a mapping is merged, anything else replaces.
-fn patch(merged: &mut Merged, key: String, value: Value, origin: Origin) {
+fn patch(merged: &mut Merged, key: String, value: GoValue, origin: Origin) {
     match (value, merged.get_mut(&key)) {
-        (Value::Null, _) => drop(merged.remove(&key)),
-        (Value::Mapping(patch), Some((Value::Mapping(gates), from))) => {
+        (GoValue::Null, _) => drop(merged.remove(&key)),
+        (GoValue::Mapping(patch), Some((GoValue::Mapping(gates), from))) => {
             *from = origin;
             for (gate, value) in patch {
                 match value {
-                    Value::Null => drop(gates.remove(&gate)),
+                    GoValue::Null => drop(gates.remove(&gate)),
                     value => drop(gates.insert(gate, value)),
                 }
             }
@@ -159,7 +159,7 @@ fn patch(merged: &mut Merged, key: String, value: Value, origin: Origin) {
 }
 
 /// The top-level keys of the first document that are fields, in some case, in the order of the file.
-fn fields(bytes: &[u8], file: usize) -> Result<Vec<(String, Value, Origin)>, Refusal> {
+fn fields(bytes: &[u8], file: usize) -> Result<Vec<(String, GoValue, Origin)>, Refusal> {
     let stream = Stream::parse(bytes)?;
     let mut fields = Vec::new();
     let root = stream.documents.first().map_or(0, |document| document.root);

@@ -5,7 +5,7 @@ use super::goyaml::lookup;
 use super::meta::{KEY, string};
 use super::verdict::{Topic, Warning};
 use crate::text::shown;
-use crate::yaml::{Kind, Stream};
+use crate::yaml::{EventKind, Stream};
 
 /// Warns of keys that look like the one wanted and are not, and of a static certificate.
 pub(crate) fn warn(
@@ -81,7 +81,7 @@ pub(crate) fn warn_nested(
             }
             if matches!(
                 stream.event(node).kind,
-                Kind::Sequence | Kind::BlockMapping | Kind::FlowMapping
+                EventKind::Sequence | EventKind::BlockMapping | EventKind::FlowMapping
             ) {
                 open.push(node);
             }

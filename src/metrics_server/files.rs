@@ -5,7 +5,7 @@ use std::fmt;
 use super::base::Base;
 use super::header::{checksummed, with_header};
 use super::pair::Pair;
-use super::spec::{Format, OverlaySpec, file_names};
+use super::spec::{OverlayFormat, OverlaySpec, file_names};
 use super::{KubeletCa, helm, kustomization};
 use crate::x509::pem;
 
@@ -85,8 +85,8 @@ pub(super) fn files(
         all.push(private(file_names::CA_KEY, with_header(key)));
     }
     all.extend(match spec.format {
-        Format::Kustomize => overlay(spec, pair, &bundle),
-        Format::Helm => chart(spec, pair, &bundle),
+        OverlayFormat::Kustomize => overlay(spec, pair, &bundle),
+        OverlayFormat::Helm => chart(spec, pair, &bundle),
     });
     all
 }

@@ -31,4 +31,4 @@ pub use names::{ServiceNames, cluster_domain, namespace, service};
 pub use pair::CaKey;
 pub use record::CaRecord;
 pub use renewal::CertificateSpec;
-pub use spec::{Format, OverlaySpec, file_names};
+pub use spec::{OverlayFormat, OverlaySpec, file_names};

@@ -4,7 +4,7 @@ use super::{Base, KubeletCa, ServiceNames};
 
 /// The tool that the files are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum OverlayFormat {
     /// `kubectl apply -k`
     Kustomize,
     /// `helm upgrade --values`
@@ -17,7 +17,7 @@ pub struct OverlaySpec {
     /// Where metrics-server runs and what its Service is called.
     pub names: ServiceNames,
     /// The tool that the files are for.
-    pub format: Format,
+    pub format: OverlayFormat,
     /// The manifest that the overlay patches; Helm's chart brings its own.
     pub base: Base,
     /// The CA that metrics-server verifies kubelets against.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::approvers::ApproverSign;
-use super::conditions::{Condition, Status, Verdict, fails, holds, unknown};
+use super::conditions::{Condition, ConditionStatus, Verdict, fails, holds, unknown};
 use super::verification::{OLDER, PROCESSES, described, is_set, older, own_process};
 use super::{ApiServerProcess, Explanation, NodeSurvey};
 use crate::edit::api_server::{FLAG, Manifest, last_value};
@@ -100,14 +100,14 @@ fn secured(seen: &ApiServerEvidence) -> Verdict {
         Ok(survey) => survey,
         Err(why) => return unknown("NotSeen", why.to_string()),
     };
-    let with = |status: Status| -> Vec<String> {
+    let with = |status: ConditionStatus| -> Vec<String> {
         let nodes = survey.unproved().into_iter();
         nodes
             .filter(|node| node.security.status == status)
             .map(|node| format!("{} ({})", node.name, node.security.reason))
             .collect()
     };
-    let (not, not_known) = (with(Status::False), with(Status::Unknown));
+    let (not, not_known) = (with(ConditionStatus::False), with(ConditionStatus::Unknown));
     if !not.is_empty() {
         fails("NotSecured", format!("not secured: {}", some(&not)), NODES)
     } else if !not_known.is_empty() {

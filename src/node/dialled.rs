@@ -5,7 +5,7 @@ use std::fmt;
 use super::fleet::{not_secured, unknown};
 use super::{Node, NodeRemedy, ProbedNode, Security};
 use crate::edit::api_server::Manifest;
-use crate::node::conditions::Status;
+use crate::node::conditions::ConditionStatus;
 use crate::text::{harmless, names, shown};
 
 /// The flag that says which address of a Node is dialled.
@@ -150,8 +150,9 @@ impl NodeSurvey {
 
     /// The nodes that are not secured or of which that is not known, without those that are excepted.
     pub fn unproved(&self) -> Vec<&SurveyedNode> {
-        let is_unproved =
-            |node: &&SurveyedNode| !node.is_excepted && node.security.status != Status::True;
+        let is_unproved = |node: &&SurveyedNode| {
+            !node.is_excepted && node.security.status != ConditionStatus::True
+        };
         self.nodes.iter().filter(is_unproved).collect()
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use jiff::Timestamp;
 
-use super::conditions::Status;
+use super::conditions::ConditionStatus;
 use super::serving::{Flaw, FlawKind, flaw};
 use super::{Node, NotServed, Served};
 use crate::x509::Certificate;
@@ -87,7 +87,7 @@ pub struct ProbedNode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Security {
     /// Whether the node is secured, or Unknown if it was not asked.
-    pub status: Status,
+    pub status: ConditionStatus,
     /// Why, in one CamelCase word.
     pub reason: &'static str,
     /// The evidence, for people.
@@ -237,7 +237,7 @@ impl ProbedNode {
 
 fn secured(reason: &'static str, message: String) -> Security {
     Security {
-        status: Status::True,
+        status: ConditionStatus::True,
         reason,
         message,
         remedy: None,
@@ -250,7 +250,7 @@ pub(super) fn not_secured(
     remedy: NodeRemedy,
 ) -> Security {
     Security {
-        status: Status::False,
+        status: ConditionStatus::False,
         reason,
         message: message.into(),
         remedy: Some(remedy),
@@ -263,7 +263,7 @@ pub(super) fn unknown(
     remedy: NodeRemedy,
 ) -> Security {
     Security {
-        status: Status::Unknown,
+        status: ConditionStatus::Unknown,
         ..not_secured(reason, message, remedy)
     }
 }

@@ -4,7 +4,7 @@ use std::path::Component;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, ClusterSubject, KubeadmConfigReceipt, ReceiptError, Subject};
+use super::{ClusterSubject, KubeadmConfigReceipt, ReceiptError, RecordedChange, Subject};
 use crate::edit::api_server::Verification;
 
 /// What the receipt of an API server's manifest holds beside its one edit.
@@ -23,7 +23,7 @@ pub struct KubeadmConfigSubject(pub ClusterSubject);
 impl Subject for ApiServerSubject {
     const FILE: &'static str = "api-server-receipt.json";
 
-    fn check(&self, edits: &[Change]) -> Result<(), ReceiptError> {
+    fn check(&self, edits: &[RecordedChange]) -> Result<(), ReceiptError> {
         let [change] = edits else {
             return Err(ReceiptError::NotManifest);
         };
@@ -42,7 +42,7 @@ impl Subject for ApiServerSubject {
 impl Subject for KubeadmConfigSubject {
     const FILE: &'static str = "kubeadm-config-receipt.json";
 
-    fn check(&self, edits: &[Change]) -> Result<(), ReceiptError> {
+    fn check(&self, edits: &[RecordedChange]) -> Result<(), ReceiptError> {
         match edits {
             [change] if is_kubeadm_config(change) => Ok(()),
             _ => Err(ReceiptError::NotConfigMap),
@@ -52,7 +52,7 @@ impl Subject for KubeadmConfigSubject {
 
 impl KubeadmConfigReceipt {
     /// Its change of the ConfigMap.
-    pub fn change(&self) -> Option<&Change> {
+    pub fn change(&self) -> Option<&RecordedChange> {
         self.edits
             .first()
             .filter(|change| is_kubeadm_config(change))
@@ -71,6 +71,6 @@ impl From<ClusterSubject> for KubeadmConfigSubject {
     }
 }
 
-fn is_kubeadm_config(change: &Change) -> bool {
+fn is_kubeadm_config(change: &RecordedChange) -> bool {
     change.target.to_str() == Some("configmap/kube-system/kubeadm-config")
 }

@@ -9,7 +9,7 @@ use crate::plan::{Edit, Target};
 /// One edit, as the bytes that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Change {
+pub struct RecordedChange {
     /// The file, by its path from the root in use; in a cluster's receipt `configmap/kube-system/kubelet-config`.
     pub target: PathBuf,
     /// Where the change begins, in bytes.
@@ -36,7 +36,7 @@ pub enum FileState {
     Edited,
 }
 
-impl Change {
+impl RecordedChange {
     /// The change that `edit` makes; `None` for an edit of which no receipt is kept.
     pub(super) fn of(edit: &Edit) -> Option<Self> {
         let target = match &edit.target {

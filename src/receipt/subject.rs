@@ -4,7 +4,7 @@ use std::path::Component;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, ClusterReceipt, ReceiptError, Subject};
+use super::{ClusterReceipt, ReceiptError, RecordedChange, Subject};
 use crate::kubelet::{Bootstrap, Installed};
 
 /// What the receipt of a node holds beside its edits.
@@ -56,8 +56,8 @@ pub struct ClusterSubject {
 impl Subject for NodeSubject {
     const FILE: &'static str = "receipt.json";
 
-    fn check(&self, edits: &[Change]) -> Result<(), ReceiptError> {
-        let is_plain = |change: &Change| {
+    fn check(&self, edits: &[RecordedChange]) -> Result<(), ReceiptError> {
+        let is_plain = |change: &RecordedChange| {
             let mut parts = change.path().components();
             change.path().is_absolute() && parts.all(|part| part != Component::ParentDir)
         };
@@ -75,7 +75,7 @@ impl Subject for ClusterSubject {
     // Not the node's: root may run `cluster apply` on a node.
     const FILE: &'static str = "cluster-receipt.json";
 
-    fn check(&self, edits: &[Change]) -> Result<(), ReceiptError> {
+    fn check(&self, edits: &[RecordedChange]) -> Result<(), ReceiptError> {
         match config_map(edits) {
             Some(_) => Ok(()),
             None => Err(ReceiptError::NotConfigMap),
@@ -91,12 +91,12 @@ impl AsRef<Self> for ClusterSubject {
 
 impl ClusterReceipt {
     /// The name of the ConfigMap of kube-system that its change is of, and the change.
-    pub fn change(&self) -> Option<(&str, &Change)> {
+    pub fn change(&self) -> Option<(&str, &RecordedChange)> {
         config_map(&self.edits)
     }
 }
 
-fn config_map(edits: &[Change]) -> Option<(&str, &Change)> {
+fn config_map(edits: &[RecordedChange]) -> Option<(&str, &RecordedChange)> {
     let [change] = edits else {
         return None;
     };

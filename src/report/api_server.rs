@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{EditReport, Kind, VerbResult};
+use super::{EditReport, ResultKind, VerbResult};
 use crate::node::api_server::ApiServerKind;
 use crate::node::conditions::Condition;
 
@@ -21,8 +21,8 @@ pub struct ApiServerResult {
 }
 
 impl VerbResult for ApiServerResult {
-    fn kind(&self) -> Kind {
-        Kind::ApiServerResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::ApiServerResult
     }
 }
 
@@ -39,8 +39,8 @@ pub struct ApiServerStatusResult {
 }
 
 impl VerbResult for ApiServerStatusResult {
-    fn kind(&self) -> Kind {
-        Kind::ApiServerStatusResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::ApiServerStatusResult
     }
 }
 
@@ -126,8 +126,8 @@ pub struct ReachReport {
 }
 
 impl VerbResult for ApiServerApplyResult {
-    fn kind(&self) -> Kind {
-        Kind::ApiServerApplyResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::ApiServerApplyResult
     }
 
     fn has_changed_something(&self) -> bool {
@@ -136,8 +136,8 @@ impl VerbResult for ApiServerApplyResult {
 }
 
 impl VerbResult for ApiServerRollbackResult {
-    fn kind(&self) -> Kind {
-        Kind::ApiServerRollbackResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::ApiServerRollbackResult
     }
 
     fn has_changed_something(&self) -> bool {

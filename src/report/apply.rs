@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::plan::{Plan, Restart};
 
-use super::{CertificateReport, CsrReport, EditReport, Kind, RestartReport, VerbResult};
+use super::{CertificateReport, CsrReport, EditReport, RestartReport, ResultKind, VerbResult};
 
 /// What `apply` did, or in a dry run would do.
 #[derive(Debug, Default, Serialize)]
@@ -86,8 +86,8 @@ impl ApplyResult {
 }
 
 impl VerbResult for ApplyResult {
-    fn kind(&self) -> Kind {
-        Kind::ApplyResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::ApplyResult
     }
 
     fn has_changed_something(&self) -> bool {
@@ -96,8 +96,8 @@ impl VerbResult for ApplyResult {
 }
 
 impl VerbResult for RollbackResult {
-    fn kind(&self) -> Kind {
-        Kind::RollbackResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::RollbackResult
     }
 
     fn has_changed_something(&self) -> bool {

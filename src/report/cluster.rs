@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{CertificateReport, EditReport, Kind, NodeReport, VerbResult};
-use crate::node::conditions::Status;
+use super::{CertificateReport, EditReport, NodeReport, ResultKind, VerbResult};
+use crate::node::conditions::ConditionStatus;
 use crate::text::hint::Command;
 
 /// What `cluster apply` did to the kubelets' configuration in the cluster, or would do.
@@ -25,8 +25,8 @@ pub struct ClusterResult {
 }
 
 impl VerbResult for ClusterResult {
-    fn kind(&self) -> Kind {
-        Kind::ClusterResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::ClusterResult
     }
 
     fn has_changed_something(&self) -> bool {
@@ -44,8 +44,8 @@ pub struct ClusterStatusResult {
 }
 
 impl VerbResult for ClusterStatusResult {
-    fn kind(&self) -> Kind {
-        Kind::ClusterStatusResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::ClusterStatusResult
     }
 }
 
@@ -59,7 +59,7 @@ pub struct NodeStatus {
     /// Whether it has the label of a control-plane node.
     pub control_plane: bool,
     /// Whether its kubelet serves a certificate of the cluster's CA for its own addresses.
-    pub status: Status,
+    pub status: ConditionStatus,
     /// Why, in one CamelCase word.
     pub reason: &'static str,
     /// The evidence, for people.

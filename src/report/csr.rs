@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Kind, VerbResult};
+use super::{ResultKind, VerbResult};
 use crate::approval::Check;
 use crate::csr::Request;
 
@@ -21,8 +21,8 @@ pub struct CsrResult {
 }
 
 impl VerbResult for CsrResult {
-    fn kind(&self) -> Kind {
-        Kind::CsrResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::CsrResult
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{EditReport, Kind, VerbResult};
+use super::{EditReport, ResultKind, VerbResult};
 
 /// What `apply` would change. Both fields are absent where nothing could be looked at.
 #[derive(Debug, Default, Serialize)]
@@ -17,7 +17,7 @@ pub struct DiffResult {
 }
 
 impl VerbResult for DiffResult {
-    fn kind(&self) -> Kind {
-        Kind::DiffResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::DiffResult
     }
 }

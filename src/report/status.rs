@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Kind, VerbResult};
+use super::{ResultKind, VerbResult};
 use crate::node::conditions::Condition;
 
 /// What is true of this node. Both fields are absent where the kubelet's configuration could not be found.
@@ -18,7 +18,7 @@ pub struct StatusResult {
 }
 
 impl VerbResult for StatusResult {
-    fn kind(&self) -> Kind {
-        Kind::StatusResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::StatusResult
     }
 }

@@ -9,7 +9,7 @@ mod shell;
 
 use std::path::Path;
 
-pub use access::{Access, Invocation};
+pub use access::{AccessOptions, Invocation};
 pub use command::Command;
 
 use shell::{shell_word, shell_words};
@@ -107,8 +107,8 @@ mod tests {
     #[test]
     fn a_hint_repeats_the_kubeconfig_of_the_command_line() {
         let options = ["--kubeconfig", "/a b", "--context", "c;d"].map(OsString::from);
-        let administrator = Access::Administrator(options.into());
-        let node = Access::Node(["--kubeconfig", "/n"].map(OsString::from).into());
+        let administrator = AccessOptions::Administrator(options.into());
+        let node = AccessOptions::Node(["--kubeconfig", "/n"].map(OsString::from).into());
         for (hint, of_administrator, of_node) in [
             (
                 "kubectl get csr",
@@ -147,7 +147,7 @@ mod tests {
                 "ssh n kubelet-tls apply",
             ),
         ] {
-            let after = |access: &Access| {
+            let after = |access: &AccessOptions| {
                 Hint::from(hint).after(&Invocation::CommandLine {
                     program: "kubelet-tls".into(),
                     words: Vec::new(),
@@ -207,7 +207,7 @@ mod tests {
         let invocation = Invocation::CommandLine {
             program: "kubelet-tls".into(),
             words: vec!["kubelet-tls".into(), "diff".into(), "my file".into()],
-            access: Access::Node(Vec::new()),
+            access: AccessOptions::Node(Vec::new()),
         };
         assert_eq!(Hint::Rerun.after(&invocation), "kubelet-tls diff 'my file'");
         assert_eq!(
@@ -221,7 +221,7 @@ mod tests {
         let invocation = Invocation::CommandLine {
             program: "kubectl kubelet-tls".into(),
             words: Vec::new(),
-            access: Access::Administrator(Vec::new()),
+            access: AccessOptions::Administrator(Vec::new()),
         };
         let after = |hint: &'static str| Hint::from(hint).after(&invocation);
         assert_eq!(

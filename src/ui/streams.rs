@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io::{self, IsTerminal as _, Write as _};
 
-use super::wait::Wait;
+use super::wait::WaitLine;
 use crate::report::{Code, Problem};
 
 /// Standard output and standard error. Neither that is closed (a lost session, `| head`) stops a verb.
@@ -15,7 +15,7 @@ pub(super) struct Streams {
     pub(super) silent: bool,
     /// The error of the last write to standard output that failed.
     lost: RefCell<Option<io::Error>>,
-    pub(super) wait: Wait,
+    pub(super) wait: WaitLine,
 }
 
 impl Streams {

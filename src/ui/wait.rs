@@ -10,9 +10,9 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// The wait that is shown on standard error, if one is.
 #[derive(Debug, Default)]
-pub(super) struct Wait(RefCell<Option<ProgressBar>>);
+pub(super) struct WaitLine(RefCell<Option<ProgressBar>>);
 
-impl Wait {
+impl WaitLine {
     /// Shows what is waited for, and since when. It disappears while another line is printed, and for good with
     /// [`Self::end`].
     pub(super) fn show(&self, what: String) {
@@ -48,7 +48,7 @@ impl Wait {
     }
 }
 
-impl Drop for Wait {
+impl Drop for WaitLine {
     fn drop(&mut self) {
         self.end();
     }

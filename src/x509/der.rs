@@ -24,7 +24,7 @@ pub(crate) mod tag {
 
 /// It is not the DER that was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct MalformedDer;
 
 impl<'a> Der<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
@@ -41,76 +41,76 @@ impl<'a> Der<'a> {
     }
 
     /// The content of the next value, whatever its tag is.
-    pub(crate) fn any(&mut self) -> Result<(u8, &'a [u8]), Malformed> {
-        let (tag, rest) = self.0.split_first().ok_or(Malformed)?;
+    pub(crate) fn any(&mut self) -> Result<(u8, &'a [u8]), MalformedDer> {
+        let (tag, rest) = self.0.split_first().ok_or(MalformedDer)?;
         // A tag number over 30 continues in the next byte; nothing here has one.
         if tag & 0x1f == 0x1f {
-            return Err(Malformed);
+            return Err(MalformedDer);
         }
         let (length, rest) = length(rest)?;
-        let (content, rest) = rest.split_at_checked(length).ok_or(Malformed)?;
+        let (content, rest) = rest.split_at_checked(length).ok_or(MalformedDer)?;
         self.0 = rest;
         Ok((*tag, content))
     }
 
     /// The content of the next value, which has this tag.
-    pub(crate) fn bytes(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bytes(&mut self, tag: u8) -> Result<&'a [u8], MalformedDer> {
         let (found, content) = self.any()?;
-        (found == tag).then_some(content).ok_or(Malformed)
+        (found == tag).then_some(content).ok_or(MalformedDer)
     }
 
     /// The next value, which is a collection with this tag.
-    pub(crate) fn inside(&mut self, tag: u8) -> Result<Der<'a>, Malformed> {
+    pub(crate) fn inside(&mut self, tag: u8) -> Result<Der<'a>, MalformedDer> {
         self.bytes(tag).map(Der)
     }
 
     /// The next value with its tag and length, for hashing.
-    pub(crate) fn whole(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn whole(&mut self) -> Result<&'a [u8], MalformedDer> {
         let before = self.0;
         self.any()?;
         let length = before.len() - self.0.len();
-        before.get(..length).ok_or(Malformed)
+        before.get(..length).ok_or(MalformedDer)
     }
 
     /// The bits of a BIT STRING of whole bytes.
-    pub(crate) fn bits(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bits(&mut self) -> Result<&'a [u8], MalformedDer> {
         match self.bytes(tag::BIT_STRING)?.split_first() {
             Some((0, bits)) => Ok(bits),
-            _ => Err(Malformed),
+            _ => Err(MalformedDer),
         }
     }
 
     /// A positive INTEGER's bytes without the leading zero that makes it positive.
-    pub(crate) fn positive(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn positive(&mut self) -> Result<&'a [u8], MalformedDer> {
         match self.bytes(tag::INTEGER)? {
             [0, rest @ ..] if rest.first().is_some_and(|byte| byte & 0x80 != 0) => Ok(rest),
             all @ [first, ..] if (1..0x80).contains(first) => Ok(all),
-            _ => Err(Malformed),
+            _ => Err(MalformedDer),
         }
     }
 
     /// Nothing must be left.
-    pub(crate) fn end(&self) -> Result<(), Malformed> {
-        self.0.is_empty().then_some(()).ok_or(Malformed)
+    pub(crate) fn end(&self) -> Result<(), MalformedDer> {
+        self.0.is_empty().then_some(()).ok_or(MalformedDer)
     }
 }
 
-fn length(bytes: &[u8]) -> Result<(usize, &[u8]), Malformed> {
-    let (first, rest) = bytes.split_first().ok_or(Malformed)?;
+fn length(bytes: &[u8]) -> Result<(usize, &[u8]), MalformedDer> {
+    let (first, rest) = bytes.split_first().ok_or(MalformedDer)?;
     if *first < 0x80 {
         return Ok((usize::from(*first), rest));
     }
     let count = usize::from(*first & 0x7f);
     // 0x80 is BER's indefinite form; more than four bytes is more than anything here is long.
     if !(1..=4).contains(&count) {
-        return Err(Malformed);
+        return Err(MalformedDer);
     }
-    let (digits, rest) = rest.split_at_checked(count).ok_or(Malformed)?;
+    let (digits, rest) = rest.split_at_checked(count).ok_or(MalformedDer)?;
     let length = digits
         .iter()
         .fold(0, |length, digit| length << 8 | usize::from(*digit));
     let shortest = length >= 0x80 && digits.first() != Some(&0);
-    shortest.then_some((length, rest)).ok_or(Malformed)
+    shortest.then_some((length, rest)).ok_or(MalformedDer)
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
             &[4, 0xff],
             &[0x1f, 1, 0],
         ] {
-            assert_eq!(read(wrong), Err(Malformed), "{wrong:?}");
+            assert_eq!(read(wrong), Err(MalformedDer), "{wrong:?}");
         }
     }
 
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(read(&[2, 1, 3]), Ok(vec![3]));
         assert_eq!(read(&[2, 2, 0, 0x80]), Ok(vec![0x80]));
         for wrong in [&[2, 0][..], &[2, 1, 0], &[2, 1, 0x80], &[2, 2, 0, 1]] {
-            assert_eq!(read(wrong), Err(Malformed), "{wrong:?}");
+            assert_eq!(read(wrong), Err(MalformedDer), "{wrong:?}");
         }
     }
 }

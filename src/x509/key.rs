@@ -7,7 +7,7 @@ use ring::signature::{
 };
 
 use super::Pkcs10Error;
-use super::der::{Der, Malformed, tag};
+use super::der::{Der, MalformedDer, tag};
 
 /// 1.2.840.10045.2.1
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
@@ -32,7 +32,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A key that is good enough.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Key<'a> {
+pub(super) enum PublicKey<'a> {
     /// ECDSA on P-256: the point.
     P256(&'a [u8]),
     /// ECDSA on P-384: the point.
@@ -41,13 +41,13 @@ pub(super) enum Key<'a> {
     Rsa(&'a [u8]),
 }
 
-impl<'a> Key<'a> {
+impl<'a> PublicKey<'a> {
     /// Reads the content of a SubjectPublicKeyInfo.
     pub(super) fn read(info: Der<'a>) -> Result<Self, Pkcs10Error> {
         Self::parse(info).unwrap_or(Err(Pkcs10Error::Malformed("its key is malformed")))
     }
 
-    fn parse(mut info: Der<'a>) -> Result<Result<Self, Pkcs10Error>, Malformed> {
+    fn parse(mut info: Der<'a>) -> Result<Result<Self, Pkcs10Error>, MalformedDer> {
         let weak = |what: String| Ok(Err(Pkcs10Error::Key(what)));
         let mut algorithm = info.inside(tag::SEQUENCE)?;
         let bits = info.bits()?;
@@ -59,7 +59,7 @@ impl<'a> Key<'a> {
             return match (curve, bits.len(), bits.first()) {
                 (P256, 65, Some(4)) => Ok(Ok(Self::P256(bits))),
                 (P384, 97, Some(4)) => Ok(Ok(Self::P384(bits))),
-                (P256 | P384, ..) => Err(Malformed),
+                (P256 | P384, ..) => Err(MalformedDer),
                 (P521, ..) => {
                     weak("its key is ECDSA P-521, whose signatures cannot be verified here".into())
                 }
@@ -76,7 +76,7 @@ impl<'a> Key<'a> {
             return weak("its key is neither ECDSA nor RSA".into());
         }
         if !algorithm.bytes(tag::NULL)?.is_empty() {
-            return Err(Malformed);
+            return Err(MalformedDer);
         }
         algorithm.end()?;
         let mut outer = Der::new(bits);

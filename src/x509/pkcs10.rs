@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use k8s_openapi::ByteString;
 
-use super::der::{Der, Malformed, tag};
-use super::key::Key;
+use super::der::{Der, MalformedDer, tag};
+use super::key::PublicKey;
 use super::{Names, Pkcs10Error};
 use crate::text::quoted;
 
@@ -39,10 +39,10 @@ impl Pkcs10 {
             "it is not one PEM block of a CERTIFICATE REQUEST and nothing else",
         ))?;
         let parts = Parts::read(&der)
-            .map_err(|Malformed| Pkcs10Error::Malformed("it is not a PKCS#10 request in DER"))?;
+            .map_err(|MalformedDer| Pkcs10Error::Malformed("it is not a PKCS#10 request in DER"))?;
         let [common_name, organization] = subject(parts.subject)?;
         let names = names(parts.attributes)?;
-        let key = Key::read(parts.key)?;
+        let key = PublicKey::read(parts.key)?;
         key.verify(parts.algorithm, parts.info, parts.signature)?;
         Ok(Self {
             common_name,
@@ -77,7 +77,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn read(der: &'a [u8]) -> Result<Self, Malformed> {
+    fn read(der: &'a [u8]) -> Result<Self, MalformedDer> {
         let mut all = Der::new(der);
         let mut request = all.inside(tag::SEQUENCE)?;
         all.end()?;
@@ -87,7 +87,7 @@ impl<'a> Parts<'a> {
         request.end()?;
         let mut parts = Der::new(info).inside(tag::SEQUENCE)?;
         if parts.bytes(tag::INTEGER)? != [0] {
-            return Err(Malformed);
+            return Err(MalformedDer);
         }
         let subject = parts.inside(tag::SEQUENCE)?;
         let key = parts.inside(tag::SEQUENCE)?;
@@ -109,8 +109,9 @@ fn subject(mut subject: Der<'_>) -> Result<[String; 2], Pkcs10Error> {
     let odd = Pkcs10Error::Subject;
     let mut found: [Option<String>; 2] = [None, None];
     while !subject.is_empty() {
-        let (kind, text) = attribute(&mut subject)
-            .map_err(|Malformed| odd("a part of the subject is not one attribute with one text"))?;
+        let (kind, text) = attribute(&mut subject).map_err(|MalformedDer| {
+            odd("a part of the subject is not one attribute with one text")
+        })?;
         let place = match kind {
             COMMON_NAME => 0,
             ORGANIZATION => 1,
@@ -129,7 +130,7 @@ fn subject(mut subject: Der<'_>) -> Result<[String; 2], Pkcs10Error> {
     }
 }
 
-fn attribute<'a>(subject: &mut Der<'a>) -> Result<(&'a [u8], String), Malformed> {
+fn attribute<'a>(subject: &mut Der<'a>) -> Result<(&'a [u8], String), MalformedDer> {
     let mut set = subject.inside(tag::SET)?;
     let mut pair = set.inside(tag::SEQUENCE)?;
     set.end()?;
@@ -137,15 +138,15 @@ fn attribute<'a>(subject: &mut Der<'a>) -> Result<(&'a [u8], String), Malformed>
     let (string, text) = pair.any()?;
     pair.end()?;
     if !matches!(string, tag::PRINTABLE_STRING | tag::UTF8_STRING) {
-        return Err(Malformed);
+        return Err(MalformedDer);
     }
-    let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
+    let text = std::str::from_utf8(text).map_err(|_| MalformedDer)?;
     Ok((kind, text.to_owned()))
 }
 
 /// The subject alternative names, which are all that the attributes ask for.
 fn names(mut attributes: Der<'_>) -> Result<Names, Pkcs10Error> {
-    let ill = |Malformed| Pkcs10Error::Malformed("its requested extensions are malformed");
+    let ill = |MalformedDer| Pkcs10Error::Malformed("its requested extensions are malformed");
     let more = Pkcs10Error::Extensions;
     if attributes.is_empty() {
         return Err(Pkcs10Error::NoNames);
@@ -170,7 +171,7 @@ fn names(mut attributes: Der<'_>) -> Result<Names, Pkcs10Error> {
     if extension.next_tag() == Some(tag::BOOLEAN)
         && extension.bytes(tag::BOOLEAN).map_err(ill)? != [0xff]
     {
-        return Err(ill(Malformed));
+        return Err(ill(MalformedDer));
     }
     let mut value = Der::new(extension.bytes(tag::OCTET_STRING).map_err(ill)?);
     extension.end().map_err(ill)?;

@@ -2,9 +2,9 @@
 
 use super::error::PlaceCause;
 use super::layout::last_eol;
-use super::splice::{Documents, Planned, Splice};
+use super::splice::{Documents, EventChange, Splice};
 use super::value::Value;
-use super::{Cause, Error, Event, Kind, Stream, Style};
+use super::{Error, Event, EventKind, Stream, Style, YamlCause};
 
 /// Adds a document of these entries, after a line of `---` unless one without content has begun already.
 pub(super) fn document<'v>(stream: &Stream<'_>, entries: &Value<'v>) -> Result<Splice<'v>, Error> {
@@ -14,9 +14,9 @@ pub(super) fn document<'v>(stream: &Stream<'_>, entries: &Value<'v>) -> Result<S
     let mut text = String::new();
     if !source.is_empty() && !source.ends_with('\n') {
         let mut events = stream.events.iter().rev();
-        let last = events.find(|event| matches!(event.kind, Kind::Scalar(_)));
+        let last = events.find(|event| matches!(event.kind, EventKind::Scalar(_)));
         if last.is_some_and(|last| is_open(source, last)) {
-            let cause = Cause::Place {
+            let cause = YamlCause::Place {
                 cause: PlaceCause::OpenBlockScalar,
                 line: String::new(),
             };
@@ -45,10 +45,10 @@ pub(super) fn document<'v>(stream: &Stream<'_>, entries: &Value<'v>) -> Result<S
     let count = isize::try_from(written.len()).unwrap_or(isize::MAX);
     let lines = count..=count.saturating_add(2);
     let planned = match begun {
-        Some(begun) => Planned::value(begun.root, 1, entries, lines),
-        None => Planned {
+        Some(begun) => EventChange::value(begun.root, 1, entries, lines),
+        None => EventChange {
             documents: Documents::Appended,
-            ..Planned::value(stream.events.len(), 0, entries, lines)
+            ..EventChange::value(stream.events.len(), 0, entries, lines)
         },
     };
     Ok(Splice {
@@ -60,5 +60,5 @@ pub(super) fn document<'v>(stream: &Stream<'_>, entries: &Value<'v>) -> Result<S
 
 fn is_open(source: &str, last: &Event) -> bool {
     let rest = source.get(last.end as usize..).unwrap_or_default();
-    last.kind == Kind::Scalar(Style::Block) && rest.trim().is_empty()
+    last.kind == EventKind::Scalar(Style::Block) && rest.trim().is_empty()
 }

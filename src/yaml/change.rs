@@ -1,21 +1,21 @@
 //! One value set, inserted or removed at a path of one document.
 
 use super::append;
-use super::encode::Reading;
+use super::encode::ScalarReading;
 use super::error::PathCause;
-use super::insert::Place;
-use super::path::{Slot, Step, follow};
+use super::insert::EntryPlace;
+use super::path::{PathStep, Slot, follow};
 use super::proof::{self, Claim};
 use super::splice::{Documents, Splice};
 use super::value::Value;
-use super::work::{self, Effect};
-use super::{Cause, Error, Format, Position, Stream};
+use super::work::{self, SpliceKind};
+use super::{Error, Position, Stream, Syntax, YamlCause};
 
 /// What is done at a path.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation<'o> {
     /// The path has this value afterwards. What of it is missing is added: a key where `Place` says, an item at the end.
-    Set(Value<'o>, Place<'o>),
+    Set(Value<'o>, EntryPlace<'o>),
     /// A new item comes before the item to which the path leads, or at the end if it leads to one past the last.
     Insert(Value<'o>),
     /// The entry or the item does not exist afterwards.
@@ -24,7 +24,7 @@ pub(crate) enum Operation<'o> {
 
 /// A stream with one change made, and what changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Edited {
+pub(crate) struct EditedStream {
     /// The bytes as they should be.
     pub(crate) after: Vec<u8>,
     /// What differs from before.
@@ -68,11 +68,11 @@ pub enum Change {
 /// When the path leads through something with more than one meaning, the change has no certain place, or the proof fails.
 pub(crate) fn edit(
     stream: &Stream<'_>,
-    format: &Format,
+    format: &Syntax,
     document: usize,
-    path: &[Step<'_>],
+    path: &[PathStep<'_>],
     operation: &Operation<'_>,
-) -> Result<Edited, Error> {
+) -> Result<EditedStream, Error> {
     let root = stream
         .documents
         .get(document)
@@ -80,7 +80,7 @@ pub(crate) fn edit(
     let found = follow(stream, root, path)?;
     let missing = Error {
         position: Some(stream.position(found.node)),
-        cause: Cause::Path(PathCause::Missing),
+        cause: YamlCause::Path(PathCause::Missing),
     };
     let work = match (operation, found.missing) {
         (_, []) if found.slot == Slot::Root => return Err(missing),
@@ -92,9 +92,14 @@ pub(crate) fn edit(
         (Operation::Insert(value), []) => {
             work::insert_before(stream, root, &found, value)?.ok_or(missing)?
         }
-        (Operation::Insert(value), [step @ Step::Item(_)]) => {
-            work::add(stream, root, found, *step, value.clone(), Place::Sorted)?
-        }
+        (Operation::Insert(value), [step @ PathStep::Item(_)]) => work::add(
+            stream,
+            root,
+            found,
+            *step,
+            value.clone(),
+            EntryPlace::Sorted,
+        )?,
         (Operation::Remove, []) => work::remove(stream, found)?,
         (Operation::Insert(_) | Operation::Remove, _) => return Err(missing),
     };
@@ -102,7 +107,10 @@ pub(crate) fn edit(
         document,
         before: &work.before,
         reading: work.reading,
-        taken: usize::from(matches!(work.effect, Effect::Replaced | Effect::Removed)),
+        taken: usize::from(matches!(
+            work.effect,
+            SpliceKind::Replaced | SpliceKind::Removed
+        )),
         after: &work.after,
         expected: work.expected.as_ref(),
     };
@@ -115,39 +123,39 @@ pub(crate) fn edit(
 /// When the end of the last document cannot be told, or the proof fails.
 pub(crate) fn append_document(
     stream: &Stream<'_>,
-    format: &Format,
+    format: &Syntax,
     entries: &Value<'_>,
-) -> Result<Edited, Error> {
+) -> Result<EditedStream, Error> {
     let splice = append::document(stream, entries)?;
     let appended = splice.planned.documents == Documents::Appended;
     let claim = Claim {
         document: stream.documents.len() - usize::from(!appended),
         before: &[],
-        reading: Reading::Any,
+        reading: ScalarReading::Any,
         taken: 0,
         after: &[],
         expected: Some(entries),
     };
-    finish(stream, format, &splice, Effect::Appended, &claim)
+    finish(stream, format, &splice, SpliceKind::Appended, &claim)
 }
 
 fn finish(
     stream: &Stream<'_>,
-    format: &Format,
+    format: &Syntax,
     splice: &Splice<'_>,
-    effect: Effect,
+    effect: SpliceKind,
     claim: &Claim<'_>,
-) -> Result<Edited, Error> {
+) -> Result<EditedStream, Error> {
     let after = proof::prove(stream, splice, format, claim)?;
     let at = splice.at.start;
     let line = Position::of(stream.source, at).line;
     // a line that comes after one without an end starts behind that end
     let next = line + usize::from(splice.text.starts_with(['\r', '\n']));
     let change = match effect {
-        Effect::Replaced => Change::Replaced { line },
-        Effect::Inserted => Change::Inserted { line: next },
-        Effect::Appended => Change::Appended { line: next },
-        Effect::Removed => {
+        SpliceKind::Replaced => Change::Replaced { line },
+        SpliceKind::Inserted => Change::Inserted { line: next },
+        SpliceKind::Appended => Change::Appended { line: next },
+        SpliceKind::Removed => {
             let cut = stream.source.get(splice.at.clone()).unwrap_or_default();
             let skipped = usize::from(cut.starts_with(['\r', '\n']));
             Change::Removed {
@@ -155,29 +163,37 @@ fn finish(
             }
         }
     };
-    Ok(Edited { after, change })
+    Ok(EditedStream { after, change })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ARGS: [Step<'static>; 3] = [Step::Key("server"), Step::Key("args"), Step::Key("k")];
-    const LIST: [Step<'static>; 3] = [
-        Step::Key("server"),
-        Step::Key("args"),
-        Step::Named {
+    const ARGS: [PathStep<'static>; 3] = [
+        PathStep::Key("server"),
+        PathStep::Key("args"),
+        PathStep::Key("k"),
+    ];
+    const LIST: [PathStep<'static>; 3] = [
+        PathStep::Key("server"),
+        PathStep::Key("args"),
+        PathStep::Named {
             key: "name",
             is: "k",
         },
     ];
 
-    fn made(source: &str, path: &[Step<'_>], operation: &Operation<'_>) -> Result<String, Error> {
+    fn made(
+        source: &str,
+        path: &[PathStep<'_>],
+        operation: &Operation<'_>,
+    ) -> Result<String, Error> {
         let stream = Stream::parse(source.as_bytes())?;
         let format = if source.starts_with('{') {
-            Format::Json
+            Syntax::Json
         } else {
-            Format::Yaml
+            Syntax::Yaml
         };
         let edited = edit(&stream, &format, 0, path, operation)?;
         Ok(String::from_utf8(edited.after).unwrap())
@@ -192,8 +208,8 @@ mod tests {
 
     #[test]
     fn the_missing_part_of_a_path_is_added() {
-        let set = Operation::Set(Value::Text("/v"), Place::After("kind"));
-        let sorted = Operation::Set(Value::Text("/v"), Place::Sorted);
+        let set = Operation::Set(Value::Text("/v"), EntryPlace::After("kind"));
+        let sorted = Operation::Set(Value::Text("/v"), EntryPlace::Sorted);
         for (before, after) in [
             (
                 "kind: A\nz: 1\n",
@@ -259,7 +275,7 @@ mod tests {
             let made = made(before, &ARGS, &sorted);
             assert_eq!(made.unwrap_or_default(), after, "{before}");
         }
-        let item = Operation::Set(named(), Place::Sorted);
+        let item = Operation::Set(named(), EntryPlace::Sorted);
         for (before, after) in [
             (
                 "server: {}\n",
@@ -293,7 +309,7 @@ mod tests {
 
     #[test]
     fn an_item_is_inserted_and_removed() {
-        let path = |index| [Step::Key("a"), Step::Item(index)];
+        let path = |index| [PathStep::Key("a"), PathStep::Item(index)];
         let insert = Operation::Insert(Value::Text("--x=y"));
         for (index, before, after) in [
             (0, "a:\n- b # c\n- d\n", "a:\n- --x=y\n- b # c\n- d\n"),
@@ -336,7 +352,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_removed_with_its_lines_and_no_comment() {
-        let path = [Step::Key("a"), Step::Key("k")];
+        let path = [PathStep::Key("a"), PathStep::Key("k")];
         for (before, after) in [
             ("a:\n  k: 1 # c\n  b: 2\n", Some("a:\n  b: 2\n")),
             (
@@ -364,14 +380,14 @@ mod tests {
             let made = made(before, &path, &Operation::Remove);
             assert_eq!(made.ok().as_deref(), after, "{before}");
         }
-        let empty = Operation::Set(Value::Mapping(Vec::new()), Place::Sorted);
+        let empty = Operation::Set(Value::Mapping(Vec::new()), EntryPlace::Sorted);
         for (before, after) in [
             ("a:\n  b: 1\n  c: [2]\nz: 1\n", Some("a: {}\nz: 1\n")),
             ("a:\n  b: 1 # c\n", None),
             ("a: # c\n  b: 1\n", None),
             ("a: {b: 1}\n", Some("a: {}\n")),
         ] {
-            let made = made(before, &[Step::Key("a")], &empty);
+            let made = made(before, &[PathStep::Key("a")], &empty);
             assert_eq!(made.ok().as_deref(), after, "{before}");
         }
     }

@@ -2,7 +2,7 @@
 
 use super::splice::{Documents, Splice};
 use super::value::Expected;
-use super::{Kind, Stream, Tag};
+use super::{EventKind, Stream, Tag};
 
 /// The events before and after a splice.
 pub(super) struct Difference<'e, 's> {
@@ -73,11 +73,11 @@ impl Difference<'_, '_> {
         } = self;
         let (was, is) = (before.event(index), after.event(self.shift(index)));
         // where a block collection ends is where the next token starts, which may come, go or be behind comments
-        let is_block_end =
-            matches!(was.kind, Kind::MappingEnd | Kind::SequenceEnd) && was.start == was.end;
+        let is_block_end = matches!(was.kind, EventKind::MappingEnd | EventKind::SequenceEnd)
+            && was.start == was.end;
         // and where it starts is where its first entry does, which may be new
         let has_new_first = index + 1 == splice.planned.at
-            && matches!(was.kind, Kind::BlockMapping | Kind::Sequence)
+            && matches!(was.kind, EventKind::BlockMapping | EventKind::Sequence)
             && was.start == is.start;
         let stands = |was: u32, is: u32| {
             let (was, is) = (was as usize, is as usize);

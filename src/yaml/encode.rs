@@ -29,13 +29,13 @@ pub(super) struct Encode<'c> {
 /// A value that is not written with the rest.
 pub(super) struct Aside<'c> {
     pub(super) path: &'c [At<'c>],
-    pub(super) reading: Reading,
+    pub(super) reading: ScalarReading,
     pub(super) values: &'c mut Vec<Encoder>,
 }
 
 /// How the value set aside is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum ScalarReading {
     /// As the text of a scalar: `yaml_serde` gives that of any scalar, and must, because goyaml and it disagree about `yes`.
     Text,
     /// As the text of a scalar of JSON; `serde_json` does not turn `true` into text.
@@ -239,9 +239,9 @@ impl<'de> DeserializeSeed<'de> for Taken<'_> {
         } = self.0;
         let mut taken = Encoder::default();
         match reading {
-            Reading::Text => taken.text(&value.deserialize_str(Scalar { quote: false })?),
-            Reading::Json => taken.text(&value.deserialize_any(Scalar { quote: true })?),
-            Reading::Any => value.deserialize_any(Encode {
+            ScalarReading::Text => taken.text(&value.deserialize_str(Scalar { quote: false })?),
+            ScalarReading::Json => taken.text(&value.deserialize_any(Scalar { quote: true })?),
+            ScalarReading::Any => value.deserialize_any(Encode {
                 out: &mut taken,
                 aside: None,
             })?,

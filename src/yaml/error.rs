@@ -12,12 +12,12 @@ pub struct Error {
     /// Where, if it is one place.
     pub position: Option<Position>,
     /// What is wrong, as a clause for a message.
-    pub cause: Cause,
+    pub cause: YamlCause,
 }
 
 /// Why a stream cannot be read, or a change not be made in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Cause {
+pub enum YamlCause {
     /// A file of this many bytes.
     #[error("the file has {0} bytes, and no more than {MAX_BYTES} are read")]
     TooLarge(usize),
@@ -193,7 +193,7 @@ const TOO_MUCH: &str = "a kubelet or kubeadm configuration is far smaller: check
 const ESCAPE: &str = "remove it, or write it as an escape in double quotes";
 
 impl Error {
-    pub(super) fn at(source: &str, offset: usize, cause: Cause) -> Error {
+    pub(super) fn at(source: &str, offset: usize, cause: YamlCause) -> Error {
         Error {
             position: Some(Position::of(source, offset)),
             cause,
@@ -206,28 +206,28 @@ impl Error {
     }
 }
 
-impl Cause {
+impl YamlCause {
     fn advice(&self) -> String {
         match self {
-            Cause::TooLarge(_) | Cause::Documents | Cause::Depth | Cause::Nodes => TOO_MUCH,
-            Cause::Utf16 => "convert it: iconv -f UTF-16 -t UTF-8",
-            Cause::NotUtf8 => "convert it with iconv, or correct it",
-            Cause::Character('%') => "remove the directives: the kubelet needs none",
-            Cause::Character('\r') => "end lines with a line feed: tr '\\r' '\\n'",
-            Cause::Character('\u{feff}') => "remove it",
-            Cause::Character(_) => ESCAPE,
-            Cause::YamlVersion => "remove it: the kubelet refuses it",
-            Cause::AliasWeight => "write out what they stand for",
-            Cause::Sign(_) => "put it in quotes",
-            Cause::UnknownAnchor | Cause::Recursive | Cause::Syntax(_) | Cause::NotYaml(_) => {
+            YamlCause::TooLarge(_) | YamlCause::Documents | YamlCause::Depth | YamlCause::Nodes => TOO_MUCH,
+            YamlCause::Utf16 => "convert it: iconv -f UTF-16 -t UTF-8",
+            YamlCause::NotUtf8 => "convert it with iconv, or correct it",
+            YamlCause::Character('%') => "remove the directives: the kubelet needs none",
+            YamlCause::Character('\r') => "end lines with a line feed: tr '\\r' '\\n'",
+            YamlCause::Character('\u{feff}') => "remove it",
+            YamlCause::Character(_) => ESCAPE,
+            YamlCause::YamlVersion => "remove it: the kubelet refuses it",
+            YamlCause::AliasWeight => "write out what they stand for",
+            YamlCause::Sign(_) => "put it in quotes",
+            YamlCause::UnknownAnchor | YamlCause::Recursive | YamlCause::Syntax(_) | YamlCause::NotYaml(_) => {
                 CORRECT
             }
-            Cause::NotJson(_) => {
+            YamlCause::NotJson(_) => {
                 "the kubelet and kubeadm read what starts with { as JSON: make it JSON, or put a comment above it"
             }
-            Cause::Path(cause) => cause.advice(),
-            Cause::Value { line, .. } => return format!("write it as {line}"),
-            Cause::Place { cause, line } => match cause {
+            YamlCause::Path(cause) => cause.advice(),
+            YamlCause::Value { line, .. } => return format!("write it as {line}"),
+            YamlCause::Place { cause, line } => match cause {
                 PlaceCause::OpenBlockScalar => {
                     "end the last line first: that may add an end of line to the value it belongs to"
                 }
@@ -236,10 +236,10 @@ impl Cause {
                 }
                 _ => return format!("write {line} into it by hand"),
             },
-            Cause::Disagree(key) => {
+            YamlCause::Disagree(key) => {
                 return format!("write it in one plain line, as in {key}: true");
             }
-            Cause::Unproved(_) => "make the change by hand",
+            YamlCause::Unproved(_) => "make the change by hand",
         }
         .to_owned()
     }

@@ -15,7 +15,7 @@ pub(crate) enum Style {
 
 /// What an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EventKind {
     Scalar(Style),
     Alias,
     Sequence,
@@ -40,7 +40,7 @@ pub(crate) enum Tag {
 /// One event in 32 bytes, because a hostile file has [`MAX_NODES`](super::limits::MAX_NODES) of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
-    pub(crate) kind: Kind,
+    pub(crate) kind: EventKind,
     pub(crate) tag: Tag,
     pub(crate) anchored: bool,
     /// The text lies in the stream's `decoded`, not in its source.
@@ -58,7 +58,7 @@ pub(crate) struct Event {
 impl Event {
     /// The placeholder for no event.
     pub(super) const NOTHING: Event = Event {
-        kind: Kind::SequenceEnd,
+        kind: EventKind::SequenceEnd,
         tag: Tag::None,
         anchored: false,
         decoded: false,

@@ -1,14 +1,14 @@
 //! A key added to a mapping, an item added to a sequence: on lines of their own in a block, beside a neighbour in braces.
 
 use super::error::PlaceCause;
-use super::layout::{self, End, Line};
-use super::splice::{Planned, Splice, lines};
+use super::layout::{self, End, LineSpan};
+use super::splice::{EventChange, Splice, lines};
 use super::value::Value;
-use super::{Cause, Error, Stream};
+use super::{Error, Stream, YamlCause};
 
 /// Where among the entries of a block mapping a new one comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place<'p> {
+pub(crate) enum EntryPlace<'p> {
     /// After the entry of this key, or the first one if it does not exist.
     After(&'p str),
     /// Before the first key that sorts after it, or else after the last one.
@@ -21,7 +21,7 @@ pub(super) fn entry<'v>(
     root: usize,
     mapping: usize,
     (key, value): (&'v str, &Value<'v>),
-    place: Place<'_>,
+    place: EntryPlace<'_>,
 ) -> Result<Splice<'v>, Error> {
     if stream.is_flow(mapping) {
         let flow = layout::flow_of(stream, mapping, root);
@@ -30,18 +30,18 @@ pub(super) fn entry<'v>(
         return Ok(Splice {
             at: at..at,
             text,
-            planned: Planned::entry(mapping + 1, key, value, 0..=1),
+            planned: EventChange::entry(mapping + 1, key, value, 0..=1),
         });
     }
     let entries: Vec<_> = stream.entries(mapping).collect();
     let before = match place {
-        Place::After(name) => {
+        EntryPlace::After(name) => {
             let named = entries
                 .iter()
                 .position(|(key, _)| stream.text(*key) == name);
             named.unwrap_or_default() + 1
         }
-        Place::Sorted => entries
+        EntryPlace::Sorted => entries
             .iter()
             .position(|(other, _)| stream.text(*other) > key)
             .unwrap_or(entries.len()),
@@ -60,14 +60,14 @@ pub(super) fn entry<'v>(
             return Err(refuse(mapping, PlaceCause::Indentation));
         }
         return Ok(Splice {
-            planned: Planned::entry(mapping + 1, key, value, count),
+            planned: EventChange::entry(mapping + 1, key, value, count),
             ..before_line(stream.source, first, &written)
         });
     };
     let end =
         layout::end_of(stream, other_value, Some(other)).map_err(|cause| refuse(other, cause))?;
     Ok(Splice {
-        planned: Planned::entry(stream.after(other_value), key, value, count),
+        planned: EventChange::entry(stream.after(other_value), key, value, count),
         ..after_end(stream.source, end, &written)
     })
 }
@@ -92,7 +92,7 @@ pub(super) fn item<'v>(
         return Ok(Splice {
             at: at..at,
             text,
-            planned: Planned::value(at_event, 0, value, 0..=1),
+            planned: EventChange::value(at_event, 0, value, 0..=1),
         });
     }
     let refuse = |node: usize, cause: PlaceCause| refuse(stream, node, cause, "-", value);
@@ -100,7 +100,7 @@ pub(super) fn item<'v>(
     let shown = neighbour.or(items.first()).copied().unwrap_or(sequence);
     let head = layout::head_of_item(stream, shown).map_err(|cause| refuse(shown, cause))?;
     let written = value.item_lines(head);
-    let planned = Planned::value(at_event, 0, value, lines(written.len()));
+    let planned = EventChange::value(at_event, 0, value, lines(written.len()));
     let splice = match neighbour {
         Some(neighbour) => {
             let end = layout::end_of(stream, *neighbour, None)
@@ -114,7 +114,7 @@ pub(super) fn item<'v>(
 
 /// Lines after the line on which an entry ends.
 fn after_end(source: &str, end: End, written: &[String]) -> Splice<'static> {
-    let line = Line::around(
+    let line = LineSpan::around(
         source,
         match end {
             End::Within(end) => end,
@@ -133,7 +133,7 @@ fn after_end(source: &str, end: End, written: &[String]) -> Splice<'static> {
 
 /// Lines before the line with this byte.
 fn before_line(source: &str, offset: usize, written: &[String]) -> Splice<'static> {
-    let line = Line::around(source, offset);
+    let line = LineSpan::around(source, offset);
     let eol = line.eol(source);
     let text = written.iter().map(|line| format!("{line}{eol}")).collect();
     bytes(line.start, text)
@@ -143,7 +143,7 @@ fn bytes(at: usize, text: String) -> Splice<'static> {
     Splice {
         at: at..at,
         text,
-        planned: Planned::nothing(0, 0),
+        planned: EventChange::nothing(0, 0),
     }
 }
 
@@ -201,6 +201,6 @@ fn refuse(
     };
     Error {
         position: Some(stream.position(node)),
-        cause: Cause::Place { cause, line },
+        cause: YamlCause::Place { cause, line },
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::PlaceCause;
 use super::value::Flow;
-use super::{Kind, Stream, Style};
+use super::{EventKind, Stream, Style};
 
 /// Where a node ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum End {
 
 /// The bytes of the line around an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct LineSpan {
     pub(super) start: usize,
     /// Where its end of line starts.
     pub(super) end: usize,
@@ -23,8 +23,8 @@ pub(super) struct Line {
     pub(super) next: usize,
 }
 
-impl Line {
-    pub(super) fn around(source: &str, offset: usize) -> Line {
+impl LineSpan {
+    pub(super) fn around(source: &str, offset: usize) -> LineSpan {
         let (head, tail) = (source.get(..offset), source.get(offset..));
         let mut start = head.unwrap_or_default().rfind('\n').map_or(0, |at| at + 1);
         if start == 0 && source.starts_with('\u{feff}') {
@@ -36,7 +36,7 @@ impl Line {
             None => (source.len(), source.len()),
         };
         let has_return = end > offset && source.as_bytes().get(end - 1) == Some(&b'\r');
-        Line {
+        LineSpan {
             start,
             end: end - usize::from(has_return && next > end),
             next,
@@ -119,7 +119,7 @@ pub(super) fn end_of(
     let event = stream.event(value);
     let end = event.end as usize;
     match event.kind {
-        Kind::Scalar(Style::Block) => {
+        EventKind::Scalar(Style::Block) => {
             let is_line = end > 0 && stream.source.as_bytes().get(end - 1) == Some(&b'\n');
             Ok(if is_line {
                 End::Line(end)
@@ -127,27 +127,29 @@ pub(super) fn end_of(
                 End::Within(end)
             })
         }
-        Kind::Scalar(_) if stream.is_absent(value) => match key.map(|key| after_key(stream, key)) {
-            Some(Some((colon, b':'))) => Ok(End::Within(colon + 1)),
-            _ => Err(PlaceCause::End),
-        },
-        Kind::Scalar(_) if event.start == event.end => {
+        EventKind::Scalar(_) if stream.is_absent(value) => {
+            match key.map(|key| after_key(stream, key)) {
+                Some(Some((colon, b':'))) => Ok(End::Within(colon + 1)),
+                _ => Err(PlaceCause::End),
+            }
+        }
+        EventKind::Scalar(_) if event.start == event.end => {
             Ok(End::Within(end_of_properties(stream, event.outer as usize)))
         }
-        Kind::Scalar(_) | Kind::Alias => Ok(End::Within(end)),
-        Kind::FlowMapping => Ok(End::Within(stream.event(event.link as usize).end as usize)),
-        Kind::Sequence if stream.is_flow(value) => {
+        EventKind::Scalar(_) | EventKind::Alias => Ok(End::Within(end)),
+        EventKind::FlowMapping => Ok(End::Within(stream.event(event.link as usize).end as usize)),
+        EventKind::Sequence if stream.is_flow(value) => {
             Ok(End::Within(stream.event(event.link as usize).end as usize))
         }
-        Kind::BlockMapping => match stream.entries(value).last() {
+        EventKind::BlockMapping => match stream.entries(value).last() {
             Some((key, value)) => end_of(stream, value, Some(key)),
             None => Err(PlaceCause::End),
         },
-        Kind::Sequence => match stream.items(value).last() {
+        EventKind::Sequence => match stream.items(value).last() {
             Some(item) => end_of(stream, item, None),
             None => Err(PlaceCause::End),
         },
-        Kind::SequenceEnd | Kind::MappingEnd => Err(PlaceCause::End),
+        EventKind::SequenceEnd | EventKind::MappingEnd => Err(PlaceCause::End),
     }
 }
 
@@ -168,7 +170,7 @@ pub(super) fn head_of_mapping<'s>(
 pub(super) fn head_of_item<'s>(stream: &Stream<'s>, item: usize) -> Result<&'s str, PlaceCause> {
     let event = stream.event(item);
     let start = match event.kind {
-        Kind::BlockMapping => event.start.min(stream.event(item + 1).outer),
+        EventKind::BlockMapping => event.start.min(stream.event(item + 1).outer),
         _ => event.outer,
     };
     let head = head(stream, start as usize)?;
@@ -182,7 +184,7 @@ pub(super) fn head_of_item<'s>(stream: &Stream<'s>, item: usize) -> Result<&'s s
 
 /// What comes before a byte on its line, if that is blanks and the dashes of items.
 pub(super) fn head<'s>(stream: &Stream<'s>, offset: usize) -> Result<&'s str, PlaceCause> {
-    let line = Line::around(stream.source, offset);
+    let line = LineSpan::around(stream.source, offset);
     let head = stream.source.get(line.start..offset).unwrap_or_default();
     let is_indentation = head.split(' ').all(|word| matches!(word, "" | "-"));
     if is_indentation && !head.ends_with('-') {
@@ -198,8 +200,8 @@ pub(super) fn flow_of(stream: &Stream<'_>, collection: usize, root: usize) -> Fl
     let first = (collection..end)
         .chain([root])
         .find(|mapping| {
-            stream.event(*mapping).kind == Kind::FlowMapping
-                && stream.event(*mapping + 1).kind != Kind::MappingEnd
+            stream.event(*mapping).kind == EventKind::FlowMapping
+                && stream.event(*mapping + 1).kind != EventKind::MappingEnd
         })
         .map(|mapping| mapping + 1);
     let Some(first) = first else {

@@ -1,6 +1,6 @@
 //! What is looked at at all: the caps, and the characters on which YAML parsers disagree.
 
-use super::{Cause, Error};
+use super::{Error, YamlCause};
 
 /// The largest file that is read, in bytes. The API server's limit for a ConfigMap, in which kubeadm keeps such files,
 /// is the same (`MaxSecretSize` in Kubernetes' core validation); a real one has 1 to 50 kB.
@@ -30,19 +30,19 @@ pub(super) fn admit(bytes: &[u8]) -> Result<&str, Error> {
     if bytes.len() > MAX_BYTES {
         return Err(Error {
             position: None,
-            cause: Cause::TooLarge(bytes.len()),
+            cause: YamlCause::TooLarge(bytes.len()),
         });
     }
     if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
-        return Err(Error::at("", 0, Cause::Utf16));
+        return Err(Error::at("", 0, YamlCause::Utf16));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let valid = std::str::from_utf8(valid).unwrap_or_default();
-        Error::at(valid, valid.len(), Cause::NotUtf8)
+        Error::at(valid, valid.len(), YamlCause::NotUtf8)
     })?;
     match first_refused_character(text) {
-        Some((offset, character)) => Err(Error::at(text, offset, Cause::Character(character))),
+        Some((offset, character)) => Err(Error::at(text, offset, YamlCause::Character(character))),
         None => Ok(text),
     }
 }
@@ -111,7 +111,7 @@ mod tests {
     fn a_file_is_text_of_a_bounded_size() {
         assert!(admit(&vec![b' '; MAX_BYTES]).is_ok());
         assert!(admit(&vec![b' '; MAX_BYTES + 1]).is_err());
-        assert_eq!(admit(b"\xFF\xFEa\0").unwrap_err().cause, Cause::Utf16);
+        assert_eq!(admit(b"\xFF\xFEa\0").unwrap_err().cause, YamlCause::Utf16);
         assert_eq!(
             admit(b"a\n\xE4").unwrap_err().position,
             Some(Position { line: 2, column: 1 })

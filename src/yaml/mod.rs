@@ -30,15 +30,15 @@ mod value;
 mod work;
 
 pub use change::Change;
-pub use error::{Cause, Error};
+pub use error::{Error, YamlCause};
 pub use limits::MAX_BYTES;
 
-pub(crate) use change::{Edited, Operation, append_document, edit};
-pub(crate) use events::{Document, Event, Kind, Style, Tag};
-pub(crate) use insert::Place;
-pub(crate) use path::Step;
+pub(crate) use change::{EditedStream, Operation, append_document, edit};
+pub(crate) use events::{Document, Event, EventKind, Style, Tag};
+pub(crate) use insert::EntryPlace;
+pub(crate) use path::PathStep;
 pub(crate) use proof::{Kept, confirm};
-pub(crate) use reading::Format;
+pub(crate) use reading::Syntax;
 pub(crate) use stream::Stream;
 pub(crate) use value::Value;
 

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use granit_parser::{Event as Parsed, Parser, ScalarStyle, Span, StructureStyle, options};
 
-use super::events::{Document, Event, Events, Kind, Style, Tag};
+use super::events::{Document, Event, EventKind, Events, Style, Tag};
 use super::limits::{MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, MAX_WEIGHT};
 use super::spans::{class, range, small, syntax_error};
-use super::{Cause, Error};
+use super::{Error, YamlCause};
 
 /// A node that can be referred to, and what an alias of it amounts to.
 struct Anchored {
@@ -30,7 +30,7 @@ struct Open {
     height: usize,
 }
 
-struct Reader<'s> {
+struct EventReader<'s> {
     source: &'s str,
     read: Events,
     open: Vec<Open>,
@@ -51,7 +51,7 @@ pub(super) fn read(source: &str) -> (Events, Option<Error>) {
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut reader = Reader {
+    let mut reader = EventReader {
         source,
         read: Events::default(),
         open: Vec::new(),
@@ -70,15 +70,15 @@ pub(super) fn read(source: &str) -> (Events, Option<Error>) {
     (reader.read, None)
 }
 
-impl Reader<'_> {
+impl EventReader<'_> {
     fn take(&mut self, event: Parsed<'_>, span: &Span) -> Result<(), Error> {
         match event {
             Parsed::DocumentStart(explicit, version) => {
                 if version.is_some_and(|version| (version.major, version.minor) != (1, 1)) {
-                    return Err(self.error(span, Cause::YamlVersion));
+                    return Err(self.error(span, YamlCause::YamlVersion));
                 }
                 if self.read.documents.len() == MAX_DOCUMENTS {
-                    return Err(self.error(span, Cause::Documents));
+                    return Err(self.error(span, YamlCause::Documents));
                 }
                 let (start, _) = range(span);
                 self.read.documents.push(Document {
@@ -99,29 +99,35 @@ impl Reader<'_> {
                     self.admit_plain(span)?;
                 }
                 let weight = value.len();
-                let event = self.node(Kind::Scalar(style), anchor, tag.as_deref(), span, weight)?;
+                let event = self.node(
+                    EventKind::Scalar(style),
+                    anchor,
+                    tag.as_deref(),
+                    span,
+                    weight,
+                )?;
                 self.read.set_text(self.source, event, &value, style);
                 self.close(event, anchor, 1 + weight, 0);
             }
             Parsed::SequenceStart(style, anchor, tag) => {
                 self.enter(style);
-                self.start(Kind::Sequence, anchor, tag.as_deref(), span)?;
+                self.start(EventKind::Sequence, anchor, tag.as_deref(), span)?;
             }
             Parsed::MappingStart(StructureStyle::Flow, anchor, tag) => {
                 self.enter(StructureStyle::Flow);
-                self.start(Kind::FlowMapping, anchor, tag.as_deref(), span)?;
+                self.start(EventKind::FlowMapping, anchor, tag.as_deref(), span)?;
             }
             Parsed::MappingStart(StructureStyle::Block, anchor, tag) => {
                 self.enter(StructureStyle::Block);
-                self.start(Kind::BlockMapping, anchor, tag.as_deref(), span)?;
+                self.start(EventKind::BlockMapping, anchor, tag.as_deref(), span)?;
             }
             Parsed::SequenceEnd => {
                 self.flow = self.flow.saturating_sub(1);
-                self.end(Kind::SequenceEnd, span);
+                self.end(EventKind::SequenceEnd, span);
             }
             Parsed::MappingEnd => {
                 self.flow = self.flow.saturating_sub(1);
-                self.end(Kind::MappingEnd, span);
+                self.end(EventKind::MappingEnd, span);
             }
             Parsed::Alias(id) => self.alias(id, span)?,
             Parsed::Anchor(..) => {
@@ -149,7 +155,7 @@ impl Reader<'_> {
             Some([sign @ (b'?' | b':'), ..]) => char::from(*sign),
             _ => return Ok(()),
         };
-        Err(self.error(span, Cause::Sign(sign)))
+        Err(self.error(span, YamlCause::Sign(sign)))
     }
 
     fn alias(&mut self, id: usize, span: &Span) -> Result<(), Error> {
@@ -160,16 +166,16 @@ impl Reader<'_> {
             height,
         }) = self.anchors.get(&id)
         else {
-            return Err(self.error(span, Cause::UnknownAnchor));
+            return Err(self.error(span, YamlCause::UnknownAnchor));
         };
         if !closed {
-            return Err(self.error(span, Cause::Recursive));
+            return Err(self.error(span, YamlCause::Recursive));
         }
         let (target, weight, height) = (*target, *weight, *height);
         if self.open.len() + height > MAX_DEPTH {
-            return Err(self.error(span, Cause::Depth));
+            return Err(self.error(span, YamlCause::Depth));
         }
-        let event = self.node(Kind::Alias, 0, None, span, weight)?;
+        let event = self.node(EventKind::Alias, 0, None, span, weight)?;
         if let Some(alias) = self.read.events.get_mut(event as usize) {
             alias.link = target;
         }
@@ -179,13 +185,13 @@ impl Reader<'_> {
 
     fn start(
         &mut self,
-        kind: Kind,
+        kind: EventKind,
         anchor: usize,
         tag: Option<&granit_parser::Tag>,
         span: &Span,
     ) -> Result<(), Error> {
         if self.open.len() == MAX_DEPTH {
-            return Err(self.error(span, Cause::Depth));
+            return Err(self.error(span, YamlCause::Depth));
         }
         let weight = self.weight;
         let event = self.node(kind, anchor, tag, span, 0)?;
@@ -198,7 +204,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn end(&mut self, kind: Kind, span: &Span) {
+    fn end(&mut self, kind: EventKind, span: &Span) {
         let index = small(self.read.events.len());
         self.push(kind, Tag::None, false, span);
         if let Some(Open {
@@ -240,7 +246,7 @@ impl Reader<'_> {
 
     fn node(
         &mut self,
-        kind: Kind,
+        kind: EventKind,
         anchor: usize,
         tag: Option<&granit_parser::Tag>,
         span: &Span,
@@ -248,10 +254,10 @@ impl Reader<'_> {
     ) -> Result<u32, Error> {
         self.weight = self.weight.saturating_add(1 + weight);
         if self.weight > MAX_WEIGHT {
-            return Err(self.error(span, Cause::AliasWeight));
+            return Err(self.error(span, YamlCause::AliasWeight));
         }
         if self.read.events.len() >= MAX_NODES {
-            return Err(self.error(span, Cause::Nodes));
+            return Err(self.error(span, YamlCause::Nodes));
         }
         let event = small(self.read.events.len());
         self.push(kind, class(tag), anchor != 0, span);
@@ -269,7 +275,7 @@ impl Reader<'_> {
         Ok(event)
     }
 
-    fn push(&mut self, kind: Kind, tag: Tag, anchored: bool, span: &Span) {
+    fn push(&mut self, kind: EventKind, tag: Tag, anchored: bool, span: &Span) {
         let (start, end) = range(span);
         let tagged = span.tag_span().map_or(start, |tag| range(&tag).0);
         self.read.events.push(Event {
@@ -286,7 +292,7 @@ impl Reader<'_> {
         });
     }
 
-    fn error(&self, span: &Span, cause: Cause) -> Error {
+    fn error(&self, span: &Span, cause: YamlCause) -> Error {
         Error::at(self.source, range(span).0, cause)
     }
 }

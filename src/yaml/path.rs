@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::encode::At;
 use super::error::PathCause;
-use super::{Cause, Error, Kind, Stream, Style, Tag};
+use super::{Error, EventKind, Stream, Style, Tag, YamlCause};
 
 /// A step of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step<'p> {
+pub(crate) enum PathStep<'p> {
     /// The value of this key of a mapping.
     Key(&'p str),
     /// The item with this index of a sequence, from 0.
@@ -34,29 +34,29 @@ pub(super) enum Slot {
 
 /// How far a path leads.
 #[derive(Debug)]
-pub(super) struct Found<'p> {
+pub(super) struct Lookup<'p> {
     /// The last value on the path that is there.
     pub(super) node: usize,
     pub(super) slot: Slot,
     /// The steps to it.
     pub(super) at: Vec<At<'p>>,
     /// The steps that are missing; none if the whole path is there.
-    pub(super) missing: &'p [Step<'p>],
+    pub(super) missing: &'p [PathStep<'p>],
 }
 
 /// Follows a path from the root of a document. Every mapping and sequence on it has one plain meaning, or that is an error.
 pub(super) fn follow<'p>(
     stream: &Stream<'_>,
     root: usize,
-    path: &'p [Step<'p>],
-) -> Result<Found<'p>, Error> {
+    path: &'p [PathStep<'p>],
+) -> Result<Lookup<'p>, Error> {
     let aliased: BTreeSet<usize> = stream
         .events
         .iter()
-        .filter(|event| event.kind == Kind::Alias)
+        .filter(|event| event.kind == EventKind::Alias)
         .map(|event| event.link as usize)
         .collect();
-    let mut found = Found {
+    let mut found = Lookup {
         node: root,
         slot: Slot::Root,
         at: Vec::new(),
@@ -69,17 +69,17 @@ pub(super) fn follow<'p>(
         }
         admit(stream, node, &aliased)?;
         let next = match step {
-            Step::Key(name) => entry(stream, node, name)?.map(|(key, value)| {
+            PathStep::Key(name) => entry(stream, node, name)?.map(|(key, value)| {
                 let slot = Slot::Entry { mapping: node, key };
                 (value, slot, At::Key(name))
             }),
-            Step::Item(index) => {
+            PathStep::Item(index) => {
                 expect_sequence(stream, node)?;
                 let slot = Slot::Item { sequence: node };
                 let item = stream.items(node).nth(*index);
                 item.map(|item| (item, slot, At::Item(*index)))
             }
-            Step::Named { key, is } => {
+            PathStep::Named { key, is } => {
                 let slot = Slot::Item { sequence: node };
                 let item = named(stream, node, key, is)?;
                 item.map(|(index, item)| (item, slot, At::Item(index)))
@@ -89,7 +89,7 @@ pub(super) fn follow<'p>(
             break;
         };
         found.at.push(at);
-        found = Found {
+        found = Lookup {
             node: value,
             slot,
             missing: rest,
@@ -102,7 +102,7 @@ pub(super) fn follow<'p>(
 /// Nothing, `~` or `null`: the place for a collection that does not exist yet.
 pub(super) fn is_null(stream: &Stream<'_>, node: usize) -> bool {
     let event = stream.event(node);
-    event.kind == Kind::Scalar(Style::Plain)
+    event.kind == EventKind::Scalar(Style::Plain)
         && event.tag == Tag::None
         && matches!(stream.text(node), "" | "~" | "null" | "Null" | "NULL")
 }
@@ -111,10 +111,12 @@ pub(super) fn is_null(stream: &Stream<'_>, node: usize) -> bool {
 fn admit(stream: &Stream<'_>, node: usize, aliased: &BTreeSet<usize>) -> Result<(), Error> {
     let event = stream.event(node);
     let has_own_meaning = match event.kind {
-        Kind::BlockMapping | Kind::FlowMapping => matches!(event.tag, Tag::None | Tag::Map),
+        EventKind::BlockMapping | EventKind::FlowMapping => {
+            matches!(event.tag, Tag::None | Tag::Map)
+        }
         _ => event.tag == Tag::None,
     };
-    if event.kind == Kind::Alias || (event.anchored && aliased.contains(&node)) {
+    if event.kind == EventKind::Alias || (event.anchored && aliased.contains(&node)) {
         return Err(refuse(stream, node, PathCause::Shared));
     }
     if !has_own_meaning {
@@ -134,15 +136,15 @@ fn entry(stream: &Stream<'_>, mapping: usize, name: &str) -> Result<Option<(usiz
         let event = stream.event(key);
         let text = stream.text(key);
         let cause = match event.kind {
-            Kind::Scalar(_) if text == "<<" => PathCause::Merge,
-            Kind::Scalar(_) if !matches!(event.tag, Tag::None | Tag::Str) => PathCause::Key,
-            Kind::Scalar(_) if seen.insert(text) => {
+            EventKind::Scalar(_) if text == "<<" => PathCause::Merge,
+            EventKind::Scalar(_) if !matches!(event.tag, Tag::None | Tag::Str) => PathCause::Key,
+            EventKind::Scalar(_) if seen.insert(text) => {
                 if text == name {
                     found = Some((key, value));
                 }
                 continue;
             }
-            Kind::Scalar(_) => PathCause::SecondTime,
+            EventKind::Scalar(_) => PathCause::SecondTime,
             _ => PathCause::Key,
         };
         return Err(refuse(stream, key, cause));
@@ -151,7 +153,7 @@ fn entry(stream: &Stream<'_>, mapping: usize, name: &str) -> Result<Option<(usiz
 }
 
 fn expect_sequence(stream: &Stream<'_>, node: usize) -> Result<(), Error> {
-    if stream.event(node).kind == Kind::Sequence {
+    if stream.event(node).kind == EventKind::Sequence {
         Ok(())
     } else {
         Err(refuse(stream, node, PathCause::NotSequence))
@@ -190,6 +192,6 @@ fn named(
 fn refuse(stream: &Stream<'_>, node: usize, cause: PathCause) -> Error {
     Error {
         position: Some(stream.position(node)),
-        cause: Cause::Path(cause),
+        cause: YamlCause::Path(cause),
     }
 }

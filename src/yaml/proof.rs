@@ -1,13 +1,13 @@
 //! A splice is let out only when it is proved: both parsers must find the planned change in the result, and nothing else.
 
 use super::difference::Difference;
-use super::encode::{At, Encoder, Reading};
+use super::encode::{At, Encoder, ScalarReading};
 use super::error::Unproved;
-use super::path::{Found, Step, follow};
-use super::reading::{Content, Format, SetAside, read};
+use super::path::{Lookup, PathStep, follow};
+use super::reading::{Content, SetAside, Syntax, read};
 use super::splice::{Documents, Splice};
 use super::value::Value;
-use super::{Cause, Error, Stream};
+use super::{Error, Stream, YamlCause};
 
 /// What the second parser is to find: which value a document has before and afterwards.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Claim<'c> {
     /// Where the value is before; empty where nothing is to be set aside.
     pub(super) before: &'c [At<'c>],
     /// How that value is read.
-    pub(super) reading: Reading,
+    pub(super) reading: ScalarReading,
     /// How many values are found there.
     pub(super) taken: usize,
     /// Where the value is afterwards; empty where nothing is to be set aside.
@@ -44,29 +44,29 @@ pub(crate) enum Kept<'k> {
 /// otherwise.
 pub(crate) fn confirm(
     stream: &Stream<'_>,
-    format: &Format,
+    format: &Syntax,
     document: usize,
-    path: &[Step<'_>],
+    path: &[PathStep<'_>],
     kept: Kept<'_>,
 ) -> Result<(), Error> {
     let root = stream
         .documents
         .get(document)
         .map_or(0, |document| document.root);
-    let Found {
+    let Lookup {
         mut at, missing, ..
     } = follow(stream, root, path)?;
     at.extend(missing.iter().filter_map(|step| match step {
-        Step::Key(key) => Some(At::Key(key)),
-        Step::Item(index) => Some(At::Item(*index)),
-        Step::Named { .. } => None,
+        PathStep::Key(key) => Some(At::Key(key)),
+        PathStep::Item(index) => Some(At::Item(*index)),
+        PathStep::Named { .. } => None,
     }));
     let aside = SetAside {
         document,
         path: &at,
         reading: match kept {
-            Kept::Words(_) => Reading::Text,
-            Kept::Text(_) | Kept::Missing => Reading::Any,
+            Kept::Words(_) => ScalarReading::Text,
+            Kept::Text(_) | Kept::Missing => ScalarReading::Any,
         },
     };
     let contents = read(stream.source, format, aside)?;
@@ -87,14 +87,14 @@ pub(crate) fn confirm(
     }
     Err(Error {
         position: None,
-        cause: Cause::Disagree(name(path)),
+        cause: YamlCause::Disagree(name(path)),
     })
 }
 
 /// The last key of a path.
-fn name(path: &[Step<'_>]) -> String {
+fn name(path: &[PathStep<'_>]) -> String {
     let mut keys = path.iter().rev().filter_map(|step| match step {
-        Step::Key(key) => Some((*key).to_owned()),
+        PathStep::Key(key) => Some((*key).to_owned()),
         _ => None,
     });
     keys.next().unwrap_or_default()
@@ -104,7 +104,7 @@ fn name(path: &[Step<'_>]) -> String {
 pub(super) fn prove(
     before: &Stream<'_>,
     splice: &Splice<'_>,
-    format: &Format,
+    format: &Syntax,
     claim: &Claim<'_>,
 ) -> Result<Vec<u8>, Error> {
     let source = before.source;
@@ -131,13 +131,14 @@ pub(super) fn prove(
         return Err(failed(Unproved::Events));
     }
     let format = match format {
-        Format::YamlWithJson(range) => {
+        Syntax::YamlWithJson(range) => {
             let end = (range.end + splice.text.len()).saturating_sub(splice.at.len());
-            &Format::YamlWithJson(range.start..end)
+            &Syntax::YamlWithJson(range.start..end)
         }
         other => other,
     };
-    let reread = read(&after, format, aside(claim.after, Reading::Any)).map_err(unreadable)?;
+    let reread =
+        read(&after, format, aside(claim.after, ScalarReading::Any)).map_err(unreadable)?;
     if !readings_agree(contents, reread, splice.planned.documents, format, claim) {
         return Err(failed(Unproved::Reading));
     }
@@ -150,13 +151,13 @@ pub(super) fn prove(
 fn failed(what: Unproved) -> Error {
     Error {
         position: None,
-        cause: Cause::Unproved(what),
+        cause: YamlCause::Unproved(what),
     }
 }
 
 /// Where a document is found in a reading.
-fn places(format: &Format, document: usize, len: usize) -> impl Iterator<Item = usize> {
-    let json = matches!(format, Format::YamlWithJson(_)).then(|| len.saturating_sub(1));
+fn places(format: &Syntax, document: usize, len: usize) -> impl Iterator<Item = usize> {
+    let json = matches!(format, Syntax::YamlWithJson(_)).then(|| len.saturating_sub(1));
     [document].into_iter().chain(json)
 }
 
@@ -164,7 +165,7 @@ fn readings_agree(
     was: Vec<Content>,
     is: Vec<Content>,
     documents: Documents,
-    format: &Format,
+    format: &Syntax,
     claim: &Claim<'_>,
 ) -> bool {
     let mut expected = was;
@@ -221,25 +222,25 @@ fn lines_agree(before: &str, after: &str, splice: &Splice<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::splice::Planned;
+    use super::super::splice::EventChange;
     use super::*;
     use std::ops::Range;
 
     const K: &[At<'static>] = &[At::Key("k")];
     const TRUE: Value<'static> = Value::Bool(true);
 
-    fn replaced(value: usize) -> Planned<'static> {
-        Planned::value(value, 1, &TRUE, 0..=0)
+    fn replaced(value: usize) -> EventChange<'static> {
+        EventChange::value(value, 1, &TRUE, 0..=0)
     }
 
-    fn inserted(before: usize) -> Planned<'static> {
-        Planned::entry(before, "k", &TRUE, 1..=1)
+    fn inserted(before: usize) -> EventChange<'static> {
+        EventChange::entry(before, "k", &TRUE, 1..=1)
     }
 
-    fn appended(at: usize) -> Planned<'static> {
-        Planned {
+    fn appended(at: usize) -> EventChange<'static> {
+        EventChange {
             documents: Documents::Appended,
-            ..Planned::value(at, 0, &Value::Mapping(vec![("k", TRUE)]), 1..=2)
+            ..EventChange::value(at, 0, &Value::Mapping(vec![("k", TRUE)]), 1..=2)
         }
     }
 
@@ -248,7 +249,7 @@ mod tests {
         Claim {
             document,
             before: if is_whole { &[] } else { K },
-            reading: Reading::Text,
+            reading: ScalarReading::Text,
             taken,
             after: if is_whole { &[] } else { K },
             expected: Some(expected),
@@ -259,7 +260,7 @@ mod tests {
         source: &str,
         at: Range<usize>,
         text: &str,
-        planned: Planned<'_>,
+        planned: EventChange<'_>,
     ) -> Result<String, Error> {
         let stream = Stream::parse(source.as_bytes()).unwrap();
         let mapping = Value::Mapping(vec![("k", TRUE)]);
@@ -273,7 +274,7 @@ mod tests {
             text: text.to_owned(),
             planned,
         };
-        let after = prove(&stream, &splice, &Format::Yaml, &claim)?;
+        let after = prove(&stream, &splice, &Syntax::Yaml, &claim)?;
         Ok(String::from_utf8(after).unwrap())
     }
 
@@ -358,7 +359,7 @@ mod tests {
         };
         let agree = |is: Vec<Content>, claim: &Claim<'_>| {
             let was = vec![content(&["no"], "a"), content(&[], "")];
-            readings_agree(was, is, Documents::Same, &Format::Yaml, claim)
+            readings_agree(was, is, Documents::Same, &Syntax::Yaml, claim)
         };
         let whole = Value::Text("b");
         let filled = Claim {
@@ -412,7 +413,7 @@ mod tests {
         let json = |value: &str| {
             let was = vec![content(&["no"], "a"), content(&["false"], "c")];
             let is = vec![content(&["true"], "a"), content(&[value], "c")];
-            let format = Format::YamlWithJson(0..0);
+            let format = Syntax::YamlWithJson(0..0);
             readings_agree(was, is, Documents::Same, &format, &claim(0, 1, &TRUE))
         };
         assert!(json("true"));

@@ -7,12 +7,12 @@ use std::ops::Range;
 
 use serde::de::Deserializer;
 
-use super::encode::{Aside, At, Encode, Encoder, Reading};
-use super::{Cause, Error, Position};
+use super::encode::{Aside, At, Encode, Encoder, ScalarReading};
+use super::{Error, Position, YamlCause};
 
 /// What a file is read as.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum Syntax {
     Yaml,
     Json,
     /// Documents of YAML, one of which, in these bytes, is read as JSON.
@@ -32,19 +32,19 @@ pub(super) struct Content {
 pub(super) struct SetAside<'p> {
     pub(super) document: usize,
     pub(super) path: &'p [At<'p>],
-    pub(super) reading: Reading,
+    pub(super) reading: ScalarReading,
 }
 
 /// Reads a stream, setting aside one value.
 pub(super) fn read(
     source: &str,
-    format: &Format,
+    format: &Syntax,
     aside: SetAside<'_>,
 ) -> Result<Vec<Content>, Error> {
     match format {
-        Format::Yaml => read_yaml(source, aside),
-        Format::Json => read_json(source, aside).map(|content| vec![content]),
-        Format::YamlWithJson(range) => {
+        Syntax::Yaml => read_yaml(source, aside),
+        Syntax::Json => read_json(source, aside).map(|content| vec![content]),
+        Syntax::YamlWithJson(range) => {
             let mut contents = read_yaml(source, aside)?;
             let piece = source.get(range.clone()).unwrap_or_default();
             let content = read_json(piece, aside).map_err(|error| {
@@ -77,13 +77,13 @@ fn read_yaml(source: &str, aside: SetAside<'_>) -> Result<Vec<Content>, Error> {
         .collect::<Result<_, serde_yaml::Error>>()
         .map_err(|error| {
             let position = error.location().map(|at| (at.line(), at.column()));
-            refusal(position, &error, Cause::NotYaml)
+            refusal(position, &error, YamlCause::NotYaml)
         })
 }
 
 fn read_json(source: &str, aside: SetAside<'_>) -> Result<Content, Error> {
     let reading = match aside.reading {
-        Reading::Text => Reading::Json,
+        ScalarReading::Text => ScalarReading::Json,
         other => other,
     };
     let mut json = serde_json::Deserializer::from_str(source);
@@ -91,14 +91,14 @@ fn read_json(source: &str, aside: SetAside<'_>) -> Result<Content, Error> {
         content(&mut json, aside.path, reading).and_then(|content| json.end().map(|()| content));
     content.map_err(|error| {
         let position = Some((error.line(), error.column()));
-        refusal(position, &error, Cause::NotJson)
+        refusal(position, &error, YamlCause::NotJson)
     })
 }
 
 fn content<'de, D: Deserializer<'de>>(
     document: D,
     path: &[At<'_>],
-    reading: Reading,
+    reading: ScalarReading,
 ) -> Result<Content, D::Error> {
     let mut content = Content::default();
     let aside = Some(Aside {
@@ -116,7 +116,7 @@ fn content<'de, D: Deserializer<'de>>(
 fn refusal(
     position: Option<(usize, usize)>,
     error: &dyn fmt::Display,
-    cause: fn(String) -> Cause,
+    cause: fn(String) -> YamlCause,
 ) -> Error {
     let position = position.map(|(line, column)| Position {
         line: line.max(1),
@@ -144,7 +144,7 @@ mod tests {
     const K: SetAside<'static> = SetAside {
         document: 0,
         path: &[At::Key("k")],
-        reading: Reading::Text,
+        reading: ScalarReading::Text,
     };
 
     fn texts(texts: &[&str]) -> Vec<Encoder> {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn yaml(source: &str) -> Content {
-        read(source, &Format::Yaml, K).unwrap().remove(0)
+        read(source, &Syntax::Yaml, K).unwrap().remove(0)
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
             "a: !!int secret",
             "- !!null secret",
         ] {
-            let error = read(source, &Format::Yaml, K).unwrap_err();
+            let error = read(source, &Syntax::Yaml, K).unwrap_err();
             assert_eq!(
                 error.to_string(),
                 "not YAML 1.1: a value that its tag does not fit"
@@ -212,18 +212,18 @@ mod tests {
         assert_eq!(content.rest, yaml("a: {k: 1}").rest);
         let json = r#"{"a": {"k": "\ud83d\ude00"}, "k": true}"#;
         assert_eq!(
-            read(json, &Format::Json, K).unwrap()[0].values,
+            read(json, &Syntax::Json, K).unwrap()[0].values,
             texts(&["true"])
         );
-        let text = read(r#"{"k": "true"}"#, &Format::Json, K).unwrap();
+        let text = read(r#"{"k": "true"}"#, &Syntax::Json, K).unwrap();
         assert_ne!(text[0].values, texts(&["true"]));
     }
 
     #[test]
     fn json_is_one_value_and_says_where_it_is_not() {
-        let error = read("{} {}", &Format::Json, K).unwrap_err();
+        let error = read("{} {}", &Syntax::Json, K).unwrap_err();
         assert_eq!(error.position, Some(Position { line: 1, column: 4 }));
-        let format = Format::YamlWithJson(6..17);
+        let format = Syntax::YamlWithJson(6..17);
         assert_eq!(
             read("a: b\n\n{\"k\":true}", &format, K).ok(),
             None,
@@ -231,10 +231,10 @@ mod tests {
         );
         let second = SetAside { document: 1, ..K };
         let stream = "a: b\n---\n{\"k\": true}\n---\nc: d\n";
-        let contents = read(stream, &Format::YamlWithJson(9..21), second).unwrap();
+        let contents = read(stream, &Syntax::YamlWithJson(9..21), second).unwrap();
         assert_eq!(contents.len(), 4);
         assert_eq!(contents[3].values, texts(&["true"]));
-        let error = read("a: b\n---\n{k: true}", &Format::YamlWithJson(9..18), second).unwrap_err();
+        let error = read("a: b\n---\n{k: true}", &Syntax::YamlWithJson(9..18), second).unwrap_err();
         assert_eq!(error.position, Some(Position { line: 3, column: 2 }));
     }
 }

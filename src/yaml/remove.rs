@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::error::PlaceCause;
-use super::layout::{self, End, Line};
-use super::splice::{Planned, Splice};
-use super::{Cause, Error, Kind, Stream};
+use super::layout::{self, End, LineSpan};
+use super::splice::{EventChange, Splice};
+use super::{Error, EventKind, Stream, YamlCause};
 
 /// Removes the entry of a mapping whose key is given.
 pub(super) fn entry(
@@ -20,7 +20,7 @@ pub(super) fn entry(
         return Err(refuse(stream, key, PlaceCause::SharedLine, &line));
     };
     let value = key + 1;
-    let planned = Planned::nothing(key, stream.after(value) - key);
+    let planned = EventChange::nothing(key, stream.after(value) - key);
     if stream.is_flow(mapping) {
         let ends: Vec<_> = children
             .iter()
@@ -32,7 +32,7 @@ pub(super) fn entry(
         return Err(refuse(stream, key, PlaceCause::OnlyEntry, &line));
     }
     let start = stream.event(key).outer as usize;
-    let at = Line::around(stream.source, start).start;
+    let at = LineSpan::around(stream.source, start).start;
     let head = stream.source.get(at..start).unwrap_or_default();
     if !head.trim_matches(' ').is_empty() {
         return Err(refuse(stream, key, PlaceCause::SharedLine, &line));
@@ -49,7 +49,7 @@ pub(super) fn item(
     let line = "this item".to_owned();
     let items: Vec<usize> = stream.items(sequence).collect();
     let index = items.iter().position(|other| *other == item);
-    let planned = Planned::nothing(item, stream.after(item) - item);
+    let planned = EventChange::nothing(item, stream.after(item) - item);
     if stream.is_flow(sequence) {
         let ends: Vec<_> = items.iter().map(|item| (*item, *item, None)).collect();
         return in_flow(stream, &ends, index.unwrap_or_default(), planned, &line);
@@ -68,15 +68,15 @@ fn lines(
     node: usize,
     value: usize,
     key: Option<usize>,
-    planned: Planned<'static>,
+    planned: EventChange<'static>,
     line: &str,
 ) -> Result<Splice<'static>, Error> {
     let source = stream.source;
     let refused = |cause: PlaceCause| refuse(stream, node, cause, line);
-    let first = Line::around(source, stream.event(node).outer as usize);
+    let first = LineSpan::around(source, stream.event(node).outer as usize);
     let (comments, next, ended) = match layout::end_of(stream, value, key).map_err(refused)? {
         End::Within(end) => {
-            let last = Line::around(source, end);
+            let last = LineSpan::around(source, end);
             let rest = source.get(end..last.end).unwrap_or_default();
             if !layout::is_idle(rest) {
                 return Err(refused(PlaceCause::SharedLine));
@@ -106,7 +106,7 @@ fn in_flow(
     stream: &Stream<'_>,
     children: &[(usize, usize, Option<usize>)],
     index: usize,
-    planned: Planned<'static>,
+    planned: EventChange<'static>,
     line: &str,
 ) -> Result<Splice<'static>, Error> {
     let node = children.get(index).map_or(0, |child| child.0);
@@ -156,7 +156,7 @@ pub(super) fn refuse_comments(
         .get(node..)
         .unwrap_or_default()
         .iter()
-        .filter(|event| matches!(event.kind, Kind::Scalar(_)))
+        .filter(|event| matches!(event.kind, EventKind::Scalar(_)))
         .peekable();
     for (offset, _) in signs {
         let at = bytes.start + offset;
@@ -170,7 +170,7 @@ pub(super) fn refuse_comments(
         let before = source.get(..at).unwrap_or_default();
         if before.ends_with([' ', '\t', '\n', ',']) && !is_in_scalar {
             let cause = PlaceCause::Comment;
-            return Err(Error::at(source, at, Cause::Place { cause, line }));
+            return Err(Error::at(source, at, YamlCause::Place { cause, line }));
         }
     }
     Ok(())
@@ -179,7 +179,7 @@ pub(super) fn refuse_comments(
 fn refuse(stream: &Stream<'_>, node: usize, cause: PlaceCause, line: &str) -> Error {
     Error {
         position: Some(stream.position(node)),
-        cause: Cause::Place {
+        cause: YamlCause::Place {
             cause,
             line: line.to_owned(),
         },

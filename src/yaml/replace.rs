@@ -1,11 +1,11 @@
 //! A value in the place of another: on its own bytes, or, of an empty one, on the lines below its key.
 
 use super::error::ValueCause;
-use super::layout::{self, End, Line};
+use super::layout::{self, End, LineSpan};
 use super::path::{Slot, is_null};
-use super::splice::{Planned, Splice, lines};
+use super::splice::{EventChange, Splice, lines};
 use super::value::{Flow, Value};
-use super::{Cause, Error, Event, Kind, Stream, Style, Tag};
+use super::{Error, Event, EventKind, Stream, Style, Tag, YamlCause};
 
 /// Replaces a value by another.
 pub(super) fn value<'v>(
@@ -20,7 +20,8 @@ pub(super) fn value<'v>(
         Slot::Entry { mapping, key } => (mapping, Some(key)),
         Slot::Item { sequence } => (sequence, None),
     };
-    let is_alias_of_it = |other: &Event| other.kind == Kind::Alias && other.link as usize == node;
+    let is_alias_of_it =
+        |other: &Event| other.kind == EventKind::Alias && other.link as usize == node;
     if stream.event(node).anchored && stream.events.iter().any(is_alias_of_it) {
         return Err(refuse(stream, node, key, value, ValueCause::Anchored));
     }
@@ -38,7 +39,7 @@ pub(super) fn value<'v>(
     };
     let text = value.flow(flow);
     let gone = stream.after(node) - node;
-    let planned = Planned::value(node, gone, value, 0..=0);
+    let planned = EventChange::value(node, gone, value, 0..=0);
     let text = match key {
         Some(key) if stream.is_absent(node) && start == stream.event(key).end as usize => {
             format!(": {text}")
@@ -64,8 +65,8 @@ fn own_bytes(
     let event = stream.event(node);
     let is_scalar = matches!(value, Value::Bool(_) | Value::Text(_));
     let end = match event.kind {
-        Kind::Scalar(Style::Block) => return Err(refused(ValueCause::BlockScalar)),
-        Kind::Scalar(_) | Kind::Alias => event.end as usize,
+        EventKind::Scalar(Style::Block) => return Err(refused(ValueCause::BlockScalar)),
+        EventKind::Scalar(_) | EventKind::Alias => event.end as usize,
         _ if is_scalar || !stream.is_flow(node) => return Err(refused(ValueCause::Collection)),
         _ => stream.event(event.link as usize).end as usize,
     };
@@ -112,7 +113,7 @@ fn below<'v>(
     let Ok(End::Within(end)) = layout::end_of(stream, node, Some(key)) else {
         return None;
     };
-    let line = Line::around(source, colon);
+    let line = LineSpan::around(source, colon);
     let rest = source.get(end..line.end)?;
     let written = value.block_lines(&" ".repeat(head.len()));
     let eol = line.eol(source);
@@ -128,7 +129,7 @@ fn below<'v>(
     Some(Splice {
         at,
         text,
-        planned: Planned::value(node, gone, value, lines(written.len())),
+        planned: EventChange::value(node, gone, value, lines(written.len())),
     })
 }
 
@@ -143,7 +144,7 @@ pub(super) fn emptied<'v>(
     let colon = layout::after_key(stream, key).filter(|(_, byte)| *byte == b':');
     let (colon, _) = colon.ok_or_else(|| refused(ValueCause::Unseen))?;
     let end = match layout::end_of(stream, node, Some(key)) {
-        Ok(End::Within(end)) => Line::around(stream.source, end).end,
+        Ok(End::Within(end)) => LineSpan::around(stream.source, end).end,
         Ok(End::Line(_)) | Err(_) => return Err(refused(ValueCause::SeveralLines)),
     };
     super::remove::refuse_comments(
@@ -156,7 +157,7 @@ pub(super) fn emptied<'v>(
     Ok(Splice {
         at: colon + 1..end,
         text: format!(" {}", value.flow(Flow::YAML)),
-        planned: Planned::value(node, gone, value, isize::MIN..=0),
+        planned: EventChange::value(node, gone, value, isize::MIN..=0),
     })
 }
 
@@ -170,7 +171,7 @@ fn refuse(
     let name = key.map_or("this item", |key| stream.text(key));
     Error {
         position: Some(stream.position(key.unwrap_or(node))),
-        cause: Cause::Value {
+        cause: YamlCause::Value {
             key: name.to_owned(),
             cause,
             line: match key {

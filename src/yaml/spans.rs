@@ -2,7 +2,7 @@
 
 use granit_parser::{ScanError, Span};
 
-use super::{Cause, Error, Position, Tag};
+use super::{Error, Position, Tag, YamlCause};
 
 /// A tag, as far as it means something here.
 pub(super) fn class(tag: Option<&granit_parser::Tag>) -> Tag {
@@ -44,6 +44,6 @@ pub(super) fn syntax_error(error: &ScanError) -> Error {
         .collect();
     Error {
         position: Some(position),
-        cause: Cause::Syntax(reason),
+        cause: YamlCause::Syntax(reason),
     }
 }

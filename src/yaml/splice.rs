@@ -9,12 +9,12 @@ use super::value::{Expected, Value};
 pub(super) struct Splice<'v> {
     pub(super) at: Range<usize>,
     pub(super) text: String,
-    pub(super) planned: Planned<'v>,
+    pub(super) planned: EventChange<'v>,
 }
 
 /// What a splice does to the events of the stream: of those from `at` on, `gone` go and `came` come in their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Planned<'v> {
+pub(super) struct EventChange<'v> {
     pub(super) at: usize,
     pub(super) gone: usize,
     pub(super) came: Vec<Expected<'v>>,
@@ -32,7 +32,7 @@ pub(super) enum Documents {
     Appended,
 }
 
-impl<'v> Planned<'v> {
+impl<'v> EventChange<'v> {
     /// A value in the place of one of `gone` events.
     pub(super) fn value(
         at: usize,
@@ -42,7 +42,7 @@ impl<'v> Planned<'v> {
     ) -> Self {
         let mut came = Vec::new();
         value.expect(&mut came);
-        Planned {
+        EventChange {
             at,
             gone,
             came,
@@ -61,7 +61,7 @@ impl<'v> Planned<'v> {
         let mut came = Vec::new();
         Value::Text(key).expect(&mut came);
         value.expect(&mut came);
-        Planned {
+        EventChange {
             at,
             gone: 0,
             came,
@@ -72,7 +72,7 @@ impl<'v> Planned<'v> {
 
     /// Nothing in the place of `gone` events.
     pub(super) fn nothing(at: usize, gone: usize) -> Self {
-        Planned {
+        EventChange {
             at,
             gone,
             came: Vec::new(),

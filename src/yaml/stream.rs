@@ -1,7 +1,7 @@
 //! A stream of documents, and how to walk it.
 
 use super::events::{Document, Events};
-use super::{Error, Event, Kind, Position, Style, limits, parser};
+use super::{Error, Event, EventKind, Position, Style, limits, parser};
 
 /// A stream that was read whole: its text, its events, its documents.
 pub(crate) struct Stream<'s> {
@@ -66,7 +66,7 @@ impl<'s> Stream<'s> {
     /// The node an alias stands for, or the node itself.
     pub(crate) fn target(&self, index: usize) -> usize {
         let event = self.event(index);
-        if event.kind == Kind::Alias {
+        if event.kind == EventKind::Alias {
             event.link as usize
         } else {
             index
@@ -77,7 +77,9 @@ impl<'s> Stream<'s> {
     pub(crate) fn after(&self, index: usize) -> usize {
         let event = self.event(index);
         match event.kind {
-            Kind::Sequence | Kind::BlockMapping | Kind::FlowMapping => event.link as usize + 1,
+            EventKind::Sequence | EventKind::BlockMapping | EventKind::FlowMapping => {
+                event.link as usize + 1
+            }
             _ => index + 1,
         }
     }
@@ -104,13 +106,13 @@ impl<'s> Stream<'s> {
             if !self.is_scalar(key) {
                 continue;
             }
-            if self.text(key) != "<<" || self.event(key).kind != Kind::Scalar(Style::Plain) {
+            if self.text(key) != "<<" || self.event(key).kind != EventKind::Scalar(Style::Plain) {
                 visit(key, value);
                 continue;
             }
             let merged = self.target(value);
             // of a list of mappings, the first one counts
-            let items: Vec<usize> = if self.event(merged).kind == Kind::Sequence {
+            let items: Vec<usize> = if self.event(merged).kind == EventKind::Sequence {
                 self.items(merged).collect()
             } else {
                 vec![merged]
@@ -124,7 +126,7 @@ impl<'s> Stream<'s> {
     /// The items of a sequence; nothing for anything else.
     pub(crate) fn items(&self, sequence: usize) -> impl Iterator<Item = usize> {
         let event = self.event(sequence);
-        let end = if event.kind == Kind::Sequence {
+        let end = if event.kind == EventKind::Sequence {
             event.link as usize
         } else {
             0
@@ -136,7 +138,7 @@ impl<'s> Stream<'s> {
     pub(crate) fn is_mapping(&self, index: usize) -> bool {
         matches!(
             self.event(index).kind,
-            Kind::BlockMapping | Kind::FlowMapping
+            EventKind::BlockMapping | EventKind::FlowMapping
         )
     }
 
@@ -144,20 +146,20 @@ impl<'s> Stream<'s> {
     pub(crate) fn is_flow(&self, index: usize) -> bool {
         let event = self.event(index);
         match event.kind {
-            Kind::FlowMapping => true,
-            Kind::Sequence => self.source.as_bytes().get(event.start as usize) == Some(&b'['),
+            EventKind::FlowMapping => true,
+            EventKind::Sequence => self.source.as_bytes().get(event.start as usize) == Some(&b'['),
             _ => false,
         }
     }
 
     pub(crate) fn is_scalar(&self, index: usize) -> bool {
-        matches!(self.event(index).kind, Kind::Scalar(_))
+        matches!(self.event(index).kind, EventKind::Scalar(_))
     }
 
     /// A value that is not written at all: nothing, no tag, no anchor.
     pub(crate) fn is_absent(&self, index: usize) -> bool {
         let event = self.event(index);
-        event.kind == Kind::Scalar(Style::Plain)
+        event.kind == EventKind::Scalar(Style::Plain)
             && event.outer == event.end
             && event.start == event.end
     }

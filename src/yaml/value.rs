@@ -2,7 +2,7 @@
 //! parser must read.
 
 use super::encode::Encoder;
-use super::{Kind, Style};
+use super::{EventKind, Style};
 
 /// A value to be written into a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +37,18 @@ pub(super) enum ExpectedKind {
 }
 
 impl ExpectedKind {
-    pub(super) fn is(self, kind: Kind) -> bool {
+    pub(super) fn is(self, kind: EventKind) -> bool {
         match self {
-            ExpectedKind::Plain => kind == Kind::Scalar(Style::Plain),
+            ExpectedKind::Plain => kind == EventKind::Scalar(Style::Plain),
             ExpectedKind::Scalar => {
-                matches!(kind, Kind::Scalar(Style::Plain | Style::Quoted))
+                matches!(kind, EventKind::Scalar(Style::Plain | Style::Quoted))
             }
-            ExpectedKind::Mapping => matches!(kind, Kind::BlockMapping | Kind::FlowMapping),
-            ExpectedKind::MappingEnd => kind == Kind::MappingEnd,
-            ExpectedKind::Sequence => kind == Kind::Sequence,
-            ExpectedKind::SequenceEnd => kind == Kind::SequenceEnd,
+            ExpectedKind::Mapping => {
+                matches!(kind, EventKind::BlockMapping | EventKind::FlowMapping)
+            }
+            ExpectedKind::MappingEnd => kind == EventKind::MappingEnd,
+            ExpectedKind::Sequence => kind == EventKind::Sequence,
+            ExpectedKind::SequenceEnd => kind == EventKind::SequenceEnd,
         }
     }
 }

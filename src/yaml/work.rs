@@ -1,17 +1,17 @@
 //! How each operation becomes a splice, and what the second parser is to find of it.
 
-use super::encode::{At, Reading};
+use super::encode::{At, ScalarReading};
 use super::error::PathCause;
-use super::insert::{self, Place};
-use super::path::{Found, Slot, Step, is_null};
+use super::insert::{self, EntryPlace};
+use super::path::{Lookup, PathStep, Slot, is_null};
 use super::splice::Splice;
 use super::value::Value;
-use super::{Cause, Error, Kind, Stream};
+use super::{Error, EventKind, Stream, YamlCause};
 use super::{remove, replace};
 
 /// What a change does to the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(super) enum SpliceKind {
     Replaced,
     Inserted,
     Appended,
@@ -21,11 +21,11 @@ pub(super) enum Effect {
 /// A change, and what the second parser is to find of it.
 pub(super) struct Work<'w> {
     pub(super) splice: Splice<'w>,
-    pub(super) effect: Effect,
+    pub(super) effect: SpliceKind,
     /// Where the value is before, if a reader can tell it from its neighbours.
     pub(super) before: Vec<At<'w>>,
     /// How that value is read.
-    pub(super) reading: Reading,
+    pub(super) reading: ScalarReading,
     /// Where the value is afterwards.
     pub(super) after: Vec<At<'w>>,
     pub(super) expected: Option<Value<'w>>,
@@ -35,13 +35,14 @@ pub(super) struct Work<'w> {
 pub(super) fn set<'w>(
     stream: &Stream<'_>,
     root: usize,
-    found: Found<'w>,
+    found: Lookup<'w>,
     value: &Value<'w>,
 ) -> Result<Work<'w>, Error> {
-    let Found { node, slot, at, .. } = found;
-    let is_block_collection =
-        matches!(stream.event(node).kind, Kind::BlockMapping | Kind::Sequence)
-            && !stream.is_flow(node);
+    let Lookup { node, slot, at, .. } = found;
+    let is_block_collection = matches!(
+        stream.event(node).kind,
+        EventKind::BlockMapping | EventKind::Sequence
+    ) && !stream.is_flow(node);
     let is_scalar = matches!(value, Value::Bool(_) | Value::Text(_));
     let splice = match slot {
         Slot::Entry { key, .. } if is_block_collection && value.is_short() && !is_scalar => {
@@ -51,7 +52,7 @@ pub(super) fn set<'w>(
     };
     Ok(Work {
         splice,
-        effect: Effect::Replaced,
+        effect: SpliceKind::Replaced,
         before: at.clone(),
         reading: reading(stream, node),
         after: at,
@@ -60,11 +61,11 @@ pub(super) fn set<'w>(
 }
 
 /// A scalar is read as its text, since the second parser may resolve it to something else than goyaml does.
-fn reading(stream: &Stream<'_>, node: usize) -> Reading {
+fn reading(stream: &Stream<'_>, node: usize) -> ScalarReading {
     if stream.is_scalar(stream.target(node)) {
-        Reading::Text
+        ScalarReading::Text
     } else {
-        Reading::Any
+        ScalarReading::Any
     }
 }
 
@@ -72,12 +73,12 @@ fn reading(stream: &Stream<'_>, node: usize) -> Reading {
 pub(super) fn add<'w>(
     stream: &Stream<'_>,
     root: usize,
-    found: Found<'w>,
-    step: Step<'w>,
+    found: Lookup<'w>,
+    step: PathStep<'w>,
     value: Value<'w>,
-    place: Place<'_>,
+    place: EntryPlace<'_>,
 ) -> Result<Work<'w>, Error> {
-    let Found {
+    let Lookup {
         node,
         slot,
         mut at,
@@ -87,7 +88,7 @@ pub(super) fn add<'w>(
     let is_in_block = matches!(slot, Slot::Entry { mapping, .. } if !stream.is_flow(mapping));
     if is_null(stream, node) || (is_empty && is_in_block) {
         let whole = nested(&[step], &value);
-        let found = Found {
+        let found = Lookup {
             node,
             slot,
             at,
@@ -97,13 +98,13 @@ pub(super) fn add<'w>(
     }
     let before;
     let splice = match step {
-        Step::Key(key) => {
+        PathStep::Key(key) => {
             let splice = insert::entry(stream, root, node, (key, &value), place)?;
             at.push(At::Key(key));
             before = at.clone();
             splice
         }
-        Step::Item(_) | Step::Named { .. } => {
+        PathStep::Item(_) | PathStep::Named { .. } => {
             let count = stream.items(node).count();
             let splice = insert::item(stream, root, node, count, &value)?;
             at.push(At::Item(count));
@@ -113,9 +114,9 @@ pub(super) fn add<'w>(
     };
     Ok(Work {
         splice,
-        effect: Effect::Inserted,
+        effect: SpliceKind::Inserted,
         before,
-        reading: Reading::Any,
+        reading: ScalarReading::Any,
         after: at,
         expected: Some(value),
     })
@@ -125,7 +126,7 @@ pub(super) fn add<'w>(
 pub(super) fn insert_before<'w>(
     stream: &Stream<'_>,
     root: usize,
-    found: &Found<'w>,
+    found: &Lookup<'w>,
     value: &Value<'w>,
 ) -> Result<Option<Work<'w>>, Error> {
     let (Slot::Item { sequence }, Some(At::Item(index))) = (found.slot, found.at.last().copied())
@@ -134,17 +135,17 @@ pub(super) fn insert_before<'w>(
     };
     Ok(Some(Work {
         splice: insert::item(stream, root, sequence, index, value)?,
-        effect: Effect::Inserted,
+        effect: SpliceKind::Inserted,
         before: Vec::new(),
-        reading: Reading::Any,
+        reading: ScalarReading::Any,
         after: found.at.clone(),
         expected: Some(value.clone()),
     }))
 }
 
 /// Takes out the entry or the item to which the path leads.
-pub(super) fn remove<'w>(stream: &Stream<'_>, found: Found<'w>) -> Result<Work<'w>, Error> {
-    let Found { node, slot, at, .. } = found;
+pub(super) fn remove<'w>(stream: &Stream<'_>, found: Lookup<'w>) -> Result<Work<'w>, Error> {
+    let Lookup { node, slot, at, .. } = found;
     let before = at.clone();
     let (splice, after) = match slot {
         Slot::Entry { mapping, key } => (remove::entry(stream, mapping, key)?, at),
@@ -152,13 +153,13 @@ pub(super) fn remove<'w>(stream: &Stream<'_>, found: Found<'w>) -> Result<Work<'
         Slot::Root => {
             return Err(Error {
                 position: Some(stream.position(node)),
-                cause: Cause::Path(PathCause::Missing),
+                cause: YamlCause::Path(PathCause::Missing),
             });
         }
     };
     Ok(Work {
         splice,
-        effect: Effect::Removed,
+        effect: SpliceKind::Removed,
         before,
         reading: reading(stream, node),
         after,
@@ -167,12 +168,12 @@ pub(super) fn remove<'w>(stream: &Stream<'_>, found: Found<'w>) -> Result<Work<'
 }
 
 /// The value that the steps lead to, in the collections that they lead through.
-pub(super) fn nested<'v>(steps: &[Step<'v>], value: &Value<'v>) -> Value<'v> {
+pub(super) fn nested<'v>(steps: &[PathStep<'v>], value: &Value<'v>) -> Value<'v> {
     steps
         .iter()
         .rev()
         .fold(value.clone(), |value, step| match step {
-            Step::Key(key) => Value::Mapping(vec![(key, value)]),
-            Step::Item(_) | Step::Named { .. } => Value::Sequence(vec![value]),
+            PathStep::Key(key) => Value::Mapping(vec![(key, value)]),
+            PathStep::Item(_) | PathStep::Named { .. } => Value::Sequence(vec![value]),
         })
 }

@@ -10,7 +10,7 @@ use super::observe::SeenManifest;
 
 /// One edit, and what a person should know before it is made.
 #[derive(Debug)]
-pub(super) struct Decided {
+pub(super) struct DecidedEdit {
     pub(super) edit: Edit,
     pub(super) warnings: Vec<String>,
 }
@@ -37,7 +37,7 @@ pub(super) fn edit(seen: &SeenManifest, wanted: Verification) -> Result<Edit, Pr
 ///
 /// # Errors
 /// As [`edit`].
-pub(super) fn manifest(seen: &SeenManifest, wanted: Verification) -> Result<Decided, Problem> {
+pub(super) fn manifest(seen: &SeenManifest, wanted: Verification) -> Result<DecidedEdit, Problem> {
     let edit = edit(seen, wanted)?;
     let mut warnings = Vec::new();
     if edit.changes() {
@@ -59,7 +59,7 @@ pub(super) fn manifest(seen: &SeenManifest, wanted: Verification) -> Result<Deci
             twin.display()
         )
     }));
-    Ok(Decided { edit, warnings })
+    Ok(DecidedEdit { edit, warnings })
 }
 
 /// The edit of kubeadm's configuration of the cluster; `manifest_ca` is the CA that the manifest names, where that is
@@ -71,7 +71,7 @@ pub(super) fn configuration(
     seen: &ConfigMap,
     manifest_ca: Option<&str>,
     wanted: Verification,
-) -> Result<Decided, Problem> {
+) -> Result<DecidedEdit, Problem> {
     let target = seen.target();
     let get = "kubectl -n kube-system get configmap kubeadm-config -o yaml";
     let Some(text) = &seen.text else {
@@ -111,7 +111,7 @@ pub(super) fn configuration(
             format!("{target} may be rewritten by {keeper}: make the same change at its source")
         }));
     }
-    Ok(Decided { edit, warnings })
+    Ok(DecidedEdit { edit, warnings })
 }
 
 #[cfg(test)]
@@ -126,7 +126,7 @@ mod tests {
     const FLAG: &str = "apiServer:\n  extraArgs:\n  - name: kubelet-certificate-authority\n    value: /etc/kubernetes/pki/ca.crt\n";
 
     /// Whether it changes something and how many warnings there are, or the exit code.
-    fn of(decided: Result<Decided, Problem>) -> Result<(bool, usize), u8> {
+    fn of(decided: Result<DecidedEdit, Problem>) -> Result<(bool, usize), u8> {
         let decided = decided.map_err(|problem| problem.code as u8)?;
         Ok((decided.edit.changes(), decided.warnings.len()))
     }

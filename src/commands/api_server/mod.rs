@@ -16,7 +16,7 @@ use crate::edit::api_server::Verification;
 use crate::plan::Edit;
 use crate::report::{ApiServerResult, Code, EditReport, Ending, Outcome, Problem};
 
-use self::decide::{Decided, configuration, manifest};
+use self::decide::{DecidedEdit, configuration, manifest};
 use super::Ui;
 
 pub(crate) use self::status::run as status;
@@ -39,7 +39,7 @@ pub(crate) fn diff(arguments: &cli::ApiServerDiff, ui: &Ui) -> Outcome<ApiServer
     let mut last: Option<Problem> = None;
     for decided in [of_manifest, of_configuration] {
         match decided {
-            Ok(Decided { edit, warnings }) => {
+            Ok(DecidedEdit { edit, warnings }) => {
                 super::show::edit(&edit, ui);
                 warnings
                     .iter()

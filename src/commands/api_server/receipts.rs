@@ -15,7 +15,7 @@ use crate::receipt::{
 use crate::report::Problem;
 
 /// The receipt of this node's manifest. The node's lock is held by who writes it.
-pub(super) struct Receipts {
+pub(super) struct ManifestReceipts {
     store: ReceiptStore<ApiServerSubject>,
 }
 
@@ -30,7 +30,7 @@ pub(super) enum Interrupted {
     NotMade,
 }
 
-impl Receipts {
+impl ManifestReceipts {
     /// Reads it.
     ///
     /// # Errors

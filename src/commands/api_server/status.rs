@@ -10,7 +10,7 @@ use crate::host::kube::Admin;
 use crate::host::process;
 use crate::host::reach::reach;
 use crate::node::api_server::{self, ApiServerEvidence, ReachedNode};
-use crate::node::conditions::Status;
+use crate::node::conditions::ConditionStatus;
 use crate::node::{ApiServerProcess, ConfigMap, Explanation, NodeSurvey, own_process};
 use crate::plan::Target;
 use crate::report::{ApiServerStatusResult, Ending, Outcome, Problem};
@@ -29,7 +29,11 @@ pub(crate) fn run(arguments: &cli::ApiServerStatus, ui: &Ui) -> Outcome<ApiServe
     };
     let conditions = ui.conditions(api_server::conditions(&evidence));
     ui.table(&status::table(&conditions));
-    let lacking = || conditions.iter().filter(|one| one.status != Status::True);
+    let lacking = || {
+        conditions
+            .iter()
+            .filter(|one| one.status != ConditionStatus::True)
+    };
     lacking().for_each(|condition| ui.bare_name(&condition.kind.to_string()));
     let process = own_process(&evidence.manifest, &evidence.processes).ok();
     let ending = match lacking().next() {

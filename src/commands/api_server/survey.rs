@@ -118,12 +118,12 @@ fn said(node: &SurveyedNode) -> String {
 mod tests {
     use super::*;
     use crate::node::Security;
-    use crate::node::conditions::Status;
+    use crate::node::conditions::ConditionStatus;
 
     const YES: &str =
         include_str!("../../../testdata/captured/1.36/kube-apiserver-v1beta4-yes.yaml");
 
-    fn node(name: &str, status: Status) -> SurveyedNode {
+    fn node(name: &str, status: ConditionStatus) -> SurveyedNode {
         SurveyedNode {
             name: name.to_owned(),
             dialled: None,
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn each_node_that_is_not_secured_is_named() {
-        use Status::{False, True, Unknown};
-        let survey = |states: &[(&str, Status)]| NodeSurvey {
+        use ConditionStatus::{False, True, Unknown};
+        let survey = |states: &[(&str, ConditionStatus)]| NodeSurvey {
             nodes: states
                 .iter()
                 .map(|(name, status)| node(name, *status))

@@ -25,7 +25,7 @@ pub(crate) const PEM_CAP: u64 = 256 * 1024;
 
 /// A request that can still be issued.
 #[derive(Debug, Clone)]
-pub(in crate::commands) struct Open {
+pub(in crate::commands) struct IssuableRequest {
     pub(super) request: Request,
     /// Whether it is the running kubelet's; else it may be of the one before, whose key is lost.
     pub(super) sure: bool,
@@ -107,7 +107,7 @@ impl ClusterView {
 
     /// The newest request, if the running kubelet may have made it and it is not refused. An issued one counts: the
     /// kubelet may be about to fetch its certificate. `noted` is the one that an earlier run saw this same kubelet make.
-    pub(super) fn open_request(&self, noted: Option<&str>) -> Option<Open> {
+    pub(super) fn open_request(&self, noted: Option<&str>) -> Option<IssuableRequest> {
         let request = self.listing.newest.clone()?;
         if !matches!(
             request.state,
@@ -116,7 +116,7 @@ impl ClusterView {
             return None;
         }
         let Some((started, created)) = self.started.zip(request.created) else {
-            return Some(Open {
+            return Some(IssuableRequest {
                 request,
                 sure: false,
             });
@@ -124,7 +124,7 @@ impl ClusterView {
         // By the server's clock; it and the times of objects are each known to the second.
         let later = created.as_second() - (started.as_second() + self.listing.clock_ahead);
         let sure = noted == Some(request.name.as_str()) || later > TIME_SLACK;
-        (later >= -TIME_SLACK).then_some(Open { request, sure })
+        (later >= -TIME_SLACK).then_some(IssuableRequest { request, sure })
     }
 
     /// How long the running kubelet has been running.
@@ -137,7 +137,11 @@ impl ClusterView {
     }
 
     /// Watches for requests; with `open` also for changes of that one.
-    pub(super) fn watch(&self, open: Option<&Open>, end: Instant) -> Receiver<WatchEvent> {
+    pub(super) fn watch(
+        &self,
+        open: Option<&IssuableRequest>,
+        end: Instant,
+    ) -> Receiver<WatchEvent> {
         let mut listing = self.listing.clone();
         if let Some(open) = open {
             listing.known.remove(&open.request.name);

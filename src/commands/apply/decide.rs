@@ -21,12 +21,12 @@ pub(super) struct Observed {
     /// Why the kubelet is not healthy; `None` if it is, or if that was not looked at because no restart is possible.
     pub(super) sick: Option<Explanation>,
     /// What the API said; `None` if it was not asked.
-    pub(super) api: Option<Api>,
+    pub(super) api: Option<ServingState>,
 }
 
 /// What the API and the kubelet's store say of the serving certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Api {
+pub(super) struct ServingState {
     /// The request that can still be issued.
     pub(super) request: OpenRequest,
     /// Whether the store has a certificate that the kubelet continues serving, so that it asks for none.

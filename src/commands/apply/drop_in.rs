@@ -52,7 +52,7 @@ pub(super) fn is_unwanted_service(receipts: &NodeReceipts, wanted: Bootstrap, ui
         ReceiptState::PutBack | ReceiptState::RolledBack | ReceiptState::RollingBack => true,
         ReceiptState::Done | ReceiptState::Started => receipt.subject.wanted != Some(wanted),
     };
-    if decided && let Verdict::LeaveAlone(why) = judge(receipt, wanted, 0, Timestamp::MIN) {
+    if decided && let StartAction::LeaveAlone(why) = judge(receipt, wanted, 0, Timestamp::MIN) {
         leave_alone(&why, ui);
     }
     decided
@@ -66,13 +66,13 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
             return Ok(());
         };
         let (plan, verdict) = start.plan()?;
-        if let Verdict::LeaveAlone(why) = &verdict {
+        if let StartAction::LeaveAlone(why) = &verdict {
             leave_alone(why, ui);
             return Ok(());
         }
         result.edits = Some(reports(&plan));
         result.changed = plan.changes();
-        let put_back = verdict == Verdict::PutBack;
+        let put_back = verdict == StartAction::PutBack;
         result.kubelet = Some(KubeletOutcome {
             rolled_back: put_back,
             ..KubeletOutcome::default()
@@ -151,7 +151,7 @@ impl<'a> Start<'a> {
     }
 
     /// What this start is to do, and its edits.
-    fn plan(&self) -> Result<(Plan, Verdict), Problem> {
+    fn plan(&self) -> Result<(Plan, StartAction), Problem> {
         let verdict = judge(
             &self.receipt,
             self.wanted,
@@ -159,9 +159,9 @@ impl<'a> Start<'a> {
             clock::timestamp(),
         );
         let edits = match &verdict {
-            Verdict::LeaveAlone(_) => Vec::new(),
-            Verdict::PutBack => self.inverse(),
-            Verdict::Make(_) => {
+            StartAction::LeaveAlone(_) => Vec::new(),
+            StartAction::PutBack => self.inverse(),
+            StartAction::Make(_) => {
                 let kubelet = self.located.clone().read(self.ui)?;
                 vec![node::edit(&kubelet, self.wanted, self.ui)?]
             }
@@ -171,10 +171,10 @@ impl<'a> Start<'a> {
             restart: Restart::No,
         };
         match &verdict {
-            Verdict::PutBack => self.ui.warn(
+            StartAction::PutBack => self.ui.warn(
                 "the kubelet exited soon after its start had made this change again, so the change is rolled back; to try it with a health check: kubelet-tls apply",
             ),
-            Verdict::Make(_) => {
+            StartAction::Make(_) => {
                 if plan.changes() {
                     self.receipts
                         .inspect()
@@ -185,7 +185,7 @@ impl<'a> Start<'a> {
                     .map_err(|error| files::problem_of(&error))?;
                 tell_unchanged(&plan, self.wanted, self.ui);
             }
-            Verdict::LeaveAlone(_) => {}
+            StartAction::LeaveAlone(_) => {}
         }
         plan.edits.iter().for_each(|edit| show::text(edit, self.ui));
         Ok((plan, verdict))
@@ -202,19 +202,19 @@ impl<'a> Start<'a> {
             .collect()
     }
 
-    fn act(mut self, plan: &Plan, verdict: &Verdict) -> Result<(), EditStopped> {
+    fn act(mut self, plan: &Plan, verdict: &StartAction) -> Result<(), EditStopped> {
         match verdict {
-            Verdict::LeaveAlone(_) => {}
-            Verdict::PutBack => {
+            StartAction::LeaveAlone(_) => {}
+            StartAction::PutBack => {
                 self.locks.edit(plan)?;
                 receipts::resolve(&mut self.receipts, Resolution::Undone, self.ui);
             }
-            Verdict::Make(earlier) if !plan.changes() => {
+            StartAction::Make(earlier) if !plan.changes() => {
                 if *earlier == Earlier::Lived {
                     receipts::resolve(&mut self.receipts, Resolution::Made, self.ui);
                 }
             }
-            Verdict::Make(_) => {
+            StartAction::Make(_) => {
                 let subject = NodeSubject {
                     wanted: Some(self.wanted),
                     probation: Some(Probation {
@@ -235,7 +235,7 @@ impl<'a> Start<'a> {
 
 /// What a start is to do.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum StartAction {
     /// See to it that the change is there.
     Make(Earlier),
     /// Undo what an earlier start has made: its kubelet ended by itself.
@@ -253,12 +253,12 @@ enum Earlier {
     OnTrial,
 }
 
-fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp) -> Verdict {
+fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp) -> StartAction {
     let apply = format!(
         "the apply of {}",
         crate::receipt::to_the_second(&receipt.started)
     );
-    let alone = |why: &str| Verdict::LeaveAlone(format!("{apply} {why}"));
+    let alone = |why: &str| StartAction::LeaveAlone(format!("{apply} {why}"));
     match (receipt.state, receipt.subject.probation) {
         (ReceiptState::PutBack, _) => {
             alone("was rolled back because the kubelet did not stay healthy")
@@ -269,7 +269,7 @@ fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp
         (ReceiptState::Started, None) => {
             alone("was interrupted before the kubelet was seen to be healthy with it")
         }
-        (ReceiptState::Done, _) => Verdict::Make(Earlier::Proved),
+        (ReceiptState::Done, _) => StartAction::Make(Earlier::Proved),
         (ReceiptState::Started, Some(trial)) => {
             let age = receipt
                 .started
@@ -283,9 +283,9 @@ fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp
             // systemd counts from 0 again after a start that an administrator asked for.
             let by_itself = restarts > 0 && restarts != trial.n_restarts;
             match (is_old, by_itself) {
-                (true, _) => Verdict::Make(Earlier::Lived),
-                (false, true) => Verdict::PutBack,
-                (false, false) => Verdict::Make(Earlier::OnTrial),
+                (true, _) => StartAction::Make(Earlier::Lived),
+                (false, true) => StartAction::PutBack,
+                (false, false) => StartAction::Make(Earlier::OnTrial),
             }
         }
     }
@@ -316,16 +316,19 @@ mod tests {
         THEN.parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds)
     }
 
-    fn judged(receipt: &NodeReceipt, restarts: u64, seconds: i64) -> Verdict {
+    fn judged(receipt: &NodeReceipt, restarts: u64, seconds: i64) -> StartAction {
         judge(receipt, Bootstrap::Enabled, restarts, after(seconds))
     }
 
     #[test]
     fn only_a_change_that_was_healthy_on_this_node_is_applied_again() {
         let done = receipt(ReceiptState::Done, None);
-        assert_eq!(judged(&done, 7, 20), Verdict::Make(Earlier::Proved));
+        assert_eq!(judged(&done, 7, 20), StartAction::Make(Earlier::Proved));
         let alone = |receipt: &NodeReceipt, wanted| {
-            matches!(judge(receipt, wanted, 0, after(20)), Verdict::LeaveAlone(_))
+            matches!(
+                judge(receipt, wanted, 0, after(20)),
+                StartAction::LeaveAlone(_)
+            )
         };
         assert!(alone(&done, Bootstrap::Disabled));
         // Receipts of a time when that was not written down.
@@ -350,19 +353,19 @@ mod tests {
     #[test]
     fn the_edit_is_reverted_for_a_kubelet_that_ended_by_itself() {
         for (then, restarts, seconds, verdict) in [
-            (0, 1, 11, Verdict::PutBack),
-            (5, 6, 11, Verdict::PutBack),
+            (0, 1, 11, StartAction::PutBack),
+            (5, 6, 11, StartAction::PutBack),
             // After a reboot, or a restart that was asked for, and then a failure.
-            (5, 1, 11, Verdict::PutBack),
-            (0, 1, 599, Verdict::PutBack),
+            (5, 1, 11, StartAction::PutBack),
+            (0, 1, 599, StartAction::PutBack),
             // A clock set back proves nothing.
-            (0, 1, -3600, Verdict::PutBack),
+            (0, 1, -3600, StartAction::PutBack),
             // An administrator asked for these.
-            (0, 0, 11, Verdict::Make(Earlier::OnTrial)),
-            (5, 0, 11, Verdict::Make(Earlier::OnTrial)),
-            (5, 5, 11, Verdict::Make(Earlier::OnTrial)),
-            (0, 0, 601, Verdict::Make(Earlier::Lived)),
-            (0, 1, 601, Verdict::Make(Earlier::Lived)),
+            (0, 0, 11, StartAction::Make(Earlier::OnTrial)),
+            (5, 0, 11, StartAction::Make(Earlier::OnTrial)),
+            (5, 5, 11, StartAction::Make(Earlier::OnTrial)),
+            (0, 0, 601, StartAction::Make(Earlier::Lived)),
+            (0, 1, 601, StartAction::Make(Earlier::Lived)),
         ] {
             let receipt = receipt(ReceiptState::Started, Some(then));
             assert_eq!(

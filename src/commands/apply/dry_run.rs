@@ -6,10 +6,10 @@ use crate::kubelet::Bootstrap;
 use crate::plan::{Plan, Reason, Restart};
 
 use super::decide::Decision;
-use super::observe::Site;
+use super::observe::ApplySite;
 
 /// Says what a dry run would have done to the kubelet.
-pub(super) fn tell(decision: &Decision, site: &Site<'_>) {
+pub(super) fn tell(decision: &Decision, site: &ApplySite<'_>) {
     let enables = site.options.wanted == Bootstrap::Enabled;
     if decision.issues_first {
         site.ui.say(

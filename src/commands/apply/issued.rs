@@ -14,7 +14,7 @@ use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 use crate::x509::Names;
 
-use super::cluster::Open;
+use super::cluster::IssuableRequest;
 use super::issue::{Issue, Ready};
 use super::next;
 
@@ -31,7 +31,7 @@ impl Issue<'_> {
         end: Instant,
         interrupts: &Interrupts,
     ) -> Result<FetchedRequest, Problem> {
-        let open = Open {
+        let open = IssuableRequest {
             request: made.clone(),
             sure: true,
         };

@@ -26,7 +26,7 @@ use crate::plan::{Plan, Reason, Restart};
 use crate::report::{ApplyResult, EditReport, Outcome, Problem};
 
 pub(crate) use self::cluster::PEM_CAP;
-pub(super) use self::run::Run;
+pub(super) use self::run::NodeRun;
 pub(super) use self::spec::{Direction, RunSpec};
 
 use super::{Ui, files, show};

@@ -14,7 +14,7 @@ use crate::report::{
 
 use super::decide::{self, Decision, Refusal};
 use super::issue::{Issue, Issued};
-use super::observe::Site;
+use super::observe::ApplySite;
 use super::{drop_in, dry_run, next, receipts, reports, tell_unchanged};
 
 /// Makes the change on this node.
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
     let interrupts = Interrupts::hold();
     let mut result = ApplyResult::of_node(arguments.dry_run);
     let mut steps = || {
-        let site = Site::open(arguments, ui, &interrupts).map_err(|stopped| {
+        let site = ApplySite::open(arguments, ui, &interrupts).map_err(|stopped| {
             result.changed = stopped.changed;
             stopped.problem
         })?;
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
 }
 
 /// Whether the plan can be executed, and what it is.
-fn show(decision: &Decision, site: &Site<'_>) -> Result<(), Problem> {
+fn show(decision: &Decision, site: &ApplySite<'_>) -> Result<(), Problem> {
     let plan = &decision.plan;
     if plan.changes() {
         site.receipts
@@ -91,7 +91,7 @@ fn show(decision: &Decision, site: &Site<'_>) -> Result<(), Problem> {
 /// Gets the certificate before the restart, if that was decided.
 fn issue(
     decision: &Decision,
-    site: &Site<'_>,
+    site: &ApplySite<'_>,
     interrupts: &Interrupts,
 ) -> (Option<Request>, Result<Option<Issued>, Problem>) {
     let Some(cluster) = site.cluster.as_ref().filter(|_| decision.issues_first) else {
@@ -109,7 +109,7 @@ fn issue(
 }
 
 /// A refusal as a problem. A kubelet that an interrupted run has left down is restarted first.
-fn refused(refusal: Refusal, site: &mut Site<'_>, interrupts: &Interrupts) -> Problem {
+fn refused(refusal: Refusal, site: &mut ApplySite<'_>, interrupts: &Interrupts) -> Problem {
     let unhealthy = |reason: &Explanation| {
         Problem::new(
             Code::Refused,
@@ -151,7 +151,7 @@ fn refused(refusal: Refusal, site: &mut Site<'_>, interrupts: &Interrupts) -> Pr
 }
 
 /// Restarts a kubelet that an interrupted run has left down. Whether it is healthy then.
-fn restart_left_down(site: &mut Site<'_>, interrupts: &Interrupts) -> bool {
+fn restart_left_down(site: &mut ApplySite<'_>, interrupts: &Interrupts) -> bool {
     let Some(unit) = &site.kubelet.unit else {
         return false;
     };

@@ -17,15 +17,15 @@ use crate::plan::{Edit, Restart};
 use crate::report::Problem;
 use crate::text::hint::Command;
 
-use super::cluster::{ClusterView, Open};
+use super::cluster::{ClusterView, IssuableRequest};
 use super::decide::{self, Decision, Observed, OpenRequest, Options};
 use super::issue::Ready;
-use super::run::Run;
+use super::run::NodeRun;
 use super::spec::RunSpec;
 use super::{EditStopped, drop_in, interrupted, receipts};
 
 /// A node under the locks of one run, as far as it was observed.
-pub(super) struct Site<'a> {
+pub(super) struct ApplySite<'a> {
     pub(super) arguments: &'a cli::Apply,
     pub(super) ui: &'a Ui,
     pub(super) locks: Locks,
@@ -37,10 +37,10 @@ pub(super) struct Site<'a> {
     /// What the API said; `None` if it was not asked.
     pub(super) cluster: Option<ClusterView>,
     /// The request that can still be issued.
-    open: Option<Open>,
+    open: Option<IssuableRequest>,
 }
 
-impl<'a> Site<'a> {
+impl<'a> ApplySite<'a> {
     /// Locks the node and reads its files; `None` if its service unit is to leave it alone.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ impl<'a> Site<'a> {
             .as_ref()
             .and_then(|unit| self.receipts.observed(&unit.invocation_id));
         self.open = cluster.open_request(seen);
-        self.observed.api = Some(decide::Api {
+        self.observed.api = Some(decide::ServingState {
             request: match &self.open {
                 None => OpenRequest::No,
                 Some(open) if open.sure => OpenRequest::OfThisStart,
@@ -196,13 +196,13 @@ impl<'a> Site<'a> {
     }
 
     /// The run that executes `decision`, with a certificate to install first where one was issued.
-    pub(super) fn into_run(self, decision: Decision, ready: Option<Box<Ready>>) -> Run<'a> {
+    pub(super) fn into_run(self, decision: Decision, ready: Option<Box<Ready>>) -> NodeRun<'a> {
         let restarts = decision.plan.restart != Restart::No;
         let mut cluster = self.cluster;
         if let (Some(cluster), Some(ready)) = (&mut cluster, &ready) {
             cluster.kept = Some(ready.certificate.clone());
         }
-        Run {
+        NodeRun {
             spec: RunSpec::of(self.arguments),
             ui: self.ui,
             check: self.check,

@@ -12,7 +12,7 @@ use crate::node::{Node, Served, version as kubelet_version};
 use crate::report::{CertificateReport, Code, Problem};
 use crate::text::hint::Command;
 
-use super::run::Run;
+use super::run::NodeRun;
 use super::watch::is_lost;
 use super::{next, served};
 
@@ -24,7 +24,7 @@ const CONFIGMAP_DEADLINE: Duration = Duration::from_secs(2);
 /// What the kubelet serves, if that was looked at, and how the run ended.
 type Concluded = (Option<CertificateReport>, Result<(), Problem>);
 
-impl Run<'_> {
+impl NodeRun<'_> {
     /// Warns of requests that a kubelet before this one has left behind.
     pub(super) fn tell_stale(&self, watched: &WatchOutcome) {
         if let (Some(current), Some(cluster)) = (&watched.request, &self.cluster) {

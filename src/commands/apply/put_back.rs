@@ -5,7 +5,7 @@ use crate::host::signals::Interrupts;
 use crate::host::systemd;
 use crate::report::{Code, Problem};
 
-use super::run::Run;
+use super::run::NodeRun;
 use super::spec::Direction;
 use super::{EditStopped, receipts};
 
@@ -21,7 +21,7 @@ pub(super) struct PutBack {
     pub(super) problem: Problem,
 }
 
-impl Run<'_> {
+impl NodeRun<'_> {
     /// Restores every file and restarts the kubelet.
     pub(super) fn put_back(&mut self, failure: &HealthFailure, interrupts: &Interrupts) -> PutBack {
         self.ui.waited();

@@ -17,13 +17,13 @@ use crate::plan::{Plan, Restart};
 use crate::report::{Code, CsrReport, KubeletOutcome, Problem, RestartReport};
 
 use super::EditStopped;
-use super::cluster::{ClusterView, Open};
+use super::cluster::{ClusterView, IssuableRequest};
 use super::issue::Ready;
 use super::receipts;
 use super::spec::RunSpec;
 
 /// One run on a node, decided and not yet done.
-pub(in crate::commands) struct Run<'a> {
+pub(in crate::commands) struct NodeRun<'a> {
     pub(in crate::commands) spec: RunSpec,
     pub(in crate::commands) ui: &'a Ui,
     pub(in crate::commands) check: HealthCheck,
@@ -37,12 +37,12 @@ pub(in crate::commands) struct Run<'a> {
     /// A certificate to put into the kubelet's store before anything else.
     pub(in crate::commands) ready: Option<Box<Ready>>,
     /// The request that the kubelet, which is not restarted, may have made already.
-    pub(in crate::commands) open: Option<Open>,
+    pub(in crate::commands) open: Option<IssuableRequest>,
 }
 
 /// What became of a run.
 #[derive(Debug)]
-pub(in crate::commands) struct Executed {
+pub(in crate::commands) struct RunOutcome {
     /// Whether a file differs from before.
     pub(in crate::commands) changed: bool,
     /// What became of the kubelet.
@@ -63,8 +63,8 @@ enum Started {
     Refused(HealthFailure, Code),
 }
 
-impl Run<'_> {
-    pub(in crate::commands) fn execute(mut self, interrupts: &Interrupts) -> Executed {
+impl NodeRun<'_> {
+    pub(in crate::commands) fn execute(mut self, interrupts: &Interrupts) -> RunOutcome {
         // Until here a signal ends the process, and nothing has happened.
         interrupts.commit();
         if let Err(EditStopped { changed, problem }) = self.write() {
@@ -87,7 +87,7 @@ impl Run<'_> {
             }
             Started::Refused(failure, code) => {
                 let put_back = self.put_back(&failure, interrupts);
-                Executed {
+                RunOutcome {
                     journal: put_back.journal,
                     kubelet: KubeletOutcome {
                         rolled_back: put_back.rolled_back,
@@ -147,7 +147,7 @@ impl Run<'_> {
     }
 
     /// The kubelet was watched: it is healthy, or the rollback.
-    fn watched(mut self, watched: WatchOutcome, interrupts: &Interrupts) -> Executed {
+    fn watched(mut self, watched: WatchOutcome, interrupts: &Interrupts) -> RunOutcome {
         let issued = self.ready.as_ref().map(|ready| &ready.request);
         let csr = watched.request.as_ref().or(issued).map(CsrReport::from);
         let restart = self.restarts().then(|| RestartReport {
@@ -163,7 +163,7 @@ impl Run<'_> {
         };
         if let Err(failure) = &watched.health {
             let put_back = self.put_back(failure, interrupts);
-            return Executed {
+            return RunOutcome {
                 changed: put_back.changed,
                 kubelet: KubeletOutcome {
                     rolled_back: put_back.rolled_back,
@@ -175,7 +175,7 @@ impl Run<'_> {
         }
         self.record_health(&watched);
         let (certificate, ended) = self.conclude(&watched);
-        Executed {
+        RunOutcome {
             changed: self.plan.changes(),
             kubelet: KubeletOutcome {
                 certificate,
@@ -223,8 +223,8 @@ impl Run<'_> {
     }
 
     /// A run that ended before the kubelet was watched.
-    fn stopped(&self, changed: bool, ended: Result<(), Problem>) -> Executed {
-        Executed {
+    fn stopped(&self, changed: bool, ended: Result<(), Problem>) -> RunOutcome {
+        RunOutcome {
             changed,
             kubelet: self.planned(),
             journal: Vec::new(),

@@ -14,12 +14,12 @@ use crate::host::systemd;
 
 use super::cluster::ClusterView;
 use super::next;
-use super::run::Run;
+use super::run::NodeRun;
 
 /// How long a kubelet takes at most from its start to its request, where all is well: 1 to 10 s (kubelet-facts).
 const TIME_TO_ASK: Duration = Duration::from_secs(15);
 
-impl Run<'_> {
+impl NodeRun<'_> {
     /// Watches the kubelet as far as `--wait` says.
     pub(super) fn watch(
         &mut self,

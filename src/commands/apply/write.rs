@@ -6,11 +6,11 @@ use crate::host::{clock, store};
 use crate::receipt::{Installed, NodeSubject};
 use crate::report::Problem;
 
-use super::run::Run;
+use super::run::NodeRun;
 use super::spec::Direction;
 use super::{EditStopped, receipts};
 
-impl Run<'_> {
+impl NodeRun<'_> {
     /// Makes the receipt durable, then installs the certificate, then makes the edits.
     pub(super) fn write(&mut self) -> Result<(), EditStopped> {
         let installed = self.place()?;

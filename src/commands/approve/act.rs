@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::host::kube::{Admin, DecisionCondition, DecisionOutcome, Step};
+use crate::host::kube::{Admin, DecisionCondition, DecisionOutcome, DecisionStep};
 
-use super::decide::{Decision, Observed, Options, Planned, decide_one};
+use super::decide::{Decision, Observed, Options, PlannedDecision, decide_one};
 use super::outcome::What;
 
 /// How long one request is tried before the others have their turn.
@@ -13,12 +13,12 @@ pub(super) const FIRST_TRY: Duration = Duration::from_secs(3);
 /// Does what is planned, until `end`.
 pub(super) fn act(
     api: &Admin,
-    planned: &Planned,
+    planned: &PlannedDecision,
     observed: &Observed,
     options: &Options,
     end: Instant,
 ) -> What {
-    let Planned {
+    let PlannedDecision {
         request, decision, ..
     } = planned;
     if matches!(decision, Decision::Refuse(_) | Decision::Already) {
@@ -44,22 +44,22 @@ fn done(decision: Decision) -> What {
 }
 
 /// What to write of what was planned, where the request as it is now is judged otherwise perhaps.
-fn step(planned: &Decision, now: Decision) -> Step<What> {
+fn step(planned: &Decision, now: Decision) -> DecisionStep<What> {
     match (planned, now) {
         (Decision::Approve(_), Decision::Approve(approval)) => {
-            Step::Write(DecisionCondition::Approved(approval.message()))
+            DecisionStep::Write(DecisionCondition::Approved(approval.message()))
         }
-        (Decision::Deny(_), Decision::Deny(violation)) => Step::Write(DecisionCondition::Denied(
-            format!("kubelet-tls approve --deny: {violation}."),
-        )),
+        (Decision::Deny(_), Decision::Deny(violation)) => DecisionStep::Write(
+            DecisionCondition::Denied(format!("kubelet-tls approve --deny: {violation}.")),
+        ),
         // It is another request than the one that was shown; one that turns out to be good is for the next run.
         (Decision::Deny(violation), Decision::Approve(_)) => {
-            Step::Stop(What::Refused(violation.clone()))
+            DecisionStep::Stop(What::Refused(violation.clone()))
         }
-        (_, Decision::Approve(_)) => Step::Stop(What::Busy),
+        (_, Decision::Approve(_)) => DecisionStep::Stop(What::Busy),
         (_, Decision::Deny(violation) | Decision::Refuse(violation)) => {
-            Step::Stop(What::Refused(violation))
+            DecisionStep::Stop(What::Refused(violation))
         }
-        (_, Decision::Already) => Step::Stop(What::Already),
+        (_, Decision::Already) => DecisionStep::Stop(What::Already),
     }
 }

@@ -18,12 +18,12 @@ const NAMES: usize = 64;
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
     pub(super) request: Request,
-    pub(super) chosen: Chosen,
+    pub(super) chosen: ChosenBy,
 }
 
 /// How a request came to be in question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chosen {
+pub(super) enum ChosenBy {
     Name,
     Node,
     /// By `--all`.
@@ -32,7 +32,7 @@ pub(super) enum Chosen {
 
 /// What the list said.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Gathered {
     /// In the order of their nodes and ages.
     pub(super) candidates: Vec<Candidate>,
     pub(super) newest: Newest,
@@ -43,7 +43,7 @@ pub(super) struct Found {
 }
 
 impl Candidate {
-    fn new(mut request: Request, chosen: Chosen) -> Self {
+    fn new(mut request: Request, chosen: ChosenBy) -> Self {
         request.names.dns.truncate(NAMES);
         request.names.ips.truncate(NAMES);
         // One byte more than is read is enough to be refused.
@@ -63,16 +63,20 @@ impl Candidate {
 ///
 /// # Errors
 /// Why the API cannot be asked for the list.
-pub(super) fn find(api: &Admin, arguments: &cli::Approve, end: Instant) -> Result<Found, Problem> {
+pub(super) fn find(
+    api: &Admin,
+    arguments: &cli::Approve,
+    end: Instant,
+) -> Result<Gathered, Problem> {
     let choose = |request: &Request| {
         let pending = request.state == State::Pending;
         let of_node = |node: &str| arguments.nodes.iter().any(|named| named == node);
         if arguments.requests.contains(&request.name) {
-            Some(Chosen::Name)
+            Some(ChosenBy::Name)
         } else if pending && request.node().is_some_and(of_node) {
-            Some(Chosen::Node)
+            Some(ChosenBy::Node)
         } else {
-            (pending && arguments.all).then_some(Chosen::All)
+            (pending && arguments.all).then_some(ChosenBy::All)
         }
     };
     let take = |(newest, chosen): &mut (Newest, BTreeMap<String, Candidate>), request: Request| {
@@ -94,9 +98,9 @@ pub(super) fn find(api: &Admin, arguments: &cli::Approve, end: Instant) -> Resul
     let (newest, mut chosen) = api
         .list(&format!("{REQUESTS}?fieldSelector={selector}"), take, end)
         .map_err(|error| admin::problem("list", "certificatesigningrequests", &error))?;
-    let mut found = Found {
+    let mut found = Gathered {
         newest,
-        ..Found::default()
+        ..Gathered::default()
     };
     for name in &arguments.requests {
         // It may be another signer's: then that is the rule that it breaks.
@@ -105,7 +109,7 @@ pub(super) fn find(api: &Admin, arguments: &cli::Approve, end: Instant) -> Resul
         }
         match api.signing_request(name, end) {
             Ok(Some(request)) => {
-                chosen.insert(name.clone(), Candidate::new(request, Chosen::Name));
+                chosen.insert(name.clone(), Candidate::new(request, ChosenBy::Name));
             }
             Ok(None) => found.missing.push(name.clone()),
             Err(error) => found.unread.push((name.clone(), error)),

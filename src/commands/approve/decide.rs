@@ -8,7 +8,7 @@ use crate::approval::{
 use crate::csr::{Newest, Request, State};
 use crate::host::kube::ApiError;
 
-use super::candidates::{Candidate, Chosen};
+use super::candidates::{Candidate, ChosenBy};
 
 /// Everything that the decisions rest on.
 #[derive(Debug, Default)]
@@ -48,17 +48,17 @@ pub(super) enum Decision {
 
 /// A request and the decision about it.
 #[derive(Debug, Clone)]
-pub(super) struct Planned {
+pub(super) struct PlannedDecision {
     pub(super) request: Request,
-    pub(super) chosen: Chosen,
+    pub(super) chosen: ChosenBy,
     pub(super) decision: Decision,
 }
 
 /// Decides about every request in question.
-pub(super) fn decide(observed: &Observed, options: &Options) -> Vec<Planned> {
+pub(super) fn decide(observed: &Observed, options: &Options) -> Vec<PlannedDecision> {
     let candidates = observed.candidates.iter();
     candidates
-        .map(|candidate| Planned {
+        .map(|candidate| PlannedDecision {
             decision: decide_one(&candidate.request, observed, options),
             request: candidate.request.clone(),
             chosen: candidate.chosen,

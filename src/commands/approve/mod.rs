@@ -20,7 +20,7 @@ use crate::report::{Outcome, Problem};
 
 use super::{Ui, admin};
 use act::act;
-use decide::{Observed, Options, Planned, decide};
+use decide::{Observed, Options, PlannedDecision, decide};
 use outcome::{Row, What, conclude, kind};
 pub(crate) use result::ApproveResult;
 pub(crate) use watch::watch;
@@ -108,7 +108,7 @@ fn observe(
 /// again when all others have had their turn.
 fn execute(
     api: &Admin,
-    plan: Vec<Planned>,
+    plan: Vec<PlannedDecision>,
     observed: &Observed,
     options: &Options,
     ui: &Ui,

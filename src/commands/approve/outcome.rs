@@ -10,8 +10,8 @@ use crate::text::hint::Command;
 use crate::text::names::shown;
 
 use super::super::{Ui, admin};
-use super::candidates::Chosen;
-use super::decide::{Decision, Observed, Planned};
+use super::candidates::ChosenBy;
+use super::decide::{Decision, Observed, PlannedDecision};
 
 /// Lists the requests of the signer.
 const LIST: &str = "kubectl get csr --field-selector spec.signerName=kubernetes.io/kubelet-serving";
@@ -38,13 +38,13 @@ pub(super) enum What {
 /// A request and what became of it.
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) planned: Planned,
+    pub(super) planned: PlannedDecision,
     pub(super) what: What,
 }
 
 impl Row {
     /// What a dry run would do with a request. `denied` would mean that it was done.
-    pub(super) fn preview(planned: Planned) -> Self {
+    pub(super) fn preview(planned: PlannedDecision) -> Self {
         let what = match planned.decision.clone() {
             Decision::Approve(approval) => What::Approved(approval),
             Decision::Deny(violation) | Decision::Refuse(violation) => What::Refused(violation),
@@ -89,7 +89,7 @@ impl Row {
         match &self.what {
             What::Refused(violation) | What::Denied(violation) => {
                 let superseded =
-                    violation.rule == Rule::NewestOfNode && self.planned.chosen != Chosen::Name;
+                    violation.rule == Rule::NewestOfNode && self.planned.chosen != ChosenBy::Name;
                 (!superseded).then_some(violation)
             }
             _ => None,

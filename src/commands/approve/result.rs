@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::csr::Request;
-use crate::report::{ApprovalReport, Kind, VerbResult};
+use crate::report::{ApprovalReport, ResultKind, VerbResult};
 use crate::text::names::shown;
 use crate::text::quoted;
 
@@ -34,8 +34,8 @@ impl ApproveResult {
 }
 
 impl VerbResult for ApproveResult {
-    fn kind(&self) -> Kind {
-        Kind::ApproveResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::ApproveResult
     }
 
     fn has_changed_something(&self) -> bool {

@@ -29,7 +29,7 @@ pub(crate) fn watch(arguments: &cli::Approve, ui: &Ui) -> u8 {
         },
         metrics: arguments.metrics,
     };
-    match approver::run(&source, &options, &interrupts, &Told(ui)) {
+    match approver::run(&source, &options, &interrupts, &Printer(ui)) {
         Ok(()) => 0,
         Err(error) => {
             let problem = match error {
@@ -45,9 +45,9 @@ pub(crate) fn watch(arguments: &cli::Approve, ui: &Ui) -> u8 {
     }
 }
 
-struct Told<'a>(&'a Ui);
+struct Printer<'a>(&'a Ui);
 
-impl Listen for Told<'_> {
+impl Listen for Printer<'_> {
     fn decided(&self, line: &DecisionLine) {
         self.0.record(&line.to_string(), line);
     }

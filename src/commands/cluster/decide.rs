@@ -5,7 +5,7 @@ use crate::edit::FileKind;
 use crate::kubelet::Bootstrap;
 use crate::node::ConfigMap;
 use crate::plan::{Edit, Target};
-use crate::receipt::{Change, FileState};
+use crate::receipt::{FileState, RecordedChange};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 
@@ -31,7 +31,7 @@ impl Decision {
 
     /// The edit that undoes `change`; one that changes nothing where that was never made, or is undone. `None` where the
     /// text was edited since.
-    pub(in crate::commands) fn undoing(change: &Change, seen: &ConfigMap) -> Option<Self> {
+    pub(in crate::commands) fn undoing(change: &RecordedChange, seen: &ConfigMap) -> Option<Self> {
         let text = seen.text.clone().unwrap_or_default().into_bytes();
         let edit = match change.compare(Some(&text)) {
             FileState::Before => Edit::new(seen.target(), text.clone(), text),

@@ -21,7 +21,7 @@ use crate::text::hint::Command;
 
 pub(super) use self::decide::Decision;
 use self::decide::decide;
-pub(super) use self::receipts::Receipts;
+pub(super) use self::receipts::ClusterReceipts;
 pub(super) use self::write::{Failure, Writer, Written};
 use super::{Ui, admin};
 
@@ -108,7 +108,7 @@ fn change(
 ) -> Result<(bool, Edit), Failure> {
     let end = Instant::now() + DEADLINE;
     let seen = find::find(admin, end, ui)?;
-    let mut receipts = Receipts::<ClusterSubject>::open(mode, ui)?;
+    let mut receipts = ClusterReceipts::<ClusterSubject>::open(mode, ui)?;
     let writer = Writer {
         admin,
         ui,

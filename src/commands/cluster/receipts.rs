@@ -12,12 +12,12 @@ use crate::receipt::{ClusterSubject, FileState, Receipt, ReceiptState, Subject};
 use crate::report::{Code, Problem};
 
 /// Where the receipt is kept, and what it says.
-pub(in crate::commands) struct Receipts<S> {
+pub(in crate::commands) struct ClusterReceipts<S> {
     store: ReceiptStore<S>,
     mode: WriteMode,
 }
 
-impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> Receipts<S> {
+impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> ClusterReceipts<S> {
     /// Reads the last receipt, and locks it if it is to be written.
     ///
     /// # Errors

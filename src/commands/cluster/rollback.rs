@@ -14,7 +14,7 @@ use crate::report::{Code, EditReport, Outcome, Problem, RollbackResult};
 use crate::text::hint::Command;
 
 use super::decide::Decision;
-use super::receipts::Receipts;
+use super::receipts::ClusterReceipts;
 use super::write::{Failure, Writer, Written};
 use super::{DEADLINE, LOOK, address, problem, write_mode};
 
@@ -58,7 +58,7 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
         changed: false,
         edit: None,
     };
-    let mut receipts = Receipts::<ClusterSubject>::open(mode, ui)?;
+    let mut receipts = ClusterReceipts::<ClusterSubject>::open(mode, ui)?;
     let Some(receipt) = undoable(&receipts, ui) else {
         return Ok(nothing);
     };
@@ -123,7 +123,7 @@ fn say_restored(edit: &Edit, mode: WriteMode, ui: &Ui) {
 }
 
 /// The receipt of a change that can be undone. Otherwise prints why nothing can be.
-fn undoable(receipts: &Receipts<ClusterSubject>, ui: &Ui) -> Option<ClusterReceipt> {
+fn undoable(receipts: &ClusterReceipts<ClusterSubject>, ui: &Ui) -> Option<ClusterReceipt> {
     let store = receipts.store();
     let why = match store.undoable() {
         Ok(receipt) => return Some(receipt.clone()),

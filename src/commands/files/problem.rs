@@ -48,7 +48,7 @@ fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
         (Cause::Effect(Effect::Join | Effect::BesideJoin), _) => {
             Some("kubelet-tls cluster apply".into())
         }
-        (Cause::Yaml(error), Target::File(path)) if error.cause == yaml::Cause::Utf16 => {
+        (Cause::Yaml(error), Target::File(path)) if error.cause == yaml::YamlCause::Utf16 => {
             Some(Command::from("iconv -f UTF-16 -t UTF-8").arg(path))
         }
         (Cause::Shape(Shape::Binary | Shape::Object(_)), _) => {

@@ -10,10 +10,11 @@ use crate::host::kube::Admin;
 use crate::host::tls;
 use crate::metrics_server::certificates;
 use crate::metrics_server::check::{
-    self, ApiService, Deployment, Evidence, MountSource, Place, Pod, Service, Serving, of_secret,
+    self, ApiService, ChannelEvidence, Deployment, MountSource, Pod, SeenAt, Service, Serving,
+    of_secret,
 };
 use crate::node::Explanation;
-use crate::node::conditions::{Condition, Status};
+use crate::node::conditions::{Condition, ConditionStatus};
 use crate::report::{Ending, Outcome, Problem};
 
 use super::super::{Ui, admin, status};
@@ -32,7 +33,7 @@ pub(super) fn run(arguments: &cli::MetricsServer, ui: &Ui) -> Outcome<MetricsSer
     ui.table(&status::table(&conditions));
     let lacking: Vec<_> = conditions
         .iter()
-        .filter(|condition| condition.status != Status::True)
+        .filter(|condition| condition.status != ConditionStatus::True)
         .collect();
     lacking
         .iter()
@@ -49,7 +50,9 @@ pub(super) fn run(arguments: &cli::MetricsServer, ui: &Ui) -> Outcome<MetricsSer
     }
 }
 
-fn examine(arguments: &cli::MetricsServer) -> Result<Vec<Condition<check::Kind>>, Problem> {
+fn examine(
+    arguments: &cli::MetricsServer,
+) -> Result<Vec<Condition<check::MetricsServerConditionType>>, Problem> {
     let api = admin::open(&cli::Access {
         kubeconfig: arguments.kubeconfig.clone(),
         context: arguments.context.clone(),
@@ -62,7 +65,7 @@ fn examine(arguments: &cli::MetricsServer) -> Result<Vec<Condition<check::Kind>>
     Ok(check::conditions(&look(&api, api_service)))
 }
 
-fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
+fn look(api: &Admin, api_service: Option<ApiService>) -> ChannelEvidence {
     let named = api_service
         .as_ref()
         .and_then(|api_service| api_service.service.clone())
@@ -110,7 +113,7 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
         (Ok(deployment), Ok((_, cas))) => kubelets(api, deployment, cas),
         (Err(why), _) | (_, Err(why)) => Err(why.clone()),
     };
-    Evidence {
+    ChannelEvidence {
         api_service,
         serving,
         deployment,
@@ -121,8 +124,8 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> Evidence {
 }
 
 /// What is known where no Service is named.
-fn unnamed(api_service: Option<ApiService>, why: &Explanation) -> Evidence {
-    Evidence {
+fn unnamed(api_service: Option<ApiService>, why: &Explanation) -> ChannelEvidence {
+    ChannelEvidence {
         api_service,
         serving: Err(why.clone()),
         deployment: Err(why.clone()),
@@ -160,7 +163,7 @@ fn serving(
         Some(address) => match tls::probe_as(address, host, ca_bundle) {
             Ok(served) => {
                 return Ok(Serving {
-                    place: Place::Wire(address),
+                    place: SeenAt::Wire(address),
                     name: host.to_owned(),
                     served,
                 });
@@ -187,7 +190,7 @@ fn serving(
     let served = tls::examine(&chain, host, ca_bundle)
         .map_err(|why| not_seen(&format!("the Secret {secret}: {why}")))?;
     Ok(Serving {
-        place: Place::Secret(format!("{namespace}/{secret}"), unreached),
+        place: SeenAt::Secret(format!("{namespace}/{secret}"), unreached),
         name: host.to_owned(),
         served,
     })

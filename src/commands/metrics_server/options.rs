@@ -9,8 +9,8 @@ use crate::cli;
 use crate::host::clock;
 use crate::host::files;
 use crate::metrics_server::{
-    Base, CaKey, CertificateSpec, Format, KubeletCa, OFFICIAL_RELEASE, OverlaySpec, ServiceNames,
-    authorities,
+    Base, CaKey, CertificateSpec, KubeletCa, OFFICIAL_RELEASE, OverlayFormat, OverlaySpec,
+    ServiceNames, authorities,
 };
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
@@ -47,10 +47,10 @@ pub(super) fn overlay(arguments: &cli::MetricsServer) -> Result<OverlaySpec, Pro
         .hint("kubelet-tls metrics-server --help"));
     }
     let format = match arguments.format {
-        cli::Packaging::Kustomize => Format::Kustomize,
-        cli::Packaging::Helm => Format::Helm,
+        cli::Packaging::Kustomize => OverlayFormat::Kustomize,
+        cli::Packaging::Helm => OverlayFormat::Helm,
     };
-    if format == Format::Helm && arguments.base.is_some() {
+    if format == OverlayFormat::Helm && arguments.base.is_some() {
         return Err(usage(
             "cannot use --base with --format helm: the chart brings its own manifest".into(),
         ));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::metrics_server::check;
 use crate::node::conditions::Condition;
-use crate::report::{CertificateReport, FileReport, Kind, VerbResult};
+use crate::report::{CertificateReport, FileReport, ResultKind, VerbResult};
 
 /// What `metrics-server` wrote, or with `--check` what it saw.
 #[derive(Debug, Default, Serialize)]
@@ -19,15 +19,15 @@ pub(crate) struct MetricsServerResult {
     pub(crate) certificate: Option<CertificateReport>,
     /// What is true of the metrics-server that runs, of `--check`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) conditions: Option<Vec<Condition<check::Kind>>>,
+    pub(crate) conditions: Option<Vec<Condition<check::MetricsServerConditionType>>>,
     /// The files of the directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) files: Option<Vec<FileReport>>,
 }
 
 impl VerbResult for MetricsServerResult {
-    fn kind(&self) -> Kind {
-        Kind::MetricsServerResult
+    fn kind(&self) -> ResultKind {
+        ResultKind::MetricsServerResult
     }
 
     fn has_changed_something(&self) -> bool {

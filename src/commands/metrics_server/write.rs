@@ -7,7 +7,7 @@ use crate::host::clock;
 use crate::host::files::{FileCause, FileError, OutputDirectory};
 use crate::host::state::StateDirectory;
 use crate::metrics_server::{
-    self, CaRecord, DirectoryPlan, ExistingFile, Format, GENERATED, KubeletCa, OverlaySpec,
+    self, CaRecord, DirectoryPlan, ExistingFile, GENERATED, KubeletCa, OverlayFormat, OverlaySpec,
     Ownership, file_names, ownership,
 };
 use crate::report::{CertificateReport, Code, FileAction, FileReport, Outcome, Problem};
@@ -211,11 +211,11 @@ fn conclude(
         ui.say(&format!("the namespace must exist: {create}"));
     }
     ui.say(&match spec.format {
-        Format::Kustomize => format!(
+        OverlayFormat::Kustomize => format!(
             "to install: {}",
             Command::new("kubectl").args(["apply", "-k"]).arg(path)
         ),
-        Format::Helm => format!(
+        OverlayFormat::Helm => format!(
             "to install: the two commands at the top of {}",
             hint::path_word(&path.join("values.yaml"))
         ),

@@ -5,14 +5,14 @@ use std::path::Path;
 use crate::edit::patch;
 use crate::kubelet::Bootstrap;
 use crate::node::Kubelet;
-use crate::receipt::{Change, to_the_second};
+use crate::receipt::{RecordedChange, to_the_second};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 
 use super::decide::Refusal;
-use super::{Site, another_run};
+use super::{RollbackSite, another_run};
 
-impl Site<'_> {
+impl RollbackSite<'_> {
     /// A refusal as a problem: what to do instead follows what the apply was for.
     pub(super) fn refused(&self, refusal: &Refusal) -> Problem {
         let Refusal::EditedSince {
@@ -87,7 +87,7 @@ fn is_kubelets(kubelet: &Kubelet, path: &Path) -> bool {
 }
 
 /// A change in a few words.
-fn described(change: &Change) -> String {
+fn described(change: &RecordedChange) -> String {
     let (removed, inserted) = (change.removed.trim(), change.inserted.trim());
     match (removed, inserted) {
         ("", inserted) => format!("added {inserted:?}"),

@@ -19,7 +19,7 @@ use crate::report::{Code, KubeletRestart, Outcome, Problem, RestartReport, Rollb
 use crate::yaml::MAX_BYTES;
 
 use self::decide::{Decision, Observed, Undo};
-use super::apply::{Direction, Run, RunSpec, dry_run, next, receipts, reports};
+use super::apply::{Direction, NodeRun, RunSpec, dry_run, next, receipts, reports};
 use super::node::{self, Need, When};
 use super::{Ui, files, selection, show};
 
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &cli::Rollback, ui: &Ui) -> Outcome<RollbackResult>
         ..RollbackResult::default()
     };
     let mut steps = || {
-        let Some(site) = Site::open(arguments, ui)? else {
+        let Some(site) = RollbackSite::open(arguments, ui)? else {
             result.rolled_back = true;
             return Ok(());
         };
@@ -91,7 +91,7 @@ fn tell_nothing(why: &NothingToUndo, root: &Root, ui: &Ui) {
 }
 
 /// A node under the locks of one rollback, as far as it was observed.
-struct Site<'a> {
+struct RollbackSite<'a> {
     arguments: &'a cli::Rollback,
     ui: &'a Ui,
     root: Root,
@@ -102,7 +102,7 @@ struct Site<'a> {
     observed: Observed,
 }
 
-impl<'a> Site<'a> {
+impl<'a> RollbackSite<'a> {
     /// Locks the node and reads its files; `None` if nothing is to be rolled back, which is said.
     fn open(arguments: &'a cli::Rollback, ui: &'a Ui) -> Result<Option<Self>, Problem> {
         let root = node::root(arguments.root.as_deref())?;
@@ -188,9 +188,9 @@ impl<'a> Site<'a> {
         Ok(())
     }
 
-    fn into_run(self, undo: Undo) -> Run<'a> {
+    fn into_run(self, undo: Undo) -> NodeRun<'a> {
         let undo_edits = self.apply(undo.becomes == Bootstrap::Enabled, Some("never"));
-        Run {
+        NodeRun {
             spec: RunSpec {
                 direction: Direction::RollBack,
                 wanted: undo.becomes,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::csr::State;
 use crate::host::files::OutputDirectory;
 use crate::node::PendingRequest;
-use crate::node::conditions::{Condition, Evidence, Status, Stored};
+use crate::node::conditions::{Condition, ConditionStatus, NodeEvidence, Stored};
 use crate::report::{Code, Gauge, Problem};
 use crate::text::hint::Command;
 
@@ -17,7 +17,7 @@ use super::super::files;
 const MODE: u32 = 0o644;
 
 /// What an administrator wants to be warned of, as gauges.
-pub(super) fn gauges(evidence: &Evidence, conditions: &[Condition]) -> Vec<Gauge> {
+pub(super) fn gauges(evidence: &NodeEvidence, conditions: &[Condition]) -> Vec<Gauge> {
     let now = evidence.now.1;
     let mut all = Gauge::new(
         "kubelet_tls_condition",
@@ -25,7 +25,11 @@ pub(super) fn gauges(evidence: &Evidence, conditions: &[Condition]) -> Vec<Gauge
     );
     for condition in conditions {
         let kind = condition.kind.to_string();
-        for status in [Status::True, Status::False, Status::Unknown] {
+        for status in [
+            ConditionStatus::True,
+            ConditionStatus::False,
+            ConditionStatus::Unknown,
+        ] {
             let labels = [("type", kind.as_str()), ("status", &status.to_string())];
             all.add(&labels, i64::from(condition.status == status));
         }
@@ -55,7 +59,7 @@ pub(super) fn gauges(evidence: &Evidence, conditions: &[Condition]) -> Vec<Gauge
 }
 
 /// None where the requests could not be read.
-fn pending_age(evidence: &Evidence, now: Timestamp) -> Option<i64> {
+fn pending_age(evidence: &NodeEvidence, now: Timestamp) -> Option<i64> {
     let listing = evidence.requests.as_ref().ok()?;
     let newest = listing.newest.as_ref();
     let pending = newest.filter(|request| request.state == State::Pending);

@@ -14,9 +14,11 @@ use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, pair, process, systemd, tls};
 use crate::kubelet::{Bootstrap, Settings, Topic};
-use crate::node::conditions::{self, Condition, Evidence, LocalApiServer, Status, Stored};
+use crate::node::conditions::{
+    self, Condition, ConditionStatus, LocalApiServer, NodeEvidence, Stored,
+};
 use crate::node::{Explanation, Kubelet, version};
-use crate::receipt::{Change, NodeSubject, ReceiptState, to_the_second};
+use crate::receipt::{NodeSubject, ReceiptState, RecordedChange, to_the_second};
 use crate::report::{Ending, Outcome, Problem, StatusResult, exposition};
 use crate::x509::Certificate;
 use crate::yaml::MAX_BYTES;
@@ -40,23 +42,23 @@ pub(crate) fn run(arguments: &cli::Status, ui: &Ui) -> Outcome<StatusResult> {
 ///
 /// # Errors
 /// Why the kubelet's configuration cannot be read.
-fn observe(arguments: &cli::Status, ui: &Ui) -> Result<Evidence, Problem> {
+fn observe(arguments: &cli::Status, ui: &Ui) -> Result<NodeEvidence, Problem> {
     let located = node::locate(None, Need::File, When::Now)?;
     let (kubelet, refusal) = located.read_leniently(ui)?;
     warn_of_cut_off(ui);
-    Ok(Evidence {
+    Ok(NodeEvidence {
         refusal: refusal.map(|problem| problem.message()),
         ..look(kubelet, arguments.kubeconfig.clone())
     })
 }
 
-fn conclude(evidence: &Evidence, textfile: Option<&Path>, ui: &Ui) -> Outcome<StatusResult> {
+fn conclude(evidence: &NodeEvidence, textfile: Option<&Path>, ui: &Ui) -> Outcome<StatusResult> {
     let conditions = ui.conditions(conditions::conditions(evidence));
     ui.table(&table(&conditions));
     let lacking = || {
         conditions
             .iter()
-            .filter(|condition| condition.status != Status::True)
+            .filter(|condition| condition.status != ConditionStatus::True)
     };
     lacking().for_each(|condition| ui.bare_name(&condition.kind.to_string()));
     let metrics = exposition(&metrics::gauges(evidence, &conditions));
@@ -106,7 +108,7 @@ fn warn_of_cut_off(ui: &Ui) {
     ));
 }
 
-fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
+fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> NodeEvidence {
     let end = Instant::now() + DEADLINE;
     let api =
         Api::open(&kubeconfig.unwrap_or_else(|| kubelet.kubeconfig())).map_err(Explanation::of);
@@ -123,7 +125,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> Evidence {
         .map(|node| node.serving_names().0)
         .unwrap_or_default();
     let port = kubelet.port();
-    Evidence {
+    NodeEvidence {
         refusal: None,
         complaints: complaints(&kubelet),
         health: health(&kubelet),
@@ -184,7 +186,7 @@ fn patches() -> Option<PathBuf> {
     let receipt = store
         .receipt()
         .filter(|receipt| receipt.state == ReceiptState::Done)?;
-    files::enabling_directory(receipt.edits.iter().map(Change::path))
+    files::enabling_directory(receipt.edits.iter().map(RecordedChange::path))
 }
 
 /// False also for a user who may not read the key.
@@ -266,9 +268,9 @@ pub(crate) fn table<K: std::fmt::Display>(conditions: &[Condition<K>]) -> String
     );
     for condition in conditions {
         let color = match condition.status {
-            Status::True => "32",
-            Status::False => "31",
-            Status::Unknown => "33",
+            ConditionStatus::True => "32",
+            ConditionStatus::False => "31",
+            ConditionStatus::Unknown => "33",
         };
         text.push_str(&format!(
             "{:kind$}  \u{1b}[{color}m{:7}\u{1b}[0m  {:reason$}  {}\n",

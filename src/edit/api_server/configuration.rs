@@ -1,6 +1,6 @@
 //! kubeadm's ClusterConfiguration, in a file of its own or among other documents.
 
-use super::extra_args::{Edit, Shape};
+use super::extra_args::{ExtraArgsEdit, ExtraArgsShape};
 use super::{CA_FILE, FLAG, Verification, only};
 use crate::edit::Edited;
 use crate::edit::kubeadm::{self, json_piece};
@@ -8,7 +8,7 @@ use crate::kubelet::config::{self, Spelling};
 use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::{meta, string};
 use crate::kubelet::{ApiServerCause, Position, Refusal};
-use crate::yaml::{self, Format, Kept, Step, Stream, Value};
+use crate::yaml::{self, Kept, PathStep, Stream, Syntax, Value};
 
 const KIND: &str = "ClusterConfiguration";
 
@@ -18,11 +18,11 @@ const CERTIFICATES: &str = "/etc/kubernetes/pki";
 /// Sets or removes the flag.
 pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, Refusal> {
     let (document, root) = match find(stream)? {
-        Found::Here(document, root) => (document, root),
-        Found::None { .. } if wanted == Verification::Disabled => {
+        ConfigurationPlace::Here(document, root) => (document, root),
+        ConfigurationPlace::None { .. } if wanted == Verification::Disabled => {
             return Ok(crate::edit::unchanged(stream, Vec::new()));
         }
-        Found::None { api_version } => return append(stream, &api_version),
+        ConfigurationPlace::None { api_version } => return append(stream, &api_version),
     };
     let shape = shape(stream, root)?;
     let directory = lookup(stream, root, "certificatesDir")
@@ -30,17 +30,17 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
         .filter(|directory| !directory.is_empty())
         .unwrap_or(CERTIFICATES);
     let ca = format!("{}/{CA_FILE}", directory.trim_end_matches('/'));
-    let edit = Edit {
+    let edit = ExtraArgsEdit {
         stream,
         document,
         root,
-        format: json_piece(stream, document).map_or(Format::Yaml, Format::YamlWithJson),
+        format: json_piece(stream, document).map_or(Syntax::Yaml, Syntax::YamlWithJson),
         shape,
         ca: &ca,
     };
     match (only(edit.given()?, &ca)?, wanted) {
         (None, Verification::Enabled) => edit.enable(),
-        (None, Verification::Disabled) => edit.keep(&[Step::Key(FLAG)], Kept::Missing),
+        (None, Verification::Disabled) => edit.keep(&[PathStep::Key(FLAG)], Kept::Missing),
         (Some(given), Verification::Enabled) => {
             edit.keep(&edit.path_of_value(&given), Kept::Text(&ca))
         }
@@ -50,14 +50,14 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
 
 /// The value of the flag, if it is given once.
 pub(super) fn kubelet_ca(stream: &Stream<'_>) -> Result<Option<String>, Refusal> {
-    let Found::Here(document, root) = find(stream)? else {
+    let ConfigurationPlace::Here(document, root) = find(stream)? else {
         return Ok(None);
     };
-    let edit = Edit {
+    let edit = ExtraArgsEdit {
         stream,
         document,
         root,
-        format: Format::Yaml,
+        format: Syntax::Yaml,
         shape: shape(stream, root)?,
         ca: "",
     };
@@ -69,14 +69,14 @@ pub(super) fn kubelet_ca(stream: &Stream<'_>) -> Result<Option<String>, Refusal>
 }
 
 /// How this version of kubeadm writes flags.
-fn shape(stream: &Stream<'_>, root: usize) -> Result<Shape, Refusal> {
+fn shape(stream: &Stream<'_>, root: usize) -> Result<ExtraArgsShape, Refusal> {
     let at = stream.position(root);
     let api_version = meta(stream, root).api_version.unwrap_or_default();
-    Shape::of(api_version)
+    ExtraArgsShape::of(api_version)
         .ok_or_else(|| Refusal::at(at, ApiServerCause::Version(api_version.to_owned())))
 }
 
-enum Found {
+enum ConfigurationPlace {
     /// The number of the document and its root.
     Here(usize, usize),
     /// Only documents of `kubeadm init` beside which one may be added, of this version.
@@ -84,7 +84,7 @@ enum Found {
 }
 
 /// The only ClusterConfiguration of a file.
-fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
+fn find(stream: &Stream<'_>) -> Result<ConfigurationPlace, Refusal> {
     kubeadm::refuse_unseen_documents(stream)?;
     let mut found = None;
     let mut init = None;
@@ -110,7 +110,7 @@ fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
                 let at = stream.position(root);
                 return Err(Refusal::at(at, ApiServerCause::SecondConfiguration));
             }
-            Some(KIND) => found = Some(Found::Here(number, root)),
+            Some(KIND) => found = Some(ConfigurationPlace::Here(number, root)),
             Some("InitConfiguration") => init = meta.api_version.map(str::to_owned),
             Some("JoinConfiguration") => join = Some(root),
             _ => {}
@@ -119,7 +119,7 @@ fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
     let first = stream.documents.first().map(|document| document.root);
     match (found, init, join, first) {
         (Some(found), ..) => Ok(found),
-        (None, Some(api_version), ..) => Ok(Found::None { api_version }),
+        (None, Some(api_version), ..) => Ok(ConfigurationPlace::None { api_version }),
         (None, None, Some(root), _) | (None, None, None, Some(root)) => Err(Refusal::at(
             stream.position(root),
             if join.is_some() {
@@ -139,7 +139,7 @@ fn find(stream: &Stream<'_>) -> Result<Found, Refusal> {
 /// that does not exist.
 fn append(stream: &Stream<'_>, api_version: &str) -> Result<Edited, Refusal> {
     let last = stream.documents.last().map_or(0, |document| document.root);
-    let shape = Shape::of(api_version).ok_or_else(|| {
+    let shape = ExtraArgsShape::of(api_version).ok_or_else(|| {
         let cause = ApiServerCause::Version(api_version.to_owned());
         Refusal::at(stream.position(last), cause)
     })?;
@@ -152,6 +152,6 @@ fn append(stream: &Stream<'_>, api_version: &str) -> Result<Edited, Refusal> {
             Value::Mapping(vec![("extraArgs", shape.arguments(&ca))]),
         ),
     ]);
-    let edited = yaml::append_document(stream, &Format::Yaml, &document)?;
+    let edited = yaml::append_document(stream, &Syntax::Yaml, &document)?;
     Ok(crate::edit::changed(edited, Vec::new()))
 }

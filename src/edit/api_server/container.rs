@@ -1,7 +1,7 @@
 //! The container that runs kube-apiserver in a static Pod: its flags, the files that it sees, and where kubeadm of its
 //! version puts one more flag.
 
-use super::{CA_FILE, FLAG, Given, Spot, split, text};
+use super::{CA_FILE, FLAG, FlagOccurrence, Spot, split, text};
 use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::{meta, string};
 use crate::kubelet::{ApiServerCause, Position, Refusal};
@@ -18,24 +18,24 @@ const UNSORTED_SINCE: u32 = 32;
 
 /// The list that a word is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum List {
+pub(super) enum WordList {
     Command,
     Args,
 }
 
-impl List {
+impl WordList {
     pub(super) fn key(self) -> &'static str {
         match self {
-            List::Command => "command",
-            List::Args => "args",
+            WordList::Command => "command",
+            WordList::Args => "args",
         }
     }
 }
 
 /// A word of the command line.
-pub(super) struct Word {
+pub(super) struct CommandWord {
     pub(super) text: String,
-    list: List,
+    list: WordList,
     /// Its index in the list.
     index: usize,
     position: Position,
@@ -50,7 +50,7 @@ pub(super) struct Container {
     /// The minor version of Kubernetes 1, as the tag of its image says.
     minor: Option<u32>,
     /// The words after the program's name.
-    pub(super) words: Vec<Word>,
+    pub(super) words: Vec<CommandWord>,
 }
 
 impl Container {
@@ -96,7 +96,7 @@ impl Container {
     }
 
     /// Every occurrence of the flag. A flag without `=` has the next word as its value.
-    pub(super) fn given(&self) -> Vec<Given> {
+    pub(super) fn given(&self) -> Vec<FlagOccurrence> {
         let mut given = Vec::new();
         for (number, word) in self.words.iter().enumerate() {
             let Some((name, value)) = split(&word.text) else {
@@ -109,7 +109,7 @@ impl Container {
                 Some(value) => (value.to_owned(), 1),
                 None => (self.text(number + 1), 2),
             };
-            given.push(Given {
+            given.push(FlagOccurrence {
                 value,
                 position: word.position,
                 place: Spot::Items {
@@ -127,15 +127,19 @@ impl Container {
     }
 
     /// The list and the index of a word.
-    pub(super) fn item(&self, number: usize) -> Option<(List, usize)> {
+    pub(super) fn item(&self, number: usize) -> Option<(WordList, usize)> {
         let word = self.words.get(number)?;
         Some((word.list, word.index))
     }
 
     /// Where kubeadm of this version puts one more flag.
-    pub(super) fn place(&self) -> (List, usize) {
-        let in_args = self.words.iter().any(|word| word.list == List::Args);
-        let list = if in_args { List::Args } else { List::Command };
+    pub(super) fn place(&self) -> (WordList, usize) {
+        let in_args = self.words.iter().any(|word| word.list == WordList::Args);
+        let list = if in_args {
+            WordList::Args
+        } else {
+            WordList::Command
+        };
         let words = || self.words.iter().filter(|word| word.list == list);
         let mut names = words().filter_map(|word| Some((split(&word.text)?.0, word.index)));
         let is_sorted = match self.minor {
@@ -205,7 +209,7 @@ fn within<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
 }
 
 /// The words after the program's name, if this container runs kube-apiserver.
-fn command_line(stream: &Stream<'_>, node: usize) -> Result<Option<Vec<Word>>, Refusal> {
+fn command_line(stream: &Stream<'_>, node: usize) -> Result<Option<Vec<CommandWord>>, Refusal> {
     let items = |key: &str| {
         let list = lookup(stream, node, key).map(|list| stream.target(list));
         let items = list.map(|list| stream.items(list));
@@ -229,10 +233,10 @@ fn command_line(stream: &Stream<'_>, node: usize) -> Result<Option<Vec<Word>>, R
         }
         _ => return Ok(None),
     };
-    let words = |list: List, items: Vec<usize>| {
+    let words = |list: WordList, items: Vec<usize>| {
         let items = items.into_iter().enumerate();
         items.map(move |(index, item)| {
-            Ok(Word {
+            Ok(CommandWord {
                 text: text(stream, item)?,
                 list,
                 index,
@@ -240,7 +244,7 @@ fn command_line(stream: &Stream<'_>, node: usize) -> Result<Option<Vec<Word>>, R
             })
         })
     };
-    let all = words(List::Command, command).chain(words(List::Args, args));
+    let all = words(WordList::Command, command).chain(words(WordList::Args, args));
     all.skip(skipped).collect::<Result<_, _>>().map(Some)
 }
 

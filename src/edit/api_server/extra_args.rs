@@ -1,23 +1,23 @@
 //! `apiServer.extraArgs` of one ClusterConfiguration: the flag in it, set or removed.
 
-use super::{FLAG, Given, Spot, changed, kept, normalized, text};
+use super::{FLAG, FlagOccurrence, Spot, changed, kept, normalized, text};
 use crate::edit::Edited;
 use crate::edit::kubeadm;
 use crate::kubelet::Refusal;
 use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::string;
-use crate::yaml::{Format, Kept, Operation, Place, Step, Stream, Value};
+use crate::yaml::{EntryPlace, Kept, Operation, PathStep, Stream, Syntax, Value};
 
 /// How a version of ClusterConfiguration writes extra flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum ExtraArgsShape {
     /// Names and values, up to v1beta3.
     Mapping,
     /// Items with a name and a value, in v1beta4.
     List,
 }
 
-impl Shape {
+impl ExtraArgsShape {
     pub(super) fn of(api_version: &str) -> Option<Self> {
         match api_version.strip_prefix(kubeadm::GROUP)? {
             "/v1beta1" | "/v1beta2" | "/v1beta3" => Some(Self::Mapping),
@@ -41,19 +41,19 @@ fn item(ca: &str) -> Value<'_> {
     ])
 }
 
-const ARGUMENTS: [Step<'static>; 2] = [Step::Key("apiServer"), Step::Key("extraArgs")];
+const ARGUMENTS: [PathStep<'static>; 2] = [PathStep::Key("apiServer"), PathStep::Key("extraArgs")];
 
 /// The edit of one ClusterConfiguration.
-pub(super) struct Edit<'e, 's> {
+pub(super) struct ExtraArgsEdit<'e, 's> {
     pub(super) stream: &'e Stream<'s>,
     pub(super) document: usize,
     pub(super) root: usize,
-    pub(super) format: Format,
-    pub(super) shape: Shape,
+    pub(super) format: Syntax,
+    pub(super) shape: ExtraArgsShape,
     pub(super) ca: &'e str,
 }
 
-impl Edit<'_, '_> {
+impl ExtraArgsEdit<'_, '_> {
     fn arguments(&self) -> Option<usize> {
         let arguments = lookup(self.stream, self.root, "apiServer")
             .and_then(|server| lookup(self.stream, server, "extraArgs"));
@@ -61,7 +61,7 @@ impl Edit<'_, '_> {
     }
 
     /// Every occurrence of the flag, whatever separates its words.
-    pub(super) fn given(&self) -> Result<Vec<Given>, Refusal> {
+    pub(super) fn given(&self) -> Result<Vec<FlagOccurrence>, Refusal> {
         let stream = self.stream;
         let Some(arguments) = self.arguments() else {
             return Ok(Vec::new());
@@ -70,7 +70,7 @@ impl Edit<'_, '_> {
         for (key, value) in stream.entries(arguments) {
             let name = stream.text(stream.target(key));
             if normalized(name) == FLAG {
-                given.push(Given {
+                given.push(FlagOccurrence {
                     value: text(stream, value)?,
                     position: stream.position(key),
                     place: Spot::Key(name.to_owned()),
@@ -83,7 +83,7 @@ impl Edit<'_, '_> {
                 continue;
             }
             let value = lookup(stream, item, "value");
-            given.push(Given {
+            given.push(FlagOccurrence {
                 value: value.map_or(Ok(String::new()), |value| text(stream, value))?,
                 position: stream.position(item),
                 place: Spot::Items {
@@ -95,39 +95,39 @@ impl Edit<'_, '_> {
         Ok(given)
     }
 
-    pub(super) fn keep(&self, path: &[Step<'_>], value: Kept<'_>) -> Result<Edited, Refusal> {
+    pub(super) fn keep(&self, path: &[PathStep<'_>], value: Kept<'_>) -> Result<Edited, Refusal> {
         kept(self.stream, &self.format, self.document, path, value)
     }
 
-    fn change(&self, path: &[Step<'_>], operation: &Operation<'_>) -> Result<Edited, Refusal> {
+    fn change(&self, path: &[PathStep<'_>], operation: &Operation<'_>) -> Result<Edited, Refusal> {
         changed(self.stream, &self.format, self.document, path, operation)
     }
 
-    fn path<'g>(given: &'g Given) -> Vec<Step<'g>> {
+    fn path<'g>(given: &'g FlagOccurrence) -> Vec<PathStep<'g>> {
         let last = match &given.place {
-            Spot::Key(name) => Step::Key(name),
-            Spot::Items { first, .. } => Step::Item(*first),
+            Spot::Key(name) => PathStep::Key(name),
+            Spot::Items { first, .. } => PathStep::Item(*first),
         };
         ARGUMENTS.into_iter().chain([last]).collect()
     }
 
-    pub(super) fn path_of_value<'g>(&self, given: &'g Given) -> Vec<Step<'g>> {
+    pub(super) fn path_of_value<'g>(&self, given: &'g FlagOccurrence) -> Vec<PathStep<'g>> {
         let mut path = Self::path(given);
-        path.extend((self.shape == Shape::List).then_some(Step::Key("value")));
+        path.extend((self.shape == ExtraArgsShape::List).then_some(PathStep::Key("value")));
         path
     }
 
     pub(super) fn enable(&self) -> Result<Edited, Refusal> {
         let has_server = lookup(self.stream, self.root, "apiServer").is_some();
         let place = if has_server {
-            Place::Sorted
+            EntryPlace::Sorted
         } else {
-            Place::After("kind")
+            EntryPlace::After("kind")
         };
         let (last, value) = match self.shape {
-            Shape::Mapping => (Step::Key(FLAG), Value::Text(self.ca)),
-            Shape::List => {
-                let named = Step::Named {
+            ExtraArgsShape::Mapping => (PathStep::Key(FLAG), Value::Text(self.ca)),
+            ExtraArgsShape::List => {
+                let named = PathStep::Named {
                     key: "name",
                     is: FLAG,
                 };
@@ -139,7 +139,7 @@ impl Edit<'_, '_> {
     }
 
     /// Removes the flag, and what would be left without content.
-    pub(super) fn disable(&self, given: &Given) -> Result<Edited, Refusal> {
+    pub(super) fn disable(&self, given: &FlagOccurrence) -> Result<Edited, Refusal> {
         let stream = self.stream;
         let is_only = |collection: usize| {
             let first = collection + 1;
@@ -171,7 +171,7 @@ impl Edit<'_, '_> {
             return self.change(&[server, arguments], &Operation::Remove);
         }
         // as kubeadm writes it
-        let empty = Operation::Set(Value::Mapping(Vec::new()), Place::Sorted);
+        let empty = Operation::Set(Value::Mapping(Vec::new()), EntryPlace::Sorted);
         self.change(&[server], &empty)
     }
 

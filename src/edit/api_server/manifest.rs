@@ -1,10 +1,10 @@
 //! The manifest of a kube-apiserver's static Pod: what it says, and the edit of it.
 
-use super::container::{Container, List};
+use super::container::{Container, WordList};
 use super::{FLAG, Spot, Verification, changed, kept, last_value, only, values};
 use crate::edit::Edited;
 use crate::kubelet::{ApiServerCause, Refusal};
-use crate::yaml::{Format, Kept, Operation, Step, Stream, Value};
+use crate::yaml::{Kept, Operation, PathStep, Stream, Syntax, Value};
 
 /// What the manifest of a kube-apiserver says, as far as this program needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,17 +65,17 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
         container.on_host(stream, &ca)?;
     }
     let format = if stream.source.trim_start().starts_with('{') {
-        Format::Json
+        Syntax::Json
     } else {
-        Format::Yaml
+        Syntax::Yaml
     };
-    let path = |list: List, index: usize| {
+    let path = |list: WordList, index: usize| {
         [
-            Step::Key("spec"),
-            Step::Key("containers"),
-            Step::Item(container.index),
-            Step::Key(list.key()),
-            Step::Item(index),
+            PathStep::Key("spec"),
+            PathStep::Key("containers"),
+            PathStep::Item(container.index),
+            PathStep::Key(list.key()),
+            PathStep::Item(index),
         ]
     };
     let line = format!("--{FLAG}={ca}");
@@ -86,7 +86,7 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
             changed(stream, &format, 0, &path(list, index), &insert)
         }
         (None, Verification::Disabled) => {
-            kept(stream, &format, 0, &[Step::Key(FLAG)], Kept::Missing)
+            kept(stream, &format, 0, &[PathStep::Key(FLAG)], Kept::Missing)
         }
         (Some(given), wanted) => {
             let Spot::Items { first, count } = given.place else {

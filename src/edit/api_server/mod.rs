@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Edited;
 use crate::kubelet::meta::{self, string};
 use crate::kubelet::{ApiServerCause, Position, Refusal};
-use crate::yaml::{self, Format, Kept, Operation, Step, Stream};
+use crate::yaml::{self, Kept, Operation, PathStep, Stream, Syntax};
 
 /// The flag, which has no default: without it the API server verifies no kubelet.
 pub const FLAG: &str = "kubelet-certificate-authority";
@@ -82,7 +82,7 @@ pub fn kubelet_ca(configuration: &[u8]) -> Result<Option<String>, Refusal> {
 }
 
 /// One occurrence of the flag.
-struct Given {
+struct FlagOccurrence {
     value: String,
     position: Position,
     /// The index of its item or the spelling of its key.
@@ -99,7 +99,7 @@ enum Spot {
 }
 
 /// The flag is there once with the expected value, or not at all.
-fn only(given: Vec<Given>, expected: &str) -> Result<Option<Given>, Refusal> {
+fn only(given: Vec<FlagOccurrence>, expected: &str) -> Result<Option<FlagOccurrence>, Refusal> {
     if let Some(second) = given.get(1) {
         return Err(Refusal::at(second.position, ApiServerCause::GivenTwice));
     }
@@ -158,9 +158,9 @@ fn text(stream: &Stream<'_>, node: usize) -> Result<String, Refusal> {
 
 fn changed(
     stream: &Stream<'_>,
-    format: &Format,
+    format: &Syntax,
     document: usize,
-    path: &[Step<'_>],
+    path: &[PathStep<'_>],
     operation: &Operation<'_>,
 ) -> Result<Edited, Refusal> {
     let edited = yaml::edit(stream, format, document, path, operation)?;
@@ -170,9 +170,9 @@ fn changed(
 /// Nothing changes, as the second parser confirms.
 fn kept(
     stream: &Stream<'_>,
-    format: &Format,
+    format: &Syntax,
     document: usize,
-    path: &[Step<'_>],
+    path: &[PathStep<'_>],
     value: Kept<'_>,
 ) -> Result<Edited, Refusal> {
     yaml::confirm(stream, format, document, path, value)?;

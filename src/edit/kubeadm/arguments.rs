@@ -18,7 +18,7 @@ pub(super) struct Arguments {
 }
 
 /// A boolean flag, and where its value is.
-pub(super) struct Given {
+pub(super) struct BooleanFlag {
     pub(super) value: bool,
     pub(super) position: Position,
 }
@@ -71,10 +71,10 @@ impl Arguments {
     }
 
     /// `rotate-server-certificates`, the last one if it is given more than once.
-    pub(super) fn bootstrap(&self) -> Option<Given> {
+    pub(super) fn bootstrap(&self) -> Option<BooleanFlag> {
         let value = self.flags.boolean(FLAG)?;
         let last = self.given.iter().rev().find(|(name, ..)| name == FLAG)?;
-        Some(Given {
+        Some(BooleanFlag {
             value,
             position: last.2,
         })

@@ -18,7 +18,7 @@ pub(crate) const GROUP: &str = "kubeadm.k8s.io";
 
 /// Where in the file the edit belongs.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum KubeadmPlace {
     /// In this document, which is there.
     Document(usize),
     /// In a document yet to be appended.
@@ -32,7 +32,7 @@ pub(super) enum Place {
 /// Where the edit belongs, and what is to be said about it.
 #[derive(Debug)]
 pub(super) struct Placed {
-    pub(super) place: Place,
+    pub(super) place: KubeadmPlace,
     pub(super) warnings: Vec<Warning>,
     /// Why kubeadm would not read the edited document, where that is so.
     pub(super) without_effect: Option<Refusal>,
@@ -46,7 +46,7 @@ pub(crate) fn is_kubeadms(meta: &Meta<'_>) -> bool {
 
 /// The documents of a file, sorted by what they are to the edit.
 #[derive(Default)]
-struct Found {
+struct KubeadmDocuments {
     kubelets: Vec<(usize, usize)>,
     /// The roots of ClusterConfiguration and InitConfiguration.
     init: Vec<usize>,
@@ -79,10 +79,10 @@ pub(super) fn place(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Placed, Re
                 let message = "kubeadm init refuses a file without a ClusterConfiguration or an InitConfiguration";
                 warnings.push(Warning::at(stream.position(*root), message));
             }
-            Place::Document(*number)
+            KubeadmPlace::Document(*number)
         }
-        ([], _) if wanted == Bootstrap::Disabled => Place::Nowhere,
-        ([], _) if initialises => Place::Append,
+        ([], _) if wanted == Bootstrap::Disabled => KubeadmPlace::Nowhere,
+        ([], _) if initialises => KubeadmPlace::Append,
         ([], _) => return Err(refuse_without_effect(stream, found.kinds)),
     };
     let kubelet = found.kubelets.first().map(|(_, root)| *root);
@@ -93,7 +93,7 @@ pub(super) fn place(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Placed, Re
         let message = "kubeadm join does not read a KubeletConfiguration: for nodes that join, set the key in the cluster: kubelet-tls cluster apply";
         warnings.push(Warning::at(stream.position(join), message));
     }
-    pieces::warn_empty(stream, place == Place::Append, &mut warnings);
+    pieces::warn_empty(stream, place == KubeadmPlace::Append, &mut warnings);
     Ok(Placed {
         place,
         warnings,
@@ -101,8 +101,8 @@ pub(super) fn place(stream: &Stream<'_>, wanted: Bootstrap) -> Result<Placed, Re
     })
 }
 
-fn find(stream: &Stream<'_>, warnings: &mut Vec<Warning>) -> Result<Found, Refusal> {
-    let mut found = Found::default();
+fn find(stream: &Stream<'_>, warnings: &mut Vec<Warning>) -> Result<KubeadmDocuments, Refusal> {
+    let mut found = KubeadmDocuments::default();
     for (number, Document { root, .. }) in stream.documents.iter().enumerate() {
         // a merge or a second key may give a document another kind than it seems to have
         config::look(stream, *root, Spelling::Exact)?;
@@ -133,7 +133,7 @@ fn place_in_join(
     kubelet: Option<(usize, usize)>,
     wanted: Bootstrap,
     warnings: &mut Vec<Warning>,
-) -> Result<(Place, Option<Refusal>), Refusal> {
+) -> Result<(KubeadmPlace, Option<Refusal>), Refusal> {
     let enable = wanted == Bootstrap::Enabled;
     let arguments = Arguments::read(stream, join);
     arguments.warn_unquoted(warnings);
@@ -146,14 +146,14 @@ fn place_in_join(
     }
     let at = stream.position(join);
     match (flag, kubelet) {
-        (Some(flag), _) if enable => Ok((Place::Flag(flag.position), None)),
+        (Some(flag), _) if enable => Ok((KubeadmPlace::Flag(flag.position), None)),
         (_, Some((number, root))) => {
             config::check(stream, root)?;
             let refusal = enable.then(|| Refusal::at(at, Effect::BesideJoin));
-            Ok((Place::Document(number), refusal))
+            Ok((KubeadmPlace::Document(number), refusal))
         }
         (_, None) if enable => Err(Refusal::at(at, Effect::Join)),
-        (_, None) => Ok((Place::Nowhere, None)),
+        (_, None) => Ok((KubeadmPlace::Nowhere, None)),
     }
 }
 

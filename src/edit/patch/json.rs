@@ -2,7 +2,7 @@
 
 use crate::kubelet::goyaml::{self, BooleanState, lookup};
 use crate::kubelet::{Bootstrap, Effect, Refusal, Shape};
-use crate::yaml::{self, Format, Kind, Operation, Place, Step, Stream, Value};
+use crate::yaml::{self, EntryPlace, EventKind, Operation, PathStep, Stream, Syntax, Value};
 
 /// The key's place in a JSON patch.
 const PATH: &str = "/serverTLSBootstrap";
@@ -23,8 +23,8 @@ pub(in crate::edit) fn edit(
     stream: &Stream<'_>,
     root: usize,
     wanted: Bootstrap,
-) -> Result<Option<yaml::Edited>, Refusal> {
-    if stream.event(root).kind != Kind::Sequence {
+) -> Result<Option<yaml::EditedStream>, Refusal> {
+    if stream.event(root).kind != EventKind::Sequence {
         return Err(Refusal::at(stream.position(root), Shape::NotOperations));
     }
     let truth = Value::Bool(wanted == Bootstrap::Enabled);
@@ -37,11 +37,11 @@ pub(in crate::edit) fn edit(
             ("path", Value::Text(PATH)),
             ("value", truth),
         ]);
-        let end = [Step::Item(stream.items(root).count())];
+        let end = [PathStep::Item(stream.items(root).count())];
         let operation = Operation::Insert(added);
         return Ok(Some(yaml::edit(
             stream,
-            &Format::Yaml,
+            &Syntax::Yaml,
             0,
             &end,
             &operation,
@@ -67,11 +67,11 @@ pub(in crate::edit) fn edit(
     ) {
         return Ok(None);
     }
-    let path = [Step::Item(number), Step::Key("value")];
-    let operation = Operation::Set(truth, Place::After("path"));
+    let path = [PathStep::Item(number), PathStep::Key("value")];
+    let operation = Operation::Set(truth, EntryPlace::After("path"));
     Ok(Some(yaml::edit(
         stream,
-        &Format::Yaml,
+        &Syntax::Yaml,
         0,
         &path,
         &operation,

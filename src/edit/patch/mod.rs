@@ -12,7 +12,7 @@ use crate::kubelet::config::{self, Spelling};
 use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::{KEY, KIND, meta};
 use crate::kubelet::{Bootstrap, Refusal, SecondDocument, Shape};
-use crate::yaml::{Kind, Stream, Style};
+use crate::yaml::{EventKind, Stream, Style};
 
 /// The name of the patch file that this program writes where none exists.
 pub const FILE_NAME: &str = "kubeletconfiguration0+merge.yaml";
@@ -103,7 +103,7 @@ impl PatchFile {
 
 /// Where the edit belongs in a patch.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum PatchPlace {
     /// In this value of the only document.
     Root(usize),
     /// The file has comments at most; this is what it should read.
@@ -114,7 +114,7 @@ pub(super) fn place(
     stream: &Stream<'_>,
     patch_type: PatchType,
     wanted: Bootstrap,
-) -> Result<Place, Refusal> {
+) -> Result<PatchPlace, Refusal> {
     let documents = stream.documents.as_slice();
     if let Some(second) = documents.get(1) {
         let shape = Shape::SecondDocument(SecondDocument::Patch);
@@ -122,13 +122,13 @@ pub(super) fn place(
     }
     let root = documents.first().map(|document| document.root);
     let Some(root) = root.filter(|root| !stream.is_absent(*root)) else {
-        return Ok(Place::Fresh(fresh(stream.source, patch_type, wanted)));
+        return Ok(PatchPlace::Fresh(fresh(stream.source, patch_type, wanted)));
     };
     let refuse = |shape: Shape| Err(Refusal::at(stream.position(root), shape));
     match (patch_type, meta(stream, root).kind) {
-        (PatchType::Json, _) => Ok(Place::Root(root)),
+        (PatchType::Json, _) => Ok(PatchPlace::Root(root)),
         _ if !stream.is_mapping(root) => refuse(Shape::NotMapping),
-        (_, None | Some(KIND)) => Ok(Place::Root(root)),
+        (_, None | Some(KIND)) => Ok(PatchPlace::Root(root)),
         (_, Some(kind)) => refuse(Shape::OtherKind(kind.to_owned())),
     }
 }
@@ -139,7 +139,7 @@ pub(super) fn anchor(stream: &Stream<'_>, root: usize) -> Result<(usize, usize),
     let is_plain = |value: usize| {
         matches!(
             stream.event(value).kind,
-            Kind::Scalar(Style::Plain | Style::Quoted) | Kind::Alias
+            EventKind::Scalar(Style::Plain | Style::Quoted) | EventKind::Alias
         )
     };
     let first = stream.entries(root).find(|(_, value)| is_plain(*value));

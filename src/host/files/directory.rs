@@ -11,7 +11,7 @@ use super::{DirectoryLock, FileCause, FileError, reading, writing};
 
 /// A file of the directory as it is. Its `Debug` says nothing of what is in it: it may be a key.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Content {
+pub struct FileContent {
     /// The whole file, at most the limit of small files.
     pub bytes: Vec<u8>,
     /// The permission bits, such as 0600.
@@ -20,14 +20,14 @@ pub struct Content {
     pub uid: u32,
 }
 
-impl Content {
+impl FileContent {
     /// Whether it is the caller's own and readable by no other user, as a key must be to be used.
     pub fn is_private(&self) -> bool {
         is_private(self.uid, self.mode)
     }
 }
 
-impl std::fmt::Debug for Content {
+impl std::fmt::Debug for FileContent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Content")
             .field("mode", &self.mode)
@@ -83,7 +83,7 @@ impl OutputDirectory {
     /// # Errors
     /// [`FileCause::NotRegular`] where it is a directory or a symlink, which would lead elsewhere; or what
     /// [`super::read`] says.
-    pub fn read(&self, name: &str, cap: u64) -> Result<Option<Content>, FileError> {
+    pub fn read(&self, name: &str, cap: u64) -> Result<Option<FileContent>, FileError> {
         let path = self.file(name);
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
@@ -93,7 +93,7 @@ impl OutputDirectory {
         if !metadata.is_file() {
             return Err(reading(&path)(FileCause::NotRegular));
         }
-        Ok(Some(Content {
+        Ok(Some(FileContent {
             bytes: super::read(&path, cap)?,
             mode: metadata.permissions().mode() & 0o7777,
             uid: metadata.uid(),

@@ -12,7 +12,7 @@ use super::FileCause;
 
 /// A file's name in the directory where it really is, its symlinks followed; it need not exist.
 #[derive(Debug)]
-pub(in crate::host) struct Place {
+pub(in crate::host) struct FilePlace {
     pub(super) directory: OwnedFd,
     /// The directory, for messages.
     pub(super) path: PathBuf,
@@ -21,7 +21,7 @@ pub(in crate::host) struct Place {
     pub(super) is_linked: bool,
 }
 
-impl Place {
+impl FilePlace {
     /// The file itself, for messages.
     pub(super) fn real(&self) -> PathBuf {
         self.path.join(&self.name)

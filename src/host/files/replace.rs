@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::lock::{self, Lock, Locking};
-use super::place::Place;
+use super::place::FilePlace;
 use super::write::{Directory, Scope};
 use super::{FileCause, FileError, Root, attributes, read_capped, reading, writing};
 
@@ -85,7 +85,7 @@ impl DirectoryLock {
         self.place(path).is_ok()
     }
 
-    fn place(&self, path: &Path) -> Result<Place, FileCause> {
+    fn place(&self, path: &Path) -> Result<FilePlace, FileCause> {
         let place = self.root.place(path)?;
         let stat = rustix::fs::fstat(&place.directory).map_err(io::Error::from)?;
         if (stat.st_dev, stat.st_ino) == self.id {
@@ -111,7 +111,7 @@ impl DirectoryLock {
             .map_err(writing(path))
     }
 
-    fn obstacle(&self, place: &Place, size: u64) -> Result<(), FileCause> {
+    fn obstacle(&self, place: &FilePlace, size: u64) -> Result<(), FileCause> {
         file_obstacle(place)?;
         let handle = self.directory.handle();
         let shown = || self.directory.path().to_owned();
@@ -165,7 +165,7 @@ impl DirectoryLock {
         replaced.map_err(writing(path))
     }
 
-    fn create(&self, place: &Place, after: &[u8]) -> Result<(), FileCause> {
+    fn create(&self, place: &FilePlace, after: &[u8]) -> Result<(), FileCause> {
         if place.is_linked {
             // A symlink that leads nowhere was made by someone who meant another file.
             return Err(FileCause::NotRegular);
@@ -179,7 +179,7 @@ impl DirectoryLock {
         }
     }
 
-    fn remove(&self, place: &Place, before: &[u8]) -> Result<(), FileCause> {
+    fn remove(&self, place: &FilePlace, before: &[u8]) -> Result<(), FileCause> {
         let now = place.open()?;
         if read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
             return Err(FileCause::Changed);
@@ -188,7 +188,7 @@ impl DirectoryLock {
         self.directory.sync().map_err(FileCause::Unsynced)
     }
 
-    fn swap(&self, place: &Place, before: &[u8], after: &[u8]) -> Result<(), FileCause> {
+    fn swap(&self, place: &FilePlace, before: &[u8], after: &[u8]) -> Result<(), FileCause> {
         let original = place.open()?;
         let mut staged = self.directory.stage(Scope::Node)?;
         staged.write_all(after)?;
@@ -220,7 +220,7 @@ fn id(file: &File) -> io::Result<(u64, u64)> {
 }
 
 /// What keeps a file, if it exists, from being replaced.
-fn file_obstacle(place: &Place) -> Result<(), FileCause> {
+fn file_obstacle(place: &FilePlace) -> Result<(), FileCause> {
     let flags = AtFlags::SYMLINK_NOFOLLOW;
     let stat = match rustix::fs::statx(
         &place.directory,

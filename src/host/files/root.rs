@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::place::Place;
+use super::place::FilePlace;
 use super::walk::{MAX_SYMLINKS, read_link, walk};
 use super::write::Directory;
 use super::{FileCause, FileError, absolute, read_capped, reading, trust};
@@ -131,7 +131,7 @@ impl Root {
     }
 
     /// The file that `path` leads to.
-    pub(in crate::host) fn place(&self, path: &Path) -> Result<Place, FileCause> {
+    pub(in crate::host) fn place(&self, path: &Path) -> Result<FilePlace, FileCause> {
         let mut path = self.beneath(path)?;
         let mut is_linked = false;
         for _ in 0..=MAX_SYMLINKS {
@@ -145,7 +145,7 @@ impl Root {
                     path = parent.join(target);
                 }
                 Err(error) if is_no_link(&error) => {
-                    return Ok(Place {
+                    return Ok(FilePlace {
                         directory,
                         path: self.path(parent),
                         name: name.to_owned(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Stat};
 
-use super::walk::{Step, walk};
+use super::walk::{WalkStep, walk};
 use super::{FileCause, FileError, Root, absolute, reading};
 
 const GROUP_OR_OTHERS_WRITE: u32 = 0o022;
@@ -50,7 +50,7 @@ fn check(root: OwnedFd, shown: &Path, path: &Path) -> Result<(), FileCause> {
     }
 }
 
-fn require_parent(step: &Step<'_>) -> Result<(), FileCause> {
+fn require_parent(step: &WalkStep<'_>) -> Result<(), FileCause> {
     let uid = step.stat.st_uid;
     if uid != 0 && uid != nix::unistd::geteuid().as_raw() {
         return Err(FileCause::Untrusted {

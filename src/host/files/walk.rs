@@ -17,7 +17,7 @@ use super::FileCause;
 pub(super) const MAX_SYMLINKS: u32 = 40;
 
 /// A directory or symlink on the way, by its path without symlinks.
-pub(super) struct Step<'a> {
+pub(super) struct WalkStep<'a> {
     pub(super) path: &'a Path,
     pub(super) stat: &'a Stat,
 }
@@ -28,13 +28,13 @@ pub(super) fn walk(
     root: OwnedFd,
     shown: &Path,
     path: &Path,
-    mut visit: impl FnMut(Step<'_>) -> Result<(), FileCause>,
+    mut visit: impl FnMut(WalkStep<'_>) -> Result<(), FileCause>,
 ) -> Result<(OwnedFd, PathBuf), FileCause> {
     let mut links = 0;
     let mut ahead = names(path);
     let mut here = shown.to_owned();
     let stat = rustix::fs::fstat(&root).map_err(io::Error::from)?;
-    visit(Step {
+    visit(WalkStep {
         path: &here,
         stat: &stat,
     })?;
@@ -55,7 +55,7 @@ pub(super) fn walk(
         here.push(&name);
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                visit(Step {
+                visit(WalkStep {
                     path: &here,
                     stat: &stat,
                 })?;
@@ -66,7 +66,7 @@ pub(super) fn walk(
                 if links > MAX_SYMLINKS {
                     return Err(io::Error::from(Errno::LOOP).into());
                 }
-                visit(Step {
+                visit(WalkStep {
                     path: &here,
                     stat: &stat,
                 })?;

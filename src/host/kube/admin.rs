@@ -19,7 +19,7 @@ use super::{Api, ApiError, connect};
 const PAGE_CAP: usize = 4 * OBJECT_CAP;
 
 /// What a page of a list holds.
-pub(super) struct Objects<T> {
+pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     /// `metadata.resourceVersion` of the list.
     pub(super) revision: String,
@@ -102,7 +102,7 @@ impl Admin {
             ..
         } = &self.0;
         let read = async |target: &str| page(connection, client, target).await;
-        let take = |gathered: &mut C, objects: Objects<T>| {
+        let take = |gathered: &mut C, objects: Page<T>| {
             objects
                 .items
                 .into_iter()
@@ -136,7 +136,7 @@ pub(super) async fn page<T: DeserializeOwned>(
     connection: &Connection,
     client: &Client,
     target: &str,
-) -> Result<Part<Objects<T>>, ApiError> {
+) -> Result<Part<Page<T>>, ApiError> {
     #[derive(Deserialize)]
     #[serde(bound = "T: DeserializeOwned")]
     struct List<T> {
@@ -159,7 +159,7 @@ pub(super) async fn page<T: DeserializeOwned>(
     let revision = revision
         .filter(|revision| is_revision(revision))
         .ok_or_else(|| connection.invalid("a list without resourceVersion"))?;
-    let objects = Objects {
+    let objects = Page {
         items: list.items.unwrap_or_default(),
         revision,
     };

@@ -24,7 +24,7 @@ pub enum DecisionCondition {
 
 /// What to do about a request as it is now.
 #[derive(Debug)]
-pub enum Step<T> {
+pub enum DecisionStep<T> {
     /// Add this condition to the request, in one write.
     Write(DecisionCondition),
     /// Leave it as it is, for this reason.
@@ -80,7 +80,7 @@ impl Admin {
     pub fn decide<T>(
         &self,
         (name, uid): (&str, &str),
-        judge: impl Fn(&Request) -> Step<T>,
+        judge: impl Fn(&Request) -> DecisionStep<T>,
         end: Instant,
     ) -> Result<DecisionOutcome<T>, ApiError> {
         let path = format!("{REQUESTS}/{}/approval", escaped(name));
@@ -92,8 +92,8 @@ impl Admin {
                 return Ok(DecisionOutcome::Missing);
             }
             let condition = match judge(&request) {
-                Step::Write(condition) => condition.to_json(),
-                Step::Stop(reason) => return Ok(DecisionOutcome::Stopped(reason)),
+                DecisionStep::Write(condition) => condition.to_json(),
+                DecisionStep::Stop(reason) => return Ok(DecisionOutcome::Stopped(reason)),
             };
             match &mut object["status"]["conditions"] {
                 Value::Array(all) => all.push(condition),

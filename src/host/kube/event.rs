@@ -15,7 +15,7 @@ use crate::text::brief;
 const WATCH_SILENCE: Duration = Duration::from_secs(75);
 
 /// The answer to a watch, of which no more than one event is held.
-pub(super) struct Events<'c> {
+pub(super) struct WatchLines<'c> {
     connection: &'c Connection,
     body: Body,
     read: Vec<u8>,
@@ -24,7 +24,7 @@ pub(super) struct Events<'c> {
     searched: usize,
 }
 
-impl<'c> Events<'c> {
+impl<'c> WatchLines<'c> {
     pub(super) fn of(connection: &'c Connection, body: Body) -> Self {
         Self {
             connection,
@@ -77,8 +77,8 @@ impl<'c> Events<'c> {
 
     fn event<T: DeserializeOwned>(&self, line: &[u8]) -> Result<(String, Followed<T>), ApiError> {
         match parse(line) {
-            Ok(Event::Changed(revision, what)) => Ok((revision, what)),
-            Ok(Event::Error { code, message }) => Err(ApiError::Status {
+            Ok(WatchLine::Changed(revision, what)) => Ok((revision, what)),
+            Ok(WatchLine::Error { code, message }) => Err(ApiError::Status {
                 server: self.connection.server.clone(),
                 code,
                 message,
@@ -90,13 +90,13 @@ impl<'c> Events<'c> {
 }
 
 #[derive(Debug)]
-enum Event<T> {
+enum WatchLine<T> {
     Changed(String, Followed<T>),
     Error { code: u16, message: String },
 }
 
 /// Reads one line of a watch, field by field: as a tree, four megabytes of JSON would take some hundred times as much.
-fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<Event<T>, serde_json::Error> {
+fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<WatchLine<T>, serde_json::Error> {
     #[derive(Deserialize)]
     struct Head {
         #[serde(rename = "type")]
@@ -123,7 +123,7 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<Event<T>, serde_json::Error
     }
     let head: Head = serde_json::from_slice(line)?;
     if head.kind == "ERROR" {
-        return Ok(Event::Error {
+        return Ok(WatchLine::Error {
             code: head.object.code.unwrap_or(500),
             message: brief(&head.object.message.unwrap_or_default()),
         });
@@ -141,7 +141,7 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<Event<T>, serde_json::Error
         },
         _ => Followed::Heard,
     };
-    Ok(Event::Changed(revision, what))
+    Ok(WatchLine::Changed(revision, what))
 }
 
 /// Whether `text` can be a resourceVersion: what a watch is begun from becomes part of a query.
@@ -154,7 +154,7 @@ mod tests {
     use super::super::watch::Seen;
     use super::*;
 
-    fn parse(line: &[u8]) -> Result<Event<Seen>, serde_json::Error> {
+    fn parse(line: &[u8]) -> Result<WatchLine<Seen>, serde_json::Error> {
         super::parse(line)
     }
 
@@ -164,12 +164,12 @@ mod tests {
         let seen: Vec<String> = lines
             .lines()
             .map(|line| match parse(line.as_bytes()).unwrap() {
-                Event::Changed(revision, Followed::Put(Seen(Some(request)))) => {
+                WatchLine::Changed(revision, Followed::Put(Seen(Some(request)))) => {
                     format!("{} {} {revision}", request.name, request.state)
                 }
-                Event::Changed(_, Followed::Put(Seen(None))) => "not ours".into(),
-                Event::Changed(revision, _) => format!("passed {revision}"),
-                Event::Error { code, .. } => format!("error {code}"),
+                WatchLine::Changed(_, Followed::Put(Seen(None))) => "not ours".into(),
+                WatchLine::Changed(revision, _) => format!("passed {revision}"),
+                WatchLine::Error { code, .. } => format!("error {code}"),
             })
             .collect();
         assert_eq!(
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn an_expired_watch_and_an_error_event_end_the_watch() {
         let expired = br#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version: 1 (2)","reason":"Expired","code":410}}"#;
-        let Event::Error { code, message } = parse(expired).unwrap() else {
+        let WatchLine::Error { code, message } = parse(expired).unwrap() else {
             panic!("not an error");
         };
         assert_eq!(
@@ -201,7 +201,7 @@ mod tests {
             r#"{{"type":"ERROR","object":{{"code":500,"message":"\u001b[2J{}"}}}}"#,
             "x".repeat(5000)
         );
-        let Event::Error { message, .. } = parse(long.as_bytes()).unwrap() else {
+        let WatchLine::Error { message, .. } = parse(long.as_bytes()).unwrap() else {
             panic!("{long}");
         };
         assert!(message.starts_with("\u{fffd}[2Jx") && message.len() < 400);

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
-use super::admin::{Objects, page};
+use super::admin::{Page, page};
 use super::client::Client;
 use super::connection::{BACKOFF, Connection};
-use super::event::Events;
+use super::event::WatchLines;
 use super::list::{HELD, ListEnd};
 use super::{Admin, ApiError, Unreachable, start};
 
@@ -216,7 +216,7 @@ impl<F> Follower<'_, F> {
         let mut revision = String::new();
         let read = async |target: &str| page::<T>(&self.connection, &self.client, target).await;
         let mut ended = None;
-        let take = |objects: Objects<T>| {
+        let take = |objects: Page<T>| {
             revision = objects.revision;
             let mut items = objects.items.into_iter();
             ended = items.find_map(|object| self.told(Followed::Put(object)).err());
@@ -263,7 +263,7 @@ impl<F> Follower<'_, F> {
         if let Err(round) = self.told(Followed::Answered) {
             return round;
         }
-        let mut events = Events::of(&self.connection, body);
+        let mut events = WatchLines::of(&self.connection, body);
         loop {
             match events.next().await {
                 Ok(Some((at, what))) => {

@@ -40,7 +40,7 @@ use crate::x509::Certificate;
 pub use admin::Admin;
 pub(crate) use admin::escaped;
 pub use cluster::WriteMode;
-pub use decision::{DecisionCondition, DecisionOutcome, Step};
+pub use decision::{DecisionCondition, DecisionOutcome, DecisionStep};
 pub use error::ApiError;
 pub use facts::{Fact, FactError, Malformed, MalformedPodCidr, node_facts, service_facts};
 pub use inventory::GivenNetworks;
@@ -56,7 +56,7 @@ use unreachable::chain;
 use client::{Client, Config};
 use connection::Connection;
 pub(crate) use connection::REQUESTS;
-use kubeconfig::{Access, Credential, KubeconfigError, Plugins, Source};
+use kubeconfig::{Credential, KubeconfigError, Plugins, ServerAccess, Source};
 pub use watch::WatchEvent;
 
 /// The API server with one node's credential.
@@ -170,7 +170,7 @@ fn connect(
         reason,
     };
     let runtime = runtime().map_err(|error| wrong(KubeconfigError::Client(error.to_string())))?;
-    let Access {
+    let ServerAccess {
         config,
         credential,
         files,

@@ -4,7 +4,7 @@ use super::variables::Variables;
 use super::{UnknownCommandLine, Word, WordSource};
 
 /// A command of `ExecStart=` before its variables are put in.
-pub(super) struct Command<'a> {
+pub(super) struct ExecCommand<'a> {
     words: Vec<&'a str>,
     substitution: Substitution,
 }
@@ -15,7 +15,7 @@ enum Substitution {
     Off,
 }
 
-impl<'a> Command<'a> {
+impl<'a> ExecCommand<'a> {
     /// Reads what print_property in src/systemctl/systemctl-show.c writes, one command a line.
     pub(super) fn parse(exec_start: &'a str) -> Result<Self, UnknownCommandLine> {
         if exec_start.trim().is_empty() {
@@ -151,7 +151,7 @@ fn split(value: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::environment_file::Reading;
+    use super::super::environment_file::EscapeRules;
     use super::*;
     use proptest::prelude::*;
 
@@ -163,8 +163,8 @@ mod tests {
     }
 
     fn words(exec_start: &str, environment: &str) -> Result<Vec<String>, UnknownCommandLine> {
-        let variables = Variables::gather(environment, &[], Reading::Since254)?;
-        let words = Command::parse(exec_start)?.words(&variables)?;
+        let variables = Variables::gather(environment, &[], EscapeRules::Since254)?;
+        let words = ExecCommand::parse(exec_start)?.words(&variables)?;
         Ok(words.into_iter().map(|word| word.text).collect())
     }
 

@@ -2,7 +2,7 @@
 
 /// systemd's ways to read an environment file. They part over backslashes; control characters are the caller's to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum EscapeRules {
     /// A backslash in quotes of either kind stands for the next character. RHEL 8 has 239.
     Before240,
     /// A backslash in double quotes is as in a shell, in single quotes nothing special.
@@ -20,7 +20,7 @@ pub(super) struct Assignment {
 }
 
 /// All `name=value` of an environment file in their order; lines without `=` are left out.
-pub(super) fn assignments(content: &[u8], reading: Reading) -> Vec<Assignment> {
+pub(super) fn assignments(content: &[u8], reading: EscapeRules) -> Vec<Assignment> {
     let bytes = content.iter();
     let mut text = Text {
         bytes,
@@ -47,7 +47,7 @@ pub(super) fn assignments(content: &[u8], reading: Reading) -> Vec<Assignment> {
 struct Text<'a> {
     bytes: std::slice::Iter<'a, u8>,
     line: usize,
-    reading: Reading,
+    reading: EscapeRules,
 }
 
 impl Text<'_> {
@@ -62,7 +62,7 @@ impl Text<'_> {
             let ends = match byte {
                 b'\\' => {
                     let escaped = self.next();
-                    self.reading == Reading::Since254 && escaped.is_some_and(is_newline)
+                    self.reading == EscapeRules::Since254 && escaped.is_some_and(is_newline)
                 }
                 _ => is_newline(byte),
             };
@@ -106,7 +106,7 @@ impl Text<'_> {
     }
 
     fn quoted(&mut self, quote: u8, value: &mut Vec<u8>) {
-        let escapes = quote == b'"' || self.reading == Reading::Before240;
+        let escapes = quote == b'"' || self.reading == EscapeRules::Before240;
         while let Some(byte) = self.next() {
             match byte {
                 b'\\' if escapes => {
@@ -122,8 +122,8 @@ impl Text<'_> {
     /// The byte after a backslash in quotes. A newline disappears.
     fn escaped(&self, byte: u8, value: &mut Vec<u8>) {
         match (self.reading, byte) {
-            (_, b'\n') | (Reading::Before240, b'\r') => {}
-            (Reading::Before240, _) | (_, b'"' | b'\\' | b'`' | b'$') => value.push(byte),
+            (_, b'\n') | (EscapeRules::Before240, b'\r') => {}
+            (EscapeRules::Before240, _) | (_, b'"' | b'\\' | b'`' | b'$') => value.push(byte),
             _ => value.extend([b'\\', byte]),
         }
     }
@@ -161,7 +161,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// What 254 and later make of a file, as `name=value@line`.
-    fn read(content: &str, reading: Reading) -> Vec<String> {
+    fn read(content: &str, reading: EscapeRules) -> Vec<String> {
         let show = |a: Assignment| {
             let (name, value) = (
                 String::from_utf8_lossy(&a.name),
@@ -204,15 +204,19 @@ mod tests {
             ("A=b\\", &["A=b@1"]),
         ];
         for (content, expected) in cases {
-            assert_eq!(read(content, Reading::Since254), expected, "{content}");
+            assert_eq!(read(content, EscapeRules::Since254), expected, "{content}");
         }
     }
 
     #[test]
     fn each_version_of_systemd_is_read_in_its_own_way() {
         let all = |content| {
-            [Reading::Before240, Reading::Before254, Reading::Since254]
-                .map(|reading| read(content, reading).join(" "))
+            [
+                EscapeRules::Before240,
+                EscapeRules::Before254,
+                EscapeRules::Since254,
+            ]
+            .map(|reading| read(content, reading).join(" "))
         };
         assert_eq!(all("# x \\\nA=b"), ["", "", "A=b@2"]);
         assert_eq!(
@@ -227,7 +231,7 @@ mod tests {
         #[test]
         fn any_value_survives_double_quotes_in_a_file(value in r#"[ -~äß\\"$`\n]{0,20}"#) {
             let quoted = value.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$").replace('`', r"\`");
-            for reading in [Reading::Before240, Reading::Before254, Reading::Since254] {
+            for reading in [EscapeRules::Before240, EscapeRules::Before254, EscapeRules::Since254] {
                 let found = assignments(format!("A=\"{quoted}\"").as_bytes(), reading);
                 prop_assert_eq!(found, [Assignment { line: 1, name: b"A".into(), value: value.clone().into() }]);
             }

@@ -12,8 +12,8 @@ mod variables;
 
 use std::fmt;
 
-use command::Command;
-use environment_file::Reading;
+use command::ExecCommand;
+use environment_file::EscapeRules;
 use variables::Variables;
 
 pub use error::{UnknownCommandLine, Unloadable};
@@ -88,10 +88,10 @@ pub fn next_command_line(
     environment: &str,
     files: &[EnvironmentFile],
 ) -> Result<Vec<Word>, UnknownCommandLine> {
-    let command = Command::parse(exec_start)?;
+    let command = ExecCommand::parse(exec_start)?;
     let read = |reading| command.words(&Variables::gather(environment, files, reading)?);
-    let words = read(Reading::Since254)?;
-    for older in [Reading::Before254, Reading::Before240] {
+    let words = read(EscapeRules::Since254)?;
+    for older in [EscapeRules::Before254, EscapeRules::Before240] {
         if let Some(source) = first_difference(&words, &read(older)?) {
             return Err(UnknownCommandLine::DependsOnVersion(source.clone()));
         }

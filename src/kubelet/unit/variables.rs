@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::environment_file::{Assignment, Reading, assignments};
+use super::environment_file::{Assignment, EscapeRules, assignments};
 use super::{EnvironmentFile, UnknownCommandLine, Unloadable, WordSource};
 
 /// The variables that a command line may name.
@@ -52,7 +52,7 @@ impl Variables {
     pub(super) fn gather(
         environment: &str,
         files: &[EnvironmentFile],
-        reading: Reading,
+        reading: EscapeRules,
     ) -> Result<Self, UnknownCommandLine> {
         let mut variables = Self::default();
         variables.take_printed(environment)?;
@@ -110,7 +110,7 @@ impl Variables {
     fn take_file(
         &mut self,
         file: &EnvironmentFile,
-        reading: Reading,
+        reading: EscapeRules,
     ) -> Result<(), UnknownCommandLine> {
         let path = &file.path;
         let Some(content) = &file.content else {
@@ -155,9 +155,9 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Control characters came to be allowed between 240 and 254.
-fn is_value(value: &str, reading: Reading) -> bool {
+fn is_value(value: &str, reading: EscapeRules) -> bool {
     let forbidden = |c: char| c.is_ascii_control() && !matches!(c, '\t' | '\n');
-    reading != Reading::Before240 || !value.contains(forbidden)
+    reading != EscapeRules::Before240 || !value.contains(forbidden)
 }
 
 /// Reads up to the closing quote; gives also what is behind it.
@@ -228,7 +228,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn printed(environment: &str) -> Result<Vec<(String, String)>, UnknownCommandLine> {
-        let variables = Variables::gather(environment, &[], Reading::Since254)?;
+        let variables = Variables::gather(environment, &[], EscapeRules::Since254)?;
         let pair = |(name, (value, _)): (String, (String, _))| (name, value);
         Ok(variables.values.into_iter().map(pair).collect())
     }

@@ -4,13 +4,13 @@ use crate::node::conditions::{Verdict, fails, holds, unknown};
 use crate::node::{NotServed, Served, Unverified};
 use crate::text::hint::Command;
 
-use super::{Deployment, Dialled, Evidence, INSTALL, Pod, cause};
+use super::{ChannelEvidence, Deployment, Dialled, INSTALL, Pod, cause};
 
 /// How many nodes are named.
 const NAMED: usize = 5;
 
 /// Whether metrics-server verifies kubelets, its Pods as well as its Deployment.
-pub(super) fn verified(seen: &Evidence) -> Verdict {
+pub(super) fn verified(seen: &ChannelEvidence) -> Verdict {
     let deployment = match &seen.deployment {
         Ok(deployment) => deployment,
         Err(why) => return unknown("NotSeen", why.as_str()),
@@ -38,7 +38,7 @@ pub(super) fn verified(seen: &Evidence) -> Verdict {
 }
 
 /// Why the Pods do not verify kubelets as their Deployment says, or why that is not known.
-fn pods_verify(seen: &Evidence, deployment: &Deployment) -> Option<Verdict> {
+fn pods_verify(seen: &ChannelEvidence, deployment: &Deployment) -> Option<Verdict> {
     let name = &deployment.name;
     let pods = match &seen.pods {
         Ok(pods) => pods,
@@ -74,7 +74,7 @@ fn pods_verify(seen: &Evidence, deployment: &Deployment) -> Option<Verdict> {
 }
 
 /// Whether the kubelets' certificates verify.
-pub(super) fn trusted(seen: &Evidence) -> Verdict {
+pub(super) fn trusted(seen: &ChannelEvidence) -> Verdict {
     let kubelets = match (&seen.kubelets, &seen.kubelet_ca) {
         (Ok(kubelets), Ok(_)) if !kubelets.is_empty() => kubelets,
         (Ok(_), Ok(_)) => {

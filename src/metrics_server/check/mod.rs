@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::node::conditions::{Condition, Status, Verdict, fails, holds, unknown};
+use crate::node::conditions::{Condition, ConditionStatus, Verdict, fails, holds, unknown};
 use crate::node::{Explanation, NotServed, Served, Unverified};
 use crate::x509::Certificate;
 
@@ -19,12 +19,8 @@ pub use program::MountSource;
 
 /// The conditions of a metrics-server that runs, in the order in which each rests on those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(
-    test,
-    derive(schemars::JsonSchema),
-    schemars(rename = "MetricsServerConditionType")
-)]
-pub enum Kind {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum MetricsServerConditionType {
     /// The APIService has the API server verify metrics-server.
     APIServiceVerifies,
     /// metrics-server's serving certificate verifies against the `caBundle`.
@@ -41,7 +37,7 @@ pub enum Kind {
     MetricsServerToKubelets,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for MetricsServerConditionType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
     }
@@ -49,7 +45,7 @@ impl fmt::Display for Kind {
 
 /// All that the conditions are drawn from. An `Err` says why something was not seen.
 #[derive(Debug, Clone)]
-pub struct Evidence {
+pub struct ChannelEvidence {
     /// The APIService; `None` if it does not exist.
     pub api_service: Option<ApiService>,
     /// Its serving certificate, verified against the `caBundle` for the name that the API server verifies.
@@ -71,7 +67,7 @@ pub type Kubelets = Vec<(Dialled, Result<Served, NotServed>)>;
 #[derive(Debug, Clone)]
 pub struct Serving {
     /// Where it was seen.
-    pub place: Place,
+    pub place: SeenAt,
     /// The name that was verified.
     pub name: String,
     /// The certificate and the verdict.
@@ -80,14 +76,14 @@ pub struct Serving {
 
 /// Where the serving certificate was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum SeenAt {
     /// On the wire, at this address.
     Wire(std::net::SocketAddr),
     /// In this Secret, because the address could not be reached from here, for this reason.
     Secret(String, String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SeenAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wire(address) => write!(f, "{address}"),
@@ -101,7 +97,7 @@ const INSTALL: &str =
     "kubelet-tls metrics-server --dir metrics-server && kubectl apply -k metrics-server";
 
 /// Draws the conditions: what each channel rests on, then each channel.
-pub fn conditions(seen: &Evidence) -> Vec<Condition<Kind>> {
+pub fn conditions(seen: &ChannelEvidence) -> Vec<Condition<MetricsServerConditionType>> {
     let verifies = api_service_verifies(seen);
     let trusted = certificate_trusted(seen);
     let verified = kubelets::verified(seen);
@@ -109,22 +105,37 @@ pub fn conditions(seen: &Evidence) -> Vec<Condition<Kind>> {
     let to_metrics_server = first_channel(
         seen,
         channel(&[
-            (Kind::APIServiceVerifies, &verifies),
-            (Kind::MetricsServerCertificateTrusted, &trusted),
+            (MetricsServerConditionType::APIServiceVerifies, &verifies),
+            (
+                MetricsServerConditionType::MetricsServerCertificateTrusted,
+                &trusted,
+            ),
         ]),
     );
     let to_kubelets = channel(&[
-        (Kind::KubeletsVerified, &verified),
-        (Kind::KubeletsTrusted, &kubelets),
+        (MetricsServerConditionType::KubeletsVerified, &verified),
+        (MetricsServerConditionType::KubeletsTrusted, &kubelets),
     ]);
     [
-        (Kind::APIServiceVerifies, verifies),
-        (Kind::MetricsServerCertificateTrusted, trusted),
-        (Kind::APIServiceAvailable, available(seen)),
-        (Kind::KubeletsVerified, verified),
-        (Kind::KubeletsTrusted, kubelets),
-        (Kind::APIServerToMetricsServer, to_metrics_server),
-        (Kind::MetricsServerToKubelets, to_kubelets),
+        (MetricsServerConditionType::APIServiceVerifies, verifies),
+        (
+            MetricsServerConditionType::MetricsServerCertificateTrusted,
+            trusted,
+        ),
+        (
+            MetricsServerConditionType::APIServiceAvailable,
+            available(seen),
+        ),
+        (MetricsServerConditionType::KubeletsVerified, verified),
+        (MetricsServerConditionType::KubeletsTrusted, kubelets),
+        (
+            MetricsServerConditionType::APIServerToMetricsServer,
+            to_metrics_server,
+        ),
+        (
+            MetricsServerConditionType::MetricsServerToKubelets,
+            to_kubelets,
+        ),
     ]
     .into_iter()
     .map(|(kind, verdict)| Condition::new(kind, verdict))
@@ -132,25 +143,25 @@ pub fn conditions(seen: &Evidence) -> Vec<Condition<Kind>> {
 }
 
 /// What a channel comes to: the first thing it rests on that fails, else that is unknown.
-fn channel(rests_on: &[(Kind, &Verdict)]) -> Verdict {
-    let first = |status: Status| rests_on.iter().find(|(_, verdict)| verdict.0 == status);
-    if let Some((kind, (_, _, _, hint))) = first(Status::False) {
+fn channel(rests_on: &[(MetricsServerConditionType, &Verdict)]) -> Verdict {
+    let first = |status: ConditionStatus| rests_on.iter().find(|(_, verdict)| verdict.0 == status);
+    if let Some((kind, (_, _, _, hint))) = first(ConditionStatus::False) {
         let message = format!("this channel is insecure or broken: see {kind}");
-        return (Status::False, "Broken", message, hint.clone());
+        return (ConditionStatus::False, "Broken", message, hint.clone());
     }
-    match first(Status::Unknown) {
+    match first(ConditionStatus::Unknown) {
         Some((kind, _)) => unknown("NotSeen", format!("see {kind}")),
         None => holds("Verified", "verification is on, and succeeds"),
     }
 }
 
 /// The first channel succeeds only where the certificate was seen on the wire: a Secret does not say what is served.
-fn first_channel(seen: &Evidence, verdict: Verdict) -> Verdict {
+fn first_channel(seen: &ChannelEvidence, verdict: Verdict) -> Verdict {
     match &seen.serving {
         Ok(Serving {
-            place: Place::Secret(name, why),
+            place: SeenAt::Secret(name, why),
             ..
-        }) if verdict.0 == Status::True => unknown(
+        }) if verdict.0 == ConditionStatus::True => unknown(
             "NotReached",
             format!("only secret/{name} was looked at, because {why}"),
         ),
@@ -166,7 +177,7 @@ fn missing() -> Verdict {
     )
 }
 
-fn api_service_verifies(seen: &Evidence) -> Verdict {
+fn api_service_verifies(seen: &ChannelEvidence) -> Verdict {
     let Some(api_service) = &seen.api_service else {
         return missing();
     };
@@ -195,7 +206,7 @@ fn api_service_verifies(seen: &Evidence) -> Verdict {
     }
 }
 
-fn certificate_trusted(seen: &Evidence) -> Verdict {
+fn certificate_trusted(seen: &ChannelEvidence) -> Verdict {
     if seen.api_service.is_none() {
         return missing();
     }
@@ -205,8 +216,8 @@ fn certificate_trusted(seen: &Evidence) -> Verdict {
     };
     let (place, name, certificate) = (&serving.place, &serving.name, &serving.served.certificate);
     let aside = match place {
-        Place::Wire(_) => String::new(),
-        Place::Secret(_, why) => format!("; read from the Secret, because {why}"),
+        SeenAt::Wire(_) => String::new(),
+        SeenAt::Secret(_, why) => format!("; read from the Secret, because {why}"),
     };
     match &serving.served.verified {
         Ok(()) => holds(
@@ -256,7 +267,7 @@ fn cause(
     }
 }
 
-fn available(seen: &Evidence) -> Verdict {
+fn available(seen: &ChannelEvidence) -> Verdict {
     let Some(api_service) = &seen.api_service else {
         return missing();
     };

@@ -20,7 +20,7 @@ fn process(text: &str, more: &[&str]) -> ApiServerProcess {
     }
 }
 
-fn surveyed(name: &str, status: Status) -> SurveyedNode {
+fn surveyed(name: &str, status: ConditionStatus) -> SurveyedNode {
     SurveyedNode {
         name: name.to_owned(),
         dialled: None,
@@ -43,7 +43,7 @@ fn well() -> ApiServerEvidence {
         processes: vec![process(YES, &[])],
         kubeadm_config: Ok(Some(CA.to_owned())),
         nodes: Ok(NodeSurvey {
-            nodes: vec![surveyed("a", Status::True)],
+            nodes: vec![surveyed("a", ConditionStatus::True)],
         }),
         reached: Ok(vec![("a".to_owned(), Ok(()))]),
         approver: Ok(Some(ApproverSign::Unit)),
@@ -57,7 +57,7 @@ fn drawn(seen: &ApiServerEvidence, kind: ApiServerKind) -> String {
         .unwrap();
     assert_eq!(
         condition.hint.is_some(),
-        condition.status == Status::False,
+        condition.status == ConditionStatus::False,
         "{condition:?}"
     );
     assert!(!condition.message.contains('\u{1b}'), "{condition:?}");
@@ -67,7 +67,7 @@ fn drawn(seen: &ApiServerEvidence, kind: ApiServerKind) -> String {
 #[test]
 fn no_false_alarm_on_a_control_plane_that_is_switched() {
     for condition in conditions(&well()) {
-        assert_eq!(condition.status, Status::True, "{condition:?}");
+        assert_eq!(condition.status, ConditionStatus::True, "{condition:?}");
     }
 }
 
@@ -85,7 +85,7 @@ fn two_control_planes_are_told_apart() {
     };
     let lacking = |seen: &ApiServerEvidence| {
         let conditions = conditions(seen).into_iter();
-        let lacking = conditions.filter(|condition| condition.status != Status::True);
+        let lacking = conditions.filter(|condition| condition.status != ConditionStatus::True);
         lacking
             .map(|condition| format!("{} {}", condition.kind, condition.message))
             .collect::<Vec<_>>()
@@ -218,11 +218,17 @@ fn nodes_that_are_not_secured_or_not_reached_are_named() {
     use ApiServerKind::{KubeletsReachable, KubeletsSecured};
     let mut seen = well();
     seen.nodes = Ok(NodeSurvey {
-        nodes: vec![surveyed("a", Status::Unknown), surveyed("b", Status::True)],
+        nodes: vec![
+            surveyed("a", ConditionStatus::Unknown),
+            surveyed("b", ConditionStatus::True),
+        ],
     });
     assert_eq!(drawn(&seen, KubeletsSecured), "Unknown(NotSeen)");
     seen.nodes = Ok(NodeSurvey {
-        nodes: vec![surveyed("a", Status::Unknown), surveyed("b", Status::False)],
+        nodes: vec![
+            surveyed("a", ConditionStatus::Unknown),
+            surveyed("b", ConditionStatus::False),
+        ],
     });
     assert_eq!(drawn(&seen, KubeletsSecured), "False(NotSecured)");
     seen.nodes = Ok(NodeSurvey::default());

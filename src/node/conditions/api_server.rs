@@ -45,7 +45,7 @@ pub(super) fn verifies(seen: &LocalApiServer) -> Verdict {
 mod tests {
     use super::*;
     use crate::edit::api_server::Manifest;
-    use crate::node::conditions::Status;
+    use crate::node::conditions::ConditionStatus;
     use crate::node::{ApiServerProcess, Explanation, ProcessId};
 
     const YES: &str =
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_running_process_and_its_next_start_decide_the_condition() {
-        use Status::{False, True, Unknown};
+        use ConditionStatus::{False, True, Unknown};
         let empty = &["--kubelet_certificate_authority="][..];
         let foreign = &["--secure-port=7443"][..];
         for (manifest, processes, expected) in [

@@ -8,9 +8,9 @@ use crate::node::{Explanation, Flaw, FlawKind, NotServed, Served, flaw};
 use crate::text::hint::Command;
 
 use super::configuration::{UNREADABLE, enabled};
-use super::{DIFF, Evidence, Status, Stored, Verdict, fails, holds, unknown};
+use super::{ConditionStatus, DIFF, NodeEvidence, Stored, Verdict, fails, holds, unknown};
 
-pub(super) fn issued(seen: &Evidence) -> Verdict {
+pub(super) fn issued(seen: &NodeEvidence) -> Verdict {
     let (path, certificate) = match &seen.stored {
         Stored::Missing(path) => {
             return not_issued(seen, format!("{} does not exist", path.display()));
@@ -60,11 +60,11 @@ pub(super) fn issued(seen: &Evidence) -> Verdict {
 }
 
 /// The kubelet has no good certificate: the state of its request says why.
-fn not_issued(seen: &Evidence, what: String) -> Verdict {
+fn not_issued(seen: &NodeEvidence, what: String) -> Verdict {
     if seen.refusal.is_some() {
         return fails("NoCertificate", what, DIFF);
     }
-    if enabled(seen).0 != Status::True {
+    if enabled(seen).0 != ConditionStatus::True {
         return fails("NotEnabled", what, seen.apply());
     }
     let Ok(listing) = &seen.requests else {
@@ -122,7 +122,7 @@ fn not_issued(seen: &Evidence, what: String) -> Verdict {
 }
 
 /// Whether the Node is known to have no IP address, as before an external cloud provider sets it.
-fn has_no_address(seen: &Evidence) -> bool {
+fn has_no_address(seen: &NodeEvidence) -> bool {
     let node = seen.node.as_ref();
     node.is_ok_and(|node| node.serving_names().0.is_empty())
 }
@@ -138,7 +138,7 @@ fn get(name: &str) -> Command {
     Command::new("kubectl").args(["get", "csr", name, "-o", "yaml"])
 }
 
-pub(super) fn trusted(seen: &Evidence) -> Verdict {
+pub(super) fn trusted(seen: &NodeEvidence) -> Verdict {
     if seen.served.is_empty() {
         let why = seen
             .node
@@ -201,7 +201,7 @@ fn remove(path: &Path) -> Command {
 }
 
 /// What to do about a flaw of what is served.
-fn remedy(seen: &Evidence, kind: FlawKind) -> Command {
+fn remedy(seen: &NodeEvidence, kind: FlawKind) -> Command {
     match kind {
         FlawKind::NoCertificate | FlawKind::Expired | FlawKind::NameMissing => {
             let listing = seen.requests.as_ref().ok();
@@ -217,7 +217,7 @@ fn remedy(seen: &Evidence, kind: FlawKind) -> Command {
     }
 }
 
-pub(super) fn no_stale_requests(seen: &Evidence) -> Verdict {
+pub(super) fn no_stale_requests(seen: &NodeEvidence) -> Verdict {
     let listing = match &seen.requests {
         Ok(listing) => listing,
         Err(why) => return unknown("NotReadable", why.as_str()),

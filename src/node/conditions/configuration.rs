@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use crate::node::Obstacle;
 use crate::node::version::serves_static;
 
-use super::{APPLY_CLUSTER, DIFF, Evidence, Verdict, fails, holds, unknown};
+use super::{APPLY_CLUSTER, DIFF, NodeEvidence, Verdict, fails, holds, unknown};
 
 /// What cannot be compared while the kubelet's files are not a configuration.
 pub(super) const UNREADABLE: &str = "the kubelet's configuration cannot be read";
 
-pub(super) fn enabled(seen: &Evidence) -> Verdict {
+pub(super) fn enabled(seen: &NodeEvidence) -> Verdict {
     let kubelet = &seen.kubelet;
     if let Some(value) = kubelet.flags.boolean("rotate-server-certificates") {
         let message = format!(
@@ -52,7 +52,7 @@ pub(super) fn enabled(seen: &Evidence) -> Verdict {
     }
 }
 
-pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
+pub(super) fn takes_effect(seen: &NodeEvidence) -> Verdict {
     let kubelet = &seen.kubelet;
     if seen.refusal.is_some() {
         return unknown("NotReadable", UNREADABLE);
@@ -75,7 +75,7 @@ pub(super) fn takes_effect(seen: &Evidence) -> Verdict {
 }
 
 /// What an obstacle makes of the value.
-fn overridden(seen: &Evidence, obstacle: &Obstacle) -> Verdict {
+fn overridden(seen: &NodeEvidence, obstacle: &Obstacle) -> Verdict {
     let (name, path) = match obstacle {
         Obstacle::Flag(flag) => {
             let file = seen.kubelet.settings.server_tls_bootstrap.unwrap_or(false);
@@ -113,7 +113,7 @@ fn overridden(seen: &Evidence, obstacle: &Obstacle) -> Verdict {
     }
 }
 
-pub(super) fn up_to_date(seen: &Evidence) -> Verdict {
+pub(super) fn up_to_date(seen: &NodeEvidence) -> Verdict {
     let Some(started) = seen
         .kubelet
         .started
@@ -146,7 +146,7 @@ pub(super) fn up_to_date(seen: &Evidence) -> Verdict {
     holds("StartedAfterConfig", format!("started at {started:.0}"))
 }
 
-pub(super) fn healthy(seen: &Evidence) -> Verdict {
+pub(super) fn healthy(seen: &NodeEvidence) -> Verdict {
     match &seen.health {
         Ok(()) => holds("Answers", "it runs and answers /healthz"),
         // The port may be set in what cannot be read.
@@ -159,7 +159,7 @@ pub(super) fn healthy(seen: &Evidence) -> Verdict {
     }
 }
 
-pub(super) fn cluster_agrees(seen: &Evidence) -> Verdict {
+pub(super) fn cluster_agrees(seen: &NodeEvidence) -> Verdict {
     let (name, settings) = match &seen.cluster {
         Ok(cluster) => cluster,
         Err(why) => return unknown("NotReadable", why.as_str()),

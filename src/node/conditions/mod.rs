@@ -31,7 +31,7 @@ use renewal::renewal_on_time;
 
 /// All that the conditions are drawn from. An `Err` says why something was not seen.
 #[derive(Debug, Clone)]
-pub struct Evidence {
+pub struct NodeEvidence {
     /// The kubelet and its files.
     pub kubelet: Kubelet,
     /// Why its files are not a configuration, if they are not; its settings say nothing then.
@@ -84,15 +84,15 @@ pub enum Stored {
     Pair(PathBuf, Certificate),
 }
 
-/// One condition: of the node where `K` is [`Kind`], of something else where it has types of its own.
+/// One condition: of the node where `K` is [`ConditionType`], of something else where it has types of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Condition"))]
-pub struct Condition<K = Kind> {
+pub struct Condition<K = ConditionType> {
     /// Which property of the node this is about.
     #[serde(rename = "type")]
     pub kind: K,
     /// Whether the node has that property.
-    pub status: Status,
+    pub status: ConditionStatus,
     /// Why, in one CamelCase word.
     pub reason: &'static str,
     /// The evidence, for people.
@@ -105,8 +105,8 @@ pub struct Condition<K = Kind> {
 
 /// The conditions of a node, in the order in which each rests on those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ConditionType"))]
-pub enum Kind {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum ConditionType {
     /// The kubelet's configuration says `serverTLSBootstrap: true`.
     ServerTLSBootstrapEnabled,
     /// Nothing beats or defeats that value.
@@ -131,12 +131,8 @@ pub enum Kind {
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(
-    test,
-    derive(schemars::JsonSchema),
-    schemars(rename = "ConditionStatus")
-)]
-pub enum Status {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum ConditionStatus {
     /// The node has that property.
     True,
     /// The node does not have that property.
@@ -145,13 +141,13 @@ pub enum Status {
     Unknown,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ConditionType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for ConditionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
     }
@@ -177,7 +173,7 @@ impl<K> Condition<K> {
     }
 }
 
-impl Evidence {
+impl NodeEvidence {
     /// The command that enables, or completes what is half done: after the first step of `apply --issue-first` its second,
     /// because a plain `apply` would restart the kubelet without that certificate.
     fn apply(&self) -> &'static str {
@@ -190,7 +186,7 @@ impl Evidence {
 }
 
 /// What one condition comes to, before it has its name.
-pub(crate) type Verdict = (Status, &'static str, String, Option<Command>);
+pub(crate) type Verdict = (ConditionStatus, &'static str, String, Option<Command>);
 
 /// The command that enables.
 const APPLY: &str = "kubelet-tls apply";
@@ -199,33 +195,33 @@ const DIFF: &str = "kubelet-tls diff";
 /// Makes what was set here last, from wherever an administrator's kubeconfig is.
 const APPLY_CLUSTER: &str = "kubelet-tls cluster apply";
 
-/// Draws the conditions. A node that kubeadm did not set up has no [`Kind::ClusterConfigAgrees`], and one without the
-/// manifest of an API server has no [`Kind::ApiServerVerifiesKubelets`].
-pub fn conditions(seen: &Evidence) -> Vec<Condition> {
+/// Draws the conditions. A node that kubeadm did not set up has no [`ConditionType::ClusterConfigAgrees`], and one without the
+/// manifest of an API server has no [`ConditionType::ApiServerVerifiesKubelets`].
+pub fn conditions(seen: &NodeEvidence) -> Vec<Condition> {
     let api_server = seen.api_server.as_ref();
     let of_control_plane =
-        api_server.map(|local| (Kind::ApiServerVerifiesKubelets, verifies(local)));
+        api_server.map(|local| (ConditionType::ApiServerVerifiesKubelets, verifies(local)));
     [
-        (Kind::ServerTLSBootstrapEnabled, enabled(seen)),
-        (Kind::ValueTakesEffect, takes_effect(seen)),
-        (Kind::KubeletUpToDate, up_to_date(seen)),
-        (Kind::KubeletHealthy, healthy(seen)),
-        (Kind::ServingCertificateIssued, issued(seen)),
-        (Kind::ServingCertificateTrusted, trusted(seen)),
-        (Kind::RenewalOnTime, renewal_on_time(seen)),
-        (Kind::ClusterConfigAgrees, cluster_agrees(seen)),
-        (Kind::NoStaleRequests, no_stale_requests(seen)),
+        (ConditionType::ServerTLSBootstrapEnabled, enabled(seen)),
+        (ConditionType::ValueTakesEffect, takes_effect(seen)),
+        (ConditionType::KubeletUpToDate, up_to_date(seen)),
+        (ConditionType::KubeletHealthy, healthy(seen)),
+        (ConditionType::ServingCertificateIssued, issued(seen)),
+        (ConditionType::ServingCertificateTrusted, trusted(seen)),
+        (ConditionType::RenewalOnTime, renewal_on_time(seen)),
+        (ConditionType::ClusterConfigAgrees, cluster_agrees(seen)),
+        (ConditionType::NoStaleRequests, no_stale_requests(seen)),
     ]
     .into_iter()
     // Only kubeadm copies the ConfigMap to a node.
-    .filter(|(kind, _)| *kind != Kind::ClusterConfigAgrees || seen.kubelet.is_kubeadm)
+    .filter(|(kind, _)| *kind != ConditionType::ClusterConfigAgrees || seen.kubelet.is_kubeadm)
     .chain(of_control_plane)
     .map(|(kind, verdict)| Condition::new(kind, verdict))
     .collect()
 }
 
 pub(crate) fn holds(reason: &'static str, message: impl Into<String>) -> Verdict {
-    (Status::True, reason, message.into(), None)
+    (ConditionStatus::True, reason, message.into(), None)
 }
 
 pub(crate) fn fails(
@@ -233,9 +229,14 @@ pub(crate) fn fails(
     message: impl Into<String>,
     hint: impl Into<Command>,
 ) -> Verdict {
-    (Status::False, reason, message.into(), Some(hint.into()))
+    (
+        ConditionStatus::False,
+        reason,
+        message.into(),
+        Some(hint.into()),
+    )
 }
 
 pub(crate) fn unknown(reason: &'static str, message: impl Into<String>) -> Verdict {
-    (Status::Unknown, reason, message.into(), None)
+    (ConditionStatus::Unknown, reason, message.into(), None)
 }

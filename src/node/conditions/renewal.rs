@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Evidence, Stored, Verdict, fails, holds, unknown};
+use super::{NodeEvidence, Stored, Verdict, fails, holds, unknown};
 use crate::csr::{Listing, State};
 use crate::text::hint::Command;
 use crate::x509::Certificate;
@@ -12,7 +12,7 @@ use crate::x509::Certificate;
 const REQUESTED: (i64, i64) = (70, 90);
 const DAY: i64 = 86_400;
 
-pub(super) fn renewal_on_time(seen: &Evidence) -> Verdict {
+pub(super) fn renewal_on_time(seen: &NodeEvidence) -> Verdict {
     let certificate = match &seen.stored {
         Stored::Pair(_, certificate) => certificate,
         Stored::Missing(_) | Stored::NotSymlink(_) | Stored::Broken(..) => {
@@ -110,10 +110,10 @@ mod tests {
     use super::super::tests::well;
     use super::*;
     use crate::csr::Request;
-    use crate::node::conditions::Status;
+    use crate::node::conditions::ConditionStatus;
 
     /// What is said this many percent into the life of the captured certificate.
-    fn said(percent: i64, change: impl Fn(&mut Evidence)) -> (String, String) {
+    fn said(percent: i64, change: impl Fn(&mut NodeEvidence)) -> (String, String) {
         let mut seen = well();
         let Stored::Pair(_, certificate) = &seen.stored else {
             unreachable!();
@@ -121,11 +121,11 @@ mod tests {
         seen.now.1 = at(certificate, percent).unwrap();
         change(&mut seen);
         let (status, reason, message, hint) = renewal_on_time(&seen);
-        assert_eq!(hint.is_some(), status == Status::False);
+        assert_eq!(hint.is_some(), status == ConditionStatus::False);
         (format!("{status}({reason})"), message)
     }
 
-    fn pend(seen: &mut Evidence) {
+    fn pend(seen: &mut NodeEvidence) {
         let hour_ago = Timestamp::from_second(seen.now.1.as_second() - 3_600 * 5).unwrap();
         let listing = seen.requests.as_mut().unwrap();
         listing.newest = Some(Request {
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_condition_follows_a_certificate_from_issue_to_expiry() {
-        let same = |_: &mut Evidence| {};
+        let same = |_: &mut NodeEvidence| {};
         for (percent, expected) in [
             (0, "True(NotDue)"),
             (69, "True(NotDue)"),
@@ -168,13 +168,13 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_unknown() {
         let unread =
-            |seen: &mut Evidence| seen.requests = Err(crate::node::Explanation::new("403"));
+            |seen: &mut NodeEvidence| seen.requests = Err(crate::node::Explanation::new("403"));
         assert_eq!(said(50, unread).0, "True(NotDue)");
         assert_eq!(said(75, unread).0, "Unknown(NotReadable)");
-        let missing = |seen: &mut Evidence| seen.stored = Stored::Missing("/p".into());
+        let missing = |seen: &mut NodeEvidence| seen.stored = Stored::Missing("/p".into());
         assert_eq!(said(50, missing).0, "Unknown(NoCertificate)");
         // The server's clock is ahead: the request is older than this machine thinks.
-        let ahead = |seen: &mut Evidence| {
+        let ahead = |seen: &mut NodeEvidence| {
             pend(seen);
             seen.requests.as_mut().unwrap().clock_ahead = 3_600 * 5;
         };

@@ -9,12 +9,12 @@ const ON: &str = "kind: KubeletConfiguration\nserverTLSBootstrap: true\n";
 const PEM: &[u8] = include_bytes!("../../../testdata/captured/1.36/kubelet-server-current.crt.pem");
 
 /// The captured node of 1.36, all well.
-pub(super) fn well() -> Evidence {
+pub(super) fn well() -> NodeEvidence {
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
     let certificate = Certificate::from_pem(PEM).unwrap();
     let started = SystemTime::from(now);
     let address: SocketAddr = "10.77.0.21:10250".parse().unwrap();
-    Evidence {
+    NodeEvidence {
         kubelet: Kubelet {
             unit: Some(Unit::default()),
             flags: Flags::default(),
@@ -62,14 +62,14 @@ pub(super) fn well() -> Evidence {
     }
 }
 
-fn said(seen: &Evidence, kind: Kind) -> String {
+fn said(seen: &NodeEvidence, kind: ConditionType) -> String {
     let condition = conditions(seen)
         .into_iter()
         .find(|condition| condition.kind == kind)
         .unwrap();
     assert_eq!(
         condition.hint.is_some(),
-        condition.status == Status::False,
+        condition.status == ConditionStatus::False,
         "{condition:?}"
     );
     format!("{}({})", condition.status, condition.reason)
@@ -78,7 +78,7 @@ fn said(seen: &Evidence, kind: Kind) -> String {
 #[test]
 fn no_false_alarm_on_a_node_that_is_well() {
     for condition in conditions(&well()) {
-        assert_eq!(condition.status, Status::True, "{condition:?}");
+        assert_eq!(condition.status, ConditionStatus::True, "{condition:?}");
     }
 }
 
@@ -86,8 +86,8 @@ fn no_false_alarm_on_a_node_that_is_well() {
 fn each_state_of_the_stored_certificate_has_its_condition() {
     let with = |stored: Stored| {
         said(
-            &Evidence { stored, ..well() },
-            Kind::ServingCertificateIssued,
+            &NodeEvidence { stored, ..well() },
+            ConditionType::ServingCertificateIssued,
         )
     };
     assert_eq!(with(Stored::NotSymlink("/p".into())), "False(NotSymlink)");
@@ -99,7 +99,7 @@ fn each_state_of_the_stored_certificate_has_its_condition() {
     let mut expired = well();
     expired.now.1 = "2029-01-01T00:00:00Z".parse().unwrap();
     assert_eq!(
-        said(&expired, Kind::ServingCertificateIssued),
+        said(&expired, ConditionType::ServingCertificateIssued),
         "False(NoRequest)"
     );
     let mut moved = well();
@@ -110,23 +110,23 @@ fn each_state_of_the_stored_certificate_has_its_condition() {
         .addresses
         .push(("InternalIP".into(), "10.77.0.99".into()));
     assert_eq!(
-        said(&moved, Kind::ServingCertificateIssued),
+        said(&moved, ConditionType::ServingCertificateIssued),
         "False(NoRequest)"
     );
-    let other = Evidence {
+    let other = NodeEvidence {
         name: Ok("node37".into()),
         ..well()
     };
     assert_eq!(
-        said(&other, Kind::ServingCertificateIssued),
+        said(&other, ConditionType::ServingCertificateIssued),
         "False(NoRequest)"
     );
-    let unseen = Evidence {
+    let unseen = NodeEvidence {
         node: Err(Explanation::new("403")),
         ..well()
     };
     assert_eq!(
-        said(&unseen, Kind::ServingCertificateIssued),
+        said(&unseen, ConditionType::ServingCertificateIssued),
         "Unknown(NodeUnknown)"
     );
 }
@@ -136,11 +136,11 @@ fn each_state_of_the_served_certificate_has_its_condition() {
     let address: SocketAddr = "10.77.0.21:10250".parse().unwrap();
     let one = |served: Result<Served, NotServed>| {
         said(
-            &Evidence {
+            &NodeEvidence {
                 served: vec![(address, served)],
                 ..well()
             },
-            Kind::ServingCertificateTrusted,
+            ConditionType::ServingCertificateTrusted,
         )
     };
     let bad = |why: Unverified| {
@@ -167,15 +167,15 @@ fn each_state_of_the_served_certificate_has_its_condition() {
         .served
         .push(("203.0.113.9:10250".parse().unwrap(), Err(NotServed::Silent)));
     assert_eq!(
-        said(&behind_nat, Kind::ServingCertificateTrusted),
+        said(&behind_nat, ConditionType::ServingCertificateTrusted),
         "True(Verified)"
     );
-    let none = Evidence {
+    let none = NodeEvidence {
         served: Vec::new(),
         ..well()
     };
     assert_eq!(
-        said(&none, Kind::ServingCertificateTrusted),
+        said(&none, ConditionType::ServingCertificateTrusted),
         "Unknown(AddressesUnknown)"
     );
 }
@@ -186,7 +186,7 @@ fn a_static_certificate_depends_on_the_version() {
         let mut seen = well();
         seen.kubelet.settings.tls_cert_file = Some("/x.crt".into());
         seen.node.as_mut().unwrap().kubelet_version = version.into();
-        said(&seen, Kind::ValueTakesEffect)
+        said(&seen, ConditionType::ValueTakesEffect)
     };
     assert_eq!(with("v1.34.9"), "False(StaticCertificate)");
     assert_eq!(with("v1.35.0"), "True(BootstrapWins)");
@@ -202,12 +202,12 @@ fn a_patch_keeps_what_the_configmap_does_not_say() {
         Settings::read(off.as_bytes()).unwrap(),
     ));
     assert_eq!(
-        said(&seen, Kind::ClusterConfigAgrees),
+        said(&seen, ConditionType::ClusterConfigAgrees),
         "False(UpgradeWouldUndo)"
     );
     seen.patches = Some("/etc/kubernetes/patches".into());
     assert_eq!(
-        said(&seen, Kind::ClusterConfigAgrees),
+        said(&seen, ConditionType::ClusterConfigAgrees),
         "True(UpgradeNeedsPatches)"
     );
     seen.kubelet.settings.server_tls_bootstrap = Some(false);
@@ -215,14 +215,20 @@ fn a_patch_keeps_what_the_configmap_does_not_say() {
         "kubelet-config".into(),
         Settings::read(ON.as_bytes()).unwrap(),
     ));
-    assert_eq!(said(&seen, Kind::ClusterConfigAgrees), "False(NodeLacksIt)");
+    assert_eq!(
+        said(&seen, ConditionType::ClusterConfigAgrees),
+        "False(NodeLacksIt)"
+    );
 }
 
 #[test]
 fn a_unit_that_changed_on_disk_is_reported() {
     let mut seen = well();
     seen.kubelet.unit.as_mut().unwrap().need_daemon_reload = true;
-    assert_eq!(said(&seen, Kind::KubeletUpToDate), "False(UnitChanged)");
+    assert_eq!(
+        said(&seen, ConditionType::KubeletUpToDate),
+        "False(UnitChanged)"
+    );
 }
 
 #[test]
@@ -233,16 +239,16 @@ fn a_node_without_kubeadm_has_no_condition_of_kubeadms() {
     let conditions = conditions(&seen);
     assert_eq!(conditions.len(), 8);
     assert!(
-        conditions
-            .iter()
-            .all(|condition| condition.kind != Kind::ClusterConfigAgrees
-                && condition.status == Status::True),
+        conditions.iter().all(
+            |condition| condition.kind != ConditionType::ClusterConfigAgrees
+                && condition.status == ConditionStatus::True
+        ),
         "{conditions:?}"
     );
 }
 
 /// A node whose change is in place and whose only request is `newest`.
-fn without_certificate(newest: Option<crate::csr::Request>) -> Evidence {
+fn without_certificate(newest: Option<crate::csr::Request>) -> NodeEvidence {
     let mut seen = well();
     seen.stored = Stored::Missing("/pki/current.pem".into());
     seen.requests = Ok(Listing {
@@ -262,7 +268,7 @@ fn a_denied_request_is_shown_with_its_reason_and_message() {
         request.state = state;
         request.message = Some("AdminDecided: not our node".into());
         let (status, word, message, hint) = issued(&without_certificate(Some(request)));
-        assert_eq!((status, word), (Status::False, reason));
+        assert_eq!((status, word), (ConditionStatus::False, reason));
         assert!(
             message.contains("(AdminDecided: not our node)"),
             "{message}"
@@ -278,7 +284,7 @@ fn a_node_without_an_address_is_not_told_to_apply_again() {
     seen.node.as_mut().unwrap().addresses = vec![("Hostname".into(), "node36".into())];
     seen.served.clear();
     let (status, word, _, hint) = issued(&seen);
-    assert_eq!((status, word), (Status::False, "NoAddress"));
+    assert_eq!((status, word), (ConditionStatus::False, "NoAddress"));
     assert_eq!(hint, Some("kubectl describe node node36".into()));
     let hints = conditions(&seen).into_iter().filter_map(|one| one.hint);
     assert!(hints.into_iter().all(|hint| hint.to_string() != APPLY));
@@ -286,13 +292,13 @@ fn a_node_without_an_address_is_not_told_to_apply_again() {
 
 #[test]
 fn only_a_control_plane_node_has_the_condition_of_its_api_server() {
-    let has = |seen: &Evidence| {
+    let has = |seen: &NodeEvidence| {
         let conditions = conditions(seen);
         let last = conditions.last().map(|condition| condition.kind);
-        last == Some(Kind::ApiServerVerifiesKubelets)
+        last == Some(ConditionType::ApiServerVerifiesKubelets)
     };
     assert!(!has(&well()));
-    let control_plane = Evidence {
+    let control_plane = NodeEvidence {
         api_server: Some(LocalApiServer {
             manifest: Err(Explanation::new("cannot be read")),
             processes: Vec::new(),

@@ -156,7 +156,10 @@ fn each_state_of_a_dialled_node_has_its_verdict() {
             probed(node(addresses), &serves).security_as_dialled(&preference(&[KUBEADM]));
         let said = format!("{}({})", security.status, security.reason);
         assert_eq!(said, expected, "{addresses:?} {serves:?}");
-        assert_eq!(security.remedy.is_none(), security.status == Status::True);
+        assert_eq!(
+            security.remedy.is_none(),
+            security.status == ConditionStatus::True
+        );
         assert!(!security.message.contains('\u{1b}'), "{}", security.message);
     }
 }

@@ -47,7 +47,11 @@ fn said(node: &ProbedNode) -> String {
         remedy,
         ..
     } = node.security();
-    assert_eq!(remedy.is_none(), status == Status::True, "{reason}");
+    assert_eq!(
+        remedy.is_none(),
+        status == ConditionStatus::True,
+        "{reason}"
+    );
     format!("{status}({reason})")
 }
 

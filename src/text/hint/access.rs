@@ -12,7 +12,7 @@ pub enum Invocation {
         /// The words as they were typed, the program's among them.
         words: Vec<OsString>,
         /// How it says which cluster it asks.
-        access: Access,
+        access: AccessOptions,
     },
     /// A task of Ansible's, which has no command line of its own.
     AnsibleTask,
@@ -21,7 +21,7 @@ pub enum Invocation {
 /// The options with which a command line says which cluster it asks and with which credential. Hints repeat them, since
 /// the same command without them may ask another cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
+pub enum AccessOptions {
     /// Of a verb for administrators: kubectl and the other verbs for administrators take the same options.
     Administrator(Vec<OsString>),
     /// Of `approve`, with the options by which it judges: only `approve` takes the latter, so that the command of a hint
@@ -38,7 +38,7 @@ pub enum Access {
     Node(Vec<OsString>),
 }
 
-impl Default for Access {
+impl Default for AccessOptions {
     fn default() -> Self {
         Self::Node(Vec::new())
     }

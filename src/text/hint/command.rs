@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 
-use super::access::{Access, Invocation};
+use super::access::{AccessOptions, Invocation};
 use super::shell::shell_word;
 
 /// A command line for a POSIX shell, built word by word: `Command::new("kubectl").args(["describe", "csr", name])`.
@@ -12,12 +12,12 @@ use super::shell::shell_word;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The commands, each with the operator that follows it; the last one's is not printed.
-    steps: Vec<(Step, Operator)>,
+    steps: Vec<(ProgramCall, Operator)>,
 }
 
 /// One program with its arguments, each word as a shell reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Step(Vec<String>);
+struct ProgramCall(Vec<String>);
 
 /// What a shell does with the next command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ enum Operator {
     Pipe,
 }
 
-/// What a command takes of an [`Access`].
+/// What a command takes of an [`AccessOptions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Audience {
     Administrator,
@@ -38,10 +38,10 @@ enum Audience {
 impl Command {
     /// A command of `program` without arguments.
     pub fn new(program: &'static str) -> Self {
-        Self::of(Step(vec![program.to_owned()]))
+        Self::of(ProgramCall(vec![program.to_owned()]))
     }
 
-    fn of(step: Step) -> Self {
+    fn of(step: ProgramCall) -> Self {
         debug_assert!(step.is_command(), "no command: {step}");
         Self {
             steps: vec![(step, Operator::Then)],
@@ -51,7 +51,7 @@ impl Command {
     /// The same command with one more word, quoted where a shell needs it.
     #[must_use]
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
-        if let Some((Step(words), _)) = self.steps.last_mut() {
+        if let Some((ProgramCall(words), _)) = self.steps.last_mut() {
             words.push(shell_word(word.as_ref()));
         }
         self
@@ -112,14 +112,14 @@ impl Command {
     }
 }
 
-impl Step {
+impl ProgramCall {
     /// Adds the options of `access` if the program takes them and lacks its own.
-    fn ask(&mut self, access: &Access, audience: Audience) {
+    fn ask(&mut self, access: &AccessOptions, audience: Audience) {
         let options = match (access, audience) {
-            (Access::Administrator(options), Audience::Administrator)
-            | (Access::Node(options), Audience::Node) => options.clone(),
+            (AccessOptions::Administrator(options), Audience::Administrator)
+            | (AccessOptions::Node(options), Audience::Node) => options.clone(),
             (
-                Access::Approver {
+                AccessOptions::Approver {
                     access,
                     policy,
                     allow,
@@ -174,7 +174,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ProgramCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(" "))
     }
@@ -207,7 +207,7 @@ impl From<&'static str> for Command {
         let mut steps = Vec::new();
         let mut words = Vec::new();
         let mut end = |words: &mut Vec<String>, operator| {
-            let step = Step(std::mem::take(words));
+            let step = ProgramCall(std::mem::take(words));
             debug_assert!(step.is_command(), "no command: {step} in {text}");
             steps.push((step, operator));
         };
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn a_sentence_is_not_accepted_as_a_command() {
         let is_command =
-            |text: &str| Step(text.split(' ').map(str::to_owned).collect()).is_command();
+            |text: &str| ProgramCall(text.split(' ').map(str::to_owned).collect()).is_command();
         assert!(is_command("kubectl get csr"));
         assert!(!is_command("run it as root, with sudo"));
         assert!(!is_command("kubectl get csr\nreboot"));

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::commands::api_server::decide as edits;
-use crate::commands::api_server::{LOOK, decide::Decided};
-use crate::commands::cluster::{self, Failure, Receipts, Writer, Written};
+use crate::commands::api_server::{LOOK, decide::DecidedEdit};
+use crate::commands::cluster::{self, ClusterReceipts, Failure, Writer, Written};
 use crate::host::kube::WriteMode;
 use crate::node::{ConfigMap, OtherControlPlanes};
 use crate::plan::Edit;
@@ -13,7 +13,7 @@ use crate::receipt::{KubeadmConfigSubject, ReceiptState};
 use crate::report::Problem;
 
 use super::decide::{self, Configuration, KubeadmConfig};
-use super::observe::{Site, compare, kubeadm_config, others};
+use super::observe::{ManifestSite, compare, kubeadm_config, others};
 
 /// How long the ConfigMap may take to be written, however often it is tried.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const REPORTED: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-impl Site<'_> {
+impl ManifestSite<'_> {
     /// Changes the ConfigMap, if that is due. The edit, if there is one, and whether it was made.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Site<'_> {
 
     fn write_configmap(&self, seen: ConfigMap) -> Result<(Edit, bool), Failure> {
         let mode = cluster::write_mode(self.waiting.dry_run);
-        let mut receipts = Receipts::<KubeadmConfigSubject>::open(mode, self.ui)?;
+        let mut receipts = ClusterReceipts::<KubeadmConfigSubject>::open(mode, self.ui)?;
         let writer = Writer {
             admin: &self.admin,
             ui: self.ui,
@@ -74,7 +74,7 @@ impl Site<'_> {
         };
         let ca_file = self.ca_file.as_deref();
         let decide = |seen: &ConfigMap| {
-            let Decided { edit, warnings } = edits::configuration(seen, ca_file, self.wanted)?;
+            let DecidedEdit { edit, warnings } = edits::configuration(seen, ca_file, self.wanted)?;
             let mut decision = cluster::Decision::of(edit, seen);
             decision.warnings = warnings;
             Ok(decision)
@@ -109,7 +109,7 @@ impl Site<'_> {
     /// If a run was interrupted after it had changed the ConfigMap, that change is done now.
     fn settle(&self, seen: &ConfigMap) -> Result<(), Problem> {
         if !self.waiting.dry_run {
-            Receipts::<KubeadmConfigSubject>::open(WriteMode::Persist, self.ui)?
+            ClusterReceipts::<KubeadmConfigSubject>::open(WriteMode::Persist, self.ui)?
                 .settle(seen, self.ui);
         }
         Ok(())

@@ -1,5 +1,5 @@
 use super::*;
-use crate::node::conditions::Status;
+use crate::node::conditions::ConditionStatus;
 use crate::node::{ProcessId, Security, SurveyedNode};
 use crate::plan::Target;
 
@@ -18,7 +18,7 @@ fn process(kubelet_ca: Option<&str>) -> ApiServerProcess {
     }
 }
 
-fn node(status: Status, is_excepted: bool) -> SurveyedNode {
+fn node(status: ConditionStatus, is_excepted: bool) -> SurveyedNode {
     SurveyedNode {
         name: "worker-1".into(),
         dialled: None,
@@ -41,7 +41,7 @@ fn observed() -> Observed {
         twins: Vec::new(),
         instance: Ok(process(None)),
         nodes: Some(NodeSurvey {
-            nodes: vec![node(Status::True, false)],
+            nodes: vec![node(ConditionStatus::True, false)],
         }),
         others: OtherControlPlanes::default(),
         approver: Some("a node that joins".to_owned()),
@@ -195,7 +195,7 @@ fn each_refusal_comes_before_anything_is_written() {
         nodes: Some(NodeSurvey { nodes }),
         ..observed()
     };
-    for status in [Status::False, Status::Unknown] {
+    for status in [ConditionStatus::False, ConditionStatus::Unknown] {
         let said = refusal(with(vec![node(status, false)]), Enabled);
         assert!(said.contains("worker-1 (Why: because)"), "{said}");
         assert!(decided(&with(vec![node(status, true)]), Enabled).is_ok());

@@ -14,7 +14,7 @@ use crate::plan::{Plan, Restart};
 use crate::report::{ApiServerApplyResult, Code, EditReport, Outcome, Problem};
 
 use self::decide::{Act, Decision};
-use self::observe::Site;
+use self::observe::ManifestSite;
 use super::{after_the_manifest, report};
 
 pub(crate) fn run(arguments: &cli::ApiServerApply, ui: &Ui) -> Outcome<ApiServerApplyResult> {
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &cli::ApiServerApply, ui: &Ui) -> Outcome<ApiServer
         ..ApiServerApplyResult::default()
     };
     let mut steps = || {
-        let mut site = Site::open(arguments, ui)?;
+        let mut site = ManifestSite::open(arguments, ui)?;
         let decision = decide::decide(&site.observed, &site.options())?;
         show(&decision, &site)?;
         result.edits = Some(vec![EditReport::from(&decision.edit)]);
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &cli::ApiServerApply, ui: &Ui) -> Outcome<ApiServer
 }
 
 /// Shows the edit of the manifest and what follows from it, and looks whether it can be made.
-fn show(decision: &Decision, site: &Site<'_>) -> Result<(), Problem> {
+fn show(decision: &Decision, site: &ManifestSite<'_>) -> Result<(), Problem> {
     let edit = &decision.edit;
     match decision.act {
         Act::Switch => {
@@ -106,7 +106,7 @@ fn tell_dry_run(decision: &Decision, ui: &Ui) {
 }
 
 /// A signal came while the API server was watched: what is begun is complete, and nothing else is begun.
-fn interrupted(site: &Site<'_>, interrupts: &Interrupts) -> Result<(), Problem> {
+fn interrupted(site: &ManifestSite<'_>, interrupts: &Interrupts) -> Result<(), Problem> {
     match interrupts.received() {
         None => Ok(()),
         Some(_) => Err(Problem::new(

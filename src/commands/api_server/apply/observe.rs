@@ -6,7 +6,7 @@ use crate::apply::{InstanceCheck, Locks};
 use crate::cli;
 use crate::commands::api_server::nodes::AskedNodes;
 use crate::commands::api_server::observe::{self, SeenManifest};
-use crate::commands::api_server::receipts::{Interrupted, Receipts};
+use crate::commands::api_server::receipts::{Interrupted, ManifestReceipts};
 use crate::commands::api_server::{approver, decide as edits, survey};
 use crate::commands::{Ui, admin, files, selection};
 use crate::edit::api_server::{self, Manifest, Verification};
@@ -25,12 +25,12 @@ const BUDGET: Duration = Duration::from_secs(60);
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A control-plane node under the lock of one run, as far as it was observed.
-pub(super) struct Site<'a> {
+pub(super) struct ManifestSite<'a> {
     pub(super) ui: &'a Ui,
     pub(super) waiting: &'a cli::Waiting,
     pub(super) wanted: Verification,
     pub(super) locks: Locks,
-    pub(super) receipts: Receipts,
+    pub(super) receipts: ManifestReceipts,
     pub(super) admin: Admin,
     /// The flags of the manifest as it is, and as it will be.
     pub(super) flags: (Vec<String>, Vec<String>),
@@ -41,7 +41,7 @@ pub(super) struct Site<'a> {
     pub(super) observed: Observed,
 }
 
-impl<'a> Site<'a> {
+impl<'a> ManifestSite<'a> {
     /// Locks the node, reads the manifest, looks at the process and asks the API.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl<'a> Site<'a> {
         let root = crate::host::files::Root::host();
         let locks =
             Locks::of_node(&root, paths, locking).map_err(|error| files::problem_of(&error))?;
-        let mut receipts = Receipts::open(ui)?;
+        let mut receipts = ManifestReceipts::open(ui)?;
         let seen = observe::manifest(&arguments.manifest)?;
         let edit = edits::edit(&seen, wanted)?;
         let interrupted = receipts.interrupted(&seen.path, &seen.bytes, ui);
@@ -112,7 +112,12 @@ fn kubelet_ca(wanted: Verification, ca_file: Option<&str>) -> Option<&str> {
 }
 
 /// A run that was interrupted before its edit, or after it had undone it, is over.
-fn settle_unmade(receipts: &mut Receipts, interrupted: &Interrupted, dry_run: bool, ui: &Ui) {
+fn settle_unmade(
+    receipts: &mut ManifestReceipts,
+    interrupted: &Interrupted,
+    dry_run: bool,
+    ui: &Ui,
+) {
     if *interrupted != Interrupted::NotMade || dry_run {
         return;
     }

@@ -10,11 +10,11 @@ use crate::receipt::ReceiptState;
 use crate::report::{Code, InstanceReport, Problem, ReachReport};
 
 use super::decide::{Act, Decision, refused};
-use super::observe::Site;
+use super::observe::ManifestSite;
 
 /// What became of the manifest and the API server.
 #[derive(Debug, Default)]
-pub(super) struct Executed {
+pub(super) struct ManifestOutcome {
     /// Whether the manifest differs from before the run.
     pub(super) changed: bool,
     /// Whether it was rolled back.
@@ -23,7 +23,7 @@ pub(super) struct Executed {
     pub(super) nodes: Option<Vec<ReachReport>>,
 }
 
-impl Site<'_> {
+impl ManifestSite<'_> {
     /// Executes the decision about the manifest.
     ///
     /// # Errors
@@ -32,9 +32,9 @@ impl Site<'_> {
         &mut self,
         decision: &Decision,
         interrupts: &Interrupts,
-    ) -> (Executed, Result<(), Problem>) {
+    ) -> (ManifestOutcome, Result<(), Problem>) {
         if decision.act == Act::Nothing {
-            return (Executed::default(), Ok(()));
+            return (ManifestOutcome::default(), Ok(()));
         }
         // Until here a signal ends the process, and nothing has happened.
         interrupts.commit();
@@ -47,9 +47,9 @@ impl Site<'_> {
         if decision.act == Act::Switch
             && let Err((changed, problem)) = self.write(decision)
         {
-            let executed = Executed {
+            let executed = ManifestOutcome {
                 changed,
-                ..Executed::default()
+                ..ManifestOutcome::default()
             };
             return (executed, Err(problem));
         }
@@ -62,14 +62,14 @@ impl Site<'_> {
             .check()
             .wait(awaited, |progress| telling.tell(progress));
         self.ui.waited();
-        let mut executed = Executed {
+        let mut executed = ManifestOutcome {
             changed: decision.act == Act::Switch,
             instance: Some(report::instance(
                 &self.check(),
                 came.as_ref(),
                 decision.edit.changes(),
             )),
-            ..Executed::default()
+            ..ManifestOutcome::default()
         };
         let ended = match came {
             Err(failure) => Err(refused(self.wanted, report::failed(&failure))),
@@ -133,7 +133,7 @@ impl Site<'_> {
         &mut self,
         decision: &Decision,
         problem: Problem,
-        executed: &mut Executed,
+        executed: &mut ManifestOutcome,
     ) -> Problem {
         if !decision.edit.changes() {
             return problem

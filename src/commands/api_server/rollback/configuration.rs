@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::apply::ReceiptStore;
 use crate::commands::api_server::{LOOK, observe};
-use crate::commands::cluster::{self, Decision, Failure, Receipts, Writer, Written};
+use crate::commands::cluster::{self, ClusterReceipts, Decision, Failure, Writer, Written};
 use crate::commands::{Ui, admin, files};
 use crate::host::kube::{Admin, WriteMode};
 use crate::host::state::StateDirectory;
@@ -39,7 +39,7 @@ pub(super) fn is_undoable(ui: &Ui) -> Result<bool, Problem> {
 /// Why it was not restored.
 pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<(Edit, bool)>, Failure> {
     let mode = cluster::write_mode(dry_run);
-    let mut receipts = Receipts::<KubeadmConfigSubject>::open(mode, ui)?;
+    let mut receipts = ClusterReceipts::<KubeadmConfigSubject>::open(mode, ui)?;
     let Ok(receipt) = receipts.store().undoable().cloned() else {
         return Ok(None);
     };

@@ -21,7 +21,7 @@ use crate::report::{
 use self::undoing::{tell_nothing, undoing};
 use super::after_the_manifest;
 use super::nodes::AskedNodes;
-use super::receipts::Receipts;
+use super::receipts::ManifestReceipts;
 use super::report::{self, Telling};
 
 pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiServerRollbackResult> {
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiSer
         }
         let admin = admin::open(&arguments.access)?;
         if let Some(receipt) = manifest {
-            let mut site = Site::open(receipt, arguments, &admin, ui)?;
+            let mut site = ManifestRollbackSite::open(receipt, arguments, &admin, ui)?;
             result.edits.push(EditReport::from(&site.edit));
             let (executed, ended) = site.execute(&interrupts);
             result.changed = executed.changed;
@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiSer
 
 /// The receipt of the last `api-server apply` on this node; `None` if nothing of it is to be rolled back, which is said.
 fn undoable_manifest(ui: &Ui) -> Result<Option<ApiServerReceipt>, Problem> {
-    let receipts = Receipts::open(ui)?;
+    let receipts = ManifestReceipts::open(ui)?;
     match receipts.store().undoable() {
         Ok(receipt) => Ok(Some(receipt.clone())),
         Err(why) => {
@@ -84,25 +84,25 @@ fn undoable_manifest(ui: &Ui) -> Result<Option<ApiServerReceipt>, Problem> {
 }
 
 /// A control-plane node under the locks of one rollback.
-struct Site<'a> {
+struct ManifestRollbackSite<'a> {
     ui: &'a Ui,
     waiting: &'a cli::Waiting,
     admin: &'a Admin,
     locks: Locks,
-    receipts: Receipts,
+    receipts: ManifestReceipts,
     /// The edit that undoes the apply's.
     edit: Edit,
     /// The flags of the manifest as it is, and as it will be.
     flags: (Vec<String>, Vec<String>),
 }
 
-struct Executed {
+struct RolledBack {
     changed: bool,
     instance: Option<InstanceReport>,
     nodes: Option<Vec<ReachReport>>,
 }
 
-impl<'a> Site<'a> {
+impl<'a> ManifestRollbackSite<'a> {
     /// Locks the node and reads the manifest of the receipt, `first`.
     fn open(
         first: ApiServerReceipt,
@@ -115,7 +115,7 @@ impl<'a> Site<'a> {
         let locking = selection::locking(arguments.waiting.dry_run);
         let locks = Locks::of_node(&Root::host(), paths, locking)
             .map_err(|error| files::problem_of(&error))?;
-        let receipts = Receipts::open(ui)?;
+        let receipts = ManifestReceipts::open(ui)?;
         if receipts.store().receipt() != Some(&first) {
             return Err(Problem::new(
                 Code::Temporary,
@@ -149,8 +149,8 @@ impl<'a> Site<'a> {
         }
     }
 
-    fn execute(&mut self, interrupts: &Interrupts) -> (Executed, Result<(), Problem>) {
-        let mut executed = Executed {
+    fn execute(&mut self, interrupts: &Interrupts) -> (RolledBack, Result<(), Problem>) {
+        let mut executed = RolledBack {
             changed: false,
             instance: Some(report::planned(&self.check())),
             nodes: None,

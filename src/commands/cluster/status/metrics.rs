@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::node::ProbedNode;
-use crate::node::conditions::Status;
+use crate::node::conditions::ConditionStatus;
 use crate::report::Gauge;
 
 /// Each node's state, as gauges.
@@ -27,7 +27,11 @@ pub(super) fn gauges(nodes: &[ProbedNode], requests_known: bool, now: Timestamp)
     for node in nodes {
         let name = ("node", node.name());
         let is = node.security().status;
-        for status in [Status::True, Status::False, Status::Unknown] {
+        for status in [
+            ConditionStatus::True,
+            ConditionStatus::False,
+            ConditionStatus::Unknown,
+        ] {
             let labels = [name, ("status", &status.to_string())];
             secured.add(&labels, i64::from(is == status));
         }

@@ -10,7 +10,7 @@ use crate::cli;
 use crate::commands::{Ui, admin};
 use crate::host::clock;
 use crate::host::kubelets::{Depth, Survey, survey};
-use crate::node::conditions::Status;
+use crate::node::conditions::ConditionStatus;
 use crate::node::{NodeRemedy, NotConfigured, NotServed, ProbedNode, Security, Served, flaw};
 use crate::report::{
     AddressStatus, CertificateReport, ClusterStatusResult, Ending, NodeStatus, Outcome,
@@ -40,7 +40,9 @@ pub(crate) fn run(arguments: &cli::ClusterStatus, ui: &Ui) -> Outcome<ClusterSta
     ui.table(&table::table(&rows, now));
     let gauges = metrics::gauges(&survey.nodes, survey.requests.is_ok(), now);
     ui.metrics(&exposition(&gauges));
-    let unsecured = rows.iter().filter(|row| row.status != Status::True);
+    let unsecured = rows
+        .iter()
+        .filter(|row| row.status != ConditionStatus::True);
     unsecured.for_each(|row| ui.bare_name(&row.name));
     let summary = summary(&survey.nodes);
     for (who, what, command) in summary.remedies {
@@ -161,7 +163,7 @@ fn summary(nodes: &[ProbedNode]) -> Summary {
     let mut secured = 0;
     for node in nodes {
         let security = node.security();
-        secured += usize::from(security.status == Status::True);
+        secured += usize::from(security.status == ConditionStatus::True);
         let group = match security.remedy {
             None => continue,
             Some(NodeRemedy::Approve(_)) => 0,

@@ -64,15 +64,15 @@ const TOOLS: [(&str, &str); 6] = [
 /// A kubelet's configz; `false` is left out there (`omitempty`).
 pub(super) fn parse_configz(bytes: &[u8]) -> Result<bool, serde_json::Error> {
     #[derive(Deserialize)]
-    struct Wire {
-        kubeletconfig: Config,
+    struct Configz {
+        kubeletconfig: RunningConfig,
     }
     #[derive(Deserialize)]
-    struct Config {
+    struct RunningConfig {
         #[serde(rename = "serverTLSBootstrap", default)]
         server_tls_bootstrap: bool,
     }
-    serde_json::from_slice::<Wire>(bytes).map(|wire| wire.kubeletconfig.server_tls_bootstrap)
+    serde_json::from_slice::<Configz>(bytes).map(|wire| wire.kubeletconfig.server_tls_bootstrap)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_yaml::{Mapping, Value};
 use super::error::KubeconfigError;
 
 /// A field of a cluster or a user, and how it is treated.
-enum Rule {
+enum FieldRule {
     Use,
     /// It means nothing to this program, and nothing to what the API server sees.
     Ignore,
@@ -17,38 +17,38 @@ enum Rule {
     Refuse,
 }
 
-const CLUSTER: &[(&str, Rule)] = &[
-    ("server", Rule::Use),
-    ("tls-server-name", Rule::Use),
-    ("certificate-authority", Rule::Use),
-    ("certificate-authority-data", Rule::Use),
-    ("proxy-url", Rule::Use),
-    ("disable-compression", Rule::Use),
-    ("insecure-skip-tls-verify", Rule::Refuse),
-    ("extensions", Rule::Ignore),
+const CLUSTER: &[(&str, FieldRule)] = &[
+    ("server", FieldRule::Use),
+    ("tls-server-name", FieldRule::Use),
+    ("certificate-authority", FieldRule::Use),
+    ("certificate-authority-data", FieldRule::Use),
+    ("proxy-url", FieldRule::Use),
+    ("disable-compression", FieldRule::Use),
+    ("insecure-skip-tls-verify", FieldRule::Refuse),
+    ("extensions", FieldRule::Ignore),
 ];
 
-const USER: &[(&str, Rule)] = &[
-    ("client-certificate", Rule::Use),
-    ("client-certificate-data", Rule::Use),
-    ("client-key", Rule::Use),
-    ("client-key-data", Rule::Use),
-    ("token", Rule::Use),
-    ("tokenFile", Rule::Use),
+const USER: &[(&str, FieldRule)] = &[
+    ("client-certificate", FieldRule::Use),
+    ("client-certificate-data", FieldRule::Use),
+    ("client-key", FieldRule::Use),
+    ("client-key-data", FieldRule::Use),
+    ("token", FieldRule::Use),
+    ("tokenFile", FieldRule::Use),
     // The caller decides whether a plug-in may run.
-    ("exec", Rule::Use),
-    ("as", Rule::Refuse),
-    ("as-uid", Rule::Refuse),
-    ("as-groups", Rule::Refuse),
-    ("as-user-extra", Rule::Refuse),
-    ("username", Rule::Refuse),
-    ("password", Rule::Refuse),
-    ("auth-provider", Rule::Refuse),
-    ("extensions", Rule::Ignore),
+    ("exec", FieldRule::Use),
+    ("as", FieldRule::Refuse),
+    ("as-uid", FieldRule::Refuse),
+    ("as-groups", FieldRule::Refuse),
+    ("as-user-extra", FieldRule::Refuse),
+    ("username", FieldRule::Refuse),
+    ("password", FieldRule::Refuse),
+    ("auth-provider", FieldRule::Refuse),
+    ("extensions", FieldRule::Ignore),
 ];
 
 /// One kubeconfig file's text, and where its relative paths begin.
-pub(super) struct File<'a> {
+pub(super) struct KubeconfigFile<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) directory: &'a Path,
 }
@@ -63,14 +63,17 @@ pub(super) struct Section {
 
 /// What a context refers to.
 #[derive(Debug)]
-pub(super) struct Chosen {
+pub(super) struct Context {
     pub(super) cluster: Section,
     pub(super) user: Section,
 }
 
 /// Finds the cluster and the user of `context`, or of the current context, in the files merged as kubectl merges them: of
 /// each name, the first definition counts.
-pub(super) fn choose(files: &[File<'_>], context: Option<&str>) -> Result<Chosen, KubeconfigError> {
+pub(super) fn choose(
+    files: &[KubeconfigFile<'_>],
+    context: Option<&str>,
+) -> Result<Context, KubeconfigError> {
     let mut roots = Vec::new();
     for file in files {
         let root: Value = serde_yaml::from_slice(file.bytes).map_err(|error| {
@@ -109,7 +112,7 @@ pub(super) fn choose(files: &[File<'_>], context: Option<&str>) -> Result<Chosen
         Some((user, at)) => Section::new("user", user, at, USER)?,
         None => Section::default(),
     };
-    Ok(Chosen { cluster, user })
+    Ok(Context { cluster, user })
 }
 
 /// The definition of `name` in a list of named entries, and the directory of its file.
@@ -154,14 +157,14 @@ impl Section {
         name: &'static str,
         fields: Mapping,
         directory: PathBuf,
-        rules: &'static [(&str, Rule)],
+        rules: &'static [(&str, FieldRule)],
     ) -> Result<Self, KubeconfigError> {
         for (key, value) in &fields {
             let rule = rules.iter().find(|(field, _)| key.as_str() == Some(*field));
             match rule {
-                Some((_, Rule::Use | Rule::Ignore)) => {}
-                Some((_, Rule::Refuse)) if is_empty(value) => {}
-                Some((field, Rule::Refuse)) => {
+                Some((_, FieldRule::Use | FieldRule::Ignore)) => {}
+                Some((_, FieldRule::Refuse)) if is_empty(value) => {}
+                Some((field, FieldRule::Refuse)) => {
                     return Err(KubeconfigError::Forbidden {
                         section: name,
                         field,

@@ -21,7 +21,7 @@ use crate::host::files::Stamp;
 use super::client::Config;
 use super::proxy::Proxies;
 use super::resolver::HostSource;
-use file::{Chosen, File, Section, choose};
+use file::{Context, KubeconfigFile, Section, choose};
 use reader::Reader;
 
 pub use error::KubeconfigError;
@@ -39,7 +39,7 @@ pub enum Plugins {
 /// What a kubeconfig's context refers to, as far as the file alone can tell: an `https` server that is verified.
 #[derive(Debug)]
 pub struct Parsed {
-    chosen: Chosen,
+    chosen: Context,
     /// `server`, whose scheme is `https`.
     pub server: http::Uri,
 }
@@ -54,7 +54,7 @@ pub(super) struct Credential {
 }
 
 /// An API server and the credential for it.
-pub(super) struct Access {
+pub(super) struct ServerAccess {
     pub(super) config: Config,
     pub(super) credential: Credential,
     /// The files that it was read from, each as it was before it was read.
@@ -67,10 +67,13 @@ pub(super) struct Access {
 /// What is wrong with it, without quoting it: it holds keys.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, KubeconfigError> {
     let directory = Path::new("");
-    parse_all(&[File { bytes, directory }], None)
+    parse_all(&[KubeconfigFile { bytes, directory }], None)
 }
 
-fn parse_all(files: &[File<'_>], context: Option<&str>) -> Result<Parsed, KubeconfigError> {
+fn parse_all(
+    files: &[KubeconfigFile<'_>],
+    context: Option<&str>,
+) -> Result<Parsed, KubeconfigError> {
     let chosen = choose(files, context)?;
     let server = chosen.cluster.text("server")?.unwrap_or_default();
     let server: http::Uri = server
@@ -98,9 +101,9 @@ impl Parsed {
         plugins: Plugins,
         paths: &[PathBuf],
         mut reader: Reader,
-    ) -> Result<Access, KubeconfigError> {
+    ) -> Result<ServerAccess, KubeconfigError> {
         let Self { chosen, server } = self;
-        let Chosen { cluster, user } = chosen;
+        let Context { cluster, user } = chosen;
         let proxies = Proxies {
             of_cluster: cluster.text("proxy-url")?,
             https: environment::first_of(&["HTTPS_PROXY", "https_proxy"]),
@@ -129,7 +132,7 @@ impl Parsed {
         };
         config.identity = credential.identity();
         config.authorization = credential.authorization()?;
-        Ok(Access {
+        Ok(ServerAccess {
             config,
             credential,
             files: reader.stamps(),

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::host::kube::HostSource;
 use crate::host::{environment, files};
 
-use super::file::File;
+use super::file::KubeconfigFile;
 use super::{
-    Access, Config, Credential, KubeconfigError, Plugins, Reader, certificates, parse_all,
+    Config, Credential, KubeconfigError, Plugins, Reader, ServerAccess, certificates, parse_all,
 };
 
 /// Where kubeadm leaves the administrator's kubeconfig on a control plane.
@@ -85,7 +85,7 @@ impl Source {
     pub(in crate::host::kube) fn access(
         &self,
         plugins: Plugins,
-    ) -> Result<Access, KubeconfigError> {
+    ) -> Result<ServerAccess, KubeconfigError> {
         match self {
             Self::Files { paths, context } => from_files(paths, context.as_deref(), plugins),
             Self::ServiceAccount => from_service_account(),
@@ -97,7 +97,7 @@ fn from_files(
     paths: &[PathBuf],
     context: Option<&str>,
     plugins: Plugins,
-) -> Result<Access, KubeconfigError> {
+) -> Result<ServerAccess, KubeconfigError> {
     let mut reader = Reader::default();
     let mut read = Vec::new();
     let mut missing = None;
@@ -113,9 +113,9 @@ fn from_files(
     if let (Some(missing), true) = (missing, read.is_empty()) {
         return Err(missing);
     }
-    let all: Vec<File<'_>> = read
+    let all: Vec<KubeconfigFile<'_>> = read
         .iter()
-        .map(|(bytes, directory)| File { bytes, directory })
+        .map(|(bytes, directory)| KubeconfigFile { bytes, directory })
         .collect();
     parse_all(&all, context)?.access(plugins, paths, reader)
 }
@@ -136,7 +136,7 @@ fn token_file() -> PathBuf {
     Path::new(SERVICE_ACCOUNT).join("token")
 }
 
-fn from_service_account() -> Result<Access, KubeconfigError> {
+fn from_service_account() -> Result<ServerAccess, KubeconfigError> {
     let server = pods_server().ok_or(KubeconfigError::Server("is not in the environment"))?;
     let mut reader = Reader::default();
     let mut read = |name: &'static str| reader.named(name, &Path::new(SERVICE_ACCOUNT).join(name));
@@ -153,7 +153,7 @@ fn from_service_account() -> Result<Access, KubeconfigError> {
         identity: None,
         authorization: credential.authorization()?,
     };
-    Ok(Access {
+    Ok(ServerAccess {
         config,
         credential,
         files: reader.stamps(),
