@@ -1,7 +1,7 @@
 //! The manual pages: each command's own help, and what only a manual has: exit status, files, environment, examples.
 
-use clap::Command;
-use clap_mangen::roff::{Roff, bold, roman};
+use clap::{Arg, ArgAction, Command};
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::program::NAME;
 
@@ -132,7 +132,9 @@ pub(crate) fn render(name: &str, command: &Command) -> std::io::Result<Vec<u8>> 
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    let mut usage = Roff::new();
+    usage.control("SH", ["SYNOPSIS"]).text(synopsis(command));
+    usage.to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     if command.get_subcommands().any(|verb| !verb.is_hide_set()) {
@@ -157,6 +159,79 @@ pub(crate) fn render(name: &str, command: &Command) -> std::io::Result<Vec<u8>> 
     rest.control("fi", []);
     rest.to_writer(&mut page)?;
     Ok(page)
+}
+
+/// The command line: each option with its value, first the verb's own, then those that every verb has.
+fn synopsis(command: &Command) -> Vec<Inline> {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let mut line = vec![bold(name)];
+    let of_group = |group: &clap::ArgGroup| -> Vec<&Arg> {
+        let members = group.get_args();
+        members
+            .filter_map(|member| command.get_arguments().find(|arg| arg.get_id() == member))
+            .collect()
+    };
+    let groups: Vec<_> = command
+        .get_groups()
+        .filter(|group| group.is_required_set())
+        .map(of_group)
+        .filter(|members| !members.is_empty())
+        .collect();
+    let is_grouped = |arg: &Arg| {
+        let mut members = groups.iter().flatten();
+        members.any(|member| member.get_id() == arg.get_id())
+    };
+    let mut single: Vec<&Arg> = command
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_set() && !is_grouped(arg))
+        .collect();
+    single.sort_by_key(|arg| {
+        let is_help = matches!(arg.get_action(), ArgAction::Help | ArgAction::HelpLong);
+        (arg.is_positional(), arg.is_global_set() || is_help)
+    });
+    for arg in single {
+        let (open, close) = if arg.is_required_set() {
+            ("", "")
+        } else {
+            ("[", "]")
+        };
+        line.push(roman(format!(" {open}")));
+        line.extend(argument(arg));
+        line.push(roman(close));
+    }
+    for members in &groups {
+        for (number, member) in members.iter().enumerate() {
+            line.push(roman(if number == 0 { " {" } else { " | " }));
+            line.extend(argument(member));
+        }
+        line.push(roman("}"));
+    }
+    if command.get_subcommands().any(|verb| !verb.is_hide_set()) {
+        line.extend([roman(" "), italic("COMMAND")]);
+    }
+    line
+}
+
+/// An option with its value, or a positional argument; with dots where it may be given again.
+fn argument(arg: &Arg) -> Vec<Inline> {
+    let mut words = Vec::new();
+    let (short, long) = (arg.get_short(), arg.get_long());
+    words.extend(short.map(|short| bold(format!("-{short}"))));
+    if short.is_some() && long.is_some() {
+        words.push(roman("|"));
+    }
+    words.extend(long.map(|long| bold(format!("--{long}"))));
+    let takes_value = arg.is_positional() || arg.get_action().takes_values();
+    for value in arg.get_value_names().unwrap_or_default() {
+        if takes_value {
+            words.push(roman(if words.is_empty() { "" } else { " " }));
+            words.push(italic(value.as_str()));
+        }
+    }
+    if matches!(arg.get_action(), ArgAction::Append) {
+        words.push(roman("..."));
+    }
+    words
 }
 
 fn table<'a>(roff: &mut Roff, title: &str, rows: impl IntoIterator<Item = (&'a str, &'a str)>) {

@@ -101,6 +101,30 @@ fn every_verb_has_a_page() {
         assert_eq!(page, output(&short));
     }
     assert!(output(&["man"]).contains("EXIT STATUS"));
+    let synopsis = |verb: &str| {
+        let page = output(&["man", verb])
+            .replace("\\fB", "")
+            .replace("\\fI", "");
+        let page = page.replace("\\fR", "").replace("\\-", "-");
+        let (_, rest) = page.split_once(".SH SYNOPSIS\n").unwrap();
+        rest.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(
+        synopsis("apply"),
+        "kubelet-tls apply [--kubeadm-config FILE...] [--patches DIR] [--disable] [--api-server] [--root DIR] [--dry-run] \
+         [--restart WHEN] [--wait WHAT] [--timeout DURATION] [--settle DURATION] [--issue-first] [--kubeconfig FILE] \
+         [-o|--output FORMAT] [--color WHEN] [-q|--quiet] [-v|--verbose] [-h|--help] [FILE...]"
+    );
+    let approve = synopsis("approve");
+    assert!(
+        approve.ends_with("{CSR... | --node NODE... | --all | --watch}"),
+        "{approve}"
+    );
+    assert!(
+        synopsis("cluster").ends_with(" COMMAND"),
+        "{}",
+        synopsis("cluster")
+    );
     let directory = tempfile::tempdir().unwrap();
     kubelet_tls(directory.path())
         .args(["man", "nope"])
