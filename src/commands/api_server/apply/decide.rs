@@ -204,8 +204,8 @@ pub(super) fn until_the_last(others: &OtherControlPlanes, wanted: Verification) 
     ];
     let which: Vec<String> = which.into_iter().flatten().collect();
     format!(
-        "the next kubeadm upgrade {undoes}, because configmap/kube-system/kubeadm-config is only changed when every \
-         control-plane node is ({})",
+        "the next kubeadm upgrade {undoes}, because configmap/kube-system/kubeadm-config is only changed together with \
+         the last control-plane node ({})",
         which.join("; ")
     )
 }

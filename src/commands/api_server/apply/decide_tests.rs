@@ -242,7 +242,40 @@ fn kubeadms_configuration_is_changed_with_the_last_control_plane() {
     let said = until_the_last(&differ(&["cp-2", "cp-3"]), Verification::Enabled);
     assert_eq!(
         said,
-        "the next kubeadm upgrade removes the flag again, because configmap/kube-system/kubeadm-config is only changed when \
-         every control-plane node is (cp-2, cp-3: does not have the flag)"
+        "the next kubeadm upgrade removes the flag again, because configmap/kube-system/kubeadm-config is only changed \
+         together with the last control-plane node (cp-2, cp-3: does not have the flag)"
     );
+    let said = until_the_last(&differ(&["cp-2"]), Verification::Disabled);
+    assert_eq!(
+        said,
+        "the next kubeadm upgrade sets the flag again, because configmap/kube-system/kubeadm-config is only changed \
+         together with the last control-plane node (cp-2: still has the flag)"
+    );
+}
+
+/// A cluster of one control-plane node is without an API meanwhile; with others, only this node's API server is away.
+#[test]
+fn the_outage_is_that_of_the_cluster_or_of_this_node() {
+    let restarts = "the kubelet restarts the API server when /etc/kubernetes/manifests/kube-apiserver.yaml changes";
+    for (others, outage) in [
+        (
+            OtherControlPlanes::default(),
+            ", and this cluster has no other one: the API is unavailable for 14 to 39 s",
+        ),
+        (
+            differ(&["cp-2"]),
+            ": this one is unavailable for 14 to 39 s",
+        ),
+    ] {
+        let observed = Observed {
+            others,
+            ..observed()
+        };
+        let options = Options {
+            wanted: Verification::Enabled,
+            kubelet_ca: Some(CA),
+        };
+        let decision = decide(&observed, &options).unwrap();
+        assert_eq!(decision.warnings[0], format!("{restarts}{outage}"));
+    }
 }
