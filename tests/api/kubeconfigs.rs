@@ -335,7 +335,7 @@ fn white_space_around_the_token_of_a_file_is_trimmed() {
         "{}",
         output.stderr
     );
-    // A file of white space alone is no credential, and nothing is sent without one.
+    // A file of white space alone holds no credential, and nothing is sent without one.
     fs::write(cluster.directory.path().join("tok"), " \r\n").unwrap();
     let before = cluster.api.requests().len();
     let output = Output::of(&mut with_kubeconfig(&path, &["approve", "--all"]));

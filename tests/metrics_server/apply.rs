@@ -100,3 +100,20 @@ fn applying_an_unchanged_directory_again_changes_nothing() {
         }
     }
 }
+
+/// The way back of docs/metrics-server.md: the manifest that was installed before.
+#[test]
+fn applying_the_manifest_again_undoes_the_overlay() {
+    let Some(kubectl) = kubectl() else { return };
+    let scene = Scene::new();
+    scene.write(&["--base", "base.yaml", "--kubelet-ca", "ca.crt"]);
+    let objects = Objects::start(&kubectl);
+    apply(&kubectl, &scene, &objects, &["-f", "base.yaml"]);
+    let before = (objects.get(API_SERVICE), objects.get(DEPLOYMENT));
+    apply(&kubectl, &scene, &objects, &["-k", "out"]);
+    assert!(objects.get(API_SERVICE)["spec"]["caBundle"].is_string());
+    apply(&kubectl, &scene, &objects, &["-f", "base.yaml"]);
+    let after = (objects.get(API_SERVICE), objects.get(DEPLOYMENT));
+    assert_eq!(after.0["spec"], before.0["spec"]);
+    assert_eq!(after.1["spec"], before.1["spec"]);
+}

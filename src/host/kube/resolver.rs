@@ -1,4 +1,4 @@
-//! The IP addresses of the host that is dialled, and who names that host where it has none.
+//! The IP addresses of the host that is dialled, and who names that host if it has no address.
 
 use std::fmt;
 use std::future::Future;
@@ -50,9 +50,9 @@ impl fmt::Display for HostSource {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this machine finds no IP address for host {host} ({reason}), {named}")]
 pub struct UnknownHost {
-    /// The host's name.
+    /// The name that was looked up: the API server's, or its proxy's.
     pub host: String,
-    /// Who names it.
+    /// Where that name is written.
     pub named: HostSource,
     /// What the resolver said, such as `Name or service not known`.
     pub reason: String,
