@@ -20,7 +20,7 @@ use self::verifier::Recorder;
 pub(super) use self::verifier::{unverified, verifier};
 
 /// A handshake on the same machine takes a few milliseconds; one that takes longer than this altogether is given up.
-const DEADLINE: Duration = Duration::from_secs(1);
+pub(super) const DEADLINE: Duration = Duration::from_secs(1);
 /// A Node has a handful of addresses; of one with more than this the rest are not asked.
 const MOST_PROBES: usize = 32;
 
@@ -135,11 +135,16 @@ pub fn examine(chain: &[Vec<u8>], name: &str, roots: &[Vec<u8>]) -> Result<Serve
     })
 }
 
-/// Does a TLS handshake over a connection that exists, with a server called `name`: a DNS name or an IP address.
+/// Does a TLS handshake over a connection that exists, with a server called `name`: a DNS name or an IP address. The
+/// connection ends in time by itself, as [`Until`] does.
 ///
 /// # Errors
 /// As [`probe`]; or when `name` is neither.
-pub fn presented(stream: TcpStream, name: &str, roots: &[Vec<u8>]) -> Result<Served, NotServed> {
+pub(super) fn presented(
+    stream: impl io::Read + io::Write,
+    name: &str,
+    roots: &[Vec<u8>],
+) -> Result<Served, NotServed> {
     shake_over(|| Ok(stream), server_name(name)?, roots)
 }
 
@@ -148,15 +153,16 @@ fn shake(
     name: ServerName<'static>,
     roots: &[Vec<u8>],
 ) -> Result<Served, NotServed> {
-    shake_over(
-        || TcpStream::connect_timeout(&address, DEADLINE),
-        name,
-        roots,
-    )
+    let end = Instant::now() + DEADLINE;
+    let connect = || {
+        let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+        Ok(Until::new(stream, end))
+    };
+    shake_over(connect, name, roots)
 }
 
-fn shake_over(
-    connect: impl FnOnce() -> io::Result<TcpStream>,
+fn shake_over<S: io::Read + io::Write>(
+    connect: impl FnOnce() -> io::Result<S>,
     name: ServerName<'static>,
     roots: &[Vec<u8>],
 ) -> Result<Served, NotServed> {
@@ -185,15 +191,13 @@ fn shake_over(
     }
 }
 
-fn handshake(
-    connect: impl FnOnce() -> io::Result<TcpStream>,
+fn handshake<S: io::Read + io::Write>(
+    connect: impl FnOnce() -> io::Result<S>,
     name: ServerName<'static>,
     config: ClientConfig,
 ) -> io::Result<()> {
-    let end = Instant::now() + DEADLINE;
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    let stream = connect()?;
-    let mut stream = Until { stream, end };
+    let mut stream = connect()?;
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
     }
@@ -201,12 +205,18 @@ fn handshake(
 }
 
 /// A stream on which everything together ends in time, however slowly the other side drips.
-struct Until {
+#[derive(Debug)]
+pub(super) struct Until {
     stream: TcpStream,
     end: Instant,
 }
 
 impl Until {
+    /// A stream that ends at `end`.
+    pub(super) fn new(stream: TcpStream, end: Instant) -> Self {
+        Self { stream, end }
+    }
+
     fn left(&self) -> io::Result<Option<Duration>> {
         let left = self.end.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -16,6 +16,7 @@
 //!
 //! - [`pki`] the cluster's CA, client certificates, requests and what is issued for them
 //! - [`api`] the API server, in-process, over real TLS, with faults to inject
+//! - [`proxy`] an HTTP proxy in front of it, spoken to in TLS
 //! - [`client`] the little HTTPS client the stand-in kubelet speaks to it with
 //! - [`kubelet`] the kubelet: loads its config as the real one, serves `/healthz` and `:10250`, makes CSRs
 //! - [`kube_apiserver`] the program kube-apiserver: an instance in front of [`api`], as a static Pod of the kubelet
@@ -42,6 +43,7 @@ mod multicall;
 pub mod node;
 pub mod pace;
 pub mod pki;
+pub mod proxy;
 pub mod schema;
 pub mod systemd;
 

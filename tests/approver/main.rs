@@ -13,6 +13,7 @@ mod decisions;
 mod deploy;
 mod endpoints;
 mod large;
+mod proxies;
 mod refused;
 #[path = "../approval/request.rs"]
 #[allow(dead_code, reason = "the rest is for tests/approval.rs")]

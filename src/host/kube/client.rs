@@ -131,7 +131,8 @@ impl Client {
     }
 }
 
-fn tls_config(config: &Config) -> Result<ClientConfig, ClientError> {
+/// The client's side of TLS, for the API server and for a proxy that is spoken to in TLS.
+pub(super) fn tls_config(config: &Config) -> Result<ClientConfig, ClientError> {
     let mut roots = RootCertStore::empty();
     match &config.root_cert {
         Some(ders) => {

@@ -2,15 +2,18 @@
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use http::Uri;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
 
-use super::client::login;
-use super::{Admin, Api};
-use crate::host::tls;
+use super::client::{self, Config, login};
+use super::{Admin, Api, Unreachable, chain};
+use crate::host::tls::{self, Until};
 use crate::x509::Names;
 
 /// How long one connection, or one name, is waited for.
@@ -28,6 +31,14 @@ pub enum PresentedError {
         to: String,
         /// Why the connection failed.
         source: io::Error,
+    },
+    /// No proxy that is spoken to in TLS, or one that does not verify.
+    #[error("cannot use the proxy https://{proxy}: {source}")]
+    Proxy {
+        /// The proxy's host and port.
+        proxy: String,
+        /// Why no tunnel can be asked for.
+        source: Unreachable,
     },
     /// The handshake failed, or the certificate does not verify.
     #[error("{0}")]
@@ -54,9 +65,12 @@ impl Api {
         let host = host_of(&config.cluster_url);
         let port = config.cluster_url.port_u16().unwrap_or(443);
         let name = config.tls_server_name.as_deref().unwrap_or(host);
-        let stream = match &config.proxy_url {
-            Some(proxy) => tunnel(proxy, &config.cluster_url, end)?,
-            None => connect(host, port, end)?,
+        let stream: Box<dyn Stream> = match &config.proxy_url {
+            Some(proxy) => tunnel(proxy, config, end)?,
+            None => {
+                let stream = connect(host, port, end)?;
+                Box::new(Until::new(stream, Instant::now() + tls::DEADLINE))
+            }
         };
         let served = tls::presented(stream, name, roots)
             .map_err(|error| PresentedError::Unverified(error.to_string()))?;
@@ -143,27 +157,34 @@ fn connect(host: &str, port: u16, end: Instant) -> Result<TcpStream, PresentedEr
     Err(failed(last))
 }
 
-/// A connection to `server` through an HTTP proxy (RFC 9110, 9.3.6).
-fn tunnel(proxy: &Uri, server: &Uri, end: Instant) -> Result<TcpStream, PresentedError> {
-    if proxy.scheme_str() != Some("http") {
-        return Err(PresentedError::Unsupported(
-            "the certificate cannot be seen through an https proxy; run this where the API server is reached directly",
-        ));
-    }
+/// A way to the API server, on which everything ends in time.
+trait Stream: io::Read + io::Write {}
+
+impl<S: io::Read + io::Write> Stream for S {}
+
+/// A connection to the API server through an HTTP proxy (RFC 9110, 9.3.6), which is spoken to as its scheme says.
+fn tunnel(proxy: &Uri, config: &Config, end: Instant) -> Result<Box<dyn Stream>, PresentedError> {
+    let server = &config.cluster_url;
     let host = server.host().unwrap_or_default();
     let port = server.port_u16().unwrap_or(443);
-    let stream = connect(host_of(proxy), proxy.port_u16().unwrap_or(80), end)?;
-    let ask = || -> io::Result<bool> {
-        stream.set_read_timeout(Some(left(end)))?;
-        stream.set_write_timeout(Some(left(end)))?;
+    let is_tls = proxy.scheme_str() == Some("https");
+    let usual = if is_tls { 443 } else { 80 };
+    let stream = connect(host_of(proxy), proxy.port_u16().unwrap_or(usual), end)?;
+    let stream = Until::new(stream, Instant::now() + left(end));
+    let mut stream: Box<dyn Stream> = match is_tls {
+        true => Box::new(to_proxy(proxy, config, stream)?),
+        false => Box::new(stream),
+    };
+    let mut ask = || -> io::Result<bool> {
         let login = login(proxy).map_or_else(String::new, |login| {
             format!("Proxy-Authorization: {login}\r\n")
         });
         let request =
             format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n");
-        (&stream).write_all(request.as_bytes())?;
+        stream.write_all(request.as_bytes())?;
+        stream.flush()?;
         // Byte by byte: what follows the head is the server's.
-        let mut answer = BufReader::with_capacity(1, io::Read::take(&stream, HEAD_CAP));
+        let mut answer = BufReader::with_capacity(1, io::Read::take(&mut stream, HEAD_CAP));
         let (mut first, mut line) = (String::new(), String::new());
         answer.read_line(&mut first)?;
         while answer.read_line(&mut line)? > 2 {
@@ -180,4 +201,29 @@ fn tunnel(proxy: &Uri, server: &Uri, end: Instant) -> Result<TcpStream, Presente
         Ok(false) => Err(failed(io::ErrorKind::ConnectionRefused.into())),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// TLS with the proxy, which is verified as the API server is, as client-go does it.
+fn to_proxy(
+    proxy: &Uri,
+    config: &Config,
+    mut stream: Until,
+) -> Result<StreamOwned<ClientConnection, Until>, PresentedError> {
+    let host = host_of(proxy);
+    let failed = |source| PresentedError::Proxy {
+        proxy: format!("{host}:{}", proxy.port_u16().unwrap_or(443)),
+        source,
+    };
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|error| failed(Unreachable::Other(error.to_string())))?;
+    let tls =
+        client::tls_config(config).map_err(|error| failed(Unreachable::Other(chain(&error))))?;
+    let mut connection = ClientConnection::new(Arc::new(tls), name)
+        .map_err(|error| failed(Unreachable::of(&error)))?;
+    while connection.is_handshaking() {
+        connection
+            .complete_io(&mut stream)
+            .map_err(|error| failed(Unreachable::of(&error)))?;
+    }
+    Ok(StreamOwned::new(connection, stream))
 }
