@@ -50,7 +50,7 @@ impl NodeReceipts {
             // What the kubelet's own start has edited, kubeadm may rewrite any day.
             if states.contains(&FileState::Edited) && receipt.subject.probation.is_none() {
                 warnings.push(format!(
-                    "a run of {} was interrupted, and its files were edited since; they are taken as they are",
+                    "a run of {} was interrupted, and its files were edited since; their current content is kept",
                     crate::receipt::to_the_second(&receipt.started)
                 ));
             }
@@ -192,7 +192,7 @@ impl NodeReceipts {
         }
         if let Err(error) = self.store.write(receipt) {
             troubles.push(format!(
-                "{error}; the next run will take this one for interrupted"
+                "{error}; the next run will treat this one as interrupted"
             ));
         }
         troubles

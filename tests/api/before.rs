@@ -8,7 +8,7 @@ use kubelet_tls::parts::host::Api;
 use standins::api::ServerCertificate;
 use standins::{ApiServer, Config, Fault, KubeconfigStyle, Options, Output, pace};
 
-use super::scene::{Scene, lists, play, with_kubeconfig};
+use super::scene::{BINARY, Scene, lists, play, with_kubeconfig};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -26,11 +26,29 @@ fn refused(scene: &Scene, code: i32) {
 #[test]
 fn a_server_whose_certificate_does_not_verify_is_not_used() {
     let certificates = [
-        ("another CA", ServerCertificate::OtherCa),
-        ("expired", ServerCertificate::Expired),
-        ("another name", ServerCertificate::OtherName),
+        (
+            "another CA",
+            (
+                ServerCertificate::OtherCa,
+                "its certificate is not signed by the CA in the kubeconfig",
+            ),
+        ),
+        (
+            "expired",
+            (
+                ServerCertificate::Expired,
+                "its certificate has expired or is not valid yet (is this machine's clock right?)",
+            ),
+        ),
+        (
+            "another name",
+            (
+                ServerCertificate::OtherName,
+                "its certificate is not valid for this address",
+            ),
+        ),
     ];
-    play(&certificates, |certificate| {
+    play(&certificates, |(certificate, why)| {
         let api = Config {
             server_certificate: *certificate,
             ..Config::default()
@@ -42,6 +60,8 @@ fn a_server_whose_certificate_does_not_verify_is_not_used() {
         refused(&scene, 69);
         let log = scene.node.api().requests();
         assert!(log.is_empty(), "asked nevertheless: {log:?}");
+        let csr = scene.node.run(BINARY, &["csr"]);
+        assert!(csr.stderr.contains(why), "{}", csr.stderr);
     });
 }
 

@@ -75,7 +75,13 @@ fn after_a_denial_the_next_request_is_the_one_that_counts() {
     assert_eq!(document["csr"]["name"], new[1], "{run}");
     assert_eq!(document["csr"]["state"], "Issued", "{run}");
     assert_eq!(document["certificate"]["verified"], true, "{run}");
-    assert!(run.output.stderr.contains("is Denied"), "{run}");
+    let said = run
+        .output
+        .stderr
+        .lines()
+        .find(|line| line.contains(" is Denied"));
+    let denied = " is Denied (KubectlDeny: This CSR was denied by kubectl certificate deny.): system:node:worker-1, DNS worker-1, IP 127.0.0.1";
+    assert_eq!(said, Some(format!("{}{denied}", new[0]).as_str()), "{run}");
 }
 
 #[test]

@@ -247,6 +247,14 @@ fn an_unverified_first_channel_is_named() {
         cluster.lacking(),
         ["APIServiceVerifies=False(SkipsVerification)", broken]
     );
+    assert_eq!(
+        cluster.message("APIServiceVerifies"),
+        "insecureSkipTLSVerify is true: the API server accepts any process that answers in metrics-server's place"
+    );
+    assert_eq!(
+        cluster.message("APIServerToMetricsServer"),
+        "this channel is insecure or broken: see APIServiceVerifies"
+    );
     cluster.api_service["spec"]["insecureSkipTLSVerify"] = false.into();
     cluster.api_service["spec"]["caBundle"] = Value::Null;
     assert_eq!(

@@ -62,7 +62,7 @@ impl ManifestReceipts {
         let interrupted = left(receipt, path, bytes);
         if interrupted.is_none() {
             ui.warn(format!(
-                "a run of {} was interrupted, and {} was edited since; it is taken as it is",
+                "a run of {} was interrupted, and {} was edited since; its current content is kept",
                 to_the_second(&receipt.started),
                 path.display()
             ));
@@ -99,7 +99,7 @@ impl ManifestReceipts {
     pub(super) fn end(&mut self, state: ReceiptState, ui: &Ui) {
         if let Err(error) = self.store.set_state(state) {
             ui.warn(format!(
-                "{error}; the next run will take this one for interrupted"
+                "{error}; the next run will treat this one as interrupted"
             ));
         }
     }

@@ -127,7 +127,7 @@ impl<'a> Start<'a> {
                 // Most likely an `apply` that waits for this very start.
                 FileCause::Locked(_) => Problem::new(
                     Code::Temporary,
-                    "cannot take part in this start of the kubelet: another run holds the lock, and checks the kubelet itself",
+                    "cannot check the change at this start of the kubelet: another kubelet-tls run holds the lock, and checks the kubelet itself",
                 ),
                 _ => located.unreadable(&error),
             }

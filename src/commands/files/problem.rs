@@ -106,7 +106,7 @@ pub(crate) fn problem_of(error: &files::FileError) -> Problem {
             problem.hint(without_attribute("-a", path))
         }
         FileCause::MountPoint => problem
-            .advise("run it where the file itself is")
+            .advise("run kubelet-tls outside of the container, where the file is not a mount point")
             .hint(on("findmnt")),
         FileCause::NotSymlink => problem
             .advise("the kubelet recreates it when it next gets a certificate")

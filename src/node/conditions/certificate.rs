@@ -37,7 +37,7 @@ pub(super) fn issued(seen: &NodeEvidence) -> Verdict {
             .map_or("", Explanation::as_str);
         return unknown(
             "NodeUnknown",
-            format!("{path} is there; whether it covers the Node's addresses is not known: {why}"),
+            format!("{path} exists; whether it covers the Node's addresses is not known: {why}"),
         );
     };
     let until = format!("{path}, valid until {}", certificate.not_after);

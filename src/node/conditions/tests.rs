@@ -82,6 +82,60 @@ fn no_false_alarm_on_a_node_that_is_well() {
     }
 }
 
+/// What a person reads of a condition, and what to type.
+fn sentence(seen: &NodeEvidence, kind: ConditionType) -> (String, String) {
+    let mut all = conditions(seen).into_iter();
+    let condition = all.find(|condition| condition.kind == kind).unwrap();
+    let hint = condition.hint.map(|hint| hint.to_string());
+    (condition.message, hint.unwrap_or_default())
+}
+
+/// The sentences about states that users met and were not told how to leave.
+#[test]
+fn a_condition_says_in_words_what_is_wrong_and_what_to_do() {
+    use ConditionType::{ClusterConfigAgrees, ServingCertificateIssued};
+    let off = Settings::read(b"kind: KubeletConfiguration\n").unwrap();
+    let cluster = Ok(("kubelet-config".into(), off));
+    let lacks = NodeEvidence {
+        cluster: cluster.clone(),
+        ..well()
+    };
+    let patched = NodeEvidence {
+        cluster,
+        patches: Some("/etc/kubernetes/patches".into()),
+        ..well()
+    };
+    let mut bare = NodeEvidence {
+        stored: Stored::Missing("/p".into()),
+        ..well()
+    };
+    bare.node.as_mut().unwrap().addresses.clear();
+    for (seen, kind, message, hint) in [
+        (
+            lacks,
+            ClusterConfigAgrees,
+            "configmap/kube-system/kubelet-config does not set it: the next kubeadm upgrade will revert this node, and new \
+             nodes will not have it",
+            "kubelet-tls cluster apply",
+        ),
+        (
+            patched,
+            ClusterConfigAgrees,
+            "configmap/kube-system/kubelet-config does not enable it, but a kubeadm patch does: the next kubeadm upgrade of \
+             this node needs --patches /etc/kubernetes/patches",
+            "",
+        ),
+        (
+            bare,
+            ServingCertificateIssued,
+            "/p does not exist; the Node has no IP address, so the kubelet requests no certificate",
+            "kubectl describe node node36",
+        ),
+    ] {
+        assert_eq!(sentence(&seen, kind), (message.to_owned(), hint.to_owned()));
+    }
+}
+
 #[test]
 fn each_state_of_the_stored_certificate_has_its_condition() {
     let with = |stored: Stored| {
