@@ -1,11 +1,14 @@
 //! `--root DIR`: the files of an image or a chroot, in which no kubelet runs.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::commands::Ui;
 use crate::host::files::{self, Root};
 use crate::kubelet::Bootstrap;
-use crate::kubelet::image::{DEFAULT_CONFIG, EXTRA_FLAGS, KUBEADM_FLAGS, warnings};
+use crate::kubelet::image::{
+    DEFAULT_CONFIG, DROP_INS, EXTRA_FLAGS, KUBEADM_FLAGS, variables, warnings,
+};
 use crate::kubelet::unit::EnvironmentFile;
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
@@ -28,9 +31,27 @@ pub(crate) fn warn(root: &Root, wanted: Bootstrap, ui: &Ui) {
     };
     let extra = EXTRA_FLAGS.into_iter().filter_map(read).collect();
     let config = DEFAULT_CONFIG;
-    for warning in warnings(read(KUBEADM_FLAGS), extra, config, wanted) {
+    let units = unit_variables(root);
+    for warning in warnings(&units, read(KUBEADM_FLAGS), extra, config, wanted) {
         ui.warn(warning);
     }
+}
+
+/// What drop-ins of the image's kubelet.service assign, in the order in which systemd reads them.
+fn unit_variables(root: &Root) -> Vec<EnvironmentFile> {
+    let mut drop_ins = BTreeMap::new();
+    for directory in DROP_INS {
+        let directory = root.path(Path::new(directory));
+        for name in root.names(&directory).unwrap_or_default() {
+            drop_ins.insert(name.clone(), directory.join(name));
+        }
+    }
+    let is_drop_in = |path: &&PathBuf| path.extension().is_some_and(|end| end == "conf");
+    let paths = drop_ins.values().filter(is_drop_in);
+    paths
+        .filter_map(|path| Some((path, root.read(path, CAP).ok()?)))
+        .flat_map(|(path, content)| variables(&path.display().to_string(), &content))
+        .collect()
 }
 
 /// The image and the kubelet's configuration in it exist.
