@@ -99,13 +99,8 @@ impl EventReader<'_> {
                     self.admit_plain(span)?;
                 }
                 let weight = value.len();
-                let event = self.node(
-                    EventKind::Scalar(style),
-                    anchor,
-                    tag.as_deref(),
-                    span,
-                    weight,
-                )?;
+                let kind = EventKind::Scalar(style);
+                let event = self.node(kind, anchor, tag.as_deref(), span, weight)?;
                 self.read.set_text(self.source, event, &value, style);
                 self.close(event, anchor, 1 + weight, 0);
             }
@@ -121,14 +116,8 @@ impl EventReader<'_> {
                 self.enter(StructureStyle::Block);
                 self.start(EventKind::BlockMapping, anchor, tag.as_deref(), span)?;
             }
-            Parsed::SequenceEnd => {
-                self.flow = self.flow.saturating_sub(1);
-                self.end(EventKind::SequenceEnd, span);
-            }
-            Parsed::MappingEnd => {
-                self.flow = self.flow.saturating_sub(1);
-                self.end(EventKind::MappingEnd, span);
-            }
+            Parsed::SequenceEnd => self.end(EventKind::SequenceEnd, span),
+            Parsed::MappingEnd => self.end(EventKind::MappingEnd, span),
             Parsed::Alias(id) => self.alias(id, span)?,
             Parsed::Anchor(..) => {
                 if let Some(node) = self.read.events.last_mut() {
@@ -205,6 +194,7 @@ impl EventReader<'_> {
     }
 
     fn end(&mut self, kind: EventKind, span: &Span) {
+        self.flow = self.flow.saturating_sub(1);
         let index = small(self.read.events.len());
         self.push(kind, Tag::None, false, span);
         if let Some(Open {

@@ -8,12 +8,10 @@ use http_body_util::BodyExt as _;
 
 use crate::csr::KUBELET_SERVING;
 use crate::host::trace::Call;
-use crate::node::Node;
 use crate::text::brief;
 
-use super::answers::{parse_kubelet_config, parse_minor, parse_status};
+use super::answers::parse_status;
 use super::client::{Body, Client, Config, Sent};
-use super::nodes::{NODES, node_of};
 use super::{ApiError, Unreachable};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
@@ -68,11 +66,11 @@ impl Connection {
         let began = Instant::now();
         let mut pause = BACKOFF.0;
         loop {
-            let outcome = match tokio::time::timeout_at(end.into(), attempt()).await {
-                Ok(outcome) => outcome,
-                Err(_) => return Err(self.unreachable(Unreachable::Timeout)),
-            };
+            let outcome = self.once(end, attempt()).await;
             let Err(error) = outcome else { return outcome };
+            if Instant::now() >= end {
+                return Err(error);
+            }
             let wait = error.retry_after().unwrap_or(pause);
             let elsewhere = matches!(
                 error,
@@ -87,30 +85,26 @@ impl Connection {
         }
     }
 
-    pub(super) async fn get_node(&self, client: &Client) -> Result<Node, ApiError> {
-        let bytes = self
-            .object(client, &format!("{NODES}/{}", self.node))
-            .await?;
-        let node = serde_json::from_slice(&bytes);
-        node.map(|node| node_of(&node))
-            .map_err(|error| self.invalid(error.to_string()))
+    /// Makes one attempt, which ends at `end`.
+    pub(super) async fn once<T>(
+        &self,
+        end: Instant,
+        attempt: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        tokio::time::timeout_at(end.into(), attempt)
+            .await
+            .unwrap_or_else(|_| Err(self.unreachable(Unreachable::Timeout)))
     }
 
-    /// The API server's minor version, which everyone may read.
-    pub(super) async fn get_minor(&self, client: &Client) -> Result<u32, ApiError> {
-        let bytes = self.object(client, VERSION).await?;
-        parse_minor(&bytes).map_err(|error| self.invalid(error.to_string()))
-    }
-
-    /// The text under `kubelet` in the ConfigMap `name` of kube-system.
-    pub(super) async fn get_kubelet_config(
+    /// One object, read and understood.
+    pub(super) async fn parsed<T>(
         &self,
         client: &Client,
-        name: &str,
-    ) -> Result<String, ApiError> {
-        let path = format!("/api/v1/namespaces/kube-system/configmaps/{name}");
-        let bytes = self.object(client, &path).await?;
-        parse_kubelet_config(&bytes).map_err(|error| self.invalid(error.to_string()))
+        path: &str,
+        parse: fn(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, ApiError> {
+        let bytes = self.object(client, path).await?;
+        parse(&bytes).map_err(|error| self.invalid(error.to_string()))
     }
 
     pub(super) async fn object(&self, client: &Client, path: &str) -> Result<Vec<u8>, ApiError> {
@@ -154,7 +148,8 @@ impl Connection {
         self.send(client, Method::GET, path, &[]).await
     }
 
-    /// Sends `object`, which is JSON or nothing, and returns a 200, or the 201 of what was created.
+    /// Sends `object`, which is JSON or nothing and for a PATCH a merge patch, and returns a 200, or the 201 of what was
+    /// created.
     pub(super) async fn send(
         &self,
         client: &Client,
@@ -162,9 +157,13 @@ impl Connection {
         path: &str,
         object: &[u8],
     ) -> Result<http::Response<Body>, ApiError> {
+        let content = match method {
+            Method::PATCH => "application/merge-patch+json",
+            _ => "application/json",
+        };
         let mut request = http::Request::builder().method(method).uri(path);
         if !object.is_empty() {
-            request = request.header(http::header::CONTENT_TYPE, "application/json");
+            request = request.header(http::header::CONTENT_TYPE, content);
         }
         let request = request
             .header(http::header::ACCEPT, "application/json")
@@ -174,15 +173,6 @@ impl Connection {
             )
             .body(Sent::from(object.to_vec()))
             .map_err(|error| self.invalid(error.to_string()))?;
-        self.exchange(client, request).await
-    }
-
-    /// Sends a request and returns a 200.
-    pub(super) async fn exchange(
-        &self,
-        client: &Client,
-        request: http::Request<Sent>,
-    ) -> Result<http::Response<Body>, ApiError> {
         let mut call = Call::begin(|| format!("{} {}", request.method(), request.uri()));
         let answer = tokio::time::timeout(ANSWER_DEADLINE, client.send(request))
             .await

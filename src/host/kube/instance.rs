@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{Body, Client};
+use super::client::Client;
 use super::unreachable::chain;
 use super::{Admin, Api, ApiError, Connection, NODES, Unreachable, escaped, runtime};
 use crate::node::InstanceAddress;
@@ -48,7 +48,7 @@ impl Admin {
     /// # Errors
     /// When the answer is not 200.
     pub fn ready(&self) -> Result<(), ApiError> {
-        self.once("/readyz", DEADLINE)
+        self.ask("/readyz", DEADLINE)
     }
 
     /// Asks the kubelet of `node` through this API server whether it is healthy, once.
@@ -58,25 +58,15 @@ impl Admin {
     pub fn reach_kubelet(&self, node: &str, end: Instant) -> Result<(), ApiError> {
         let path = format!("{NODES}/{}/proxy/healthz", escaped(node));
         let left = end.saturating_duration_since(Instant::now());
-        self.once(&path, left.min(KUBELET_DEADLINE))
+        self.ask(&path, left.min(KUBELET_DEADLINE))
     }
 
-    fn once(&self, path: &str, deadline: Duration) -> Result<(), ApiError> {
+    fn ask(&self, path: &str, deadline: Duration) -> Result<(), ApiError> {
         let Api {
-            connection,
-            runtime,
-            client,
-            ..
+            connection, client, ..
         } = &self.0;
-        let attempt = async {
-            let body: Body = connection.get(client, path).await?;
-            connection.whole(body).await.map(drop)
-        };
-        runtime.block_on(async {
-            match tokio::time::timeout(deadline, attempt).await {
-                Ok(answer) => answer,
-                Err(_) => Err(connection.unreachable(Unreachable::Timeout)),
-            }
+        self.0.once(Instant::now() + deadline, async {
+            connection.object(client, path).await.map(drop)
         })
     }
 }

@@ -9,7 +9,6 @@ use serde_json::json;
 use crate::csr::{FetchedRequest, KUBELET_SERVING};
 use crate::text::names::is_csr_name;
 
-use super::Unreachable;
 use super::connection::REQUESTS;
 use super::{Api, ApiError};
 
@@ -35,17 +34,10 @@ impl Api {
         });
         let object = object.to_string();
         let connection = &self.connection;
-        self.runtime.block_on(async {
-            let attempt = async {
-                let answer = connection
-                    .send(&self.client, Method::POST, REQUESTS, object.as_bytes())
-                    .await?;
-                let bytes = connection.whole(answer.into_body()).await?;
-                self.held(&bytes)
-            };
-            tokio::time::timeout_at(end.into(), attempt)
-                .await
-                .unwrap_or_else(|_| Err(connection.unreachable(Unreachable::Timeout)))
+        self.once(end, async {
+            let sent = connection.send(&self.client, Method::POST, REQUESTS, object.as_bytes());
+            let bytes = connection.whole(sent.await?.into_body()).await?;
+            self.held(&bytes)
         })
     }
 

@@ -53,10 +53,12 @@ pub use resolver::HostSource;
 pub use unreachable::Unreachable;
 use unreachable::chain;
 
+use answers::{parse_kubelet_config, parse_minor};
 use client::{Client, Config};
-use connection::Connection;
 pub(crate) use connection::REQUESTS;
+use connection::{Connection, VERSION};
 use kubeconfig::{Credential, KubeconfigError, Plugins, ServerAccess, Source};
+use nodes::parse_node;
 pub use watch::WatchEvent;
 
 /// The API server with one node's credential.
@@ -118,10 +120,8 @@ impl Api {
     /// # Errors
     /// As [`Self::requests`].
     pub fn node(&self, end: Instant) -> Result<Node, ApiError> {
-        self.runtime.block_on(
-            self.connection
-                .repeat(end, || self.connection.get_node(&self.client)),
-        )
+        let path = format!("{NODES}/{}", self.node_name());
+        self.read(&path, end, parse_node)
     }
 
     /// The kubelet's configuration in the cluster, which `kubeadm upgrade` and `kubeadm join` copy: the ConfigMap's name
@@ -134,18 +134,13 @@ impl Api {
         minor: Option<u32>,
         end: Instant,
     ) -> Result<(String, String), ApiError> {
-        let connection = &self.connection;
         let get = |name: String| {
-            let text = self.runtime.block_on(
-                connection.repeat(end, || connection.get_kubelet_config(&self.client, &name)),
-            );
+            let text = self.read(&cluster::path_of(&name), end, parse_kubelet_config);
             text.map(|text| (name, text))
         };
         let minor = match minor {
             Some(minor) => minor,
-            None => self
-                .runtime
-                .block_on(connection.repeat(end, || connection.get_minor(&self.client)))?,
+            None => self.read(VERSION, end, parse_minor)?,
         };
         // The API server answers a node with 403, not 404, for the name that its version does not use; an answer for one
         // name says nothing about the other (kubelet-facts, 5).
@@ -156,6 +151,26 @@ impl Api {
             }
             answer => answer,
         }
+    }
+
+    /// One object, read and understood; failed attempts at either are repeated until `end`.
+    fn read<T>(
+        &self,
+        path: &str,
+        end: Instant,
+        parse: fn(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, ApiError> {
+        let attempt = || self.connection.parsed(&self.client, path, parse);
+        self.runtime.block_on(self.connection.repeat(end, attempt))
+    }
+
+    /// Makes one attempt, which ends at `end`.
+    fn once<T>(
+        &self,
+        end: Instant,
+        attempt: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        self.runtime.block_on(self.connection.once(end, attempt))
     }
 }
 

@@ -11,8 +11,12 @@ use crate::text::names::{is_node_name, shown};
 /// Where the API has Nodes.
 pub(crate) const NODES: &str = "/api/v1/nodes";
 
+pub(super) fn parse_node(bytes: &[u8]) -> Result<Node, serde_json::Error> {
+    serde_json::from_slice(bytes).map(|node| node_of(&node))
+}
+
 /// What of a Node object matters here. Its kubelet wrote it, so it is text of another party.
-pub(super) fn node_of(object: &core::Node) -> Node {
+fn node_of(object: &core::Node) -> Node {
     let status = object.status.as_ref();
     let taints = object.spec.as_ref().and_then(|spec| spec.taints.as_ref());
     let addresses = status.and_then(|status| status.addresses.as_ref());
@@ -95,7 +99,6 @@ mod tests {
 
     #[test]
     fn captured_nodes_are_read() {
-        let parse_node = |bytes: &[u8]| serde_json::from_slice(bytes).map(|node| node_of(&node));
         let node = parse_node(include_bytes!("../../../testdata/captured/1.36/node.json")).unwrap();
         assert_eq!(node.kubelet_version, "v1.36.2");
         assert_eq!(node.taints, ["node.kubernetes.io/not-ready"]);

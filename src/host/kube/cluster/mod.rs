@@ -5,17 +5,14 @@ mod answers;
 use std::time::Instant;
 
 use http::Method;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use serde_json::json;
 
 use crate::node::ConfigMap;
 
-use super::Unreachable;
 use super::admin::{Admin, escaped};
 use super::{Api, ApiError};
 
 use super::answers::parse_minor;
-use super::client::Sent;
 use super::connection::VERSION;
 use super::nodes::NODES;
 use answers::{parse_configmap, parse_configz};
@@ -35,7 +32,7 @@ impl Admin {
     /// # Errors
     /// As [`Admin::get`].
     pub fn minor(&self, end: Instant) -> Result<u32, ApiError> {
-        self.read(VERSION, end, parse_minor)
+        self.0.read(VERSION, end, parse_minor)
     }
 
     /// The ConfigMap `name` of kube-system, which is one of kubeadm's; `None` if it does not exist.
@@ -43,7 +40,7 @@ impl Admin {
     /// # Errors
     /// As [`Admin::get`].
     pub fn configmap(&self, name: &str, end: Instant) -> Result<Option<ConfigMap>, ApiError> {
-        match self.read(&path_of(name), end, parse_configmap) {
+        match self.0.read(&path_of(name), end, parse_configmap) {
             Err(error) if error.is_not_found() => Ok(None),
             answer => answer.map(Some),
         }
@@ -73,12 +70,6 @@ impl Admin {
         mode: WriteMode,
         end: Instant,
     ) -> Result<ConfigMap, ApiError> {
-        let Api {
-            connection,
-            runtime,
-            client,
-            ..
-        } = &self.0;
         let dry_run = match mode {
             WriteMode::Persist => "",
             WriteMode::DryRun => "&dryRun=All",
@@ -87,27 +78,15 @@ impl Admin {
             "metadata": {"resourceVersion": seen.resource_version},
             "data": {ConfigMap::key_of(&seen.name): text},
         });
-        let attempt = async {
-            let request = http::Request::builder()
-                .method(Method::PATCH)
-                .uri(format!(
-                    "{}?fieldManager=kubelet-tls{dry_run}",
-                    path_of(&seen.name)
-                ))
-                .header(CONTENT_TYPE, "application/merge-patch+json")
-                .header(ACCEPT, "application/json")
-                .header(USER_AGENT, AGENT)
-                .body(Sent::from(patch.to_string().into_bytes()))
-                .map_err(|error| connection.invalid(error.to_string()))?;
-            let answer = connection.exchange(client, request).await?;
-            let bytes = connection.whole(answer.into_body()).await?;
+        let path = format!("{}?fieldManager=kubelet-tls{dry_run}", path_of(&seen.name));
+        let Api {
+            connection, client, ..
+        } = &self.0;
+        self.0.once(end, async {
+            let patch = patch.to_string();
+            let sent = connection.send(client, Method::PATCH, &path, patch.as_bytes());
+            let bytes = connection.whole(sent.await?.into_body()).await?;
             parse_configmap(&bytes).map_err(|error| connection.invalid(error.to_string()))
-        };
-        runtime.block_on(async {
-            match tokio::time::timeout_at(end.into(), attempt).await {
-                Ok(answer) => answer,
-                Err(_) => Err(connection.unreachable(Unreachable::Timeout)),
-            }
         })
     }
 
@@ -117,47 +96,16 @@ impl Admin {
     /// As [`Admin::get`]; also when the API server cannot reach the kubelet, such as one that waits for its certificate.
     pub fn running_bootstrap(&self, node: &str, end: Instant) -> Result<bool, ApiError> {
         let Api {
-            connection,
-            runtime,
-            client,
-            ..
+            connection, client, ..
         } = &self.0;
         let path = format!("{NODES}/{}/proxy/configz", escaped(node));
-        let attempt = async {
-            let bytes = connection.object(client, &path).await?;
-            parse_configz(&bytes).map_err(|error| connection.invalid(error.to_string()))
-        };
-        runtime.block_on(async {
-            match tokio::time::timeout_at(end.into(), attempt).await {
-                Ok(answer) => answer,
-                Err(_) => Err(connection.unreachable(Unreachable::Timeout)),
-            }
-        })
-    }
-
-    /// One object, read and understood; failed attempts at either are repeated until `end`.
-    fn read<T>(
-        &self,
-        path: &str,
-        end: Instant,
-        parse: fn(&[u8]) -> Result<T, serde_json::Error>,
-    ) -> Result<T, ApiError> {
-        let Api {
-            connection,
-            runtime,
-            client,
-            ..
-        } = &self.0;
-        runtime.block_on(connection.repeat(end, || async {
-            let bytes = connection.object(client, path).await?;
-            parse(&bytes).map_err(|error| connection.invalid(error.to_string()))
-        }))
+        let attempt = connection.parsed(client, &path, parse_configz);
+        self.0.once(end, attempt)
     }
 }
 
-const AGENT: &str = concat!("kubelet-tls/", env!("CARGO_PKG_VERSION"));
-
-fn path_of(name: &str) -> String {
+/// Where the API has the ConfigMap `name` of kube-system.
+pub(super) fn path_of(name: &str) -> String {
     let namespace = ConfigMap::NAMESPACE;
     format!(
         "/api/v1/namespaces/{namespace}/configmaps/{}",
