@@ -32,20 +32,17 @@ pub enum NothingToUndo {
 }
 
 impl NothingToUndo {
-    /// The reason as a clause: `verb` has not changed `place`, or was undone already; `cause` says after "automatically"
-    /// why that was.
-    pub fn reason(&self, verb: &str, place: &str, cause: &str) -> String {
+    /// The reason as a clause: what is said where no receipt is (`never`), of a run of `verb` that undid its own change
+    /// (`put_back`), or of one that was undone already.
+    pub fn reason(&self, verb: &str, never: &str, put_back: &str) -> String {
         match self {
-            Self::NoReceipt => format!("no {verb} has changed {place}"),
-            Self::PutBack(started) => format!(
-                "the {verb} of {} was rolled back automatically{cause}",
-                to_the_second(started)
-            ),
+            Self::NoReceipt => never.to_owned(),
+            Self::PutBack(started) => {
+                format!("the {verb} of {} {put_back}", to_the_second(started))
+            }
             Self::RolledBack(started) => {
-                format!(
-                    "the {verb} of {} is rolled back already",
-                    to_the_second(started)
-                )
+                let started = to_the_second(started);
+                format!("the {verb} of {started} is rolled back already")
             }
         }
     }

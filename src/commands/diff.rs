@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &cli::Diff, ui: &Ui) -> Outcome<DiffResult> {
 
 /// What `apply` would do to each file.
 fn plan(chosen: &Selection, ui: &Ui) -> Vec<Result<Edit, Problem>> {
-    let wanted = selection::wanted(chosen);
+    let wanted = selection::wanted(chosen.disable);
     if !chosen.files.is_empty() {
         let files = chosen.files.iter();
         return files

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::cli::Selection;
+use crate::edit::api_server::Verification;
 use crate::host::files::Locking;
+use crate::host::kube::WriteMode;
 use crate::kubelet::Bootstrap;
 use crate::report::{Code, Problem};
 
@@ -11,11 +12,29 @@ use crate::report::{Code, Problem};
 pub(crate) const STANDARD: &str = "-";
 
 /// What the options want of the key.
-pub(crate) fn wanted(selection: &Selection) -> Bootstrap {
-    if selection.disable {
+pub(crate) fn wanted(disable: bool) -> Bootstrap {
+    if disable {
         Bootstrap::Disabled
     } else {
         Bootstrap::Enabled
+    }
+}
+
+/// What the options want of the API server's flag.
+pub(crate) fn verification(disable: bool) -> Verification {
+    if disable {
+        Verification::Disabled
+    } else {
+        Verification::Enabled
+    }
+}
+
+/// Whether the API server stores what a run that may be a dry one sends.
+pub(crate) fn write_mode(dry_run: bool) -> WriteMode {
+    if dry_run {
+        WriteMode::DryRun
+    } else {
+        WriteMode::Persist
     }
 }
 

@@ -14,43 +14,32 @@ pub(crate) struct Stream<'s> {
 impl<'s> Stream<'s> {
     /// Reads a stream, or says where and why not.
     pub(crate) fn parse(bytes: &'s [u8]) -> Result<Stream<'s>, Error> {
-        let source = limits::admit(bytes)?;
-        let (
-            Events {
-                events,
-                documents,
-                decoded,
-            },
-            error,
-        ) = parser::read(source);
-        match error {
-            Some(error) => Err(error),
-            None => Ok(Stream {
-                source,
-                events,
-                documents,
-                decoded,
-            }),
+        match Stream::read(bytes)? {
+            (_, Some(error)) => Err(error),
+            (stream, None) => Ok(stream),
         }
     }
 
     /// Reads a stream as far as it can be read.
     pub(crate) fn parse_start(bytes: &'s [u8]) -> Result<Stream<'s>, Error> {
+        Stream::read(bytes).map(|(stream, _)| stream)
+    }
+
+    fn read(bytes: &'s [u8]) -> Result<(Stream<'s>, Option<Error>), Error> {
         let source = limits::admit(bytes)?;
-        let (
-            Events {
-                events,
-                documents,
-                decoded,
-            },
-            _,
-        ) = parser::read(source);
-        Ok(Stream {
+        let (events, error) = parser::read(source);
+        let Events {
+            events,
+            documents,
+            decoded,
+        } = events;
+        let stream = Stream {
             source,
             events,
             documents,
             decoded,
-        })
+        };
+        Ok((stream, error))
     }
 
     /// The event at an index that came from this stream.

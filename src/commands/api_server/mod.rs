@@ -12,7 +12,7 @@ mod status;
 mod survey;
 
 use crate::cli;
-use crate::edit::api_server::Verification;
+use crate::commands::selection;
 use crate::plan::Edit;
 use crate::report::{ApiServerResult, Code, EditReport, Ending, Outcome, Problem};
 
@@ -29,7 +29,7 @@ const LOOK: &str = "kubelet-tls api-server diff";
 /// `api-server diff`: shows both edits. What cannot be read or is refused is an error; the other edit is shown
 /// nevertheless. Exit 1 when there are differences.
 pub(crate) fn diff(arguments: &cli::ApiServerDiff, ui: &Ui) -> Outcome<ApiServerResult> {
-    let wanted = wanted(arguments.disable);
+    let wanted = selection::verification(arguments.disable);
     let seen = observe::manifest(&arguments.manifest);
     let ca = seen.as_ref().ok().and_then(decide::expected_ca);
     let of_manifest = seen.and_then(|seen| manifest(&seen, wanted));
@@ -76,12 +76,4 @@ fn after_the_manifest(mut problem: Problem) -> Problem {
         problem.code = Code::Temporary;
     }
     problem
-}
-
-fn wanted(disable: bool) -> Verification {
-    if disable {
-        Verification::Disabled
-    } else {
-        Verification::Enabled
-    }
 }

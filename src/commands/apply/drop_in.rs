@@ -138,7 +138,7 @@ impl<'a> Start<'a> {
         };
         Ok(Some(Self {
             ui,
-            wanted: selection::wanted(&arguments.selection),
+            wanted: selection::wanted(arguments.selection.disable),
             located,
             locks,
             receipts,

@@ -69,7 +69,7 @@ impl RunSpec {
         undo.selection.disable = !arguments.selection.disable;
         Self {
             direction: Direction::Apply,
-            wanted: selection::wanted(&arguments.selection),
+            wanted: selection::wanted(arguments.selection.disable),
             restart: arguments.restart,
             wait: arguments.wait(),
             timeout: arguments.timeout,
@@ -111,7 +111,7 @@ impl Options {
             .hint(with_restart.command()));
         }
         Ok(Self {
-            wanted: selection::wanted(&arguments.selection),
+            wanted: selection::wanted(arguments.selection.disable),
             restart,
             wait: arguments.wait(),
             issue_first: arguments.issue_first,

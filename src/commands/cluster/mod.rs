@@ -11,11 +11,11 @@ mod write;
 use std::time::{Duration, Instant};
 
 use crate::cli;
+use crate::commands::selection;
 use crate::host::kube::{Admin, ApiError, WriteMode};
 use crate::kubelet::Bootstrap;
-use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{ClusterSubject, ReceiptState};
+use crate::receipt::ClusterSubject;
 use crate::report::{ClusterResult, Code, EditReport, Ending, Outcome, Problem};
 use crate::text::hint::Command;
 
@@ -36,7 +36,7 @@ const LOOK: &str = "kubelet-tls cluster diff";
 
 /// `cluster diff`: shows the edit. Exit 1 when there are differences.
 pub(crate) fn diff(arguments: &cli::ClusterDiff, ui: &Ui) -> Outcome<ClusterResult> {
-    let wanted = wanted(arguments.disable);
+    let wanted = selection::wanted(arguments.disable);
     let decided = admin::open(&arguments.access).and_then(|admin| {
         let seen = find::find(&admin, Instant::now() + DEADLINE, ui)?;
         Ok((decide(&seen, wanted)?, admin))
@@ -70,8 +70,8 @@ pub(crate) fn diff(arguments: &cli::ClusterDiff, ui: &Ui) -> Outcome<ClusterResu
 
 /// `cluster apply`: makes the edit.
 pub(crate) fn apply(arguments: &cli::ClusterApply, ui: &Ui) -> Outcome<ClusterResult> {
-    let wanted = wanted(arguments.disable);
-    let mode = write_mode(arguments.dry_run);
+    let wanted = selection::wanted(arguments.disable);
+    let mode = selection::write_mode(arguments.dry_run);
     let result = ClusterResult {
         dry_run: Some(arguments.dry_run),
         ..ClusterResult::default()
@@ -116,36 +116,17 @@ fn change(
         end,
         look: LOOK,
     };
-    let mut record =
-        |seen: &ConfigMap, edit: &Edit| receipts.begin(edit, address(admin), &seen.uid);
-    match writer.write(seen, |seen| decide(seen, wanted), &mut record) {
-        Ok(Written::Written(edit)) => {
-            receipts.end(ReceiptState::Done, ui);
-            tell_written(&edit, mode, ui);
+    match receipts.change(&writer, seen, |seen| decide(seen, wanted))? {
+        Written::Written(edit) => {
+            let what = "updated; applies to new nodes and at the next kubeadm upgrade";
+            writer.tell(&edit, what);
             Ok((true, edit))
         }
-        Ok(Written::Unchanged(seen, edit)) => {
-            receipts.settle(&seen, ui);
+        Written::Unchanged(_, edit) => {
             super::show::unchanged(&edit, wanted, ui);
             Ok((false, edit))
         }
-        Err(failure) => {
-            if !failure.unsure {
-                receipts.abandon(ReceiptState::PutBack, ui);
-            }
-            Err(failure)
-        }
     }
-}
-
-fn tell_written(edit: &Edit, mode: WriteMode, ui: &Ui) {
-    let target = &edit.target;
-    ui.say(&match mode {
-        WriteMode::Persist => {
-            format!("{target}: updated; applies to new nodes and at the next kubeadm upgrade")
-        }
-        WriteMode::DryRun => format!("(dry run) {target}: the API server would accept the change"),
-    });
 }
 
 /// An API error about the ConfigMap `name`, with the permission that may be lacking.
@@ -156,22 +137,6 @@ fn problem(verb: &str, name: &str, error: &ApiError) -> Problem {
         problem.hint(Command::from("kubectl auth can-i").args([verb, &object, "-n", "kube-system"]))
     } else {
         problem
-    }
-}
-
-fn wanted(disable: bool) -> Bootstrap {
-    if disable {
-        Bootstrap::Disabled
-    } else {
-        Bootstrap::Enabled
-    }
-}
-
-pub(super) fn write_mode(dry_run: bool) -> WriteMode {
-    if dry_run {
-        WriteMode::DryRun
-    } else {
-        WriteMode::Persist
     }
 }
 

@@ -11,6 +11,8 @@ use crate::plan::Edit;
 use crate::receipt::{ClusterSubject, FileState, Receipt, ReceiptState, Subject};
 use crate::report::{Code, Problem};
 
+use super::{Decision, Failure, Writer, Written, address};
+
 /// Where the receipt is kept, and what it says.
 pub(in crate::commands) struct ClusterReceipts<S> {
     store: ReceiptStore<S>,
@@ -47,38 +49,62 @@ impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> ClusterReceipts<
         &self.store
     }
 
-    /// Writes down what is about to be changed; durable when this returns.
+    /// Makes an edit, which is written down before and after.
     ///
     /// # Errors
-    /// When it cannot be written. Nothing is changed then.
-    pub(in crate::commands) fn begin(
+    /// As [`Writer::write`], and when it cannot be written down. Nothing is changed then.
+    pub(in crate::commands) fn change(
         &mut self,
-        edit: &Edit,
-        server: String,
-        uid: &str,
-    ) -> Result<(), Problem> {
-        let subject = ClusterSubject {
-            server,
-            uid: uid.to_owned(),
+        writer: &Writer<'_>,
+        seen: ConfigMap,
+        decide: impl Fn(&ConfigMap) -> Result<Decision, Problem>,
+    ) -> Result<Written, Failure> {
+        let mut record = |seen: &ConfigMap, edit: &Edit| {
+            let subject = ClusterSubject {
+                server: address(writer.admin),
+                uid: seen.uid.clone(),
+            };
+            let started = clock::timestamp().to_string();
+            let begun = self
+                .store
+                .begin(Receipt::started([edit], subject.into(), started));
+            begun.map_err(|error| unwritable(&error))
         };
-        let receipt = Receipt::started([edit], subject.into(), clock::timestamp().to_string());
-        self.store
-            .begin(receipt)
-            .map_err(|error| unwritable(&error))
+        let written = writer.write(seen, decide, &mut record);
+        match &written {
+            Ok(Written::Written(_)) => self.end(ReceiptState::Done, writer.ui),
+            Ok(Written::Unchanged(seen, _)) => self.settle(seen, writer.ui),
+            Err(failure) => self.abandon(failure, ReceiptState::PutBack, writer.ui),
+        }
+        written
     }
 
-    /// Writes down that the last change is about to be undone.
+    /// Undoes the edit of `receipt`, which is written down before and after.
     ///
     /// # Errors
-    /// As [`Self::begin`].
-    pub(in crate::commands) fn begin_rollback(&mut self) -> Result<(), Problem> {
-        self.store
-            .begin_rollback()
-            .map_err(|error| unwritable(&error))
+    /// As [`Self::change`].
+    pub(in crate::commands) fn undo(
+        &mut self,
+        receipt: &Receipt<S>,
+        writer: &Writer<'_>,
+        seen: ConfigMap,
+        decide: impl Fn(&ConfigMap) -> Result<Decision, Problem>,
+    ) -> Result<Written, Failure> {
+        let mut record = |_: &ConfigMap, _: &Edit| {
+            let begun = self.store.begin_rollback();
+            begun.map_err(|error| unwritable(&error))
+        };
+        let written = writer.write(seen, decide, &mut record);
+        match &written {
+            Ok(Written::Written(_)) => self.end(ReceiptState::RolledBack, writer.ui),
+            Ok(Written::Unchanged(..)) => self.end(receipt.undone(), writer.ui),
+            Err(failure) => self.abandon(failure, receipt.state, writer.ui),
+        }
+        written
     }
 
     /// Writes down how it ended. Not in a dry run.
-    pub(in crate::commands) fn end(&mut self, state: ReceiptState, ui: &Ui) {
+    fn end(&mut self, state: ReceiptState, ui: &Ui) {
         if self.mode == WriteMode::Persist
             && let Err(error) = self.store.set_state(state)
         {
@@ -87,8 +113,8 @@ impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> ClusterReceipts<
     }
 
     /// Writes down that what this run began was not done; what an earlier one has left unclear stays so.
-    pub(in crate::commands) fn abandon(&mut self, state: ReceiptState, ui: &Ui) {
-        if self.store.has_begun() {
+    fn abandon(&mut self, failure: &Failure, state: ReceiptState, ui: &Ui) {
+        if !failure.unsure && self.store.has_begun() {
             self.end(state, ui);
         }
     }

@@ -2,21 +2,20 @@
 
 use std::time::Instant;
 
-use crate::apply::NothingToUndo;
 use crate::cli;
-use crate::commands::{Ui, admin};
+use crate::commands::{Ui, admin, selection};
 use crate::host::kube::WriteMode;
 use crate::kubelet::Settings;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{ClusterReceipt, ClusterSubject, ReceiptState};
+use crate::receipt::{ClusterReceipt, ClusterSubject};
 use crate::report::{Code, EditReport, Outcome, Problem, RollbackResult};
 use crate::text::hint::Command;
 
 use super::decide::Decision;
 use super::receipts::ClusterReceipts;
 use super::write::{Failure, Writer, Written};
-use super::{DEADLINE, LOOK, address, problem, write_mode};
+use super::{DEADLINE, LOOK, address, problem};
 
 /// Undoes it, if the text still reads as it left it.
 pub(crate) fn run(dry_run: bool, access: &cli::Access, ui: &Ui) -> Outcome<RollbackResult> {
@@ -24,7 +23,7 @@ pub(crate) fn run(dry_run: bool, access: &cli::Access, ui: &Ui) -> Outcome<Rollb
         dry_run,
         ..RollbackResult::default()
     };
-    match undo_last(write_mode(dry_run), access, ui) {
+    match undo_last(selection::write_mode(dry_run), access, ui) {
         Ok(undone) => Outcome::done(RollbackResult {
             changed: undone.changed,
             edits: undone.edit.iter().map(EditReport::from).collect(),
@@ -82,17 +81,15 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
         end,
         look: LOOK,
     };
-    match writer.write(seen, decide, &mut |_, _| receipts.begin_rollback()) {
-        Ok(Written::Written(edit)) => {
-            receipts.end(ReceiptState::RolledBack, ui);
-            say_restored(&edit, mode, ui);
+    match receipts.undo(&receipt, &writer, seen, decide)? {
+        Written::Written(edit) => {
+            writer.tell(&edit, "restored to the text before the last cluster apply");
             Ok(Undone {
                 changed: true,
                 edit: Some(edit),
             })
         }
-        Ok(Written::Unchanged(_, edit)) => {
-            receipts.end(receipt.undone(), ui);
+        Written::Unchanged(_, edit) => {
             ui.say(&format!(
                 "{}: unchanged: it reads as before the cluster apply of {}",
                 edit.target,
@@ -103,23 +100,7 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
                 edit: Some(edit),
             })
         }
-        Err(failure) => {
-            if !failure.unsure {
-                receipts.abandon(receipt.state, ui);
-            }
-            Err(failure)
-        }
     }
-}
-
-fn say_restored(edit: &Edit, mode: WriteMode, ui: &Ui) {
-    let target = &edit.target;
-    ui.say(&match mode {
-        WriteMode::Persist => {
-            format!("{target}: restored to the text before the last cluster apply")
-        }
-        WriteMode::DryRun => format!("(dry run) {target}: the API server would accept the change"),
-    });
 }
 
 /// The receipt of a change that can be undone. Otherwise prints why nothing can be.
@@ -127,23 +108,13 @@ fn undoable(receipts: &ClusterReceipts<ClusterSubject>, ui: &Ui) -> Option<Clust
     let store = receipts.store();
     let why = match store.undoable() {
         Ok(receipt) => return Some(receipt.clone()),
-        Err(NothingToUndo::NoReceipt) => format!(
-            "no cluster apply of this user on this machine has left a {}",
-            store.path().display()
-        ),
-        Err(NothingToUndo::PutBack(started)) => {
-            format!(
-                "the cluster apply of {} changed nothing",
-                crate::receipt::to_the_second(&started)
-            )
-        }
-        Err(NothingToUndo::RolledBack(started)) => {
-            format!(
-                "the cluster apply of {} is rolled back already",
-                crate::receipt::to_the_second(&started)
-            )
-        }
+        Err(why) => why,
     };
+    let never = format!(
+        "no cluster apply of this user on this machine has left a {}",
+        store.path().display()
+    );
+    let why = why.reason("cluster apply", &never, "changed nothing");
     ui.say(&format!("nothing to roll back: {why}"));
     None
 }

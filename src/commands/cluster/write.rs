@@ -56,6 +56,17 @@ impl From<Problem> for Failure {
 }
 
 impl Writer<'_> {
+    /// Says that `edit` was made, and what that means; in a dry run that it could be made.
+    pub(in crate::commands) fn tell(&self, edit: &Edit, what: &str) {
+        let target = &edit.target;
+        self.ui.say(&match self.mode {
+            WriteMode::Persist => format!("{target}: {what}"),
+            WriteMode::DryRun => {
+                format!("(dry run) {target}: the API server would accept the change")
+            }
+        });
+    }
+
     /// Decides on what was `seen`, shows it, records it and writes it; begins again where another client was faster.
     pub(in crate::commands) fn write(
         &self,

@@ -4,20 +4,12 @@ use std::path::Path;
 
 use crate::cli::Selection;
 use crate::commands::Ui;
+use crate::commands::selection::verification;
 use crate::edit::api_server::{self, Verification};
 use crate::plan::{Edit, Target};
 use crate::report::Problem;
 
 use super::{Whose, read, refused};
-
-/// What is wanted of the flag.
-fn wanted(selection: &Selection) -> Verification {
-    if selection.disable {
-        Verification::Disabled
-    } else {
-        Verification::Enabled
-    }
-}
 
 /// The edit of a kube-apiserver manifest or of kubeadm's file.
 ///
@@ -25,7 +17,7 @@ fn wanted(selection: &Selection) -> Verification {
 /// When it cannot be read, or is refused.
 pub(super) fn of_file(path: &Path, selection: &Selection, ui: &Ui) -> Result<Edit, Problem> {
     let (target, bytes) = read(path)?;
-    let edited = api_server::edit(&bytes, wanted(selection))
+    let edited = api_server::edit(&bytes, verification(selection.disable))
         .map_err(|refusal| refused(&target, &refusal, Whose::Files))?;
     let edit = Edit::new(target, bytes, edited.after);
     if edit.changes() && is_static_pod(path) {
@@ -46,7 +38,7 @@ fn is_static_pod(path: &Path) -> bool {
 
 /// Says of an edit that changes nothing why that is.
 pub(super) fn tell_unchanged(target: &Target, selection: &Selection, ui: &Ui) {
-    let already = match wanted(selection) {
+    let already = match verification(selection.disable) {
         Verification::Enabled => "is already set",
         Verification::Disabled => "is not set",
     };

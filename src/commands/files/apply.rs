@@ -63,7 +63,7 @@ fn plan(arguments: &cli::Apply, ui: &Ui) -> Result<(Locks, Plan), Problem> {
         restart: Restart::No,
     };
     locks.inspect(&plan).map_err(|error| problem_of(&error))?;
-    live::warn(named, wanted(selection), ui);
+    live::warn(named, wanted(selection.disable), ui);
     Ok((locks, plan))
 }
 

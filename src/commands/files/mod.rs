@@ -43,7 +43,7 @@ pub(crate) fn of_selected(path: &Path, selection: &Selection, ui: &Ui) -> Result
     if selection.api_server {
         api_server::of_file(path, selection, ui)
     } else {
-        of_file(path, wanted(selection), ui)
+        of_file(path, wanted(selection.disable), ui)
     }
 }
 
@@ -52,7 +52,7 @@ fn tell_unchanged(edit: &Edit, selection: &Selection, ui: &Ui) {
     if selection.api_server {
         api_server::tell_unchanged(&edit.target, selection, ui);
     } else {
-        show::unchanged(edit, wanted(selection), ui);
+        show::unchanged(edit, wanted(selection.disable), ui);
     }
 }
 

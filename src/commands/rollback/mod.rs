@@ -82,11 +82,12 @@ fn restart(arguments: &cli::Rollback) -> cli::RestartPolicy {
 }
 
 fn tell_nothing(why: &NothingToUndo, root: &Root, ui: &Ui) {
-    let place = match root.is_image() {
-        true => "this image",
-        false => "this node",
+    let never = match root.is_image() {
+        true => "no apply has changed this image",
+        false => "no apply has changed this node",
     };
-    let why = why.reason("apply", place, ", because the kubelet did not stay healthy");
+    let put_back = "was rolled back automatically, because the kubelet did not stay healthy";
+    let why = why.reason("apply", never, put_back);
     ui.say(&format!("nothing to roll back: {why}"));
 }
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use crate::commands::api_server::decide as edits;
 use crate::commands::api_server::{LOOK, decide::DecidedEdit};
 use crate::commands::cluster::{self, ClusterReceipts, Failure, Writer, Written};
+use crate::commands::selection;
 use crate::host::kube::WriteMode;
 use crate::node::{ConfigMap, OtherControlPlanes};
 use crate::plan::Edit;
-use crate::receipt::{KubeadmConfigSubject, ReceiptState};
+use crate::receipt::KubeadmConfigSubject;
 use crate::report::Problem;
 
 use super::decide::{self, Configuration, KubeadmConfig};
@@ -63,7 +64,7 @@ impl ManifestSite<'_> {
     }
 
     fn write_configmap(&self, seen: ConfigMap) -> Result<(Edit, bool), Failure> {
-        let mode = cluster::write_mode(self.waiting.dry_run);
+        let mode = selection::write_mode(self.waiting.dry_run);
         let mut receipts = ClusterReceipts::<KubeadmConfigSubject>::open(mode, self.ui)?;
         let writer = Writer {
             admin: &self.admin,
@@ -79,30 +80,14 @@ impl ManifestSite<'_> {
             decision.warnings = warnings;
             Ok(decision)
         };
-        let mut record = |seen: &ConfigMap, edit: &Edit| {
-            receipts.begin(edit, cluster::address(&self.admin), &seen.uid)
-        };
-        match writer.write(seen, decide, &mut record) {
-            Ok(Written::Written(edit)) => {
-                receipts.end(ReceiptState::Done, self.ui);
-                let target = &edit.target;
-                self.ui.say(&match mode {
-                    WriteMode::Persist => format!(
-                        "{target}: updated; kubeadm upgrade and control-plane nodes that join keep the change"
-                    ),
-                    WriteMode::DryRun => {
-                        format!("(dry run) {target}: the API server would accept the change")
-                    }
-                });
+        match receipts.change(&writer, seen, decide)? {
+            Written::Written(edit) => {
+                let what =
+                    "updated; kubeadm upgrade and control-plane nodes that join keep the change";
+                writer.tell(&edit, what);
                 Ok((edit, mode == WriteMode::Persist))
             }
-            Ok(Written::Unchanged(_, edit)) => Ok((edit, false)),
-            Err(failure) => {
-                if !failure.unsure {
-                    receipts.abandon(ReceiptState::PutBack, self.ui);
-                }
-                Err(failure)
-            }
+            Written::Unchanged(_, edit) => Ok((edit, false)),
         }
     }
 

@@ -47,7 +47,7 @@ impl<'a> ManifestSite<'a> {
     /// # Errors
     /// What cannot be read, or is refused. Nothing was changed.
     pub(super) fn open(arguments: &'a cli::ApiServerApply, ui: &'a Ui) -> Result<Self, Problem> {
-        let wanted = super::super::wanted(arguments.disable);
+        let wanted = selection::verification(arguments.disable);
         // Before the lock, so that a node without a manifest is told what it is.
         observe::manifest(&arguments.manifest)?;
         let locking = selection::locking(arguments.waiting.dry_run);

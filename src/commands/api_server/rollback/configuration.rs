@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::apply::ReceiptStore;
 use crate::commands::api_server::{LOOK, observe};
-use crate::commands::cluster::{self, ClusterReceipts, Decision, Failure, Writer, Written};
-use crate::commands::{Ui, admin, files};
-use crate::host::kube::{Admin, WriteMode};
+use crate::commands::cluster::{ClusterReceipts, Decision, Failure, Writer, Written};
+use crate::commands::{Ui, admin, files, selection};
+use crate::host::kube::Admin;
 use crate::host::state::StateDirectory;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
-use crate::receipt::{KubeadmConfigReceipt, KubeadmConfigSubject, ReceiptState, to_the_second};
+use crate::receipt::{KubeadmConfigReceipt, KubeadmConfigSubject, to_the_second};
 use crate::report::{Code, Problem};
 
 /// How long reading and writing the ConfigMap may take, however often it is tried.
@@ -38,7 +38,7 @@ pub(super) fn is_undoable(ui: &Ui) -> Result<bool, Problem> {
 /// # Errors
 /// Why it was not restored.
 pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<(Edit, bool)>, Failure> {
-    let mode = cluster::write_mode(dry_run);
+    let mode = selection::write_mode(dry_run);
     let mut receipts = ClusterReceipts::<KubeadmConfigSubject>::open(mode, ui)?;
     let Ok(receipt) = receipts.store().undoable().cloned() else {
         return Ok(None);
@@ -57,29 +57,13 @@ pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<(Edit
         end,
         look: LOOK,
     };
-    match writer.write(seen, decide, &mut |_, _| receipts.begin_rollback()) {
-        Ok(Written::Written(edit)) => {
-            receipts.end(ReceiptState::RolledBack, ui);
-            ui.say(&match mode {
-                WriteMode::Persist => {
-                    format!("{target}: restored to the text before the last api-server apply")
-                }
-                WriteMode::DryRun => {
-                    format!("(dry run) {target}: the API server would accept the change")
-                }
-            });
+    match receipts.undo(&receipt, &writer, seen, decide)? {
+        Written::Written(edit) => {
+            let what = "restored to the text before the last api-server apply";
+            writer.tell(&edit, what);
             Ok(Some((edit, true)))
         }
-        Ok(Written::Unchanged(_, edit)) => {
-            receipts.end(receipt.undone(), ui);
-            Ok(Some((edit, false)))
-        }
-        Err(failure) => {
-            if !failure.unsure {
-                receipts.abandon(receipt.state, ui);
-            }
-            Err(failure)
-        }
+        Written::Unchanged(_, edit) => Ok(Some((edit, false))),
     }
 }
 

@@ -51,6 +51,10 @@ pub(super) fn undoing(receipt: &ApiServerReceipt) -> Result<Edit, Problem> {
 
 /// Says that nothing is to be rolled back in the manifest, and why.
 pub(super) fn tell_nothing(why: &NothingToUndo, ui: &Ui) {
-    let why = why.reason("api-server apply", "this node", "");
+    let why = why.reason(
+        "api-server apply",
+        "no api-server apply has changed this node",
+        "was rolled back automatically",
+    );
     ui.say(&format!("nothing to roll back in the manifest: {why}"));
 }
