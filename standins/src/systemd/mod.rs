@@ -76,6 +76,7 @@ pub fn systemd_main(dir: &Path, stays_while_stdin: bool) -> i32 {
             root: dir.to_owned(),
         },
         stays_while_stdin,
+        systemctl::serve,
     )
 }
 

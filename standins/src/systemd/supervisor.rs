@@ -118,8 +118,11 @@ impl Manager {
     }
 }
 
+/// Answers one command line of `systemctl`.
+pub(crate) type Serve = fn(&Manager, &[String]) -> Reply;
+
 /// Runs until SIGTERM or, with `stays_while_stdin`, until standard input ends; no child outlives it.
-pub(crate) fn run(layout: Layout, stays_while_stdin: bool) -> i32 {
+pub(crate) fn run(layout: Layout, stays_while_stdin: bool, serve: Serve) -> i32 {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);
@@ -143,7 +146,7 @@ pub(crate) fn run(layout: Layout, stays_while_stdin: bool) -> i32 {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let manager = Arc::clone(&answering);
-            std::thread::spawn(move || answer(&manager, stream));
+            std::thread::spawn(move || answer(&manager, stream, serve));
         }
     });
     let ending = Arc::clone(&manager);
@@ -178,7 +181,7 @@ fn supervise(manager: &Manager, woken: &mpsc::Receiver<Wake>) -> ! {
     }
 }
 
-fn answer(manager: &Manager, mut stream: UnixStream) {
+fn answer(manager: &Manager, mut stream: UnixStream, serve: Serve) {
     let mut line = String::new();
     let Ok(reading) = stream.try_clone() else {
         return;
@@ -189,6 +192,6 @@ fn answer(manager: &Manager, mut stream: UnixStream) {
     let Ok(args) = serde_json::from_str::<Vec<String>>(&line) else {
         return;
     };
-    let reply = super::systemctl::serve(manager, &args);
+    let reply = serve(manager, &args);
     let _ = stream.write_all(serde_json::to_string(&reply).unwrap().as_bytes());
 }
