@@ -163,9 +163,9 @@ impl Ui {
     }
 
     /// Shows an edit: its unified diff, as the answer.
-    pub fn show(&self, edit: &Edit) {
+    pub fn show(&self, edit: &Edit, diff: &str) {
         if self.format == Format::Text {
-            self.streams.stdout(&colored(&edit.diff()));
+            self.streams.stdout(&colored(diff));
         }
         if self.streams.silent {
             self.shown.borrow_mut().push(edit.clone());

@@ -27,11 +27,11 @@ pub(crate) fn run(arguments: &cli::Diff, ui: &Ui) -> Outcome<DiffResult> {
             }
         }
     }
-    edits.iter().for_each(|edit| show::edit(edit, ui));
-    let changed = edits.iter().any(Edit::changes);
+    let reports: Vec<EditReport> = edits.iter().map(|edit| show::edit(edit, ui)).collect();
+    let changed = reports.iter().any(|report| report.changed);
     let result = DiffResult {
         changed: Some(changed),
-        edits: Some(edits.iter().map(EditReport::from).collect()),
+        edits: Some(reports),
     };
     let ending = match worst {
         Some(problem) => Ending::Failed(problem),

@@ -13,8 +13,7 @@ mod survey;
 
 use crate::cli;
 use crate::commands::selection;
-use crate::plan::Edit;
-use crate::report::{ApiServerResult, Code, EditReport, Ending, Outcome, Problem};
+use crate::report::{ApiServerResult, Code, Ending, Outcome, Problem};
 
 use self::decide::{DecidedEdit, configuration, manifest};
 use super::Ui;
@@ -40,11 +39,10 @@ pub(crate) fn diff(arguments: &cli::ApiServerDiff, ui: &Ui) -> Outcome<ApiServer
     for decided in [of_manifest, of_configuration] {
         match decided {
             Ok(DecidedEdit { edit, warnings }) => {
-                super::show::edit(&edit, ui);
+                edits.push(super::show::edit(&edit, ui));
                 warnings
                     .iter()
                     .for_each(|warning| ui.warn(warning.as_str()));
-                edits.push(edit);
             }
             Err(problem) => {
                 // The earlier of two errors is told now, the last one at the end.
@@ -54,12 +52,12 @@ pub(crate) fn diff(arguments: &cli::ApiServerDiff, ui: &Ui) -> Outcome<ApiServer
             }
         }
     }
-    let changed = edits.iter().any(Edit::changes);
+    let changed = edits.iter().any(|edit| edit.changed);
     let is_known = !edits.is_empty();
     Outcome {
         result: ApiServerResult {
             changed: is_known.then_some(changed),
-            edits: is_known.then(|| edits.iter().map(EditReport::from).collect()),
+            edits: is_known.then_some(edits),
         },
         ending: match last {
             Some(problem) => Ending::Failed(problem),

@@ -46,7 +46,7 @@ pub(crate) fn diff(arguments: &cli::ClusterDiff, ui: &Ui) -> Outcome<ClusterResu
         Err(problem) => return Outcome::failed(ClusterResult::default(), problem),
     };
     let edit = &decision.edit;
-    super::show::edit(edit, ui);
+    let report = super::show::edit(edit, ui);
     for warning in &decision.warnings {
         ui.warn(warning.as_str());
     }
@@ -57,7 +57,7 @@ pub(crate) fn diff(arguments: &cli::ClusterDiff, ui: &Ui) -> Outcome<ClusterResu
         result: ClusterResult {
             changed: edit.changes(),
             dry_run: None,
-            edits: Some(vec![EditReport::from(edit)]),
+            edits: Some(vec![report]),
             nodes: nodes::tell(&admin, wanted, ui),
         },
         ending: if edit.changes() {

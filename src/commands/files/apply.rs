@@ -31,8 +31,7 @@ pub(crate) fn apply(arguments: &cli::Apply, ui: &Ui) -> (Applied, Result<(), Pro
         Ok(planned) => planned,
         Err(problem) => return (Applied::default(), Err(problem)),
     };
-    show(&plan, arguments, ui);
-    let edits = Some(plan.edits.iter().map(EditReport::from).collect());
+    let edits = Some(show(&plan, arguments, ui));
     if !arguments.dry_run {
         interrupts.commit();
         if let Err(failure) = locks.edit(&plan) {
@@ -72,20 +71,23 @@ fn is_piped(arguments: &cli::Apply) -> bool {
     paths.any(|path| path.as_os_str() == STANDARD)
 }
 
-fn show(plan: &Plan, arguments: &cli::Apply, ui: &Ui) {
-    for edit in &plan.edits {
-        if is_piped(arguments) {
-            ui.diff_aside(&edit.diff());
-        } else {
-            show::edit(edit, ui);
+fn show(plan: &Plan, arguments: &cli::Apply, ui: &Ui) -> Vec<EditReport> {
+    let shown = plan.edits.iter().map(|edit| {
+        if !is_piped(arguments) {
+            return show::edit(edit, ui);
         }
-    }
+        let report = EditReport::from(edit);
+        ui.diff_aside(&report.diff);
+        report
+    });
+    let reports = shown.collect();
     for edit in plan.edits.iter().filter(|edit| !edit.changes()) {
         tell_unchanged(edit, &arguments.selection, ui);
     }
     if arguments.dry_run && plan.changes() {
         ui.say("(dry run) nothing was changed");
     }
+    reports
 }
 
 /// The result of standard input; in a dry run the input itself.

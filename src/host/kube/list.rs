@@ -1,7 +1,6 @@
 //! Lists of the API read page by page, with a bound on each page and none on their sum
 //! (<https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>).
 
-use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
