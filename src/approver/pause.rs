@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// The first pause.
+/// How long to wait after the first attempt.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest pause.
+/// Pauses grow no longer than this.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
 /// Pauses that grow: each is twice as long as the one before, up to a minute.

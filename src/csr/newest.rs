@@ -59,7 +59,7 @@ pub enum Standing {
 /// until none of its requestor's requests exists.
 #[derive(Debug, Default)]
 pub struct Newest {
-    /// By requestor.
+    /// The newest request of each requestor, by the requestor's name.
     latest: HashMap<String, Latest>,
     /// The requestor of each request that exists, by the request's name.
     requestors: HashMap<String, String>,

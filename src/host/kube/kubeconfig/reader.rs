@@ -41,6 +41,7 @@ impl Reader {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test rotates files")]
 mod tests {
     use super::*;
     use std::fs;
