@@ -776,6 +776,7 @@ fn first_attempts_are_answered_in_the_readers_terms() {
     .unwrap();
     fs::create_dir(directory.path().join("image")).unwrap();
     symlink("circle", directory.path().join("circle")).unwrap();
+    symlink("gone", directory.path().join("dangling")).unwrap();
     fs::write(directory.path().join("contexts"), "kind: Config\n").unwrap();
     fs::write(directory.path().join("kubelet"), SHORT).unwrap();
     for (arguments, code, said) in [
@@ -825,6 +826,16 @@ fn first_attempts_are_answered_in_the_readers_terms() {
             "error: cannot read /dev/null: not a regular file; a pipe or a device is read as standard input\nhint: cat /dev/null | kubelet-tls diff -\n",
         ),
         (
+            &["diff", "dangling"],
+            74,
+            "error: cannot read dangling: no such file or directory; it is a symbolic link to a file that does not exist\nhint: ls -l dangling\n",
+        ),
+        (
+            &["diff", "--api-server", "kubelet"],
+            65,
+            "error: cannot edit kubelet:1:1: this is neither a kube-apiserver manifest nor a ClusterConfiguration; name kubeadm's kube-apiserver.yaml, or the configuration file of kubeadm init\nhint: kubelet-tls diff --help\n",
+        ),
+        (
             &["diff", "circle"],
             74,
             "error: cannot read circle: too many levels of symbolic links; a symbolic link leads back to itself\nhint: ls -ld circle\n",
@@ -832,7 +843,7 @@ fn first_attempts_are_answered_in_the_readers_terms() {
         (
             &["apply", "worker-1"],
             74,
-            "error: cannot read worker-1: no such file or directory; a verb takes files, not names of nodes: each node is changed on that node\nhint: ls -l .\n",
+            "error: cannot read worker-1: no such file or directory; to change a node of that name, run kubelet-tls apply on that node\nhint: ls -l .\n",
         ),
         (
             &["diff", "-", "-"],

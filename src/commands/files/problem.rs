@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::apply::EditFailure;
 use crate::host::files;
-use crate::kubelet::{Cause, Effect, Refusal, RefusalClass, Shape};
+use crate::kubelet::{ApiServerCause, Cause, Effect, Refusal, RefusalClass, Shape};
 use crate::plan::Target;
 use crate::report::{Code, Problem};
 use crate::text::hint::{self, Command};
@@ -51,7 +51,8 @@ fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
         (Cause::Yaml(error), Target::File(path)) if error.cause == yaml::YamlCause::Utf16 => {
             Some(Command::from("iconv -f UTF-16 -t UTF-8").arg(path))
         }
-        (Cause::Shape(Shape::Binary | Shape::Object(_)), _) => {
+        (Cause::Shape(Shape::Binary | Shape::Object(_)), _)
+        | (Cause::ApiServer(ApiServerCause::OtherFile | ApiServerCause::NoContainer), _) => {
             Some("kubelet-tls diff --help".into())
         }
         (_, Target::File(path)) => {
@@ -71,8 +72,12 @@ pub(super) fn of_named(error: &files::FileError) -> Problem {
         files::FileCause::NotRegular => problem
             .advise("a pipe or a device is read as standard input")
             .hint(Command::new("cat").arg(path).pipe("kubelet-tls diff -")),
-        cause if cause.is_not_found() && is_bare => problem
-            .advise("a verb takes files, not names of nodes: each node is changed on that node"),
+        cause if cause.is_not_found() && files::is_symlink(path) == Some(true) => problem
+            .advise("it is a symbolic link to a file that does not exist")
+            .hint(Command::from("ls -l").arg(path)),
+        cause if cause.is_not_found() && is_bare => {
+            problem.advise("to change a node of that name, run kubelet-tls apply on that node")
+        }
         _ => problem,
     }
 }
