@@ -867,6 +867,11 @@ fn first_attempts_are_answered_in_the_readers_terms() {
             "error: cannot use kubeconfig kubelet: it is not a kubeconfig; the kubelet's own is /etc/kubernetes/kubelet.conf on a kubeadm node\nhint: kubectl config view --kubeconfig kubelet\n",
         ),
         (
+            &["apply", "config.yaml", "--wait", "issued"],
+            64,
+            "error: the argument '[FILE]...' cannot be used with '--wait <WHAT>'\n\nUsage: kubelet-tls apply <FILE>...\n\nhint: kubelet-tls apply --help\n",
+        ),
+        (
             &["aprove", "csr-1"],
             64,
             "error: unrecognized subcommand 'aprove'\n\n  tip: some similar subcommands exist: 'api-server', 'approve'\n\nUsage: kubelet-tls [OPTIONS] <COMMAND>\n\nhint: [..]kubelet-tls approve csr-1\n",
