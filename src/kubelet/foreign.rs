@@ -21,6 +21,9 @@ pub(super) struct Tool {
 }
 
 const NOT_EDITED: &str = "only kubelet and kubeadm configuration is edited here";
+const SHOWN: &str = "what the nodes serve is shown by cluster status";
+pub(super) const NAME_ONE: &str =
+    "name a KubeletConfiguration, a file of kubeadm init or join, or a patch of kubeadm's";
 const WITHOUT_FILE: &str = "without a FILE, the file that this node's kubelet reads is used";
 
 macro_rules! tools {
@@ -71,20 +74,20 @@ tools! {
     /// (`defaultKubeletSubConfig` and `writeKubeletConfig` in nodeadm/internal/kubelet/config.go of amazon-eks-ami).
     Eks: "this is a NodeConfig of EKS, whose nodes set serverTLSBootstrap: true by default; only spec.kubelet.config could set it to false",
         objects: [("node.eks.aws", "*")], keys: [],
-        advice: NOT_EDITED, next: "nodeadm config check --config-source file://FILE";
+        advice: SHOWN, next: "nodeadm config check --config-source file://FILE";
     /// Node classes and pools of Karpenter. On EKS they start nodes with a NodeConfig, as above.
     Karpenter: "this is an object of Karpenter, whose spec.kubelet does not have this key; EKS nodes set it by default, and only spec.kubelet.config of a NodeConfig under spec.userData of the EC2NodeClass could set it to false",
         objects: [("karpenter.sh", "*"), ("karpenter.k8s.aws", "*"), ("karpenter.azure.com", "*")], keys: [],
-        advice: NOT_EDITED, next: "kubectl explain ec2nodeclass.spec.userData";
+        advice: SHOWN, next: "kubectl explain ec2nodeclass.spec.userData";
     /// The cluster file of eksctl, which sets the key itself and lets no one overwrite it (eksctl's documentation,
     /// "Customizing kubelet configuration").
     Eksctl: "this is a ClusterConfig of eksctl, which sets serverTLSBootstrap itself and does not let kubeletExtraConfig change it, so nothing is to be added here",
         objects: [("eksctl.io", "*")], keys: [],
-        advice: "what the nodes serve is shown by cluster status", next: "kubelet-tls cluster status";
+        advice: SHOWN, next: "kubelet-tls cluster status";
     /// Cluster and InstanceGroup of kOps (`buildKubeletServingCertificate` in nodeup/pkg/model/kubelet.go).
     Kops: "this is an object of kOps, which gives each kubelet a serving certificate of the cluster's CA itself, so this key is not needed",
         objects: [("kops.k8s.io", "*")], keys: [],
-        advice: "what the nodes serve is shown by cluster status", next: "kubelet-tls cluster status";
+        advice: SHOWN, next: "kubelet-tls cluster status";
     /// cluster.yml of RKE, the first (`KubeletService` in rancher/rke's types/rke_types.go).
     Rke: "this is a cluster file of RKE, where generate_serving_certificate: true goes under services.kubelet instead",
         objects: [], keys: [["nodes", "services"], ["nodes", "kubernetes_version"], ["nodes", "cluster_name"]],
@@ -92,7 +95,7 @@ tools! {
     /// k0sctl's `Cluster`, which holds a ClusterConfig of k0s under spec.k0s.config; see that.
     K0sctl: "this is a cluster file of k0sctl; k0s sets serverTLSBootstrap: true and approves the CSRs itself, and only values of an item of spec.k0s.config.spec.workerProfiles could set it to false",
         objects: [("k0sctl.k0sproject.io", "*")], keys: [],
-        advice: NOT_EDITED, next: "k0sctl apply --dry-run --config FILE";
+        advice: SHOWN, next: "k0sctl apply --dry-run --config FILE";
     /// The profile of a minikube cluster (minikube's documentation, "Configuration": --extra-config).
     Minikube: "this is a profile of minikube, which writes the kubelet's configuration itself; the kubelet's flag is given on its command line instead",
         objects: [], keys: [["KubernetesConfig"], ["MinikubeISO"]],
@@ -110,7 +113,7 @@ tools! {
     /// machine-config-operator set the key).
     OpenShift: "this is an object of OpenShift's machine configuration, which sets serverTLSBootstrap: true on every node; only spec.kubeletConfig of a KubeletConfig could set it to false",
         objects: [("machineconfiguration.openshift.io", "*")], keys: [],
-        advice: NOT_EDITED, next: "oc explain kubeletconfig.spec.kubeletConfig";
+        advice: SHOWN, next: "oc explain kubeletconfig.spec.kubeletConfig";
     /// A Butane file, from which an Ignition file is made; or that one.
     Butane: "this is a Butane or Ignition file, where the key goes into the contents of /var/lib/kubelet/config.yaml under storage.files",
         objects: [], keys: [["variant", "version"], ["ignition"]],
@@ -127,25 +130,25 @@ tools! {
     /// server, and the kubelet is started with it as --tls-cert-file (k3s issue 4271, "Certificate Rotation").
     K3s: "this is a configuration file of k3s or RKE2, where a kubelet's flag goes under kubelet-arg; their kubelets already serve certificates of the cluster's CA, so this key is not needed",
         objects: [("k3d.io", "*"), ("provisioning.cattle.io", "*")],
-        keys: [["cluster-init"], ["kubelet-arg"], ["kube-apiserver-arg"], ["kube-controller-manager-arg"], ["write-kubeconfig-mode"], ["flannel-backend"], ["node-label"], ["tls-san"], ["protect-kernel-defaults"]],
+        keys: [["cluster-init"], ["kubelet-arg"], ["kube-apiserver-arg"], ["kube-controller-manager-arg"], ["write-kubeconfig-mode"], ["flannel-backend"], ["node-label"], ["tls-san"], ["protect-kernel-defaults"], ["server", "token"], ["token", "cni"]],
         advice: NOT_EDITED, next: "openssl x509 -noout -issuer -in /var/lib/rancher/k3s/agent/serving-kubelet.crt";
     /// k0s' ClusterConfig. Every worker profile has the key, and a controller approves the requests (`buildProfile` in
     /// pkg/component/controller/workerconfig/reconciler.go, and csrapprover.go beside it).
     K0s: "this is a ClusterConfig of k0s, which sets serverTLSBootstrap: true and approves the CSRs itself; only values of an item of spec.workerProfiles could set it to false",
         objects: [("k0s.k0sproject.io", "*")], keys: [],
-        advice: NOT_EDITED, next: "k0s config validate --config FILE";
+        advice: SHOWN, next: "k0s config validate --config FILE";
     /// The node system configuration of a GKE node pool (GKE's documentation, "Customize the node system configuration": its
     /// kubeletConfig has a list of keys, and this is not among them).
     Gke: "this is a node system configuration of GKE, whose kubeletConfig does not have this key",
         objects: [], keys: [["kubeletConfig"], ["linuxConfig"]],
-        advice: "what the nodes serve is shown by cluster status", next: "kubelet-tls cluster status";
+        advice: SHOWN, next: "kubelet-tls cluster status";
     /// What a kubelet answers at /configz.
     Configz: "this is what a kubelet answers at /configz, not a file that a kubelet reads",
         objects: [], keys: [["kubeletconfig"]],
         advice: WITHOUT_FILE, next: "kubelet-tls diff";
     /// Inventory or group variables of Kubespray (roles/kubernetes/node/defaults in kubespray).
     Kubespray: "this is a file of kubespray's variables or hosts, where the variable for this key is kubelet_rotate_server_certificates: true",
-        objects: [], keys: [["kubelet_*"], ["kube_*"], ["kubeadm_*"], ["all"]],
+        objects: [], keys: [["kubelet_*"], ["kube_*"], ["kubeadm_*"], ["container_manager"], ["etcd_deployment_type"], ["all"]],
         advice: NOT_EDITED, next: "grep -n kubelet_rotate_server_certificates FILE";
     /// metrics-server's own manifest, which is told by its object's name.
     MetricsServer: "this is a manifest of metrics-server, which has no settings of the kubelet",
@@ -167,6 +170,18 @@ tools! {
     Flags: "this file sets a kubelet's flags; serverTLSBootstrap goes into the file that its flag --config names",
         objects: [], keys: [],
         advice: WITHOUT_FILE, next: "kubelet-tls diff";
+    /// A certificate or a key.
+    Pem: "this is a certificate or a key, not a configuration of the kubelet or of kubeadm",
+        objects: [], keys: [],
+        advice: NAME_ONE, next: "kubelet-tls diff --help";
+    /// The output of diff(1) or git.
+    Diff: "this is a diff, not the file that it changes",
+        objects: [], keys: [],
+        advice: NAME_ONE, next: "kubelet-tls diff --help";
+    /// What a server answers in the place of a file.
+    WebPage: "this is a web page, not a configuration of the kubelet or of kubeadm",
+        objects: [], keys: [],
+        advice: NAME_ONE, next: "kubelet-tls diff --help";
     /// A shell script, such as the user data of a machine that joins.
     Script: "this is a script, not a configuration of the kubelet or of kubeadm",
         objects: [], keys: [],

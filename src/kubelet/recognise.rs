@@ -5,6 +5,23 @@ use super::goyaml::lookup;
 use super::meta::{Meta, meta, string};
 use crate::yaml::Stream;
 
+/// How the first line of a text begins that is not YAML, or hardly.
+const BEGINNINGS: &[(&str, Foreign)] = &[
+    ("[settings", Foreign::Bottlerocket),
+    ("MIME-Version:", Foreign::Mime),
+    ("Content-Type: multipart/", Foreign::Mime),
+    ("-----BEGIN ", Foreign::Pem),
+    ("diff --git ", Foreign::Diff),
+    ("<!DOCTYPE", Foreign::WebPage),
+    ("<!doctype", Foreign::WebPage),
+    ("<html", Foreign::WebPage),
+    ("[all]", Foreign::Kubespray),
+    ("[all:", Foreign::Kubespray),
+    ("[kube_", Foreign::Kubespray),
+    ("[k8s_cluster", Foreign::Kubespray),
+    ("[etcd]", Foreign::Kubespray),
+];
+
 /// What a text is that is not YAML, or only a word of it. `line` is where a parser stopped, from 1.
 pub(crate) fn of_text(text: &str, line: usize) -> Option<Foreign> {
     let stopped = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
@@ -24,18 +41,22 @@ pub(crate) fn of_text(text: &str, line: usize) -> Option<Foreign> {
             !name.is_empty() && others.next().is_none()
         })
     };
-    if first.starts_with("[settings") {
-        return Some(Foreign::Bottlerocket);
+    if let Some((_, foreign)) = BEGINNINGS
+        .iter()
+        .find(|(start, _)| first.starts_with(start))
+    {
+        return Some(*foreign);
+    }
+    if first.starts_with("--- ") && text.contains("\n+++ ") {
+        return Some(Foreign::Diff);
     }
     if text.starts_with("#!") {
         return Some(Foreign::Script);
     }
-    if first.starts_with("MIME-Version:") || first.starts_with("Content-Type: multipart/") {
-        return Some(Foreign::Mime);
-    }
     let is_unit = ["[Unit]", "[Service]", "[Install]"].contains(&first);
-    (is_unit || first.starts_with("--") && first.len() > 3 || is_variable(first))
-        .then_some(Foreign::Flags)
+    let flag = first.strip_prefix("--").unwrap_or_default();
+    let is_flag = flag.starts_with(|letter: char| letter.is_ascii_lowercase());
+    (is_unit || is_flag || is_variable(first)).then_some(Foreign::Flags)
 }
 
 /// Which other tool's file this is, and the document that says so, as the index of its root.

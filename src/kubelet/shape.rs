@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::foreign::NAME_ONE;
 use super::meta::{API_VERSION, KEY};
 use crate::text::shown;
 
@@ -86,9 +87,7 @@ impl Shape {
     pub(super) fn advice(&self) -> String {
         match self {
             Self::Binary => "name the kubelet's or kubeadm's configuration file",
-            Self::Object(_) => {
-                "name a KubeletConfiguration, a file of kubeadm init or join, or a patch of kubeadm's"
-            }
+            Self::Object(_) => NAME_ONE,
             Self::NoKindForKubeadm => {
                 "kubeadm refuses a document without apiVersion and kind: complete or remove it"
             }
