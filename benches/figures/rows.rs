@@ -9,6 +9,7 @@ pub(crate) const DOCUMENT: &str = "docs/benchmarks.md";
 pub(crate) enum Row {
     DiffStatic,
     DiffDynamic,
+    Large,
     Growth,
     NameShown,
     ApiCalls,
@@ -20,9 +21,10 @@ pub(crate) enum Row {
 
 impl Row {
     /// Every row, in the document's order.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::DiffStatic,
         Self::DiffDynamic,
+        Self::Large,
         Self::Growth,
         Self::NameShown,
         Self::ApiCalls,
@@ -37,6 +39,7 @@ impl Row {
         match self {
             Self::DiffStatic => "`diff FILE` of a real config, whole process, static binary",
             Self::DiffDynamic => "the same, dynamically linked",
+            Self::Large => "`diff FILE` of 1 MB, static binary",
             Self::Growth => {
                 "growth of its time up to the limit of 1 MiB: what a byte of a 1 MB file costs, compared with one of 100 kB"
             }
