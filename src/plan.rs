@@ -65,6 +65,14 @@ pub enum Reason {
 }
 
 impl Plan {
+    /// These edits without a restart.
+    pub fn of(edits: Vec<Edit>) -> Self {
+        Self {
+            edits,
+            restart: Restart::No,
+        }
+    }
+
     /// Whether any edit changes anything.
     pub fn changes(&self) -> bool {
         self.edits.iter().any(Edit::changes)

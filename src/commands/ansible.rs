@@ -17,7 +17,7 @@ use crate::cli::{ApiServer, ApiServerVerb, Cli, Cluster, ClusterVerb, Verb};
 use crate::host::files as host_files;
 use crate::report::{Code, NotBegun, Outcome, Problem, ResultKind, VerbResult};
 
-use super::{Ui, api_server, apply, approve, cluster, files};
+use super::{Ui, api_server, apply, approve, cluster};
 
 /// Answers Ansible; none where it is not Ansible that calls.
 pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
@@ -77,7 +77,7 @@ fn arguments_file(arguments: &[OsString]) -> Option<Result<Vec<u8>, Problem>> {
     }
     let read = host_files::read(path, ansible::CAP);
     if copied || name.starts_with(ansible::NAME) {
-        return Some(read.map_err(|error| files::problem_of(&error)));
+        return Some(read.map_err(Problem::from));
     }
     read.ok()
         .filter(|bytes| ansible::is_arguments(bytes))

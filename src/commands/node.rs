@@ -67,16 +67,14 @@ impl Located {
             .filter(|directory| !directory.is_empty())
         {
             let directory = Path::new("/").join(directory);
-            paths.extend(
-                host_files::drop_ins(&directory).map_err(|error| files::problem_of(&error))?,
-            );
+            paths.extend(host_files::drop_ins(&directory)?);
         }
         Ok(paths)
     }
 
     /// The kubelet's configuration cannot be read or locked.
     pub(crate) fn unreadable(&self, error: &host_files::FileError) -> Problem {
-        let problem = files::problem_of(error);
+        let problem = Problem::from(error);
         match (error.cause.is_missing(), &self.unit) {
             (true, None) => unmanaged::no_kubeadm_node(problem, self.unasked.as_deref()),
             (true, Some(_)) => not_joined(problem),
@@ -111,7 +109,7 @@ impl Located {
                 .read(&path, MAX_BYTES as u64)
                 .and_then(|bytes| Ok((bytes, root.modified(&path)?)))
                 .map_err(|error| match root.is_image() {
-                    true => files::problem_of(&error),
+                    true => error.into(),
                     false => self.unreadable(&error),
                 })?;
             read.push(ConfigFile {

@@ -12,6 +12,7 @@ use crate::host::run::{RunError, run};
 use crate::host::trace::Call;
 use crate::kubelet::unit::{EnvironmentFile, UnknownCommandLine, Word, next_command_line};
 use crate::node::{Incarnation, Unit};
+use crate::text::harmless;
 
 use failure::{SystemctlFailure, parse_refusal};
 
@@ -258,17 +259,7 @@ fn parse_timespan(text: &str) -> Option<Duration> {
 
 /// A journal's words may hold control sequences; a terminal must not obey them.
 fn parse_journal(text: &str) -> Vec<String> {
-    let harmless = |line: &str| {
-        line.chars()
-            .map(|c| {
-                if c.is_control() && c != '\t' {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
-            .collect()
-    };
+    let harmless = |line: &str| Vec::from_iter(line.split('\t').map(harmless)).join("\t");
     text.lines()
         .filter(|line| !line.trim().is_empty())
         .map(harmless)

@@ -3,7 +3,7 @@
 //! YAML and PEM both allow a comment there. A manifest's line also holds the hash of what follows, so that an edited
 //! manifest is refused and not lost. A certificate's does not, because a damaged certificate is replaced.
 
-use std::fmt::Write as _;
+use crate::text::sha256;
 
 /// How the first line of a generated file begins.
 const HEADER: &str = "# written by kubelet-tls metrics-server";
@@ -45,19 +45,6 @@ pub fn ownership(bytes: &[u8]) -> Ownership {
             None => Ownership::Foreign,
         },
     }
-}
-
-/// The SHA-256 of `bytes` in hexadecimal digits.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest
-        .as_ref()
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String never fails.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 #[cfg(test)]

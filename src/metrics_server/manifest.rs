@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::header::sha256;
+use crate::text::sha256;
 
 /// The name of the Secret with the serving certificate, without the hash of its content.
 pub(super) const SECRET: &str = "metrics-server-tls";

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::header::sha256;
+use crate::text::sha256;
 
 /// How many CAs are remembered. Two are in use at a time; more only where runs were killed.
 const REMEMBERED: usize = 8;

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::node::conditions::ConditionStatus;
+
 /// A metric whose value may go up and down.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gauge {
@@ -25,6 +27,18 @@ impl Gauge {
     pub fn add(&mut self, labels: &[(&'static str, &str)], value: i64) {
         let labels = labels.iter().map(|(key, text)| (*key, (*text).to_owned()));
         self.samples.push((labels.collect(), value));
+    }
+
+    /// Adds a sample for each status that something can have, with 1 for the one that `is`.
+    pub fn add_status(&mut self, label: (&'static str, &str), is: ConditionStatus) {
+        for status in [
+            ConditionStatus::True,
+            ConditionStatus::False,
+            ConditionStatus::Unknown,
+        ] {
+            let labels = [label, ("status", &status.to_string())];
+            self.add(&labels, i64::from(is == status));
+        }
     }
 
     /// The same gauge with one sample without labels; without any where the value is not known.

@@ -13,6 +13,13 @@ pub(crate) fn harmless(text: &str) -> String {
         .collect()
 }
 
+/// The SHA-256 of `bytes` in hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    let bytes = digest.as_ref().iter();
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Control characters, and those of Unicode that are invisible or turn the direction of what follows.
 fn is_obeyed(c: char) -> bool {
     c.is_control()

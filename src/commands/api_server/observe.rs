@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::cli::Access;
 use crate::commands::{admin, files};
-use crate::edit::api_server::Manifest;
+use crate::edit::api_server::{self, Manifest};
 use crate::host::files as host_files;
 use crate::node::ConfigMap;
+use crate::plan::Edit;
 use crate::report::{Code, Problem};
 use crate::yaml::MAX_BYTES;
 
@@ -31,7 +32,7 @@ pub(super) struct SeenManifest {
 /// When the manifest cannot be read.
 pub(super) fn manifest(path: &Path) -> Result<SeenManifest, Problem> {
     let bytes = host_files::read(path, MAX_BYTES as u64).map_err(|error| {
-        let problem = files::problem_of(&error);
+        let problem = Problem::from(&error);
         if error.cause.is_not_found() {
             problem
                 .advise("is this a control-plane node whose API server is a static Pod?")
@@ -92,4 +93,16 @@ pub(super) fn no_kubeadm_config() -> Problem {
     )
     .advise("is the kubeconfig for the right cluster?")
     .hint("kubectl -n kube-system get configmaps")
+}
+
+/// The API server's flags by the manifest before `edit` and after it.
+///
+/// # Errors
+/// When one of them is not a manifest of an API server.
+pub(super) fn flags(edit: &Edit) -> Result<(Vec<String>, Vec<String>), Problem> {
+    let of = |manifest: &[u8]| {
+        api_server::flags(manifest)
+            .map_err(|refusal| files::refused(&edit.target, &refusal, files::Whose::Node))
+    };
+    Ok((of(edit.bytes_before())?, of(edit.bytes_after())?))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::apply::ReceiptStore;
-use crate::commands::{Ui, files};
+use crate::commands::Ui;
 use crate::edit::api_server::Verification;
 use crate::host::clock;
 use crate::host::files::Root;
@@ -37,7 +37,7 @@ impl ManifestReceipts {
     /// When it exists and cannot be read.
     pub(super) fn open(ui: &Ui) -> Result<Self, Problem> {
         let directory = StateDirectory::of(&Root::host());
-        let store = ReceiptStore::open(directory).map_err(|error| files::problem_of(&error))?;
+        let store = ReceiptStore::open(directory)?;
         if let Some(warning) = store.unusable() {
             ui.warn(warning);
         }
@@ -78,12 +78,12 @@ impl ManifestReceipts {
         let mut edit = edit.clone();
         if let Target::File(path) = &mut edit.target {
             let inner = Root::host().inner(path);
-            *path = inner.map_err(|error| files::problem_of(&error))?;
+            *path = inner?;
         }
         let now = clock::timestamp().to_string();
         let receipt = Receipt::started([&edit], ApiServerSubject { wanted }, now);
         let begun = self.store.begin(receipt);
-        begun.map_err(|error| files::problem_of(&error))
+        Ok(begun?)
     }
 
     /// Writes down that the last change is about to be undone; durable when this returns.
@@ -92,7 +92,7 @@ impl ManifestReceipts {
     /// As [`Self::begin`].
     pub(super) fn begin_rollback(&mut self) -> Result<(), Problem> {
         let begun = self.store.begin_rollback();
-        begun.map_err(|error| files::problem_of(&error))
+        Ok(begun?)
     }
 
     /// Writes down how the run ended.

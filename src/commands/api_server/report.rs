@@ -3,7 +3,18 @@
 use crate::apply::{CameBack, InstanceCheck, InstanceFailure, InstanceProgress};
 use crate::commands::Ui;
 use crate::host::signals::Interrupts;
-use crate::report::{InstanceReport, Problem};
+use crate::report::{InstanceReport, Problem, ReachReport};
+
+/// What became of the manifest and the API server.
+#[derive(Debug, Default)]
+pub(super) struct ManifestOutcome {
+    /// Whether the manifest differs from before the run.
+    pub(super) changed: bool,
+    /// Whether it was rolled back.
+    pub(super) rolled_back: bool,
+    pub(super) instance: Option<InstanceReport>,
+    pub(super) nodes: Option<Vec<ReachReport>>,
+}
 
 /// Says what happens to the API server while it is watched.
 pub(super) struct Telling<'a> {

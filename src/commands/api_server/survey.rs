@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::commands::{admin, files};
+use crate::commands::admin;
 use crate::edit::api_server::Manifest;
 use crate::host::files as host_files;
 use crate::host::kube::Admin;
@@ -23,8 +23,7 @@ const NAMED: usize = 20;
 /// When the file cannot be read, is not PEM, or has no certificate: the API server then exits, or verifies no kubelet.
 pub(super) fn roots(manifest: &Manifest) -> Result<Vec<Vec<u8>>, Problem> {
     let path = Path::new(&manifest.ca_file_on_host);
-    let pem =
-        host_files::read(path, MAX_BYTES as u64).map_err(|error| files::problem_of(&error))?;
+    let pem = host_files::read(path, MAX_BYTES as u64)?;
     let unusable = |why: &str| {
         Problem::new(
             Code::Refused,

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use crate::apply::{Locks, NodeReceipts, states};
 use crate::cli;
 use crate::commands::node::{self, Located, Need, When};
-use crate::commands::{Ui, files, selection, show};
+use crate::commands::{Ui, selection, show};
 use crate::host::files::{FileCause, Root};
 use crate::host::{clock, environment, process, systemd};
 use crate::kubelet::Bootstrap;
-use crate::plan::{Edit, Plan, Restart};
+use crate::plan::{Edit, Plan};
 use crate::receipt::{FileState, NodeReceipt, NodeSubject, Probation, ReceiptState, Resolution};
 use crate::report::{ApplyResult, Code, KubeletOutcome, Outcome, Problem};
 
@@ -166,10 +166,7 @@ impl<'a> Start<'a> {
                 vec![node::edit(&kubelet, self.wanted, self.ui)?]
             }
         };
-        let plan = Plan {
-            edits,
-            restart: Restart::No,
-        };
+        let plan = Plan::of(edits);
         match &verdict {
             StartAction::PutBack => self.ui.warn(
                 "the kubelet exited soon after its start had made this change again, so the change is rolled back; to try it with a health check: kubelet-tls apply",
@@ -177,12 +174,10 @@ impl<'a> Start<'a> {
             StartAction::Make(_) => {
                 if plan.changes() {
                     self.receipts
-                        .inspect()
-                        .map_err(|error| files::problem_of(&error))?;
+                        .inspect()?;
                 }
                 self.locks
-                    .inspect(&plan)
-                    .map_err(|error| files::problem_of(&error))?;
+                    .inspect(&plan)?;
                 tell_unchanged(&plan, self.wanted, self.ui);
             }
             StartAction::LeaveAlone(_) => {}
@@ -222,9 +217,7 @@ impl<'a> Start<'a> {
                     }),
                     ..NodeSubject::default()
                 };
-                self.receipts
-                    .begin(plan, subject)
-                    .map_err(|error| files::problem_of(&error))?;
+                self.receipts.begin(plan, subject)?;
                 self.locks.edit(plan)?;
                 self.ui.say("the kubelet reads the change at this start; if it exits by itself, its next start reverts the change");
             }

@@ -4,7 +4,7 @@ use crate::apply::{InterruptedRun, Locks, NodeReceipts};
 use crate::cli;
 use crate::commands::Ui;
 use crate::host::signals::Interrupts;
-use crate::plan::{Plan, Restart};
+use crate::plan::Plan;
 use crate::receipt::Resolution;
 
 use super::{EditStopped, receipts};
@@ -29,10 +29,7 @@ pub(super) fn undo_part(
         "an earlier run was interrupted between two edits; undoing the first before anything else",
     );
     interrupts.commit();
-    let made = Plan {
-        edits: edits.clone(),
-        restart: Restart::No,
-    };
+    let made = Plan::of(edits.clone());
     locks.edit(&made.inverse())?;
     receipts::resolve(receipts, Resolution::Undone, ui);
     receipts.interrupted = InterruptedRun::No;

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use crate::cli;
-use crate::commands::{Ui, files, request};
+use crate::commands::{Ui, request};
 use crate::csr::{FetchedRequest, Request, State};
 use crate::host::key::{Key, KeyError};
 use crate::host::kube::{Api, ApiError};
@@ -110,10 +110,7 @@ impl Issue<'_> {
         names: &Names,
         end: Instant,
     ) -> Result<Option<(Key, FetchedRequest)>, Problem> {
-        let kept = self
-            .state
-            .key()
-            .map_err(|error| files::problem_of(&error))?;
+        let kept = self.state.key()?;
         let Some(key) = kept.and_then(|pem| Key::from_pem(&pem)) else {
             return Ok(None);
         };
@@ -164,9 +161,7 @@ impl Issue<'_> {
         };
         let key = Key::generate().map_err(cannot)?;
         let pkcs10 = key.request(self.api().node_name(), names).map_err(cannot)?;
-        self.state
-            .write_key(key.to_pem().as_bytes())
-            .map_err(|error| files::problem_of(&error))?;
+        self.state.write_key(key.to_pem().as_bytes())?;
         let created = self.api().create_request(&pkcs10, end);
         let held = created.map_err(|error| {
             if matches!(error, ApiError::Status { .. }) {

@@ -21,6 +21,7 @@ mod write;
 
 use crate::apply::EditFailure;
 use crate::cli;
+use crate::host::files::FileError;
 use crate::kubelet::Bootstrap;
 use crate::plan::{Plan, Reason, Restart};
 use crate::report::{ApplyResult, EditReport, Outcome, Problem};
@@ -70,14 +71,16 @@ pub(super) struct EditStopped {
 
 impl From<EditFailure> for EditStopped {
     fn from(failure: EditFailure) -> Self {
-        let problem = files::problem_of(&failure.cause);
-        let problem = failure.left.iter().fold(problem, |problem, left| {
-            problem.advise(format!("and an earlier edit could not be undone: {left}"))
-        });
         Self {
             changed: !failure.left.is_empty(),
-            problem,
+            problem: files::edit_failed(&failure),
         }
+    }
+}
+
+impl From<FileError> for EditStopped {
+    fn from(error: FileError) -> Self {
+        Problem::from(error).into()
     }
 }
 

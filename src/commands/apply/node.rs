@@ -2,7 +2,7 @@
 
 use crate::apply::{LOOK_AT_JOURNAL, LOOK_AT_STATUS};
 use crate::cli;
-use crate::commands::{Ui, files, show};
+use crate::commands::{Ui, show};
 use crate::csr::Request;
 use crate::host::signals::Interrupts;
 use crate::host::systemd;
@@ -73,13 +73,9 @@ pub(super) fn run(arguments: &cli::Apply, ui: &Ui) -> Outcome<ApplyResult> {
 fn show(decision: &Decision, site: &ApplySite<'_>) -> Result<(), Problem> {
     let plan = &decision.plan;
     if plan.changes() {
-        site.receipts
-            .inspect()
-            .map_err(|error| files::problem_of(&error))?;
+        site.receipts.inspect()?;
     }
-    site.locks
-        .inspect(plan)
-        .map_err(|error| files::problem_of(&error))?;
+    site.locks.inspect(plan)?;
     plan.edits.iter().for_each(|edit| show::text(edit, site.ui));
     tell_unchanged(plan, site.options.wanted, site.ui);
     if decision.outage {

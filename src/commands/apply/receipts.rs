@@ -1,7 +1,7 @@
 //! The node's receipts, with what a person is told of them.
 
 use crate::apply::NodeReceipts;
-use crate::commands::{Ui, files};
+use crate::commands::Ui;
 use crate::host::files::Root;
 use crate::receipt::Resolution;
 use crate::report::Problem;
@@ -11,7 +11,7 @@ use crate::report::Problem;
 /// # Errors
 /// When the receipt exists and cannot be read.
 pub(in crate::commands) fn open(root: &Root, ui: &Ui) -> Result<NodeReceipts, Problem> {
-    let receipts = NodeReceipts::open(root).map_err(|error| files::problem_of(&error))?;
+    let receipts = NodeReceipts::open(root)?;
     receipts
         .warnings()
         .iter()

@@ -1,6 +1,5 @@
 //! What a run writes before the restart: the receipt, the certificate, the edits.
 
-use crate::commands::files;
 use crate::host::files::Root;
 use crate::host::{clock, store};
 use crate::receipt::{Installed, NodeSubject};
@@ -28,7 +27,7 @@ impl NodeRun<'_> {
             (Direction::RollBack, _) if changes => self.receipts.begin_rollback(),
             _ => Ok(()),
         };
-        begun.map_err(|error| files::problem_of(&error))?;
+        begun?;
         if let Some(installed) = &installed {
             self.install(installed)?;
         }
@@ -55,7 +54,7 @@ impl NodeRun<'_> {
             )
             .map(Some)
         });
-        placed.map_err(|error| files::problem_of(&error))
+        Ok(placed?)
     }
 
     /// Puts the certificate into the kubelet's store, and removes its key from everywhere else.
@@ -65,7 +64,7 @@ impl NodeRun<'_> {
         };
         if let Err(error) = store::install(&Root::host(), installed, &ready.pair) {
             receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
-            return Err(files::problem_of(&error));
+            return Err(error.into());
         }
         if let Err(error) = self.receipts.state().remove_key() {
             self.ui.warn(error.to_string());

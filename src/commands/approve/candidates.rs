@@ -5,42 +5,15 @@ use std::time::Instant;
 
 use crate::cli;
 use crate::csr::{KUBELET_SERVING, Newest, Request, Standing, State};
-use crate::host::kube::{Admin, ApiError, REQUESTS, escaped};
+use crate::host::kube::{Admin, REQUESTS, escaped};
 use crate::report::Problem;
 use crate::x509::pkcs10::PEM_CAP;
 
 use super::super::admin;
+use super::decide::{Candidate, ChosenBy, Observed};
 
 /// More names than that are not worth holding for people, in one request.
 const NAMES: usize = 64;
-
-/// A request in question.
-#[derive(Debug, Clone)]
-pub(super) struct Candidate {
-    pub(super) request: Request,
-    pub(super) chosen: ChosenBy,
-}
-
-/// How a request came to be in question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ChosenBy {
-    Name,
-    Node,
-    /// By `--all`.
-    All,
-}
-
-/// What the list said.
-#[derive(Debug, Default)]
-pub(super) struct Gathered {
-    /// In the order of their nodes and ages.
-    pub(super) candidates: Vec<Candidate>,
-    pub(super) newest: Newest,
-    /// Names that were given and that no request has.
-    pub(super) missing: Vec<String>,
-    /// Names that were given, and why their requests cannot be read.
-    pub(super) unread: Vec<(String, ApiError)>,
-}
 
 impl Candidate {
     fn new(mut request: Request, chosen: ChosenBy) -> Self {
@@ -59,7 +32,7 @@ impl Candidate {
     }
 }
 
-/// Reads all kubelet-serving requests, page by page, and keeps those that `arguments` choose.
+/// Reads all kubelet-serving requests, page by page, and keeps those that `arguments` choose. Nothing else is observed yet.
 ///
 /// # Errors
 /// Why the API cannot be asked for the list.
@@ -67,7 +40,7 @@ pub(super) fn find(
     api: &Admin,
     arguments: &cli::Approve,
     end: Instant,
-) -> Result<Gathered, Problem> {
+) -> Result<Observed, Problem> {
     let choose = |request: &Request| {
         let pending = request.state == State::Pending;
         let of_node = |node: &str| arguments.nodes.iter().any(|named| named == node);
@@ -98,9 +71,9 @@ pub(super) fn find(
     let (newest, mut chosen) = api
         .list(&format!("{REQUESTS}?fieldSelector={selector}"), take, end)
         .map_err(|error| admin::problem("list", "certificatesigningrequests", &error))?;
-    let mut found = Gathered {
+    let mut found = Observed {
         newest,
-        ..Gathered::default()
+        ..Observed::default()
     };
     for name in &arguments.requests {
         // It may be another signer's: then that is the rule that it breaks.

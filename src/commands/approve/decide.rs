@@ -8,8 +8,6 @@ use crate::approval::{
 use crate::csr::{Newest, Request, State};
 use crate::host::kube::ApiError;
 
-use super::candidates::{Candidate, ChosenBy};
-
 /// Everything that the decisions rest on.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
@@ -24,6 +22,22 @@ pub(super) struct Observed {
     pub(super) inventory: Inventory,
     /// What is served at the addresses of each request, by its name; of `--renewals` alone.
     pub(super) served: HashMap<String, Vec<ServedAt>>,
+}
+
+/// A request in question.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) request: Request,
+    pub(super) chosen: ChosenBy,
+}
+
+/// How a request came to be in question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChosenBy {
+    Name,
+    Node,
+    /// By `--all`.
+    All,
 }
 
 /// What was asked for.

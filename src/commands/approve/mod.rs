@@ -10,7 +10,6 @@ mod served;
 mod table;
 mod watch;
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::approval::{ApprovalPolicy, Vouched};
@@ -84,20 +83,13 @@ fn observe(
     ui: &Ui,
     end: Instant,
 ) -> Result<Observed, Problem> {
-    let found = candidates::find(api, arguments, end)?;
+    let mut observed = candidates::find(api, arguments, end)?;
     let given = GivenNetworks {
         services: arguments.service_cidrs.clone(),
         pods: arguments.pod_cidrs.clone(),
     };
     let facts = api.inventory(&given, &mut |warning| ui.warn(warning), end);
-    let mut observed = Observed {
-        candidates: found.candidates,
-        newest: found.newest,
-        missing: found.missing,
-        unread: found.unread,
-        inventory: facts.map_err(inventory::problem)?,
-        served: HashMap::new(),
-    };
+    observed.inventory = facts.map_err(inventory::problem)?;
     if options.renewals {
         observed.served = served::look(api, &observed, options);
     }

@@ -10,7 +10,7 @@ use crate::text::hint::Command;
 use crate::text::names::shown;
 
 use super::super::{Ui, admin};
-use super::candidates::ChosenBy;
+use super::decide::ChosenBy;
 use super::decide::{Decision, Observed, PlannedDecision};
 
 /// Lists the requests of the signer.

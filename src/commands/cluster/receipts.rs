@@ -1,7 +1,7 @@
 //! The receipt of the last `cluster apply`, with what a person is told of it.
 
 use crate::apply::ReceiptStore;
-use crate::commands::{Ui, files};
+use crate::commands::Ui;
 use crate::host::clock;
 use crate::host::files::FileError;
 use crate::host::kube::WriteMode;
@@ -137,7 +137,7 @@ impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> ClusterReceipts<
 }
 
 fn unwritable(error: &FileError) -> Problem {
-    let problem = files::problem_of(error);
+    let problem = Problem::from(error);
     if error.cause.is_permission() {
         problem.advise("XDG_STATE_HOME may name another directory")
     } else {

@@ -11,7 +11,7 @@ use crate::host::signals::Interrupts;
 use crate::plan::{Plan, Restart, Target};
 use crate::report::{Code, EditReport, Problem};
 
-use super::{live, of_selected, problem, problem_of, tell_unchanged};
+use super::{live, of_selected, problem, tell_unchanged};
 
 /// What became of the files.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ fn plan(arguments: &cli::Apply, ui: &Ui) -> Result<(Locks, Plan), Problem> {
         edits: edits.collect::<Result<_, _>>()?,
         restart: Restart::No,
     };
-    locks.inspect(&plan).map_err(|error| problem_of(&error))?;
+    locks.inspect(&plan)?;
     live::warn(named, wanted(selection.disable), ui);
     Ok((locks, plan))
 }

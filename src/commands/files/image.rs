@@ -13,8 +13,6 @@ use crate::kubelet::unit::EnvironmentFile;
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 
-use super::problem_of;
-
 /// An environment file is a few lines.
 const CAP: u64 = 1 << 16;
 
@@ -70,7 +68,7 @@ pub(crate) fn check(root: &Root, config: &Path) -> Result<(), Problem> {
 /// The image cannot be entered.
 pub(crate) fn no_root(root: &Path, error: &files::FileError) -> Problem {
     if error.cause.is_permission() {
-        return problem_of(error);
+        return Problem::from(error);
     }
     let parent = root
         .parent()
@@ -82,7 +80,7 @@ pub(crate) fn no_root(root: &Path, error: &files::FileError) -> Problem {
 
 fn missing(root: &Path, error: &files::FileError) -> Problem {
     let search = ["-path", "*/kubelet/*", "-name", "config.yaml"];
-    problem_of(error)
+    Problem::from(error)
         .advise(
             "this image has no kubelet configuration yet: kubeadm writes it when the node joins",
         )

@@ -21,7 +21,7 @@ use crate::yaml::MAX_BYTES;
 
 pub(crate) use apply::apply;
 pub(crate) use patches::{enabling_directory, of_patches, patch_path};
-pub(crate) use problem::{edit_failed, problem_of, refused};
+pub(crate) use problem::{edit_failed, refused};
 
 use super::selection::{STANDARD, wanted};
 use super::{Ui, show};
@@ -97,9 +97,7 @@ pub(crate) fn of_kubeadm(
     wanted: Bootstrap,
     ui: &Ui,
 ) -> Result<Edit, Problem> {
-    let bytes = root
-        .read(path, MAX_BYTES as u64)
-        .map_err(|error| problem_of(&error))?;
+    let bytes = root.read(path, MAX_BYTES as u64)?;
     of_bytes(
         Target::File(path.to_owned()),
         bytes,

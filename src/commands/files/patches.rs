@@ -12,7 +12,7 @@ use crate::report::Problem;
 use crate::text::hint::Command;
 use crate::yaml::MAX_BYTES;
 
-use super::{Whose, of_bytes, problem_of};
+use super::{Whose, of_bytes};
 
 /// The edit of the patch of a KubeletConfiguration in `directory`: of the file that decides the key, or of a new one. None if
 /// nothing is to be done, because no patch sets the key and it is to be off.
@@ -93,7 +93,7 @@ fn read(root: &Root, directory: &Path) -> Result<Vec<PatchFile>, FileError> {
 }
 
 fn unreadable(directory: &Path, error: &FileError) -> Problem {
-    let problem = problem_of(error);
+    let problem = Problem::from(error);
     if error.cause.is_not_found() && error.path == directory {
         problem.hint(Command::new("mkdir").arg("-p").arg(directory))
     } else {

@@ -65,7 +65,7 @@ fn next_command(target: &Target, refusal: &Refusal) -> Option<Command> {
 
 /// A FILE that cannot be read or locked: what a path of that kind is usually meant for.
 pub(super) fn of_named(error: &files::FileError) -> Problem {
-    let problem = problem_of(error);
+    let problem = Problem::from(error);
     let path = error.path.as_path();
     let is_bare = path.components().count() == 1 && path.extension().is_none();
     match &error.cause {
@@ -89,62 +89,70 @@ pub(super) fn empty_standard() -> Problem {
         .hint("kubelet-tls diff --help")
 }
 
-/// A file that cannot be read or written, as a problem.
-pub(crate) fn problem_of(error: &files::FileError) -> Problem {
-    use files::FileCause;
-    let path = error.path.as_path();
-    let on = |program| Command::new(program).arg(path);
-    let code = match &error.cause {
-        cause if cause.is_permission() => Code::Permission,
-        FileCause::TooLarge(_) => Code::Input,
-        FileCause::Changed | FileCause::Locked(_) => Code::Temporary,
-        FileCause::Untrusted { .. } => Code::Refused,
-        _ => Code::Io,
-    };
-    let problem = Problem::new(code, error.to_string());
-    match &error.cause {
-        cause if cause.is_permission() => problem.only_root(),
-        FileCause::Immutable(path) => {
-            problem.hint(without_attribute("-i", path))
+impl From<files::FileError> for Problem {
+    fn from(error: files::FileError) -> Self {
+        (&error).into()
+    }
+}
+
+impl From<&files::FileError> for Problem {
+    /// A file that cannot be read or written.
+    fn from(error: &files::FileError) -> Self {
+        use files::FileCause;
+        let path = error.path.as_path();
+        let on = |program| Command::new(program).arg(path);
+        let code = match &error.cause {
+            cause if cause.is_permission() => Code::Permission,
+            FileCause::TooLarge(_) => Code::Input,
+            FileCause::Changed | FileCause::Locked(_) => Code::Temporary,
+            FileCause::Untrusted { .. } => Code::Refused,
+            _ => Code::Io,
+        };
+        let problem = Problem::new(code, error.to_string());
+        match &error.cause {
+            cause if cause.is_permission() => problem.only_root(),
+            FileCause::Immutable(path) => {
+                problem.hint(without_attribute("-i", path))
+            }
+            FileCause::AppendOnly(path) => {
+                problem.hint(without_attribute("-a", path))
+            }
+            FileCause::MountPoint => problem
+                .advise("run kubelet-tls outside of the container, where the file is not a mount point")
+                .hint(on("findmnt")),
+            FileCause::NotSymlink => problem
+                .advise("the kubelet recreates it when it next gets a certificate")
+                .hint(hint::move_away(&error.path)),
+            FileCause::HardLinks(_) => {
+                problem.hint(Command::from("find / -xdev -samefile").arg(path))
+            },
+            FileCause::NoSpace { .. } => problem.hint(Command::from("df -h").arg(path)),
+            FileCause::Untrusted { path, .. } => problem
+                .advise("the directory and its parents must belong to you or root, and only their owner may write to them")
+                .hint(Command::from("ls -ld").arg(path)),
+            FileCause::Changed => problem.rerun(),
+            FileCause::Locked(_) => problem.advise("wait for it to end").rerun(),
+            FileCause::TooLarge(_) => problem
+                .advise("a kubelet or kubeadm configuration is far smaller")
+                .hint(Command::from("ls -l").arg(path)),
+            FileCause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+                problem.hint(Command::from("findmnt --target").arg(path))
+            }
+            FileCause::Directory => problem
+                .advise("name a file in it")
+                .hint(on("ls")),
+            cause if cause.is_circle() => problem
+                .advise("a symbolic link leads back to itself")
+                .hint(Command::from("ls -ld").arg(path)),
+            FileCause::NotRegular => problem.hint(Command::from("ls -ld").arg(path)),
+            cause if cause.is_missing() => match hint::download(path) {
+                Some(command) => problem
+                    .advise("kubelet-tls reads local files and standard input")
+                    .hint(command),
+                None => problem.hint(hint::list_beside(path)),
+            },
+            _ => problem,
         }
-        FileCause::AppendOnly(path) => {
-            problem.hint(without_attribute("-a", path))
-        }
-        FileCause::MountPoint => problem
-            .advise("run kubelet-tls outside of the container, where the file is not a mount point")
-            .hint(on("findmnt")),
-        FileCause::NotSymlink => problem
-            .advise("the kubelet recreates it when it next gets a certificate")
-            .hint(hint::move_away(&error.path)),
-        FileCause::HardLinks(_) => {
-            problem.hint(Command::from("find / -xdev -samefile").arg(path))
-        },
-        FileCause::NoSpace { .. } => problem.hint(Command::from("df -h").arg(path)),
-        FileCause::Untrusted { path, .. } => problem
-            .advise("the directory and its parents must belong to you or root, and only their owner may write to them")
-            .hint(Command::from("ls -ld").arg(path)),
-        FileCause::Changed => problem.rerun(),
-        FileCause::Locked(_) => problem.advise("wait for it to end").rerun(),
-        FileCause::TooLarge(_) => problem
-            .advise("a kubelet or kubeadm configuration is far smaller")
-            .hint(Command::from("ls -l").arg(path)),
-        FileCause::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
-            problem.hint(Command::from("findmnt --target").arg(path))
-        }
-        FileCause::Directory => problem
-            .advise("name a file in it")
-            .hint(on("ls")),
-        cause if cause.is_circle() => problem
-            .advise("a symbolic link leads back to itself")
-            .hint(Command::from("ls -ld").arg(path)),
-        FileCause::NotRegular => problem.hint(Command::from("ls -ld").arg(path)),
-        cause if cause.is_missing() => match hint::download(path) {
-            Some(command) => problem
-                .advise("kubelet-tls reads local files and standard input")
-                .hint(command),
-            None => problem.hint(hint::list_beside(path)),
-        },
-        _ => problem,
     }
 }
 
@@ -156,7 +164,7 @@ fn without_attribute(option: &str, path: &Path) -> Command {
 
 /// Edits that failed. All of them are undone, except those named.
 pub(crate) fn edit_failed(failure: &EditFailure) -> Problem {
-    let problem = problem_of(&failure.cause);
+    let problem = Problem::from(&failure.cause);
     failure.left.iter().fold(problem, |problem, left| {
         problem.advise(format!("and an earlier edit could not be undone: {left}"))
     })

@@ -15,8 +15,6 @@ use crate::metrics_server::{
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 
-use super::super::files::problem_of;
-
 /// A file that the user names, a manifest or CAs, is at most this long, in bytes.
 pub(super) const INPUT_CAP: u64 = 1024 * 1024;
 
@@ -94,7 +92,7 @@ fn base(named: &str) -> Result<Base, Problem> {
                 .hint(Command::new("curl").args(["-fsSLO", named]))
         });
     }
-    let bytes = files::read(Path::new(named), INPUT_CAP).map_err(|error| problem_of(&error))?;
+    let bytes = files::read(Path::new(named), INPUT_CAP)?;
     Base::file(&bytes).map_err(|why| {
         let official = Command::new("curl").args(["-fsSL", OFFICIAL_RELEASE]);
         Problem::of(Code::Input, why)
@@ -111,7 +109,7 @@ fn kubelet_ca(arguments: &cli::MetricsServer) -> Result<KubeletCa, Problem> {
             KubeletCa::InCluster
         });
     };
-    let bytes = files::read(path, INPUT_CAP).map_err(|error| problem_of(&error))?;
+    let bytes = files::read(path, INPUT_CAP)?;
     authorities(&bytes, clock::timestamp())
         .map(KubeletCa::Certificates)
         .map_err(|why| {

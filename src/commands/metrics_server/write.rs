@@ -15,7 +15,6 @@ use crate::text::hint::{self, Command};
 use crate::x509::Certificate;
 
 use super::super::Ui;
-use super::super::files::problem_of;
 use super::MetricsServerResult;
 use super::options::{self, INPUT_CAP};
 
@@ -89,7 +88,7 @@ fn execute(directory: &OutputDirectory, plan: &DirectoryPlan) -> Result<(), Prob
 }
 
 fn in_directory(error: &FileError) -> Problem {
-    let problem = problem_of(error);
+    let problem = Problem::from(error);
     let is_the_users = error.cause.is_permission() || error.cause.is_missing();
     if problem.hint.is_some() && !is_the_users {
         return problem;

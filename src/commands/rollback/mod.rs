@@ -21,7 +21,7 @@ use crate::yaml::MAX_BYTES;
 use self::decide::{Decision, Observed, Undo};
 use super::apply::{Direction, NodeRun, RunSpec, dry_run, next, receipts, reports};
 use super::node::{self, Need, When};
-use super::{Ui, files, selection, show};
+use super::{Ui, selection, show};
 
 pub(crate) fn run(arguments: &cli::Rollback, ui: &Ui) -> Outcome<RollbackResult> {
     let interrupts = Interrupts::hold();
@@ -162,13 +162,9 @@ impl<'a> RollbackSite<'a> {
     fn show(&self, undo: &Undo) -> Result<(), Problem> {
         let plan = &undo.plan;
         if plan.changes() {
-            self.receipts
-                .inspect()
-                .map_err(|error| files::problem_of(&error))?;
+            self.receipts.inspect()?;
         }
-        self.locks
-            .inspect(plan)
-            .map_err(|error| files::problem_of(&error))?;
+        self.locks.inspect(plan)?;
         for edit in &plan.edits {
             show::text(edit, self.ui);
             if !edit.changes() {
@@ -222,7 +218,7 @@ fn contents(root: &Root, receipt: Option<&NodeReceipt>) -> Result<Vec<Option<Vec
         .map(|change| match root.read(&change.target, MAX_BYTES as u64) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.cause.is_not_found() && change.sha256_before.is_none() => Ok(None),
-            Err(error) => Err(files::problem_of(&error)),
+            Err(error) => Err(error.into()),
         })
         .collect()
 }

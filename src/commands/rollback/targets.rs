@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::commands::{Ui, files};
+use crate::commands::Ui;
 use crate::edit::FileKind;
 use crate::host::files::Root;
 use crate::node::Kubelet;
@@ -35,12 +35,10 @@ pub(super) fn targets(
         let inner = paths.iter().map(|path| root.inner(path));
         inner.collect::<Result<Vec<_>, _>>()
     };
-    let known = inner(kubelets)
-        .and_then(|mut known| {
-            known.extend(inner(named)?);
-            Ok(known)
-        })
-        .map_err(|error| files::problem_of(&error))?;
+    let known = inner(kubelets).and_then(|mut known| {
+        known.extend(inner(named)?);
+        Ok(known)
+    })?;
     let mut targets = Vec::new();
     for change in &receipt.edits {
         let path = root.path(change.path());

@@ -7,11 +7,9 @@ use jiff::Timestamp;
 use crate::csr::State;
 use crate::host::files::OutputDirectory;
 use crate::node::PendingRequest;
-use crate::node::conditions::{Condition, ConditionStatus, NodeEvidence, Stored};
+use crate::node::conditions::{Condition, NodeEvidence, Stored};
 use crate::report::{Code, Gauge, Problem};
 use crate::text::hint::Command;
-
-use super::super::files;
 
 /// The permission bits of the file: node_exporter reads it as a user of its own.
 const MODE: u32 = 0o644;
@@ -24,15 +22,7 @@ pub(super) fn gauges(evidence: &NodeEvidence, conditions: &[Condition]) -> Vec<G
         "Whether a condition of kubelet-tls status has this status.",
     );
     for condition in conditions {
-        let kind = condition.kind.to_string();
-        for status in [
-            ConditionStatus::True,
-            ConditionStatus::False,
-            ConditionStatus::Unknown,
-        ] {
-            let labels = [("type", kind.as_str()), ("status", &status.to_string())];
-            all.add(&labels, i64::from(condition.status == status));
-        }
+        all.add_status(("type", &condition.kind.to_string()), condition.status);
     }
     let not_after = match &evidence.stored {
         Stored::Pair(_, certificate) => Some(certificate.not_after.as_second()),
@@ -100,5 +90,5 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Problem> {
         .unwrap_or(Path::new("."));
     OutputDirectory::open(directory)
         .and_then(|directory| directory.write(&[(name, text.as_bytes(), MODE)], &[], &[]))
-        .map_err(|error| files::problem_of(&error))
+        .map_err(Problem::from)
 }

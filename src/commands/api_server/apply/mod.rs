@@ -6,11 +6,11 @@ mod observe;
 mod run;
 
 use crate::cli;
-use crate::commands::{Ui, files, show};
+use crate::commands::{Ui, show};
 use crate::edit::api_server::FLAG;
 use crate::edit::api_server::Verification;
 use crate::host::signals::Interrupts;
-use crate::plan::{Plan, Restart};
+use crate::plan::Plan;
 use crate::report::{ApiServerApplyResult, Code, EditReport, Outcome, Problem};
 
 use self::decide::{Act, Decision};
@@ -66,13 +66,10 @@ fn show(decision: &Decision, site: &ManifestSite<'_>) -> Result<(), Problem> {
     match decision.act {
         Act::Switch => {
             let inspected = site.receipts.store().inspect();
-            inspected.map_err(|error| files::problem_of(&error))?;
-            let plan = Plan {
-                edits: vec![edit.clone()],
-                restart: Restart::No,
-            };
+            inspected?;
+            let plan = Plan::of(vec![edit.clone()]);
             let inspected = site.locks.inspect(&plan);
-            inspected.map_err(|error| files::problem_of(&error))?;
+            inspected?;
             show::edit(edit, site.ui);
         }
         Act::Complete => site

@@ -9,7 +9,7 @@ use crate::commands::api_server::observe::{self, SeenManifest};
 use crate::commands::api_server::receipts::{Interrupted, ManifestReceipts};
 use crate::commands::api_server::{approver, decide as edits, survey};
 use crate::commands::{Ui, admin, files, selection};
-use crate::edit::api_server::{self, Manifest, Verification};
+use crate::edit::api_server::{Manifest, Verification};
 use crate::host::control_planes::control_planes;
 use crate::host::kube::Admin;
 use crate::node::{ConfigMap, NodeSurvey, OtherControlPlanes};
@@ -53,17 +53,13 @@ impl<'a> ManifestSite<'a> {
         let locking = selection::locking(arguments.waiting.dry_run);
         let paths = [arguments.manifest.as_path()];
         let root = crate::host::files::Root::host();
-        let locks =
-            Locks::of_node(&root, paths, locking).map_err(|error| files::problem_of(&error))?;
+        let locks = Locks::of_node(&root, paths, locking)?;
         let mut receipts = ManifestReceipts::open(ui)?;
         let seen = observe::manifest(&arguments.manifest)?;
         let edit = edits::edit(&seen, wanted)?;
         let interrupted = receipts.interrupted(&seen.path, &seen.bytes, ui);
         settle_unmade(&mut receipts, &interrupted, arguments.waiting.dry_run, ui);
-        let flags = (
-            flags(&edit.target, edit.bytes_before())?,
-            flags(&edit.target, edit.bytes_after())?,
-        );
+        let flags = observe::flags(&edit)?;
         let admin = admin::open(&arguments.access)?;
         let ca_file = edits::expected_ca(&seen);
         let looked = Looker {
@@ -123,11 +119,6 @@ fn settle_unmade(
     }
     let state = receipts.store().receipt().map(|receipt| receipt.undone());
     receipts.end(state.unwrap_or(ReceiptState::PutBack), ui);
-}
-
-fn flags(target: &Target, manifest: &[u8]) -> Result<Vec<String>, Problem> {
-    api_server::flags(manifest)
-        .map_err(|refusal| files::refused(target, &refusal, files::Whose::Node))
 }
 
 /// What the API and the process table are asked.

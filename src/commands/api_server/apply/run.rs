@@ -1,27 +1,16 @@
 //! Executes what was decided: the manifest, the API server's return, the nodes through it; or the rollback.
 
 use crate::apply::{Awaited, CameBack, InstanceFailure};
-use crate::commands::api_server::report::{self, Telling};
+use crate::commands::api_server::report::{self, ManifestOutcome, Telling};
 use crate::commands::files;
 use crate::edit::api_server::{FLAG, Verification, last_value};
 use crate::host::signals::Interrupts;
-use crate::plan::{Plan, Restart};
+use crate::plan::Plan;
 use crate::receipt::ReceiptState;
-use crate::report::{Code, InstanceReport, Problem, ReachReport};
+use crate::report::{Code, Problem, ReachReport};
 
 use super::decide::{Act, Decision, refused};
 use super::observe::ManifestSite;
-
-/// What became of the manifest and the API server.
-#[derive(Debug, Default)]
-pub(super) struct ManifestOutcome {
-    /// Whether the manifest differs from before the run.
-    pub(super) changed: bool,
-    /// Whether it was rolled back.
-    pub(super) rolled_back: bool,
-    pub(super) instance: Option<InstanceReport>,
-    pub(super) nodes: Option<Vec<ReachReport>>,
-}
 
 impl ManifestSite<'_> {
     /// Executes the decision about the manifest.
@@ -175,8 +164,5 @@ impl ManifestSite<'_> {
 }
 
 fn plan(decision: &Decision) -> Plan {
-    Plan {
-        edits: vec![decision.edit.clone()],
-        restart: Restart::No,
-    }
+    Plan::of(vec![decision.edit.clone()])
 }

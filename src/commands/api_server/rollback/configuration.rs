@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::apply::ReceiptStore;
 use crate::commands::api_server::{LOOK, observe};
 use crate::commands::cluster::{ClusterReceipts, Decision, Failure, Writer, Written};
-use crate::commands::{Ui, admin, files, selection};
+use crate::commands::{Ui, admin, selection};
 use crate::host::kube::Admin;
 use crate::host::state::StateDirectory;
 use crate::node::ConfigMap;
@@ -25,8 +25,7 @@ pub(super) fn is_undoable(ui: &Ui) -> Result<bool, Problem> {
     let Some(directory) = StateDirectory::of_clusters() else {
         return Ok(false);
     };
-    let store = ReceiptStore::<KubeadmConfigSubject>::open(directory)
-        .map_err(|error| files::problem_of(&error))?;
+    let store = ReceiptStore::<KubeadmConfigSubject>::open(directory)?;
     if let Some(warning) = store.unusable() {
         ui.warn(warning);
     }

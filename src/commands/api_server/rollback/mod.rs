@@ -7,22 +7,21 @@ mod undoing;
 use crate::apply::{Awaited, CameBack, InstanceCheck, InstanceFailure, Locks};
 use crate::cli;
 use crate::commands::{Ui, admin, files, selection, show};
-use crate::edit::api_server::{self, FLAG, last_value};
+use crate::edit::api_server::{FLAG, last_value};
 use crate::host::files::Root;
 use crate::host::kube::Admin;
 use crate::host::signals::Interrupts;
 use crate::node::ApiServerProcess;
-use crate::plan::{Edit, Plan, Restart};
+use crate::plan::{Edit, Plan};
 use crate::receipt::{ApiServerReceipt, ReceiptState};
-use crate::report::{
-    ApiServerRollbackResult, Code, EditReport, InstanceReport, Outcome, Problem, ReachReport,
-};
+use crate::report::{ApiServerRollbackResult, Code, EditReport, Outcome, Problem, ReachReport};
 
 use self::undoing::{tell_nothing, undoing};
 use super::after_the_manifest;
 use super::nodes::AskedNodes;
+use super::observe;
 use super::receipts::ManifestReceipts;
-use super::report::{self, Telling};
+use super::report::{self, ManifestOutcome, Telling};
 
 pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiServerRollbackResult> {
     let interrupts = Interrupts::hold();
@@ -96,12 +95,6 @@ struct ManifestRollbackSite<'a> {
     flags: (Vec<String>, Vec<String>),
 }
 
-struct RolledBack {
-    changed: bool,
-    instance: Option<InstanceReport>,
-    nodes: Option<Vec<ReachReport>>,
-}
-
 impl<'a> ManifestRollbackSite<'a> {
     /// Locks the node and reads the manifest of the receipt, `first`.
     fn open(
@@ -113,8 +106,7 @@ impl<'a> ManifestRollbackSite<'a> {
         // It was read before the locks, to know what to lock, and is read again under them.
         let paths = first.edits.iter().map(|edit| edit.path());
         let locking = selection::locking(arguments.waiting.dry_run);
-        let locks = Locks::of_node(&Root::host(), paths, locking)
-            .map_err(|error| files::problem_of(&error))?;
+        let locks = Locks::of_node(&Root::host(), paths, locking)?;
         let receipts = ManifestReceipts::open(ui)?;
         if receipts.store().receipt() != Some(&first) {
             return Err(Problem::new(
@@ -124,11 +116,7 @@ impl<'a> ManifestRollbackSite<'a> {
             .rerun());
         }
         let edit = undoing(&first)?;
-        let flags = |bytes: &[u8]| {
-            api_server::flags(bytes)
-                .map_err(|refusal| files::refused(&edit.target, &refusal, files::Whose::Node))
-        };
-        let flags = (flags(edit.bytes_before())?, flags(edit.bytes_after())?);
+        let flags = observe::flags(&edit)?;
         Ok(Self {
             ui,
             waiting: &arguments.waiting,
@@ -149,26 +137,19 @@ impl<'a> ManifestRollbackSite<'a> {
         }
     }
 
-    fn execute(&mut self, interrupts: &Interrupts) -> (RolledBack, Result<(), Problem>) {
-        let mut executed = RolledBack {
-            changed: false,
+    fn execute(&mut self, interrupts: &Interrupts) -> (ManifestOutcome, Result<(), Problem>) {
+        let mut executed = ManifestOutcome {
             instance: Some(report::planned(&self.check())),
-            nodes: None,
+            ..ManifestOutcome::default()
         };
         show::edit(&self.edit, self.ui);
-        let plan = Plan {
-            edits: vec![self.edit.clone()],
-            restart: Restart::No,
-        };
+        let plan = Plan::of(vec![self.edit.clone()]);
         if self.waiting.dry_run {
             executed.changed = self.edit.changes();
             let inspected = self.locks.inspect(&plan);
             self.ui
                 .say("(dry run) nothing was changed; the kubelet would restart the API server");
-            return (
-                executed,
-                inspected.map_err(|error| files::problem_of(&error)),
-            );
+            return (executed, inspected.map_err(Problem::from));
         }
         let process = self.check().healthy().ok();
         let was_healthy = self.edit.changes() && process.is_some();

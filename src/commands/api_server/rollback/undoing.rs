@@ -1,8 +1,8 @@
 //! What a rollback of the manifest has to write, by the receipt of the last `api-server apply`.
 
 use crate::apply::NothingToUndo;
+use crate::commands::Ui;
 use crate::commands::api_server::LOOK;
-use crate::commands::{Ui, files};
 use crate::edit::api_server::Verification;
 use crate::host::files as host_files;
 use crate::plan::{Edit, Target};
@@ -22,8 +22,7 @@ pub(super) fn undoing(receipt: &ApiServerReceipt) -> Result<Edit, Problem> {
             "cannot roll back: the receipt has no edit",
         ));
     };
-    let now = host_files::read(change.path(), MAX_BYTES as u64)
-        .map_err(|error| files::problem_of(&error))?;
+    let now = host_files::read(change.path(), MAX_BYTES as u64)?;
     match change.compare(Some(&now)) {
         FileState::After(made) => Ok(made.inverse()),
         FileState::Before => Ok(Edit::new(

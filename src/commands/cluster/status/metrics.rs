@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use crate::node::ProbedNode;
-use crate::node::conditions::ConditionStatus;
 use crate::report::Gauge;
 
 /// Each node's state, as gauges.
@@ -26,15 +25,7 @@ pub(super) fn gauges(nodes: &[ProbedNode], requests_known: bool, now: Timestamp)
     );
     for node in nodes {
         let name = ("node", node.name());
-        let is = node.security().status;
-        for status in [
-            ConditionStatus::True,
-            ConditionStatus::False,
-            ConditionStatus::Unknown,
-        ] {
-            let labels = [name, ("status", &status.to_string())];
-            secured.add(&labels, i64::from(is == status));
-        }
+        secured.add_status(name, node.security().status);
         if let Ok(value) = node.configured {
             enabled.add(&[name], i64::from(value));
         }
