@@ -144,8 +144,9 @@ pub(crate) fn node(number: u8) -> NodeSpec {
 impl Approver {
     pub(crate) fn start(kubeconfig: &Path, options: &[&str]) -> Self {
         let mut command = Command::new(BINARY);
-        command.env_clear().env("KUBECONFIG", kubeconfig);
-        Self::spawn(command, options)
+        command.env_clear();
+        let kubeconfig = kubeconfig.to_str().unwrap();
+        Self::spawn(command, &[&["--kubeconfig", kubeconfig], options].concat())
     }
 
     /// `program` is the binary, and what it finds its credential by.
