@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::approval::{Inventory, NodeFacts, ServiceFacts};
-use crate::host::kube::{ApiError, Followed, MalformedPodCidr};
+use crate::host::kube::{ApiError, Followed, MalformedPodCidr, Unreachable};
 use crate::node::Explanation;
 
 use super::health::{Health, Kind};
@@ -35,13 +35,15 @@ struct Watched {
 /// How current a cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
-    /// The list is incomplete, or the watch is broken: there may be changes that are not known.
+    /// The list is incomplete.
     #[default]
-    Stale,
+    Listing,
     /// The list is complete, and the watch from its end has not been answered.
     Listed,
     /// Changes come as they happen.
     Current,
+    /// The watch is broken: there may be changes that are not known.
+    Broken,
 }
 
 /// One watch, for what is the same of all.
@@ -52,36 +54,55 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Takes in what the watch tells. That a list is begun, or a watch accepted, is not a word of a server that has
-    /// anything to say: a proxy may accept a watch and hold back all that follows.
+    /// Takes in what the watch tells.
     pub(super) fn heard<T>(&mut self, what: &Followed<T>) {
         match what {
-            Followed::Restarted | Followed::Degraded(_) => self.watched.phase = Phase::Stale,
-            Followed::Answered => {
-                self.watched.phase = Phase::Current;
-                self.health.stale(self.kind, None);
-            }
+            // Nothing was asked of the server yet.
+            Followed::Restarted => self.watched.phase = Phase::Listing,
+            Followed::Degraded(error) => drop(self.degraded(error)),
             Followed::Synced => {
                 self.watched.phase = Phase::Listed;
-                self.was_heard();
+                self.health.synced(self.kind);
+                self.health.answered(self.kind);
             }
-            Followed::Put(_) | Followed::Gone { .. } | Followed::Heard => self.was_heard(),
+            Followed::Answered => {
+                self.watched.phase = Phase::Current;
+                self.health.answered(self.kind);
+            }
+            Followed::Put(_) | Followed::Gone { .. } | Followed::Heard => {
+                match self.watched.phase {
+                    Phase::Current => {
+                        self.watched.told = None;
+                        self.health.heard(self.kind);
+                    }
+                    _ => self.health.answered(self.kind),
+                }
+            }
         }
-    }
-
-    fn was_heard(&mut self) {
-        self.watched.told = None;
-        self.health.heard(self.kind);
     }
 
     /// What to tell of trouble; none where the same was told already.
     pub(super) fn degraded(&mut self, error: &ApiError) -> Option<String> {
-        self.watched.phase = Phase::Stale;
+        if self.watched.phase != Phase::Listing {
+            self.watched.phase = Phase::Broken;
+            if is_lasting(error) {
+                self.health.distrust(self.kind);
+            }
+        }
         let text = format!("cannot watch {}: {error}", self.kind.as_str());
-        self.health.stale(self.kind, Some(error.to_string()));
         let is_new = self.watched.told.as_ref() != Some(&text);
         self.watched.told = Some(text.clone());
         is_new.then_some(text)
+    }
+}
+
+/// Whether the next watch is likely to fail in the same way, though the server may accept it. A connection that ends, a
+/// server that is busy and an expired history are passing.
+fn is_lasting(error: &ApiError) -> bool {
+    match error {
+        ApiError::InvalidResponse { .. } => true,
+        ApiError::Unreachable { reason, .. } => matches!(reason, Unreachable::Silent(_)),
+        ApiError::Status { .. } | ApiError::Kubeconfig { .. } => !error.is_transient(),
     }
 }
 
@@ -227,7 +248,7 @@ impl Caches {
         self.health.unusable(Kind::Cluster, problem);
         self.cluster = read.map(|facts| {
             self.health.heard(Kind::Cluster);
-            self.health.stale(Kind::Cluster, None);
+            self.health.synced(Kind::Cluster);
             if !inventory.has_same_cluster(&facts) {
                 self.changed = true;
                 inventory.replace_cluster(facts);
@@ -342,33 +363,85 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_begun_and_a_watch_that_is_accepted_are_not_heard() {
+    fn a_list_that_is_begun_is_not_heard() {
         let health = Health::new();
         let (mut caches, mut inventory) = (Caches::new(health.clone()), Inventory::default());
-        for what in [Followed::Restarted, Followed::Answered] {
+        for what in [Followed::Restarted, Followed::Degraded(error(503))] {
             caches.take_node(what, &mut inventory);
             assert_eq!(health.last_heard(), []);
         }
-        for what in [node("a"), Followed::Synced, Followed::Heard] {
+        caches.take_node(node("a"), &mut inventory);
+        assert_eq!(health.last_heard().len(), 1);
+    }
+
+    fn error(code: u16) -> ApiError {
+        ApiError::Status {
+            server: "s".into(),
+            code,
+            message: String::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Whether the watch of Nodes is deaf, two minutes after it failed so, where lists are answered and watches are accepted
+    /// meanwhile.
+    fn is_deaf_after(error: ApiError) -> bool {
+        let health = Health::new();
+        let (mut caches, mut inventory) = (Caches::new(health.clone()), Inventory::default());
+        for what in [
+            Followed::Restarted,
+            Followed::Synced,
+            Followed::Answered,
+            Followed::Degraded(error),
+        ] {
             caches.take_node(what, &mut inventory);
-            assert_eq!(health.last_heard().len(), 1);
+        }
+        health.pass_two_minutes();
+        // Another run of the watches, with another credential.
+        let mut caches = Caches::new(health.clone());
+        for what in [
+            Followed::Restarted,
+            node("a"),
+            Followed::Synced,
+            Followed::Answered,
+        ] {
+            caches.take_node(what, &mut inventory);
+        }
+        let deaf = |health: &Health| health.deaf().iter().any(|one| one.starts_with("nodes"));
+        let is_deaf = deaf(&health);
+        caches.take_node(Followed::Heard, &mut inventory);
+        assert!(!deaf(&health), "a bookmark");
+        is_deaf
+    }
+
+    #[test]
+    fn a_watch_that_is_accepted_in_vain_is_deaf() {
+        let unreachable = |reason| ApiError::Unreachable {
+            server: "s".into(),
+            reason,
+        };
+        let invalid = ApiError::InvalidResponse {
+            server: "s".into(),
+            reason: String::new(),
+        };
+        let silent = unreachable(Unreachable::Silent(std::time::Duration::from_secs(75)));
+        for lasting in [error(401), error(403), invalid, silent] {
+            assert!(is_deaf_after(lasting.clone()), "{lasting}");
+        }
+        let closed = unreachable(Unreachable::Closed);
+        for passing in [error(410), error(429), error(503), closed] {
+            assert!(!is_deaf_after(passing.clone()), "{passing}");
         }
     }
 
     #[test]
     fn nothing_is_judged_while_a_watch_is_broken() {
         let (mut caches, mut inventory) = complete();
-        let error = ApiError::Status {
-            server: "s".into(),
-            code: 503,
-            message: String::new(),
-            retry_after: None,
-        };
+        let error = error(503);
         assert!(caches.nodes().degraded(&error).is_some());
         assert!(caches.nodes().degraded(&error).is_none(), "told already");
         assert!(!caches.is_complete());
-        assert_eq!(caches.health.unready(), [format!("nodes: {error}")]);
         caches.take_node(Followed::Answered, &mut inventory);
-        assert!(caches.is_complete() && caches.health.unready().is_empty());
+        assert!(caches.is_complete());
     }
 }

@@ -8,9 +8,6 @@ use super::timestamp;
 /// A watch that has heard nothing for this long is deaf: an API server sends a bookmark about every minute.
 const DEAF: Duration = Duration::from_secs(120);
 
-/// Why nothing is known at the beginning.
-const INCOMPLETE: &str = "not complete yet";
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Requests,
@@ -39,8 +36,9 @@ pub(super) struct Health(Arc<Mutex<[Watch; 4]>>);
 
 #[derive(Debug, Clone)]
 struct Watch {
-    /// Why changes are not known as they happen; none while they are.
-    stale: Option<String>,
+    synced: bool,
+    /// Whether it was accepted and then silent or nonsense, or refused for good: that it is accepted again says nothing.
+    distrusted: bool,
     /// What of it cannot be used, so that nothing is approved.
     unusable: Option<String>,
     heard: Instant,
@@ -48,10 +46,18 @@ struct Watch {
     heard_at: Option<f64>,
 }
 
+impl Watch {
+    fn hear(&mut self) {
+        self.heard = Instant::now();
+        self.heard_at = Some(timestamp());
+    }
+}
+
 impl Health {
     pub(super) fn new() -> Self {
         let watch = Watch {
-            stale: Some(INCOMPLETE.to_owned()),
+            synced: false,
+            distrusted: false,
             unusable: None,
             heard: Instant::now(),
             heard_at: None,
@@ -63,18 +69,35 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The server was heard by this watch.
+    /// The watch told something.
     pub(super) fn heard(&self, kind: Kind) {
         if let Some(watch) = self.lock().get_mut(kind as usize) {
-            watch.heard = Instant::now();
-            watch.heard_at = Some(timestamp());
+            watch.distrusted = false;
+            watch.hear();
         }
     }
 
-    /// Changes are known as they happen; or they are not, for this reason.
-    pub(super) fn stale(&self, kind: Kind, reason: Option<String>) {
+    /// The server answered, but the watch told nothing yet: a list is complete, or a watch is accepted. Of one that was
+    /// accepted in vain before, that is not a sign of life.
+    pub(super) fn answered(&self, kind: Kind) {
+        if let Some(watch) = self.lock().get_mut(kind as usize)
+            && !watch.distrusted
+        {
+            watch.hear();
+        }
+    }
+
+    /// The watch was accepted in vain, or is refused.
+    pub(super) fn distrust(&self, kind: Kind) {
         if let Some(watch) = self.lock().get_mut(kind as usize) {
-            watch.stale = reason;
+            watch.distrusted = true;
+        }
+    }
+
+    /// The watch has a complete list.
+    pub(super) fn synced(&self, kind: Kind) {
+        if let Some(watch) = self.lock().get_mut(kind as usize) {
+            watch.synced = true;
         }
     }
 
@@ -88,7 +111,7 @@ impl Health {
     /// All watches begin again.
     pub(super) fn restarted(&self) {
         for watch in self.lock().iter_mut() {
-            watch.stale = Some(INCOMPLETE.to_owned());
+            watch.synced = false;
             watch.unusable = None;
         }
     }
@@ -116,8 +139,11 @@ impl Health {
     pub(super) fn unready(&self) -> Vec<String> {
         self.of_each(|kind, watch| {
             let kind = kind.as_str();
-            let reason = watch.unusable.as_ref().or(watch.stale.as_ref());
-            reason.map(|reason| format!("{kind}: {reason}"))
+            match (&watch.unusable, watch.synced) {
+                (Some(reason), _) => Some(format!("{kind}: {reason}")),
+                (None, false) => Some(format!("{kind}: not complete yet")),
+                (None, true) => None,
+            }
         })
     }
 
@@ -132,6 +158,14 @@ impl Health {
 mod tests {
     use super::*;
 
+    impl Health {
+        /// Nothing was heard for two minutes.
+        pub(in super::super) fn pass_two_minutes(&self) {
+            let past = Instant::now().checked_sub(DEAF).unwrap();
+            self.lock().iter_mut().for_each(|watch| watch.heard = past);
+        }
+    }
+
     #[test]
     fn health_fails_when_a_watch_hears_nothing() {
         let health = Health::new();
@@ -139,18 +173,17 @@ mod tests {
         assert_eq!(health.unready().len(), 4);
         for kind in Kind::ALL {
             health.heard(kind);
-            health.stale(kind, None);
+            health.synced(kind);
         }
         assert!(health.unready().is_empty());
         health.unusable(Kind::Cluster, Some("forbidden".into()));
         assert_eq!(health.unready(), ["cluster: forbidden"]);
         health.unusable(Kind::Cluster, None);
         assert!(health.unready().is_empty());
-        health.stale(Kind::Nodes, Some("cannot be watched".into()));
-        assert_eq!(health.unready(), ["nodes: cannot be watched"]);
-        health.stale(Kind::Nodes, None);
-        let past = Instant::now().checked_sub(DEAF).unwrap();
-        health.lock()[Kind::Nodes as usize].heard = past;
+        health.pass_two_minutes();
+        for kind in [Kind::Requests, Kind::Services, Kind::Cluster] {
+            health.heard(kind);
+        }
         assert_eq!(
             health.deaf(),
             ["nodes: nothing heard from the API server for two minutes"]

@@ -214,9 +214,7 @@ impl Connection {
         loop {
             let frame = tokio::time::timeout(silence, body.frame())
                 .await
-                .map_err(|_| {
-                    self.unreachable(Unreachable::Other(format!("silent for {silence:?}")))
-                })?;
+                .map_err(|_| self.unreachable(Unreachable::Silent(silence)))?;
             match frame {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(self.unreachable(Unreachable::of(&error))),

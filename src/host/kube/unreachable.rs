@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use rustls::CertificateError;
 
@@ -25,6 +26,9 @@ pub enum Unreachable {
     /// No answer in time.
     #[error("it does not answer in time")]
     Timeout,
+    /// An answer began, and nothing more of it came for this long.
+    #[error("silent for {0:?}")]
+    Silent(Duration),
     /// Another CA signed its certificate.
     #[error("its certificate is not signed by the CA in the kubeconfig")]
     UnknownAuthority,
