@@ -1,6 +1,7 @@
 //! What to say of a command line that is wrong: clap's words, and the command that was probably meant.
 
 mod line;
+mod value;
 
 use std::ffi::{OsStr, OsString};
 
@@ -157,7 +158,8 @@ fn meant(error: &clap::Error, line: &Line<'_>) -> Meant {
     match error.kind() {
         ErrorKind::InvalidSubcommand => verb(error, line),
         ErrorKind::UnknownArgument => option(error, line),
-        ErrorKind::InvalidValue => value(error, line),
+        ErrorKind::InvalidValue => value::value(error, line),
+        ErrorKind::ValueValidation => value::object(error, line),
         ErrorKind::TooManyValues => {
             let given = text_of(error, ContextKind::InvalidValue).unwrap_or_default();
             let whole = line.words.iter().find_map(|word| {
@@ -252,24 +254,6 @@ fn option(error: &clap::Error, line: &Line<'_>) -> Meant {
     Meant { tip: None, words }
 }
 
-/// A value that is not one of those that an option takes, and is near to one.
-fn value(error: &clap::Error, line: &Line<'_>) -> Meant {
-    let given = text_of(error, ContextKind::InvalidValue);
-    let near = text_of(error, ContextKind::SuggestedValue);
-    let words = given.zip(near).and_then(|(given, near)| {
-        let whole = line.words.iter().rposition(|word| {
-            let word = word.to_str().unwrap_or_default();
-            word == given || word.ends_with(&format!("={given}"))
-        })?;
-        let mut words = line.words.clone();
-        let word = words.get_mut(whole)?;
-        let name = word.to_str()?.strip_suffix(given.as_str())?;
-        *word = format!("{name}{near}").into();
-        Some(words)
-    });
-    Meant { tip: None, words }
-}
-
 /// clap's text with `tip` in the place of its own tips.
 fn without_tips(text: &str, tip: &str) -> String {
     let is_tip = |paragraph: &&str| !paragraph.trim_start().starts_with("tip:");
@@ -333,6 +317,11 @@ mod tests {
             ("kubelet-tls apply --wait", "kubelet-tls apply --help"),
             ("kubelet-tls approve", "kubelet-tls approve --all --dry-run"),
             ("kubelet-tls approve --watch", "kubelet-tls approve --help"),
+            (
+                "kubelet-tls approve node/worker-1 --dry-run",
+                "kubelet-tls approve --node worker-1 --dry-run",
+            ),
+            ("kubelet-tls approve pod/x", "kubelet-tls approve --help"),
             (
                 "kubelet-tls metrics-server",
                 "kubelet-tls metrics-server --dir metrics-server",

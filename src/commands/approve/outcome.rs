@@ -133,8 +133,15 @@ pub(super) fn conclude(
         Some(node) => problem
             .advise(format!("a Node is called {}", shown(node)))
             .hint(Command::new("kubelet-tls").args(["approve", "--node", node])),
-        None => problem.hint(LIST),
+        None if lacks_request(rows, observed) => problem.hint(LIST),
+        None => problem.hint("kubectl get nodes"),
     })
+}
+
+/// Whether a request, and not only a Node, was given by a name that does not exist.
+fn lacks_request(rows: &[Row], observed: &Observed) -> bool {
+    let mut whats = rows.iter().map(|row| &row.what);
+    !observed.missing.is_empty() || whats.any(|what| matches!(what, What::Missing))
 }
 
 /// What was given by its name and does not exist, in words.

@@ -114,11 +114,9 @@ fn only_the_newest_request_of_a_node_is_approved() {
     );
     let output = fleet.approve(&["--node", "worker-33"]);
     assert_eq!(output.code, 65);
-    assert!(
-        output.stderr.contains("Node worker-33 does not exist"),
-        "{}",
-        output.stderr
-    );
+    let said = "error: cannot approve: Node worker-33 does not exist\nhint: kubectl --kubeconfig ";
+    let (start, end) = (output.stderr.starts_with(said), " get nodes\n");
+    assert!(start && output.stderr.ends_with(end), "{}", output.stderr);
 }
 
 #[test]
