@@ -39,6 +39,7 @@ mod clock;
 pub mod hostile;
 pub mod kube_apiserver;
 pub mod kubelet;
+pub mod memory;
 mod multicall;
 pub mod node;
 pub mod pace;

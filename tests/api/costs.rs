@@ -1,6 +1,5 @@
 //! What it costs: calls, memory, and the time from a request to its name.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use standins::api::{Csr, Logged, Matcher};
 use standins::pki::Sans;
-use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output};
+use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output, memory};
 
 use super::scene::{BINARY, play, watches, with_kubeconfig};
 
@@ -71,18 +70,9 @@ fn is_watch(call: &Logged) -> bool {
 
 /// The most memory it ever had resident, in KiB, looked at until it ends.
 fn peak(child: &mut Child) -> u64 {
-    let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        // Until it is quite the program that it becomes, the memory that is told is this test's own.
-        let it = text
-            .starts_with("Name:\tkubelet-tls")
-            .then_some(text.as_str());
-        let mut lines = it.unwrap_or_default().lines();
-        let line = lines.find_map(|line| line.strip_prefix("VmHWM:"));
-        let now = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak = now.unwrap_or(0).max(peak);
+        peak = peak.max(memory::peak(child.id()).unwrap_or(0));
         thread::sleep(Duration::from_millis(1));
     }
     peak

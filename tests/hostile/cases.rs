@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use standins::api::NodeSpec;
-use standins::{Fault, Options, Output, pace};
+use standins::{Fault, Options, Output, memory, pace};
 
 use super::answers::{Harm, answers, of_http, of_watches, strayed};
 use super::crowds::{CROWDS, Crowd};
@@ -444,18 +444,9 @@ fn drain(mut pipe: impl std::io::Read) -> String {
 /// Looks at its memory until it ends; one that never ends is ended.
 fn watch(child: &mut Child, limit: Duration) -> (u64, std::process::ExitStatus) {
     let began = pace::now();
-    let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     loop {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        // Until it is quite the program that it becomes, the memory that is told is this test's own.
-        let it = text
-            .starts_with("Name:\tkubelet-tls")
-            .then_some(text.as_str());
-        let mut lines = it.unwrap_or_default().lines();
-        let line = lines.find_map(|line| line.strip_prefix("VmHWM:"));
-        let now = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak = now.unwrap_or(0).max(peak);
+        peak = peak.max(memory::peak(child.id()).unwrap_or(0));
         if let Some(status) = child.try_wait().unwrap() {
             return (peak, status);
         }

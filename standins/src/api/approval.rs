@@ -23,11 +23,7 @@ impl Cluster {
         name: &str,
         request: &Request,
     ) -> Result<Response, Status> {
-        let verb = if request.method == "PUT" {
-            "update"
-        } else {
-            "patch"
-        };
+        let verb = request.verb_of_update();
         auth::csrs(user, verb, "certificatesigningrequests/approval", name)?;
         let mut store = self.store.lock().unwrap();
         let current = store

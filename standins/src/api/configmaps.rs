@@ -67,11 +67,7 @@ impl Cluster {
         name: &str,
         request: &Request,
     ) -> Result<Response, Status> {
-        let verb = if request.method == "PUT" {
-            "update"
-        } else {
-            "patch"
-        };
+        let verb = request.verb_of_update();
         auth::configmaps(user, verb, namespace, name, self.minor())?;
         let mut store = self.store.lock().unwrap();
         let key = (namespace.to_owned(), name.to_owned());

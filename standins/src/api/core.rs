@@ -48,14 +48,7 @@ impl Cluster {
     pub(crate) fn get_node(&self, user: &User, name: &str) -> Result<Response, Status> {
         auth::nodes(user, "get", name)?;
         let store = self.store.lock().unwrap();
-        let missing = || {
-            Status::not_found(Resource {
-                group: "",
-                plural: "nodes",
-                name,
-            })
-        };
-        let (metadata, node) = store.nodes.get(name).ok_or_else(missing)?;
+        let (metadata, node) = store.nodes.get(name).ok_or_else(|| missing_node(name))?;
         Ok(Response::json(node_json(metadata, node, "Node", "v1")))
     }
 
@@ -101,14 +94,7 @@ impl Cluster {
     pub(crate) fn get_configz(&self, user: &User, name: &str) -> Result<Response, Status> {
         auth::node_proxy(user, name)?;
         let store = self.store.lock().unwrap();
-        let missing = || {
-            Status::not_found(Resource {
-                group: "",
-                plural: "nodes",
-                name,
-            })
-        };
-        let (_, node) = store.nodes.get(name).ok_or_else(missing)?;
+        let (_, node) = store.nodes.get(name).ok_or_else(|| missing_node(name))?;
         let mut config =
             json!({"enableServer": true, "port": node.kubelet_port, "rotateCertificates": true});
         match node.server_tls_bootstrap {
@@ -210,4 +196,12 @@ fn node_json(metadata: &ObjectMeta, node: &NodeSpec, kind: &str, api_version: &s
         status,
     })
     .unwrap()
+}
+
+fn missing_node(name: &str) -> Status {
+    Status::not_found(Resource {
+        group: "",
+        plural: "nodes",
+        name,
+    })
 }

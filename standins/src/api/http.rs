@@ -51,6 +51,14 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// What RBAC calls a change of an object: `update` for a PUT, else `patch`.
+    pub(crate) fn verb_of_update(&self) -> &'static str {
+        match self.method.as_str() {
+            "PUT" => "update",
+            _ => "patch",
+        }
+    }
+
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
