@@ -174,6 +174,7 @@ fn meant(error: &clap::Error, line: &Line<'_>) -> Meant {
             });
             Meant { tip: None, words }
         }
+        ErrorKind::MissingRequiredArgument if value::is_of_a_node(line) => value::of_a_node(line),
         ErrorKind::MissingRequiredArgument if line.words.len() <= line.path.len() => {
             let verb = line.path.last();
             let needed = NEEDED
@@ -317,6 +318,11 @@ mod tests {
             ("kubelet-tls apply --wait", "kubelet-tls apply --help"),
             ("kubelet-tls approve", "kubelet-tls approve --all --dry-run"),
             ("kubelet-tls approve --watch", "kubelet-tls approve --help"),
+            (
+                "kubelet-tls rollback --dry-run --kubeconfig /k",
+                "kubelet-tls rollback --dry-run",
+            ),
+            ("kubelet-tls rollback --context=c", "kubelet-tls rollback"),
             (
                 "kubelet-tls approve node/worker-1 --dry-run",
                 "kubelet-tls approve --node worker-1 --dry-run",

@@ -39,3 +39,37 @@ pub(super) fn object(error: &clap::Error, line: &Line<'_>) -> Meant {
         words: Some(words),
     }
 }
+
+/// The options of `rollback` that are about a cluster alone.
+const OF_A_CLUSTER: [&str; 2] = ["--kubeconfig", "--context"];
+
+/// Whether this is `rollback` with an option of a cluster, and without `--cluster`.
+pub(super) fn is_of_a_node(line: &Line<'_>) -> bool {
+    let is_rollback = line.path.last().is_some_and(|verb| verb == "rollback");
+    let has = |option: &str| line.words.iter().any(|word| is_option(word, option));
+    is_rollback && !has("--cluster") && OF_A_CLUSTER.iter().any(|option| has(option))
+}
+
+/// The same without those options: a node is rolled back from its receipt, without the API server.
+pub(super) fn of_a_node(line: &Line<'_>) -> Meant {
+    let mut words = Vec::new();
+    let mut typed = line.words.iter();
+    while let Some(word) = typed.next() {
+        match OF_A_CLUSTER.iter().find(|option| is_option(word, option)) {
+            // Its value is the next word.
+            Some(option) if *word == **option => drop(typed.next()),
+            Some(_) => {}
+            None => words.push(word.clone()),
+        }
+    }
+    Meant {
+        tip: Some("without --cluster, rollback is about this node and needs no kubeconfig".into()),
+        words: Some(words),
+    }
+}
+
+/// Whether a word is this option, with or without its value.
+fn is_option(word: &OsString, option: &str) -> bool {
+    let rest = word.to_str().and_then(|word| word.strip_prefix(option));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+}

@@ -170,10 +170,12 @@ pub(super) fn cluster_agrees(seen: &NodeEvidence) -> Verdict {
     let here = seen.kubelet.settings.server_tls_bootstrap.unwrap_or(false);
     let there = settings.server_tls_bootstrap.unwrap_or(false);
     if here == there {
-        return holds(
-            "Agrees",
-            format!("configmap/kube-system/{name} sets it to {there} too"),
-        );
+        // It may lack the key, which means false.
+        let what = match there {
+            true => "sets it to true too",
+            false => "does not enable it either",
+        };
+        return holds("Agrees", format!("configmap/kube-system/{name} {what}"));
     }
     if let Some(patches) = seen.patches.as_ref().filter(|_| here) {
         let message = format!(

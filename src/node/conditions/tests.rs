@@ -96,6 +96,14 @@ fn a_condition_says_in_words_what_is_wrong_and_what_to_do() {
     use ConditionType::{ClusterConfigAgrees, ServingCertificateIssued};
     let off = Settings::read(b"kind: KubeletConfiguration\n").unwrap();
     let cluster = Ok(("kubelet-config".into(), off));
+    let neither = NodeEvidence {
+        cluster: cluster.clone(),
+        kubelet: Kubelet {
+            settings: Settings::read(b"kind: KubeletConfiguration\n").unwrap(),
+            ..well().kubelet
+        },
+        ..well()
+    };
     let lacks = NodeEvidence {
         cluster: cluster.clone(),
         ..well()
@@ -111,6 +119,18 @@ fn a_condition_says_in_words_what_is_wrong_and_what_to_do() {
     };
     bare.node.as_mut().unwrap().addresses.clear();
     for (seen, kind, message, hint) in [
+        (
+            well(),
+            ClusterConfigAgrees,
+            "configmap/kube-system/kubelet-config sets it to true too",
+            "",
+        ),
+        (
+            neither,
+            ClusterConfigAgrees,
+            "configmap/kube-system/kubelet-config does not enable it either",
+            "",
+        ),
         (
             lacks,
             ClusterConfigAgrees,
