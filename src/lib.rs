@@ -22,7 +22,7 @@
 //! - `x509` – certificates, PKCS#10 requests, PEM and DER;
 //! - `edit` – what the change means in each kind of file; `edit::api_server` for the API server's flag;
 //! - `kubelet` – KubeletConfiguration, the kubelet's flags, and what its next start will bring;
-//! - `text` – foreign text made safe for terminals and shells;
+//! - `text` – foreign text made safe for terminals and shells, the rules for names, checksums;
 //! - `yaml` – one value set in one document of a stream, every other byte kept, the result proved.
 //!
 //! Unit tests stand in the file or beside it. `tests/` tries the program as a whole, or calls [`parts`]; what it prints is
