@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::host::files::{self as host_files, Root};
 use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::image::KUBEADM_FLAGS;
-use crate::kubelet::{Bootstrap, Flags, Settings};
+use crate::kubelet::{Bootstrap, Flags, Refusal, Settings};
 use crate::node::{ConfigFile, Kubelet, Unit};
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Problem};
@@ -89,7 +89,9 @@ impl Located {
     pub(crate) fn read(self, ui: &Ui) -> Result<Kubelet, Problem> {
         match self.read_leniently(ui)? {
             (kubelet, None) => Ok(kubelet),
-            (_, Some(refusal)) => Err(refusal),
+            (_, Some((target, refusal))) => {
+                Err(files::refused(&target, &refusal, files::Whose::Node))
+            }
         }
     }
 
@@ -98,7 +100,10 @@ impl Located {
     ///
     /// # Errors
     /// When one cannot be read.
-    pub(crate) fn read_leniently(self, ui: &Ui) -> Result<(Kubelet, Option<Problem>), Problem> {
+    pub(crate) fn read_leniently(
+        self,
+        ui: &Ui,
+    ) -> Result<(Kubelet, Option<(Target, Refusal)>), Problem> {
         self.warnings
             .iter()
             .for_each(|warning| ui.warn(warning.as_str()));
@@ -125,7 +130,7 @@ impl Located {
             let path = read
                 .get::<usize>(number)
                 .map_or_else(|| self.path.clone(), |file| file.path.clone());
-            files::refused(&Target::File(path), &refusal, files::Whose::Node)
+            (Target::File(path), refusal)
         };
         let (settings, refusal) = match Settings::read_with_drop_ins(main, drop_ins) {
             Ok(settings) => (settings, None),

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::text::hint::Command;
+
 /// What was found instead of what was looked for, in words for a person. It becomes a condition's message or a line of
 /// output; no decision rests on its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,23 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Why the kubelet's files are not a configuration that it could read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadConfig {
+    /// The file, the place in it and the reason, with what to do in words.
+    pub message: String,
+    /// What to type; none where only the message says it.
+    pub next: Option<Command>,
+}
+
+impl UnreadConfig {
+    /// What to type: `diff` says the same again where nothing better is known.
+    pub fn fix(&self) -> Command {
+        let next = self.next.clone();
+        next.unwrap_or_else(|| "kubelet-tls diff".into())
     }
 }
 

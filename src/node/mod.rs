@@ -20,7 +20,7 @@ pub mod version;
 pub use configmap::ConfigMap;
 pub use control_plane::{ControlPlane, OtherControlPlanes};
 pub use dialled::{AddressPreference, NodeSurvey, SurveyedNode};
-pub use explanation::Explanation;
+pub use explanation::{Explanation, UnreadConfig};
 pub use fleet::{
     Listed, ListedNode, MalformedNode, NodeRemedy, NotConfigured, PendingRequest, ProbedNode,
     Security,

@@ -314,11 +314,19 @@ fn the_other_conditions_are_shown_for_a_configuration_that_is_not_yaml() {
             "True(None)"
         ]
     );
+    // status edits nothing, and the next step is the line to correct, whichever condition is read first.
+    let path = node.config_path();
     let message = document["conditions"][0]["message"].as_str().unwrap();
-    assert!(
-        message.contains(&format!("{}:", node.config_path().display())),
-        "{message}"
-    );
+    let start = format!("cannot read {}:", path.display());
+    assert!(message.starts_with(&start), "{message}");
+    let at = message.strip_prefix(&start).unwrap();
+    let line = at.split(':').next().unwrap();
+    let fix = format!("${{EDITOR:-vi}} +{line} {}", path.display());
+    for kind in [ENABLED, "KubeletUpToDate", ISSUED] {
+        let mut all = document["conditions"].as_array().unwrap().iter();
+        let condition = all.find(|condition| condition["type"] == kind).unwrap();
+        assert_eq!(condition["hint"], fix, "{condition}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::yaml::MAX_BYTES;
 
 pub(crate) use apply::apply;
 pub(crate) use patches::{enabling_directory, of_patches, patch_path};
-pub(crate) use problem::{edit_failed, refused};
+pub(crate) use problem::{edit_failed, refused, unread};
 
 use super::selection::{STANDARD, wanted};
 use super::{Ui, show};

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::apply::EditFailure;
 use crate::host::files;
 use crate::kubelet::{ApiServerCause, Cause, Effect, Refusal, RefusalClass, Shape};
+use crate::node::UnreadConfig;
 use crate::plan::Target;
 use crate::report::{Code, Problem};
 use crate::text::hint::{self, Command};
@@ -14,22 +15,30 @@ use super::Whose;
 
 /// A refusal as a problem, with its place.
 pub(crate) fn refused(target: &Target, refusal: &Refusal, whose: Whose) -> Problem {
-    let at = refusal
-        .position
-        .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
     let code = match (refusal.class(), whose) {
         (RefusalClass::Effect, Whose::Node) => Code::Refused,
         _ => Code::Input,
     };
-    let problem = Problem::new(
-        code,
-        format!("cannot edit {target}{at}: {}", refusal.reason()),
-    )
-    .advise(refusal.advice());
+    let problem = Problem::new(code, cannot("edit", target, refusal)).advise(refusal.advice());
     match next_command(target, refusal) {
         Some(command) => problem.hint(command),
         None => problem,
     }
+}
+
+/// The same in words, and what to type, for a verb that edits nothing.
+pub(crate) fn unread(target: &Target, refusal: &Refusal) -> UnreadConfig {
+    UnreadConfig {
+        message: format!("{}; {}", cannot("read", target, refusal), refusal.advice()),
+        next: next_command(target, refusal),
+    }
+}
+
+fn cannot(verb: &str, target: &Target, refusal: &Refusal) -> String {
+    let at = refusal
+        .position
+        .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
+    format!("cannot {verb} {target}{at}: {}", refusal.reason())
 }
 
 /// What to type after a refusal: for another tool's file a command of that tool's, else an editor.

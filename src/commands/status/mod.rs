@@ -47,7 +47,7 @@ fn observe(arguments: &cli::Status, ui: &Ui) -> Result<NodeEvidence, Problem> {
     let (kubelet, refusal) = located.read_leniently(ui)?;
     warn_of_cut_off(ui);
     Ok(NodeEvidence {
-        refusal: refusal.map(|problem| problem.message()),
+        refusal: refusal.map(|(target, refusal)| files::unread(&target, &refusal)),
         ..look(kubelet, arguments.kubeconfig.clone())
     })
 }

@@ -61,8 +61,8 @@ pub(super) fn issued(seen: &NodeEvidence) -> Verdict {
 
 /// The kubelet has no good certificate: the state of its request says why.
 fn not_issued(seen: &NodeEvidence, what: String) -> Verdict {
-    if seen.refusal.is_some() {
-        return fails("NoCertificate", what, DIFF);
+    if let Some(refusal) = &seen.refusal {
+        return fails("NoCertificate", what, refusal.fix());
     }
     if enabled(seen).0 != ConditionStatus::True {
         return fails("NotEnabled", what, seen.apply());

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::node::Obstacle;
 use crate::node::version::serves_static;
+use crate::node::{Obstacle, UnreadConfig};
 
 use super::{APPLY_CLUSTER, DIFF, NodeEvidence, Verdict, fails, holds, unknown};
 
@@ -24,7 +24,7 @@ pub(super) fn enabled(seen: &NodeEvidence) -> Verdict {
         };
     }
     if let Some(refusal) = &seen.refusal {
-        return fails("NotReadable", refusal.as_str(), DIFF);
+        return fails("NotReadable", refusal.message.as_str(), refusal.fix());
     }
     let place = kubelet.origin("serverTLSBootstrap");
     let complaints = seen
@@ -125,7 +125,9 @@ pub(super) fn up_to_date(seen: &NodeEvidence) -> Verdict {
         let message = format!(
             "the kubelet started at {started:.0}, before its configuration was last written"
         );
-        return fails("StartedBeforeConfig", message, seen.apply());
+        let fix = seen.refusal.as_ref().map(UnreadConfig::fix);
+        let next = fix.unwrap_or_else(|| seen.apply().into());
+        return fails("StartedBeforeConfig", message, next);
     }
     if seen.kubelet.flags_change {
         let message = "its next start will use other flags than it runs with now";

@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::csr::Listing;
 use crate::edit::api_server::Manifest;
 use crate::kubelet::Settings;
-use crate::node::{ApiServerProcess, Explanation, Kubelet, Node, NotServed, Served};
+use crate::node::{ApiServerProcess, Explanation, Kubelet, Node, NotServed, Served, UnreadConfig};
 use crate::text::hint::{Command, Invocation};
 use crate::x509::Certificate;
 
@@ -35,7 +35,7 @@ pub struct NodeEvidence {
     /// The kubelet and its files.
     pub kubelet: Kubelet,
     /// Why its files are not a configuration, if they are not; its settings say nothing then.
-    pub refusal: Option<String>,
+    pub refusal: Option<UnreadConfig>,
     /// What else the kubelet would not start with, or take no notice of.
     pub complaints: Vec<String>,
     /// Whether it runs and answers, or in what way not.
