@@ -77,6 +77,10 @@ impl Row {
         self.question() == Some(List)
     }
 
+    pub(crate) fn is_watch(&self) -> bool {
+        self.question() == Some(Watch)
+    }
+
     /// Requests of others are in the list, or come while it watches.
     pub(crate) fn takes_crowds(&self) -> bool {
         self.is_list() || matches!(self.at, Thoroughly(Watch))

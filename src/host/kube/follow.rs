@@ -162,9 +162,9 @@ impl<F> Follower<'_, F> {
             let began = Instant::now();
             let round = match &mut from {
                 None => match self.list().await {
+                    // The pause stays as it is: a list that is well does not make its watch well.
                     Ok(revision) => {
                         from = Some(revision);
-                        pause = BACKOFF.0;
                         continue;
                     }
                     Err(round) => round,
