@@ -63,12 +63,7 @@ const PRINTING: &[&str] = &[
 ];
 
 /// Functions whose body may be longer, each with its reason.
-const LONG_FUNCTIONS: &[&str] = &[
-    // One loop of compare and swap, whose every exit says what is known of the write.
-    "commands/cluster/write.rs: write",
-    // One table from the command line's words to the kind of document that tells what is wrong with it.
-    "commands/mod.rs: usage",
-];
+const LONG_FUNCTIONS: &[&str] = &[];
 
 struct Source {
     path: PathBuf,

@@ -102,48 +102,10 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         crate::ui::usage(&explained.text);
     }
     // The options were not understood, but a script that asked for a document gets one.
-    let wants = |format: &str| {
-        let words: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
-        words
-            .windows(2)
-            .any(|pair| matches!(pair, ["-o" | "--output", value] if *value == format))
-            || words
-                .iter()
-                .any(|word| *word == format!("-o{format}") || *word == format!("--output={format}"))
-    };
-    let format = if wants("json") {
-        Format::Json
-    } else if wants("yaml") {
-        Format::Yaml
-    } else {
+    let Some(format) = format_asked_for(arguments) else {
         return Code::Usage as u8;
     };
-    let kind = match arguments.get(1).and_then(|verb| verb.to_str()) {
-        Some("diff") => ResultKind::DiffResult,
-        Some("csr") => ResultKind::CsrResult,
-        Some("approve") => ResultKind::ApproveResult,
-        Some("status") => ResultKind::StatusResult,
-        Some("rollback") => ResultKind::RollbackResult,
-        Some("cluster") if arguments.get(2).is_some_and(|verb| verb == "status") => {
-            ResultKind::ClusterStatusResult
-        }
-        Some("cluster") if arguments.get(2).is_some_and(|verb| verb == "rollback") => {
-            ResultKind::RollbackResult
-        }
-        Some("cluster") => ResultKind::ClusterResult,
-        Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "status") => {
-            ResultKind::ApiServerStatusResult
-        }
-        Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "apply") => {
-            ResultKind::ApiServerApplyResult
-        }
-        Some("api-server") if arguments.get(2).is_some_and(|verb| verb == "rollback") => {
-            ResultKind::ApiServerRollbackResult
-        }
-        Some("api-server") => ResultKind::ApiServerResult,
-        Some("metrics-server") => ResultKind::MetricsServerResult,
-        _ => ResultKind::ApplyResult,
-    };
+    let kind = kind_of_verb(arguments);
     crate::ui::document_only(
         format,
         &NotBegun { kind },
@@ -154,4 +116,38 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         },
     );
     Code::Usage as u8
+}
+
+/// The kind of document that the words ask for, whether or not they are a command line.
+fn format_asked_for(arguments: &[OsString]) -> Option<Format> {
+    let words: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    let wants = |format: &str| {
+        let (short, long) = (format!("-o{format}"), format!("--output={format}"));
+        let mut pairs = words.windows(2);
+        pairs.any(|pair| matches!(pair, ["-o" | "--output", value] if *value == format))
+            || words.iter().any(|word| *word == short || *word == long)
+    };
+    let formats = [("json", Format::Json), ("yaml", Format::Yaml)];
+    let mut wanted = formats.into_iter().filter(|(name, _)| wants(name));
+    wanted.next().map(|(_, format)| format)
+}
+
+/// The kind of document that the verb of these words prints.
+fn kind_of_verb(arguments: &[OsString]) -> ResultKind {
+    let word = |index: usize| arguments.get(index).and_then(|word| word.to_str());
+    match (word(1).unwrap_or_default(), word(2).unwrap_or_default()) {
+        ("diff", _) => ResultKind::DiffResult,
+        ("csr", _) => ResultKind::CsrResult,
+        ("approve", _) => ResultKind::ApproveResult,
+        ("status", _) => ResultKind::StatusResult,
+        ("rollback", _) | ("cluster", "rollback") => ResultKind::RollbackResult,
+        ("cluster", "status") => ResultKind::ClusterStatusResult,
+        ("cluster", _) => ResultKind::ClusterResult,
+        ("api-server", "status") => ResultKind::ApiServerStatusResult,
+        ("api-server", "apply") => ResultKind::ApiServerApplyResult,
+        ("api-server", "rollback") => ResultKind::ApiServerRollbackResult,
+        ("api-server", _) => ResultKind::ApiServerResult,
+        ("metrics-server", _) => ResultKind::MetricsServerResult,
+        _ => ResultKind::ApplyResult,
+    }
 }

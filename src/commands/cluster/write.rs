@@ -55,6 +55,25 @@ impl From<Problem> for Failure {
     }
 }
 
+/// What came of the attempts so far.
+#[derive(Default)]
+struct Attempts {
+    /// The edit that was shown last.
+    shown: Option<Edit>,
+    /// An edit that was sent and not answered: it may have been made.
+    unanswered: Option<Edit>,
+}
+
+impl Attempts {
+    fn failure(&self, problem: Problem) -> Failure {
+        Failure {
+            problem,
+            shown: self.shown.clone().map(Box::new),
+            unsure: self.unanswered.is_some(),
+        }
+    }
+}
+
 impl Writer<'_> {
     /// Says that `edit` was made, and what that means; in a dry run that it could be made.
     pub(in crate::commands) fn tell(&self, edit: &Edit, what: &str) {
@@ -74,14 +93,11 @@ impl Writer<'_> {
         decide: impl Fn(&ConfigMap) -> Result<Decision, Problem>,
         record: &mut dyn FnMut(&ConfigMap, &Edit) -> Result<(), Problem>,
     ) -> Result<Written, Failure> {
-        let mut shown: Option<Edit> = None;
-        // Sent and not answered: it may have been made.
-        let mut unanswered: Option<Edit> = None;
+        let mut so_far = Attempts::default();
         let mut pause = PAUSE.0;
         let mut attempt = 1;
         loop {
-            let unsure = unanswered.is_some();
-            if let Some(edit) = &unanswered
+            if let Some(edit) = &so_far.unanswered
                 && seen.text.as_deref().map(str::as_bytes) == edit.after.as_deref()
             {
                 return Ok(Written::Written(edit.clone()));
@@ -90,79 +106,60 @@ impl Writer<'_> {
                 decision.writable()?;
                 Ok(decision)
             });
-            let Decision { edit, warnings, .. } = match decided {
-                Ok(decision) => decision,
-                Err(problem) => {
-                    return Err(Failure {
-                        problem,
-                        shown: shown.map(Box::new),
-                        unsure,
-                    });
-                }
-            };
+            let Decision { edit, warnings, .. } =
+                decided.map_err(|problem| so_far.failure(problem))?;
             warnings.iter().for_each(|text| self.ui.warn(text.as_str()));
             if !edit.changes() {
                 return Ok(Written::Unchanged(seen, edit));
             }
-            if shown.as_ref() != Some(&edit) {
-                if shown.is_some() {
-                    let text = format!(
-                        "{} was changed by another client; the change is now this one",
-                        edit.target
-                    );
-                    self.ui.warn(text);
-                }
-                show::edit(&edit, self.ui);
-                shown = Some(edit.clone());
+            if so_far.shown.as_ref() != Some(&edit) {
+                self.show(&edit, so_far.shown.is_some());
+                so_far.shown = Some(edit.clone());
                 if self.mode == WriteMode::Persist {
-                    record(&seen, &edit).map_err(|problem| Failure {
-                        problem,
-                        shown: shown.clone().map(Box::new),
-                        unsure,
-                    })?;
+                    record(&seen, &edit).map_err(|problem| so_far.failure(problem))?;
                 }
             }
             let error = match self.send(&seen, &edit) {
                 Ok(()) => return Ok(Written::Written(edit)),
                 Err(Sent::Altered(problem)) => {
                     return Err(Failure {
-                        problem,
-                        shown: Some(Box::new(edit)),
                         unsure: true,
+                        ..so_far.failure(problem)
                     });
                 }
                 Err(Sent::Failed(error)) => error,
             };
             if !error.is_conflict() && !error.is_transient() {
-                return Err(Failure {
-                    problem: problem("patch", &seen.name, &error),
-                    shown: shown.map(Box::new),
-                    unsure,
-                });
+                return Err(so_far.failure(problem("patch", &seen.name, &error)));
             }
             if error.is_transient() && self.mode == WriteMode::Persist {
-                unanswered = Some(edit);
+                so_far.unanswered = Some(edit);
             }
-            let unsure = unanswered.is_some();
-            let planned = shown.clone();
-            let fail = move |problem| Failure {
-                problem,
-                shown: planned.map(Box::new),
-                unsure,
-            };
             let wait = error.retry_after().unwrap_or(pause);
             if attempt == ATTEMPTS || Instant::now() + wait >= self.end {
-                return Err(fail(self.exhausted(&seen.name, attempt, &error, unsure)));
+                let unsure = so_far.unanswered.is_some();
+                return Err(so_far.failure(self.exhausted(&seen.name, attempt, &error, unsure)));
             }
             thread::sleep(wait);
             pause = (pause * 2).min(PAUSE.1);
             attempt += 1;
             seen = match self.admin.configmap(&seen.name, self.end) {
                 Ok(Some(now)) => now,
-                Ok(None) => return Err(fail(gone(&seen.name))),
-                Err(error) => return Err(fail(problem("get", &seen.name, &error))),
+                Ok(None) => return Err(so_far.failure(gone(&seen.name))),
+                Err(error) => return Err(so_far.failure(problem("get", &seen.name, &error))),
             };
         }
+    }
+
+    fn show(&self, edit: &Edit, was_another: bool) {
+        if was_another {
+            let text = format!(
+                "{} was changed by another client; the change is now this one",
+                edit.target
+            );
+            self.ui.warn(text);
+        }
+        show::edit(edit, self.ui);
     }
 
     fn send(&self, seen: &ConfigMap, edit: &Edit) -> Result<(), Sent> {
