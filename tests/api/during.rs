@@ -92,3 +92,26 @@ fn trouble_that_is_over_is_not_the_cause() {
     assert_eq!(run.output.code, 75, "{run}");
     assert!(!run.output.stderr.contains("403"), "{run}");
 }
+
+/// Each failure of the watch is followed by a list of every request of the cluster, so the pauses must grow.
+#[test]
+fn a_watch_that_can_never_be_read_does_not_list_without_pause() {
+    let scene = Scene::with(Options {
+        knobs: Knobs {
+            never_csr: true,
+            ..Knobs::default()
+        },
+        ..Options::default()
+    });
+    let event = b"{\"type\":\"ADDED\",\"object\":7}\n".to_vec();
+    scene.node.api().inject(watches(), Fault::Body(event));
+    let run = apply(&scene, "6s");
+    assert_eq!(run.output.code, 75, "{run}");
+    let requests = scene.node.api().requests();
+    let is_list = |target: &str| {
+        target.contains("certificatesigningrequests?") && !target.contains("watch=true")
+    };
+    let lists = requests.iter().filter(|r| is_list(&r.target)).count();
+    // The first list, and one after each pause of 0.2, 0.4, 0.8, 1.6 and 3.2 seconds.
+    assert!((3..=7).contains(&lists), "{lists} lists");
+}
