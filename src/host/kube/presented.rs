@@ -65,7 +65,7 @@ impl Api {
         let host = host_of(&config.cluster_url);
         let port = config.cluster_url.port_u16().unwrap_or(443);
         let name = config.tls_server_name.as_deref().unwrap_or(host);
-        let stream: Box<dyn Stream> = match &config.proxy_url {
+        let stream: Box<dyn Transport> = match &config.proxy_url {
             Some(proxy) => tunnel(proxy, config, end)?,
             None => {
                 let stream = connect(host, port, end)?;
@@ -158,12 +158,16 @@ fn connect(host: &str, port: u16, end: Instant) -> Result<TcpStream, PresentedEr
 }
 
 /// A way to the API server, on which everything ends in time.
-trait Stream: io::Read + io::Write {}
+trait Transport: io::Read + io::Write {}
 
-impl<S: io::Read + io::Write> Stream for S {}
+impl<S: io::Read + io::Write> Transport for S {}
 
 /// A connection to the API server through an HTTP proxy (RFC 9110, 9.3.6), which is spoken to as its scheme says.
-fn tunnel(proxy: &Uri, config: &Config, end: Instant) -> Result<Box<dyn Stream>, PresentedError> {
+fn tunnel(
+    proxy: &Uri,
+    config: &Config,
+    end: Instant,
+) -> Result<Box<dyn Transport>, PresentedError> {
     let server = &config.cluster_url;
     let host = server.host().unwrap_or_default();
     let port = server.port_u16().unwrap_or(443);
@@ -171,7 +175,7 @@ fn tunnel(proxy: &Uri, config: &Config, end: Instant) -> Result<Box<dyn Stream>,
     let usual = if is_tls { 443 } else { 80 };
     let stream = connect(host_of(proxy), proxy.port_u16().unwrap_or(usual), end)?;
     let stream = Until::new(stream, Instant::now() + left(end));
-    let mut stream: Box<dyn Stream> = match is_tls {
+    let mut stream: Box<dyn Transport> = match is_tls {
         true => Box::new(to_proxy(proxy, config, stream)?),
         false => Box::new(stream),
     };
