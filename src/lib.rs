@@ -1,7 +1,8 @@
 //! `kubelet-tls` gives a kubeadm node's kubelet a CA-signed serving certificate.
 //!
 //! Look once, decide purely, act once: `host` observes, a pure `decide` of each verb returns a `plan`, `apply` executes it.
-//! A verb is the directory or file `commands/VERB`; what it decides is its `decide.rs`, with a table of cases beside it.
+//! A verb is the directory or file `commands/VERB`: what it looks at is its `observe.rs`, what it decides its `decide.rs`, with
+//! a table of cases beside it.
 //! From the top floor to the bottom; a module uses the floors below its own and none above:
 //!
 //! - `commands` – one file or directory per verb: observe, decide, act, return a result; `commands::api_server` has the
@@ -16,7 +17,7 @@
 //! - `receipt` – what a run was about to change, enough to undo it;
 //! - `metrics_server` – the objects that make metrics-server verify kubelets and be verified itself;
 //! - `node` – this node as observed, and its conditions, each with its evidence and its words;
-//! - `plan` – what to edit and whether to restart, and why, as a value;
+//! - `plan` – the types of what to edit, whether to restart and why; each verb's `decide` chooses;
 //! - `approval` – whether a CSR may be approved: the rules are in `approval/rule.rs`, whose head says how to add one;
 //! - `csr` – CertificateSigningRequests;
 //! - `x509` – certificates, PKCS#10 requests, PEM and DER;
@@ -26,7 +27,8 @@
 //! - `yaml` – one value set in one document of a stream, every other byte kept, the result proved.
 //!
 //! Unit tests stand in the file or beside it. `tests/` tries the program as a whole, or calls [`parts`]; what it prints is
-//! quoted there. `docs/architecture.md` has the picture, `tests/architecture.rs` the check.
+//! quoted there. CONTRIBUTING.md has a table of where things are, `docs/architecture.md` the picture, which
+//! `tests/architecture.rs` checks.
 
 mod ansible;
 mod apply;

@@ -1,14 +1,26 @@
 //! The rules that a request must keep: each with its stable name, what must hold, and the way out where it does not.
 //!
 //! To add a rule: a line in the table below (`own` where the requestor alone answers for a breach, `other` where other
-//! objects have a part in it), its check in `policy.rs` or `claims.rs`, its row in docs/approve.md, and the ways to
-//! break it alone in tests/approval/breakers.rs, with its property in each_rule.rs. Further cases stand in rules.rs.
+//! objects have a part in it) and its row in docs/approve.md, in the same order; its check, of the object and the subject
+//! in `policy.rs`, of one name in `claims.rs`, where `ApprovalPolicy::approval` has the order of the checks, of which the
+//! first that fails is the verdict. In the tests: the ways to break it alone in tests/approval/breakers.rs, its property in
+//! each_rule.rs, one breach in tests/approver/refused.rs, further cases in tests/approval/rules/.
 
 use std::fmt;
 
 use crate::text::hint::Command;
 use crate::text::names::is_csr_name;
 use crate::x509::Pkcs10Error;
+
+/// Who answers for a breach, as the table says it; no other word compiles.
+macro_rules! answers_alone {
+    (own) => {
+        true
+    };
+    (other) => {
+        false
+    };
+}
 
 macro_rules! rules {
     ($($name:ident $fault:ident: $sentence:literal, $remedy:literal;)*) => {
@@ -40,7 +52,7 @@ macro_rules! rules {
             /// Whether the requestor alone answers for a breach of the rule, so that `--deny` may deny the request. What
             /// rests on other objects of the cluster is never denied: their writers could have a node denied.
             pub fn may_be_denied(self) -> bool {
-                match self { $(Self::$name => stringify!($fault).as_bytes() == b"own",)* }
+                match self { $(Self::$name => answers_alone!($fault),)* }
             }
         }
     };

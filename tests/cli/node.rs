@@ -68,7 +68,7 @@ restarting kubelet.service
 [CSR] is Pending: system:node:worker-1, DNS worker-1, IP 127.0.0.1
 next: an administrator approves it, on a machine with a cluster administrator's kubeconfig: kubelet-tls approve [CSR]
 kubelet.service is healthy: it stayed up and answered for 1 s
-next: configmap/kube-system/kubelet-config does not set serverTLSBootstrap, so the next kubeadm upgrade will revert this node, and new nodes will not have it: kubelet-tls cluster apply
+next: configmap/kube-system/kubelet-config does not enable serverTLSBootstrap, so the next kubeadm upgrade will revert this node, and new nodes will not have it: kubelet-tls cluster apply
 
 "#]]
     );

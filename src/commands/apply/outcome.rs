@@ -207,7 +207,7 @@ impl NodeRun<'_> {
         let set = Settings::read(text.as_bytes()).map(|settings| settings.server_tls_bootstrap);
         if matches!(set, Ok(None | Some(false))) {
             self.ui.say(&format!(
-                "next: configmap/kube-system/{name} does not set serverTLSBootstrap, so the next kubeadm upgrade will revert this node, and new nodes will not have it: kubelet-tls cluster apply"
+                "next: configmap/kube-system/{name} does not enable serverTLSBootstrap, so the next kubeadm upgrade will revert this node, and new nodes will not have it: kubelet-tls cluster apply"
             ));
         }
     }

@@ -188,7 +188,7 @@ pub(super) fn cluster_agrees(seen: &NodeEvidence) -> Verdict {
     }
     if here {
         let message = format!(
-            "configmap/kube-system/{name} does not set it: the next kubeadm upgrade will revert this node, and new nodes will not have it"
+            "configmap/kube-system/{name} does not enable it: the next kubeadm upgrade will revert this node, and new nodes will not have it"
         );
         fails("UpgradeWouldUndo", message, APPLY_CLUSTER)
     } else {

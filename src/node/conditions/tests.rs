@@ -134,7 +134,7 @@ fn a_condition_says_in_words_what_is_wrong_and_what_to_do() {
         (
             lacks,
             ClusterConfigAgrees,
-            "configmap/kube-system/kubelet-config does not set it: the next kubeadm upgrade will revert this node, and new \
+            "configmap/kube-system/kubelet-config does not enable it: the next kubeadm upgrade will revert this node, and new \
              nodes will not have it",
             "kubelet-tls cluster apply",
         ),
