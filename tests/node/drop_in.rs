@@ -119,7 +119,7 @@ pub fn it_backs_off_while_an_apply_runs() {
     let apply = worker.tool(&["apply", "--settle", "3s"]).run();
     assert_eq!((apply.code, worker.starts()), (Some(0), 2), "{apply}");
     assert!(apply.took < Duration::from_secs(15), "{apply}");
-    assert!(journal(&worker, "kubelet").contains("another run holds the lock"));
+    assert!(journal(&worker, "kubelet").contains("another kubelet-tls run holds the lock"));
     assert_eq!(receipt(&worker)["state"], "Done");
 
     // proved by an `apply` of one's own, where the kubelet's start has made it

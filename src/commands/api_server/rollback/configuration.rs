@@ -6,6 +6,7 @@ use crate::apply::ReceiptStore;
 use crate::commands::api_server::{LOOK, observe};
 use crate::commands::cluster::{ClusterReceipts, Decision, Failure, Writer, Written};
 use crate::commands::{Ui, admin, selection};
+use crate::host::files::Locking;
 use crate::host::kube::Admin;
 use crate::host::state::StateDirectory;
 use crate::node::ConfigMap;
@@ -16,20 +17,25 @@ use crate::report::{Code, Problem};
 /// How long reading and writing the ConfigMap may take, however often it is tried.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Whether this node's run changed the ConfigMap and that is not undone yet. Nothing is locked for this, and nothing need
-/// be writable.
+/// Whether this node's run changed the ConfigMap and that is not undone yet. Nothing need be writable for this; where it
+/// is, what a killed run left beside its receipt is removed.
 ///
 /// # Errors
 /// When the receipt cannot be read.
-pub(super) fn is_undoable(ui: &Ui) -> Result<bool, Problem> {
+pub(super) fn is_undoable(dry_run: bool, ui: &Ui) -> Result<bool, Problem> {
     let Some(directory) = StateDirectory::of_clusters() else {
         return Ok(false);
     };
-    let store = ReceiptStore::<KubeadmConfigSubject>::open(directory)?;
+    let store = ReceiptStore::<KubeadmConfigSubject>::open(directory.clone())?;
     if let Some(warning) = store.unusable() {
         ui.warn(warning);
     }
-    Ok(store.undoable().is_ok())
+    let is_undoable = store.undoable().is_ok();
+    if !dry_run && !is_undoable && store.receipt().is_some() {
+        // A run that could not remove it has no other harm from it.
+        let _ = directory.lock(Locking::Needed);
+    }
+    Ok(is_undoable)
 }
 
 /// Restores the ConfigMap exactly. The edit, if there is one, and whether it changed something.

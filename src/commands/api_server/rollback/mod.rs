@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiSer
     let mut steps = || {
         // Before the API server is needed: where nothing is to be undone, no kubeconfig is needed either.
         let manifest = undoable_manifest(ui)?;
-        if manifest.is_none() && !configuration::is_undoable(ui)? {
+        if manifest.is_none() && !configuration::is_undoable(dry_run, ui)? {
             result.rolled_back = !dry_run;
             return Ok(());
         }
