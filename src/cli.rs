@@ -110,7 +110,7 @@ Examples:
     /// no interface has: those are warnings.
     #[command(after_long_help = "\
 Examples:
-  kubectl certificate approve $(kubelet-tls csr)
+  kubelet-tls approve $(kubelet-tls csr)
   kubelet-tls csr --check
   kubelet-tls csr -o json | jq .csr.ipAddresses")]
     Csr(Csr),
