@@ -302,14 +302,19 @@ mod tests {
         }))
     }
 
-    fn complete() -> (Caches, Inventory) {
-        let (mut caches, mut inventory) = (Caches::new(Health::new()), Inventory::default());
-        for what in [
+    /// A list that has this one Node, and the accepted watch after it.
+    fn listed(one: NodeSaid) -> [NodeSaid; 4] {
+        [
             Followed::Restarted,
-            node("a"),
+            one,
             Followed::Synced,
             Followed::Answered,
-        ] {
+        ]
+    }
+
+    fn complete() -> (Caches, Inventory) {
+        let (mut caches, mut inventory) = (Caches::new(Health::new()), Inventory::default());
+        for what in listed(node("a")) {
             assert!(!caches.is_complete());
             caches.take_node(what, &mut inventory);
         }
@@ -335,12 +340,7 @@ mod tests {
         );
         assert_eq!(caches.new_malformed().len(), 1);
         // A new list that has it still.
-        for what in [
-            Followed::Restarted,
-            odd("a"),
-            Followed::Synced,
-            Followed::Answered,
-        ] {
+        for what in listed(odd("a")) {
             caches.take_node(what, &mut inventory);
             assert!(!caches.is_complete());
         }
@@ -350,12 +350,7 @@ mod tests {
         // One that no list named before, and that the next does not name.
         caches.take_node(odd("b"), &mut inventory);
         assert!(!caches.is_complete());
-        for what in [
-            Followed::Restarted,
-            node("a"),
-            Followed::Synced,
-            Followed::Answered,
-        ] {
+        for what in listed(node("a")) {
             caches.take_node(what, &mut inventory);
         }
         assert!(caches.is_complete());
@@ -399,12 +394,7 @@ mod tests {
         health.pass_two_minutes();
         // Another run of the watches, with another credential.
         let mut caches = Caches::new(health.clone());
-        for what in [
-            Followed::Restarted,
-            node("a"),
-            Followed::Synced,
-            Followed::Answered,
-        ] {
+        for what in listed(node("a")) {
             caches.take_node(what, &mut inventory);
         }
         let deaf = |health: &Health| health.deaf().iter().any(|one| one.starts_with("nodes"));
