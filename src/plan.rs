@@ -1,6 +1,6 @@
 //! The plan: what to edit and whether to restart. A value, so that what is shown is what is done.
 
-use crate::kubelet::secrets::masked;
+use crate::kubelet::secrets::masked_start;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -138,19 +138,56 @@ impl Edit {
         if !self.changes() {
             return String::new();
         }
-        let (before, after) = (masked(self.bytes_before()), masked(self.bytes_after()));
+        let unshown = unshown(self.bytes_before(), self.bytes_after());
+        self.diff_without(unshown)
+            .or_else(|| self.diff_without(0))
+            .unwrap_or_default()
+    }
+
+    /// The diff, from the texts without this many bytes at their ends; `None` if those would be in it.
+    fn diff_without(&self, unshown: usize) -> Option<String> {
+        let shown = |bytes: &[u8]| masked_start(bytes, bytes.len() - unshown);
+        let (before, after) = (shown(self.bytes_before()), shown(self.bytes_after()));
         let name = self.target.to_string();
         let name = escape_path(&name);
         let header = |bytes: &Option<Vec<u8>>| match bytes {
             Some(_) => name.clone(),
             None => ABSENT.to_owned(),
         };
-        similar::TextDiff::from_lines(&before, &after)
-            .unified_diff()
-            .context_radius(3)
-            .header(&header(&self.before), &header(&self.after))
-            .to_string()
+        let diff = similar::TextDiff::from_lines(&before, &after);
+        // of lines that repeat, a later one than the first that differs may be taken for the difference
+        let groups = diff.grouped_ops(CONTEXT);
+        let last = groups.last().and_then(|group| group.last());
+        let has_context = |op: &similar::DiffOp| {
+            op.tag() == similar::DiffTag::Equal && op.new_range().len() == CONTEXT
+        };
+        let is_whole = unshown == 0 || last.is_none_or(has_context);
+        is_whole.then(|| {
+            diff.unified_diff()
+                .context_radius(CONTEXT)
+                .header(&header(&self.before), &header(&self.after))
+                .to_string()
+        })
     }
+}
+
+/// How many lines around a difference a diff shows.
+const CONTEXT: usize = 3;
+
+/// How many bytes at the end a diff does not show, as a rule: the lines that are the same in both, but for the context.
+/// Masking and comparing them would take most of a long file's time.
+fn unshown(before: &[u8], after: &[u8]) -> usize {
+    let same = |(one, other): &(&u8, &u8)| one == other;
+    let head = before.iter().zip(after).take_while(same).count();
+    let limit = before.len().min(after.len()) - head;
+    let backwards = before.iter().rev().zip(after.iter().rev());
+    let tail = backwards.take(limit).take_while(same).count();
+    let tail = after.get(after.len() - tail..).unwrap_or_default();
+    // the first line may begin before the tail
+    let shown = tail
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(CONTEXT + 1);
+    tail.len() - shown.map(<[u8]>::len).sum::<usize>()
 }
 
 /// The name of a file that does not exist, in the header of a diff: patch(1) creates or removes the file then.
@@ -210,6 +247,33 @@ mod tests {
             edit("a", "b").diff(),
             "--- /etc/x.yaml\n+++ /etc/x.yaml\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n"
         );
+    }
+
+    /// What is left out of the comparison changes nothing of a diff that is shown.
+    #[test]
+    fn a_diff_is_that_of_the_whole_texts() {
+        let texts = ["", "a\n", "a\nb", "\n"];
+        let mut sources = vec![String::new()];
+        for _ in 0..3 {
+            let longer = |source: &String| texts.map(|text| format!("{source}{text}"));
+            sources = sources.iter().flat_map(longer).collect();
+        }
+        let tails = ["", "a", "\n", "a\na\na\na\na\na\n", "x\ny\nz\na\nb\nc\nd"];
+        for (before, after) in sources
+            .iter()
+            .flat_map(|one| sources.iter().map(move |other| (one, other)))
+        {
+            for tail in tails {
+                let (before, after) = (format!("{before}{tail}"), format!("{after}{tail}"));
+                let whole = similar::TextDiff::from_lines(&before, &after)
+                    .unified_diff()
+                    .context_radius(CONTEXT)
+                    .to_string();
+                let shown = edit(&before, &after).diff();
+                let shown = shown.strip_prefix("--- /etc/x.yaml\n+++ /etc/x.yaml\n");
+                assert_eq!(shown.unwrap_or_default(), whole, "{before:?} {after:?}");
+            }
+        }
     }
 
     #[test]

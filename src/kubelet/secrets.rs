@@ -29,25 +29,33 @@ const SECRET_LENGTH: usize = 16;
 /// A file's text for showing: values of secret keys and bootstrap tokens anywhere, in comments too, replaced by `***`.
 /// It has as many lines as the file.
 pub(crate) fn masked(bytes: &[u8]) -> String {
+    masked_start(bytes, bytes.len())
+}
+
+/// The first `len` bytes of a file's text, which end with a line, masked like [`masked`].
+pub(crate) fn masked_start(bytes: &[u8], len: usize) -> String {
     // Only UTF-8 is ever edited, so nothing is lost here.
-    let text = String::from_utf8_lossy(bytes);
-    let mut spans = token_spans(&text);
+    let whole = String::from_utf8_lossy(bytes);
+    let text = whole.get(..len).unwrap_or(&whole);
+    let mut spans = token_spans(text);
+    // the alias that makes an anchored value a secret may stand behind the text
+    let read = if text.contains('&') { &whole } else { text };
     // most files have no such key, and need not be parsed to see that
-    let may_have_key = text.contains('\\') || KEYS.iter().any(|key| text.contains(key));
-    if may_have_key && let Ok(stream) = Stream::parse_start(text.as_bytes()) {
+    let may_have_key = read.contains('\\') || KEYS.iter().any(|key| read.contains(key));
+    if may_have_key && let Ok(stream) = Stream::parse_until(whole.as_bytes(), read.len()) {
         spans.extend(key_spans(&stream));
     }
     spans.sort_by_key(|span| span.start);
     let mut shown = String::with_capacity(text.len());
     let mut at = 0;
     for span in spans {
-        let start = span.start.max(at);
-        if start >= span.end {
+        let (start, end) = (span.start.max(at), span.end.min(text.len()));
+        if start >= end {
             continue;
         }
         shown.push_str(text.get(at..start).unwrap_or_default());
-        mask_into(&mut shown, text.get(start..span.end).unwrap_or_default());
-        at = span.end;
+        mask_into(&mut shown, text.get(start..end).unwrap_or_default());
+        at = end;
     }
     shown.push_str(text.get(at..).unwrap_or_default());
     shown
@@ -123,6 +131,10 @@ mod tests {
             ("token: 'a b' # c\r\na: b\r\n", "token: *** # c\r\na: b\r\n"),
             ("a: &s hidden\ntoken: *s\n", "a: &s ***\ntoken: *s\n"),
             (
+                "a:\n- password: \"x\n    y\n    z\"\nb: c\n",
+                "a:\n- password: ***\n    ***\n    ***\nb: c\n",
+            ),
+            (
                 "# kubeadm join --token abcdef.0123456789abcdef x\n",
                 "# kubeadm join --token abcdef.*** x\n",
             ),
@@ -147,6 +159,13 @@ mod tests {
             ("[: abcdef.0123456789abcdef", "[: abcdef.***"),
         ] {
             assert_eq!(masked(source.as_bytes()), shown);
+            // the start is masked as in the whole, wherever it ends
+            for (end, _) in source.match_indices('\n') {
+                let start = masked_start(source.as_bytes(), end + 1);
+                let lines = source[..=end].matches('\n').count();
+                let wanted: String = shown.split_inclusive('\n').take(lines).collect();
+                assert_eq!(start, wanted, "{source:?} up to {end}");
+            }
         }
     }
 }

@@ -41,8 +41,8 @@ struct EventReader<'s> {
     flow: usize,
 }
 
-/// The events of a stream, up to the first thing in it that is refused.
-pub(super) fn read(source: &str) -> (Events, Option<Error>) {
+/// The events of a stream, up to the first thing in it that is refused, or the first one that starts at or behind `until`.
+pub(super) fn read(source: &str, until: usize) -> (Events, Option<Error>) {
     let options = options! {
         emit_anchor_events: true,
         emit_comments: false,
@@ -60,6 +60,10 @@ pub(super) fn read(source: &str) -> (Events, Option<Error>) {
         flow: 0,
     };
     for next in Parser::new_from_str_with_options(source, options) {
+        if next.as_ref().is_ok_and(|(_, span)| range(span).0 >= until) {
+            reader.cut();
+            break;
+        }
         let taken = next
             .map_err(|error| syntax_error(&error))
             .and_then(|(event, span)| reader.take(event, &span));
@@ -191,6 +195,16 @@ impl EventReader<'_> {
             height: 0,
         });
         Ok(())
+    }
+
+    /// What is open ends here.
+    fn cut(&mut self) {
+        let end = small(self.read.events.len());
+        for open in self.open.drain(..) {
+            if let Some(start) = self.read.events.get_mut(open.event as usize) {
+                start.link = end;
+            }
+        }
     }
 
     fn end(&mut self, kind: EventKind, span: &Span) {

@@ -14,7 +14,7 @@ pub(crate) struct Stream<'s> {
 impl<'s> Stream<'s> {
     /// Reads a stream, or says where and why not.
     pub(crate) fn parse(bytes: &'s [u8]) -> Result<Stream<'s>, Error> {
-        match Stream::read(bytes)? {
+        match Stream::read(bytes, usize::MAX)? {
             (_, Some(error)) => Err(error),
             (stream, None) => Ok(stream),
         }
@@ -22,12 +22,17 @@ impl<'s> Stream<'s> {
 
     /// Reads a stream as far as it can be read.
     pub(crate) fn parse_start(bytes: &'s [u8]) -> Result<Stream<'s>, Error> {
-        Stream::read(bytes).map(|(stream, _)| stream)
+        Stream::parse_until(bytes, usize::MAX)
     }
 
-    fn read(bytes: &'s [u8]) -> Result<(Stream<'s>, Option<Error>), Error> {
+    /// Reads what starts before the byte at `end`, as far as it can be read.
+    pub(crate) fn parse_until(bytes: &'s [u8], end: usize) -> Result<Stream<'s>, Error> {
+        Stream::read(bytes, end).map(|(stream, _)| stream)
+    }
+
+    fn read(bytes: &'s [u8], until: usize) -> Result<(Stream<'s>, Option<Error>), Error> {
         let source = limits::admit(bytes)?;
-        let (events, error) = parser::read(source);
+        let (events, error) = parser::read(source, until);
         let Events {
             events,
             documents,
