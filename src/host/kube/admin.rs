@@ -8,7 +8,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::client::Client;
 use super::connection::{Connection, OBJECT_CAP};
 use super::event::is_revision;
 use super::kubeconfig::{Credential, KubeconfigError, Plugins, Source};
@@ -46,12 +45,13 @@ impl Admin {
     /// # Errors
     /// As [`Self::open`].
     pub fn again(&self) -> Result<Self, ApiError> {
-        self.0.again().map(Self)
+        self.0.connection.again().map(Self)
     }
 
     /// Whether a file that the credential was read from has changed since, or one that did not exist does.
     pub fn has_changed_files(&self) -> bool {
-        self.0.files.iter().any(|file| !file.is_current())
+        let files = &self.0.connection.config.files;
+        files.iter().any(|file| !file.is_current())
     }
 
     /// The API server's address as the kubeconfig has it.
@@ -77,10 +77,8 @@ impl Admin {
         let Api {
             connection,
             runtime,
-            client,
-            ..
         } = &self.0;
-        runtime.block_on(connection.repeat(end, || connection.object(client, path)))
+        runtime.block_on(connection.repeat(end, || connection.object(path)))
     }
 
     /// The objects of a list, page by page, gathered into a `C` by `take`; only the current page is held. When the list
@@ -98,10 +96,8 @@ impl Admin {
         let Api {
             connection,
             runtime,
-            client,
-            ..
         } = &self.0;
-        let read = async |target: &str| page(connection, client, target).await;
+        let read = async |target: &str| page(connection, target).await;
         let take = |gathered: &mut C, objects: Page<T>| {
             objects
                 .items
@@ -121,20 +117,15 @@ impl Admin {
         let Api {
             connection,
             runtime,
-            client,
-            ..
         } = &self.0;
-        runtime.block_on(connection.repeat(end, || async {
-            let answer = connection.send(client, Method::PUT, path, object).await?;
-            connection.whole(answer.into_body()).await
-        }))
+        let attempt = || connection.write(Method::PUT, path, object);
+        runtime.block_on(connection.repeat(end, attempt))
     }
 }
 
 /// Reads one page of a list.
 pub(super) async fn page<T: DeserializeOwned>(
     connection: &Connection,
-    client: &Client,
     target: &str,
 ) -> Result<Part<Page<T>>, ApiError> {
     #[derive(Deserialize)]
@@ -145,7 +136,7 @@ pub(super) async fn page<T: DeserializeOwned>(
         #[serde(deserialize_with = "Option::deserialize")]
         items: Option<Vec<T>>,
     }
-    let body = connection.get(client, target).await?;
+    let body = connection.get(target).await?;
     let Some(bytes) = connection.capped(body, PAGE_CAP).await? else {
         return Ok(Part::TooLarge);
     };

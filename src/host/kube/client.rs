@@ -1,5 +1,6 @@
 //! HTTP/1.1 over verified TLS to one API server, directly or through a proxy (docs/adr/0008-hyper-client.md).
 
+use std::io;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -16,7 +17,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, pem};
 use rustls::{ClientConfig, RootCertStore};
 
+use super::kubeconfig::Credential;
 use super::resolver::{HostSource, Resolver};
+use crate::host::files::Stamp;
 use crate::host::tls;
 use crate::x509::pem::base64;
 
@@ -40,15 +43,18 @@ pub(super) struct Config {
     pub(super) proxy_url: Option<Uri>,
     /// Who names the host that is dialled: the proxy's if there is one, else the API server's.
     pub(super) named: HostSource,
-    /// Certificate and key, PEM.
-    pub(super) identity: Option<(Vec<u8>, Vec<u8>)>,
-    /// `Bearer` and the token.
+    pub(super) credential: Credential,
+    /// `Bearer` and the credential's token.
     pub(super) authorization: Option<HeaderValue>,
+    /// The files that all this was read from, each as it was before it was read.
+    pub(super) files: Vec<Stamp>,
 }
 
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
+    #[error(transparent)]
+    Runtime(#[from] io::Error),
     #[error("a certificate of the CA is unusable")]
     Root(#[source] rustls::Error),
     #[error("the client certificate is not PEM")]
@@ -147,7 +153,7 @@ pub(super) fn tls_config(config: &Config) -> Result<ClientConfig, ClientError> {
         }
     }
     let builder = ClientConfig::builder().with_root_certificates(roots);
-    let Some((certificate, key)) = &config.identity else {
+    let Some((certificate, key)) = config.credential.identity() else {
         return Ok(builder.with_no_client_auth());
     };
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();

@@ -12,7 +12,7 @@ use crate::text::brief;
 
 use super::answers::parse_status;
 use super::client::{Body, Client, Config, Sent};
-use super::{ApiError, Unreachable};
+use super::{Api, ApiError, Unreachable, chain};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -34,14 +34,22 @@ pub(crate) const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigni
 /// Where the API server tells its version.
 pub(super) const VERSION: &str = "/version";
 
+/// One API server, with connections to it that belong to one runtime.
 #[derive(Clone)]
 pub(super) struct Connection {
+    pub(super) client: Client,
     pub(super) config: Config,
     pub(super) server: String,
     pub(super) node: String,
 }
 
 impl Connection {
+    /// The same with a runtime and connections of its own, for another thread.
+    pub(super) fn again(&self) -> Result<Api, ApiError> {
+        Api::new(self.config.clone(), self.server.clone(), self.node.clone())
+            .map_err(|error| self.unreachable(Unreachable::Other(chain(&error))))
+    }
+
     pub(super) fn unreachable(&self, reason: Unreachable) -> ApiError {
         ApiError::Unreachable {
             server: self.server.clone(),
@@ -99,20 +107,19 @@ impl Connection {
     /// One object, read and understood.
     pub(super) async fn parsed<T>(
         &self,
-        client: &Client,
         path: &str,
         parse: fn(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, ApiError> {
-        let bytes = self.object(client, path).await?;
+        let bytes = self.object(path).await?;
         parse(&bytes).map_err(|error| self.invalid(error.to_string()))
     }
 
-    pub(super) async fn object(&self, client: &Client, path: &str) -> Result<Vec<u8>, ApiError> {
-        self.whole(self.get(client, path).await?).await
+    pub(super) async fn object(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        self.whole(self.get(path).await?).await
     }
 
     /// The body of an answer that is one object.
-    pub(super) async fn whole(&self, body: Body) -> Result<Vec<u8>, ApiError> {
+    async fn whole(&self, body: Body) -> Result<Vec<u8>, ApiError> {
         self.capped(body, OBJECT_CAP)
             .await?
             .ok_or_else(|| self.invalid("an object never ends"))
@@ -135,24 +142,30 @@ impl Connection {
     }
 
     /// Sends a GET and returns the body of a 200.
-    pub(super) async fn get(&self, client: &Client, path: &str) -> Result<Body, ApiError> {
-        Ok(self.ask(client, path).await?.into_body())
+    pub(super) async fn get(&self, path: &str) -> Result<Body, ApiError> {
+        Ok(self.ask(path).await?.into_body())
     }
 
     /// Sends a GET and returns a 200.
-    pub(super) async fn ask(
+    pub(super) async fn ask(&self, path: &str) -> Result<http::Response<Body>, ApiError> {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    /// Sends `object` once, as [`Self::send`] does, and returns what the server answers.
+    pub(super) async fn write(
         &self,
-        client: &Client,
+        method: Method,
         path: &str,
-    ) -> Result<http::Response<Body>, ApiError> {
-        self.send(client, Method::GET, path, &[]).await
+        object: &[u8],
+    ) -> Result<Vec<u8>, ApiError> {
+        let answer = self.send(method, path, object).await?;
+        self.whole(answer.into_body()).await
     }
 
     /// Sends `object`, which is JSON or nothing and for a PATCH a merge patch, and returns a 200, or the 201 of what was
     /// created.
-    pub(super) async fn send(
+    async fn send(
         &self,
-        client: &Client,
         method: Method,
         path: &str,
         object: &[u8],
@@ -174,7 +187,7 @@ impl Connection {
             .body(Sent::from(object.to_vec()))
             .map_err(|error| self.invalid(error.to_string()))?;
         let mut call = Call::begin(|| format!("{} {}", request.method(), request.uri()));
-        let answer = tokio::time::timeout(ANSWER_DEADLINE, client.send(request))
+        let answer = tokio::time::timeout(ANSWER_DEADLINE, self.client.send(request))
             .await
             .map_err(|_| self.unreachable(Unreachable::Timeout))?
             .map_err(|error| self.unreachable(Unreachable::of(error.as_ref())))?;

@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::admin::{Page, page};
-use super::client::Client;
 use super::connection::{BACKOFF, Connection};
 use super::event::WatchLines;
 use super::list::{HELD, ListEnd};
-use super::{Admin, ApiError, Unreachable, start};
+use super::{Admin, Api, ApiError};
 
 /// How long one list may take before the attempt counts as failed.
 const LIST_DEADLINE: Duration = Duration::from_secs(60);
@@ -112,8 +111,11 @@ pub(super) fn follow<T: DeserializeOwned + 'static>(
     tell: impl Fn(Followed<T>) -> Listener + Send + 'static,
 ) -> io::Result<()> {
     let connection = connection.clone();
-    thread::Builder::new().spawn(move || match start(&connection) {
-        Ok((runtime, client)) => {
+    thread::Builder::new().spawn(move || match connection.again() {
+        Ok(Api {
+            connection,
+            runtime,
+        }) => {
             let Course {
                 path,
                 revision,
@@ -121,7 +123,6 @@ pub(super) fn follow<T: DeserializeOwned + 'static>(
             } = course;
             let follower = Follower {
                 connection,
-                client,
                 path,
                 end,
                 tell: &tell,
@@ -135,17 +136,13 @@ pub(super) fn follow<T: DeserializeOwned + 'static>(
                 }
             });
         }
-        Err(error) => {
-            let reason = Unreachable::Other(error.to_string());
-            tell(Followed::Degraded(connection.unreachable(reason)));
-        }
+        Err(error) => drop(tell(Followed::Degraded(error))),
     })?;
     Ok(())
 }
 
 struct Follower<'a, F> {
     connection: Connection,
-    client: Client,
     path: String,
     end: Option<Instant>,
     tell: &'a F,
@@ -214,7 +211,7 @@ impl<F> Follower<'_, F> {
         self.told(Followed::Restarted)?;
         let end = Instant::now() + LIST_DEADLINE;
         let mut revision = String::new();
-        let read = async |target: &str| page::<T>(&self.connection, &self.client, target).await;
+        let read = async |target: &str| page::<T>(&self.connection, target).await;
         let mut ended = None;
         let take = |objects: Page<T>| {
             revision = objects.revision;
@@ -256,7 +253,7 @@ impl<F> Follower<'_, F> {
             self.path,
             self.separator()
         );
-        let body = match self.connection.get(&self.client, &target).await {
+        let body = match self.connection.get(&target).await {
             Ok(body) => body,
             Err(error) => return failed(error),
         };

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::Client;
-use super::unreachable::chain;
-use super::{Admin, Api, ApiError, Connection, NODES, Unreachable, escaped, runtime};
+use super::{Admin, Api, ApiError, NODES, Unreachable, chain, escaped};
 use crate::node::InstanceAddress;
 
 /// How long one question may take: an API server that is well answers in milliseconds.
@@ -29,18 +27,9 @@ impl Admin {
             .map_err(|error: http::uri::InvalidUri| wrong(error.to_string()))?;
         config.proxy_url = None;
         config.tls_server_name = Some(address.name.clone());
-        let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
-        let client = Client::new(&config).map_err(|error| wrong(chain(&error)))?;
-        Ok(Self(Api {
-            connection: Connection {
-                config,
-                server,
-                node: String::new(),
-            },
-            runtime,
-            client,
-            files: self.0.files.clone(),
-        }))
+        Api::new(config, server.clone(), String::new())
+            .map(Self)
+            .map_err(|error| wrong(chain(&error)))
     }
 
     /// Asks `/readyz`, once.
@@ -62,11 +51,7 @@ impl Admin {
     }
 
     fn ask(&self, path: &str, deadline: Duration) -> Result<(), ApiError> {
-        let Api {
-            connection, client, ..
-        } = &self.0;
-        self.0.once(Instant::now() + deadline, async {
-            connection.object(client, path).await.map(drop)
-        })
+        let attempt = self.0.connection.object(path);
+        self.0.once(Instant::now() + deadline, attempt).map(drop)
     }
 }

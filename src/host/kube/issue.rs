@@ -35,9 +35,8 @@ impl Api {
         let object = object.to_string();
         let connection = &self.connection;
         self.once(end, async {
-            let sent = connection.send(&self.client, Method::POST, REQUESTS, object.as_bytes());
-            let bytes = connection.whole(sent.await?.into_body()).await?;
-            self.held(&bytes)
+            let created = connection.write(Method::POST, REQUESTS, object.as_bytes());
+            self.held(&created.await?)
         })
     }
 
@@ -53,7 +52,7 @@ impl Api {
         }
         let path = format!("{REQUESTS}/{name}");
         let answer = self.runtime.block_on(connection.repeat(end, || async {
-            let bytes = connection.object(&self.client, &path).await?;
+            let bytes = connection.object(&path).await?;
             self.held(&bytes)
         }));
         match answer {

@@ -12,7 +12,7 @@ use crate::csr::Listing;
 use crate::host::clock;
 
 use super::answers::parse_date;
-use super::client::{Body, Client};
+use super::client::Body;
 use super::connection::{ANSWER_DEADLINE, Connection, OBJECT_CAP, REQUESTS, signer_selector};
 use super::event::is_revision;
 use super::{ApiError, Unreachable, escaped};
@@ -129,9 +129,9 @@ impl Connection {
     }
 
     /// The kubelet-serving requests of the cluster, of which only this node's are kept.
-    pub(super) async fn list(&self, client: &Client, end: Instant) -> Result<Listing, ApiError> {
+    pub(super) async fn list(&self, end: Instant) -> Result<Listing, ApiError> {
         let path = format!("{REQUESTS}?{}", signer_selector());
-        let read = async |target: &str| self.requests_page(client, target).await;
+        let read = async |target: &str| self.requests_page(target).await;
         let take = |all: &mut Listing, page| {
             all.append(page)
                 .map_err(|error| self.invalid(error.to_string()))
@@ -139,12 +139,8 @@ impl Connection {
         self.pages(&path, STREAMED, end, read, take).await
     }
 
-    async fn requests_page(
-        &self,
-        client: &Client,
-        target: &str,
-    ) -> Result<Part<Listing>, ApiError> {
-        let answer = self.ask(client, target).await?;
+    async fn requests_page(&self, target: &str) -> Result<Part<Listing>, ApiError> {
+        let answer = self.ask(target).await?;
         let date = answer
             .headers()
             .get(http::header::DATE)

@@ -33,7 +33,6 @@ use std::time::Instant;
 use tokio::runtime::Runtime;
 
 use crate::csr::Listing;
-use crate::host::files::Stamp;
 use crate::node::{ConfigMap, Node};
 use crate::x509::Certificate;
 
@@ -54,10 +53,10 @@ pub use unreachable::Unreachable;
 use unreachable::chain;
 
 use answers::{parse_kubelet_config, parse_minor};
-use client::{Client, Config};
+use client::{Client, ClientError, Config};
 pub(crate) use connection::REQUESTS;
 use connection::{Connection, VERSION};
-use kubeconfig::{Credential, KubeconfigError, Plugins, ServerAccess, Source};
+use kubeconfig::{Credential, KubeconfigError, Plugins, Source};
 use nodes::parse_node;
 pub use watch::WatchEvent;
 
@@ -65,9 +64,6 @@ pub use watch::WatchEvent;
 pub struct Api {
     connection: Connection,
     runtime: Runtime,
-    client: Client,
-    /// The files that the credential was read from, each as it was before.
-    files: Vec<Stamp>,
 }
 
 impl Api {
@@ -80,15 +76,20 @@ impl Api {
         connect(&source, Plugins::Refuse, node_of)
     }
 
-    fn again(&self) -> Result<Self, ApiError> {
-        let wrong = |reason: String| self.connection.unreachable(Unreachable::Other(reason));
-        let runtime = runtime().map_err(|error| wrong(error.to_string()))?;
-        let client = Client::new(&self.connection.config).map_err(|error| wrong(chain(&error)))?;
+    /// Prepares a connection with the credential in `config`; nothing is sent yet. `server` is the address for people.
+    fn new(config: Config, server: String, node: String) -> Result<Self, ClientError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let connection = Connection {
+            client: Client::new(&config)?,
+            config,
+            server,
+            node,
+        };
         Ok(Self {
-            connection: self.connection.clone(),
+            connection,
             runtime,
-            client,
-            files: self.files.clone(),
         })
     }
 
@@ -111,8 +112,7 @@ impl Api {
     /// # Errors
     /// The last attempt's, or the first that asking again does not fix.
     pub fn requests(&self, end: Instant) -> Result<Listing, ApiError> {
-        self.runtime
-            .block_on(self.connection.list(&self.client, end))
+        self.runtime.block_on(self.connection.list(end))
     }
 
     /// This node's Node object; failed attempts are repeated until `end`.
@@ -160,7 +160,7 @@ impl Api {
         end: Instant,
         parse: fn(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, ApiError> {
-        let attempt = || self.connection.parsed(&self.client, path, parse);
+        let attempt = || self.connection.parsed(path, parse);
         self.runtime.block_on(self.connection.repeat(end, attempt))
     }
 
@@ -184,42 +184,10 @@ fn connect(
         path: source.path(),
         reason,
     };
-    let runtime = runtime().map_err(|error| wrong(KubeconfigError::Client(error.to_string())))?;
-    let ServerAccess {
-        config,
-        credential,
-        files,
-    } = source.access(plugins).map_err(wrong)?;
-    let node = node(&credential).map_err(wrong)?;
+    let config = source.access(plugins).map_err(wrong)?;
+    let node = node(&config.credential).map_err(wrong)?;
     let server = address(&config);
-    let client =
-        Client::new(&config).map_err(|error| wrong(KubeconfigError::Client(chain(&error))))?;
-    Ok(Api {
-        connection: Connection {
-            config,
-            server,
-            node,
-        },
-        runtime,
-        client,
-        files,
-    })
-}
-
-/// What a thread of its own talks to the server with.
-fn start(connection: &Connection) -> std::io::Result<(Runtime, Client)> {
-    let client = |runtime| {
-        Client::new(&connection.config)
-            .map(|client| (runtime, client))
-            .map_err(std::io::Error::other)
-    };
-    runtime().and_then(client)
-}
-
-fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
+    Api::new(config, server, node).map_err(|error| wrong(KubeconfigError::Client(chain(&error))))
 }
 
 /// The server's address for people, and the way to it; a proxy's address without its password.

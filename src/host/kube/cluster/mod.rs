@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::node::ConfigMap;
 
+use super::ApiError;
 use super::admin::{Admin, escaped};
-use super::{Api, ApiError};
 
 use super::answers::parse_minor;
 use super::connection::VERSION;
@@ -79,13 +79,11 @@ impl Admin {
             "data": {ConfigMap::key_of(&seen.name): text},
         });
         let path = format!("{}?fieldManager=kubelet-tls{dry_run}", path_of(&seen.name));
-        let Api {
-            connection, client, ..
-        } = &self.0;
+        let connection = &self.0.connection;
         self.0.once(end, async {
             let patch = patch.to_string();
-            let sent = connection.send(client, Method::PATCH, &path, patch.as_bytes());
-            let bytes = connection.whole(sent.await?.into_body()).await?;
+            let written = connection.write(Method::PATCH, &path, patch.as_bytes());
+            let bytes = written.await?;
             parse_configmap(&bytes).map_err(|error| connection.invalid(error.to_string()))
         })
     }
@@ -95,11 +93,8 @@ impl Admin {
     /// # Errors
     /// As [`Admin::get`]; also when the API server cannot reach the kubelet, such as one that waits for its certificate.
     pub fn running_bootstrap(&self, node: &str, end: Instant) -> Result<bool, ApiError> {
-        let Api {
-            connection, client, ..
-        } = &self.0;
         let path = format!("{NODES}/{}/proxy/configz", escaped(node));
-        let attempt = connection.parsed(client, &path, parse_configz);
+        let attempt = self.0.connection.parsed(&path, parse_configz);
         self.0.once(end, attempt)
     }
 }

@@ -16,7 +16,6 @@ use k8s_openapi::ByteString;
 use x509_parser::pem::Pem;
 
 use crate::host::environment;
-use crate::host::files::Stamp;
 
 use super::client::Config;
 use super::proxy::Proxies;
@@ -45,20 +44,12 @@ pub struct Parsed {
 }
 
 /// The credential, with every file read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Credential {
     /// The client certificate and its chain, PEM.
     pub(super) certificate: Option<Vec<u8>>,
     key: Option<Vec<u8>>,
     token: Option<String>,
-}
-
-/// An API server and the credential for it.
-pub(super) struct ServerAccess {
-    pub(super) config: Config,
-    pub(super) credential: Credential,
-    /// The files that it was read from, each as it was before it was read.
-    pub(super) files: Vec<Stamp>,
 }
 
 /// Reads the bytes of a kubeconfig, for its current context.
@@ -101,7 +92,7 @@ impl Parsed {
         plugins: Plugins,
         paths: &[PathBuf],
         mut reader: Reader,
-    ) -> Result<ServerAccess, KubeconfigError> {
+    ) -> Result<Config, KubeconfigError> {
         let Self { chosen, server } = self;
         let Context { cluster, user } = chosen;
         let proxies = Proxies {
@@ -121,22 +112,19 @@ impl Parsed {
             cluster_url: server,
             root_cert: roots(&cluster, &mut reader)?,
             tls_server_name: cluster.text("tls-server-name")?,
-            identity: None,
+            credential: Credential::default(),
             authorization: None,
+            files: Vec::new(),
         };
         // Nothing is compressed; what is not a truth value is refused nevertheless.
         cluster.flag("disable-compression")?;
-        let credential = match user.value("exec") {
+        config.credential = match user.value("exec") {
             Some(plugin) => exec::credential(plugin, user.directory(), &config, plugins)?,
             None => static_credential(&user, &mut reader)?,
         };
-        config.identity = credential.identity();
-        config.authorization = credential.authorization()?;
-        Ok(ServerAccess {
-            config,
-            credential,
-            files: reader.stamps(),
-        })
+        config.authorization = config.credential.authorization()?;
+        config.files = reader.stamps();
+        Ok(config)
     }
 }
 
@@ -164,8 +152,8 @@ fn static_credential(user: &Section, reader: &mut Reader) -> Result<Credential, 
 
 impl Credential {
     /// Certificate and key; none without both.
-    fn identity(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        self.certificate.clone().zip(self.key.clone())
+    pub(super) fn identity(&self) -> Option<(&[u8], &[u8])> {
+        self.certificate.as_deref().zip(self.key.as_deref())
     }
 
     /// The header that carries the token; none without one.

@@ -6,9 +6,7 @@ use crate::host::kube::HostSource;
 use crate::host::{environment, files};
 
 use super::file::KubeconfigFile;
-use super::{
-    Config, Credential, KubeconfigError, Plugins, Reader, ServerAccess, certificates, parse_all,
-};
+use super::{Config, Credential, KubeconfigError, Plugins, Reader, certificates, parse_all};
 
 /// Where kubeadm leaves the administrator's kubeconfig on a control plane.
 pub const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
@@ -85,7 +83,7 @@ impl Source {
     pub(in crate::host::kube) fn access(
         &self,
         plugins: Plugins,
-    ) -> Result<ServerAccess, KubeconfigError> {
+    ) -> Result<Config, KubeconfigError> {
         match self {
             Self::Files { paths, context } => from_files(paths, context.as_deref(), plugins),
             Self::ServiceAccount => from_service_account(),
@@ -97,7 +95,7 @@ fn from_files(
     paths: &[PathBuf],
     context: Option<&str>,
     plugins: Plugins,
-) -> Result<ServerAccess, KubeconfigError> {
+) -> Result<Config, KubeconfigError> {
     let mut reader = Reader::default();
     let mut read = Vec::new();
     let mut missing = None;
@@ -136,7 +134,7 @@ fn token_file() -> PathBuf {
     Path::new(SERVICE_ACCOUNT).join("token")
 }
 
-fn from_service_account() -> Result<ServerAccess, KubeconfigError> {
+fn from_service_account() -> Result<Config, KubeconfigError> {
     let server = pods_server().ok_or(KubeconfigError::Server("is not in the environment"))?;
     let mut reader = Reader::default();
     let mut read = |name: &'static str| reader.named(name, &Path::new(SERVICE_ACCOUNT).join(name));
@@ -144,17 +142,13 @@ fn from_service_account() -> Result<ServerAccess, KubeconfigError> {
         token: Some(String::from_utf8_lossy(&read("token")?).into_owned()),
         ..Credential::default()
     };
-    let config = Config {
+    Ok(Config {
         cluster_url: server,
         root_cert: Some(certificates(&read("ca.crt")?)?),
         tls_server_name: None,
         proxy_url: None,
         named: HostSource::Pod,
-        identity: None,
         authorization: credential.authorization()?,
-    };
-    Ok(ServerAccess {
-        config,
         credential,
         files: reader.stamps(),
     })
