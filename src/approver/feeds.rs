@@ -3,8 +3,10 @@
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
+use crate::approval::Networks;
 use crate::host::kube::{
-    Admin, Followed, GivenNetworks, Listener, Malformed, node_facts, service_facts,
+    Admin, Followed, Listener, Malformed, NODES, SERVICES, node_facts, service_facts,
+    serving_requests,
 };
 
 use super::{Message, StartError};
@@ -15,14 +17,16 @@ const REFRESH: Duration = Duration::from_secs(15);
 /// Starts them; they end when no one receives what they send.
 pub(super) fn start(
     admin: &Admin,
-    networks: &GivenNetworks,
+    networks: &Networks,
     sender: &SyncSender<Message>,
 ) -> Result<(), StartError> {
     let to = |sender: &SyncSender<Message>| sender.clone();
     let requests = to(sender);
-    admin.follow_requests(move |what| heard(&requests, Ok(Message::Request(what))))?;
+    admin.follow(serving_requests(), move |what| {
+        heard(&requests, Ok(Message::Request(what)))
+    })?;
     let nodes = to(sender);
-    admin.follow_nodes(move |what| {
+    admin.follow(NODES.to_owned(), move |what| {
         let usable = mapped(what, |node| match node_facts(&node) {
             Ok(facts) => Ok(Ok(facts)),
             // Its next change, or its end, tells that this one is repaired.
@@ -32,7 +36,7 @@ pub(super) fn start(
         heard(&nodes, usable.map(Message::Node))
     })?;
     let services = to(sender);
-    admin.follow_services(move |what| {
+    admin.follow(SERVICES.to_owned(), move |what| {
         let usable = mapped(what, |service| service_facts(&service));
         heard(&services, usable.map(Message::Service))
     })?;

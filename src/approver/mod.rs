@@ -21,10 +21,10 @@ mod workers;
 use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 
-use crate::approval::{ApprovalPolicy, Inventory, NodeFacts, ServiceFacts};
+use crate::approval::{ApprovalPolicy, Inventory, Networks, NodeFacts, ServiceFacts};
 use crate::csr::{Newest, Request};
 use crate::host::kube::kubeconfig::Source;
-use crate::host::kube::{Admin, ApiError, FactError, Followed, GivenNetworks, MalformedPodCidr};
+use crate::host::kube::{Admin, ApiError, FactError, Followed, MalformedPodCidr};
 use crate::host::signals::Interrupts;
 use crate::host::{clock, endpoint};
 use answers::answer;
@@ -49,7 +49,7 @@ pub struct Options {
     /// Decide, and write nothing.
     pub dry_run: bool,
     /// The networks that an administrator gave.
-    pub networks: GivenNetworks,
+    pub networks: Networks,
     /// Where to serve metrics and health.
     pub metrics: Option<SocketAddr>,
 }

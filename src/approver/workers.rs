@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::approval::{Approval, Verdict, judge_renewal};
 use crate::csr::{Request, State};
-use crate::host::kube::{Admin, ApiError, DecisionCondition, DecisionOutcome, DecisionStep};
+use crate::host::kube::{Admin, ApiError, DecisionCondition, DecisionOutcome};
 use crate::host::tls;
 use crate::kubelet::DEFAULT_PORT;
 
@@ -103,23 +103,26 @@ fn failed(error: &ApiError) -> JobOutcome {
     }
 }
 
-/// What to write of a request as it is now.
-fn step(job: &Job, now: &Request, shared: &Shared, options: &Options) -> DecisionStep<JobOutcome> {
+/// What to write of a request as it is now, or why to write nothing.
+fn step(
+    job: &Job,
+    now: &Request,
+    shared: &Shared,
+    options: &Options,
+) -> Result<DecisionCondition, JobOutcome> {
     if now.state != State::Pending {
-        return DecisionStep::Stop(JobOutcome::Decided);
+        return Err(JobOutcome::Decided);
     }
     let verdict = judge(&options.policy, now, &read(shared));
     match (verdict, job.verb) {
         (Verdict::Approve(approval), Verb::Approve) => {
-            DecisionStep::Write(DecisionCondition::Approved(approval.message()))
+            Ok(DecisionCondition::Approved(approval.message()))
         }
-        (Verdict::Refuse(violation), Verb::Deny) if violation.rule.may_be_denied() => {
-            DecisionStep::Write(DecisionCondition::Denied(format!(
-                "kubelet-tls approve --deny: {violation}."
-            )))
-        }
-        (Verdict::Refuse(violation), _) => DecisionStep::Stop(JobOutcome::Refused(violation)),
-        (Verdict::Approve(_), Verb::Deny) => DecisionStep::Stop(JobOutcome::Failed(
+        (Verdict::Refuse(violation), Verb::Deny) if violation.rule.may_be_denied() => Ok(
+            DecisionCondition::Denied(format!("kubelet-tls approve --deny: {violation}.")),
+        ),
+        (Verdict::Refuse(violation), _) => Err(JobOutcome::Refused(violation)),
+        (Verdict::Approve(_), Verb::Deny) => Err(JobOutcome::Failed(
             "it is another request than was judged".to_owned(),
         )),
     }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::kube::{Admin, ApiError, NODES, REQUESTS, escaped, listed_node, resolve};
+use super::kube::{Admin, ApiError, NODES, listed_node, resolve, serving_requests};
 use super::tls;
-use crate::csr::{KUBELET_SERVING, Request, State};
+use crate::csr::{Request, State};
 use crate::node::{
     AddressPreference, Listed, ListedNode, NotConfigured, NotServed, PendingRequest, ProbedNode,
     Served,
@@ -220,8 +220,7 @@ fn pending_requests(
             newest.insert(node.to_owned(), kept);
         }
     };
-    let selector = escaped(&format!("spec.signerName={KUBELET_SERVING}"));
-    let newest = admin.list(&format!("{REQUESTS}?fieldSelector={selector}"), take, end)?;
+    let newest = admin.list(&serving_requests(), take, end)?;
     let pending = newest
         .into_iter()
         .filter(|(_, request)| request.state == State::Pending);

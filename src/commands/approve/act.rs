@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::host::kube::{Admin, DecisionCondition, DecisionOutcome, DecisionStep};
+use crate::host::kube::{Admin, DecisionCondition, DecisionOutcome};
 
 use super::decide::{Decision, Observed, Options, PlannedDecision, decide_one};
 use super::outcome::What;
@@ -43,23 +43,21 @@ fn done(decision: Decision) -> What {
     }
 }
 
-/// What to write of what was planned, where the request as it is now is judged otherwise perhaps.
-fn step(planned: &Decision, now: Decision) -> DecisionStep<What> {
+/// What to write of what was planned, or why to write nothing, where the request as it is now is judged otherwise perhaps.
+fn step(planned: &Decision, now: Decision) -> Result<DecisionCondition, What> {
     match (planned, now) {
         (Decision::Approve(_), Decision::Approve(approval)) => {
-            DecisionStep::Write(DecisionCondition::Approved(approval.message()))
+            Ok(DecisionCondition::Approved(approval.message()))
         }
-        (Decision::Deny(_), Decision::Deny(violation)) => DecisionStep::Write(
-            DecisionCondition::Denied(format!("kubelet-tls approve --deny: {violation}.")),
-        ),
+        (Decision::Deny(_), Decision::Deny(violation)) => Ok(DecisionCondition::Denied(format!(
+            "kubelet-tls approve --deny: {violation}."
+        ))),
         // It is another request than the one that was shown; one that turns out to be good is for the next run.
-        (Decision::Deny(violation), Decision::Approve(_)) => {
-            DecisionStep::Stop(What::Refused(violation.clone()))
-        }
-        (_, Decision::Approve(_)) => DecisionStep::Stop(What::Busy),
+        (Decision::Deny(violation), Decision::Approve(_)) => Err(What::Refused(violation.clone())),
+        (_, Decision::Approve(_)) => Err(What::Busy),
         (_, Decision::Deny(violation) | Decision::Refuse(violation)) => {
-            DecisionStep::Stop(What::Refused(violation))
+            Err(What::Refused(violation))
         }
-        (_, Decision::Already) => DecisionStep::Stop(What::Already),
+        (_, Decision::Already) => Err(What::Already),
     }
 }

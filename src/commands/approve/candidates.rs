@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::cli;
-use crate::csr::{KUBELET_SERVING, Newest, Request, Standing, State};
-use crate::host::kube::{Admin, REQUESTS, escaped};
+use crate::csr::{Newest, Request, Standing, State};
+use crate::host::kube::{Admin, serving_requests};
 use crate::report::Problem;
 use crate::x509::pkcs10::PEM_CAP;
 
@@ -67,9 +67,8 @@ pub(super) fn find(
             chosen.insert(candidate.request.name.clone(), candidate);
         }
     };
-    let selector = escaped(&format!("spec.signerName={KUBELET_SERVING}"));
     let (newest, mut chosen) = api
-        .list(&format!("{REQUESTS}?fieldSelector={selector}"), take, end)
+        .list(&serving_requests(), take, end)
         .map_err(|error| admin::problem("list", "certificatesigningrequests", &error))?;
     let mut found = Observed {
         newest,

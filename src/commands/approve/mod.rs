@@ -12,9 +12,9 @@ mod watch;
 
 use std::time::Instant;
 
-use crate::approval::{ApprovalPolicy, Vouched};
+use crate::approval::{ApprovalPolicy, Networks, Vouched};
 use crate::cli;
-use crate::host::kube::{Admin, GivenNetworks};
+use crate::host::kube::Admin;
 use crate::report::{Outcome, Problem};
 
 use super::{Ui, admin};
@@ -72,6 +72,15 @@ fn options(arguments: &cli::Approve) -> Options {
     }
 }
 
+/// The networks that the administrator gave.
+fn networks(arguments: &cli::Approve) -> Networks {
+    Networks {
+        services: arguments.service_cidrs.clone(),
+        pods: arguments.pod_cidrs.clone(),
+        domains: Vec::new(),
+    }
+}
+
 /// Reads the requests, and after them everything that they are judged by.
 ///
 /// # Errors
@@ -84,11 +93,7 @@ fn observe(
     end: Instant,
 ) -> Result<Observed, Problem> {
     let mut observed = candidates::find(api, arguments, end)?;
-    let given = GivenNetworks {
-        services: arguments.service_cidrs.clone(),
-        pods: arguments.pod_cidrs.clone(),
-    };
-    let facts = api.inventory(&given, &mut |warning| ui.warn(warning), end);
+    let facts = api.inventory(&networks(arguments), &mut |warning| ui.warn(warning), end);
     observed.inventory = facts.map_err(inventory::problem)?;
     if options.renewals {
         observed.served = served::look(api, &observed, options);

@@ -2,7 +2,6 @@
 
 use crate::approver::{self, DecisionLine, Listen, Options, StartError};
 use crate::cli;
-use crate::host::kube::GivenNetworks;
 use crate::host::kube::kubeconfig::Source;
 use crate::host::signals::Interrupts;
 use crate::report::{Code, Problem};
@@ -23,10 +22,7 @@ pub(crate) fn watch(arguments: &cli::Approve, ui: &Ui) -> u8 {
         deny: options.deny,
         renewals: options.renewals,
         dry_run: arguments.dry_run,
-        networks: GivenNetworks {
-            services: arguments.service_cidrs.clone(),
-            pods: arguments.pod_cidrs.clone(),
-        },
+        networks: super::networks(arguments),
         metrics: arguments.metrics,
     };
     match approver::run(&source, &options, &interrupts, &Printer(ui)) {

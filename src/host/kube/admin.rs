@@ -59,11 +59,6 @@ impl Admin {
         &self.0.connection.config.cluster_url
     }
 
-    /// That an answer is not what the API answers.
-    pub fn invalid(&self, reason: &str) -> ApiError {
-        self.0.connection.invalid(reason)
-    }
-
     /// The cluster's CA certificates in DER, from the kubeconfig.
     pub fn roots(&self) -> &[Vec<u8>] {
         self.0.roots()
@@ -141,7 +136,7 @@ pub(super) async fn page<T: DeserializeOwned>(
         return Ok(Part::TooLarge);
     };
     let list: List<T> =
-        serde_json::from_slice(&bytes).map_err(|error| connection.invalid(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| connection.invalid(error))?;
     let (next, revision) = list
         .metadata
         .map(|meta| (meta.continue_, meta.resource_version))

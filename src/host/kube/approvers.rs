@@ -5,8 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::connection::REQUESTS;
-use super::{Admin, ApiError, escaped};
+use super::{Admin, ApiError, serving_requests};
 use crate::csr::KUBELET_SERVING;
 use crate::node::approvers::{ApproverSign, is_approver, is_by_program};
 use crate::text::brief;
@@ -20,12 +19,7 @@ impl Admin {
     /// # Errors
     /// As [`Admin::get`].
     pub fn approver_deployment(&self, end: Instant) -> Result<Option<ApproverSign>, ApiError> {
-        let take = |found: &mut Option<ApproverSign>, item: Value| {
-            if found.is_none() {
-                *found = deployment(&item);
-            }
-        };
-        self.list(DEPLOYMENTS, take, end)
+        self.first_sign(DEPLOYMENTS, deployment, end)
     }
 
     /// A kubelet-serving CSR that a program approved. The API server keeps approved ones for an hour.
@@ -33,13 +27,20 @@ impl Admin {
     /// # Errors
     /// As [`Admin::get`].
     pub fn approval_by_program(&self, end: Instant) -> Result<Option<ApproverSign>, ApiError> {
+        self.first_sign(&serving_requests(), approval, end)
+    }
+
+    /// What `sign` says of the first object of a list that is a sign.
+    fn first_sign(
+        &self,
+        path: &str,
+        sign: fn(&Value) -> Option<ApproverSign>,
+        end: Instant,
+    ) -> Result<Option<ApproverSign>, ApiError> {
         let take = |found: &mut Option<ApproverSign>, item: Value| {
-            if found.is_none() {
-                *found = approval(&item);
-            }
+            *found = found.take().or_else(|| sign(&item));
         };
-        let selector = escaped(&format!("spec.signerName={KUBELET_SERVING}"));
-        self.list(&format!("{REQUESTS}?fieldSelector={selector}"), take, end)
+        self.list(path, take, end)
     }
 }
 

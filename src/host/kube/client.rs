@@ -17,9 +17,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, pem};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::kubeconfig::Credential;
-use super::resolver::{HostSource, Resolver};
-use crate::host::files::Stamp;
+use super::kubeconfig::Config;
+use super::resolver::Resolver;
 use crate::host::tls;
 use crate::x509::pem::base64;
 
@@ -29,26 +28,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) type Sent = Full<Bytes>;
 /// What comes, frame by frame.
 pub(super) type Body = Incoming;
-
-/// One API server, how to reach it, and the credential for it.
-#[derive(Clone)]
-pub(super) struct Config {
-    /// Its scheme is `https`; its path is before that of every request.
-    pub(super) cluster_url: Uri,
-    /// The CA's certificates in DER; none where the system's are used.
-    pub(super) root_cert: Option<Vec<Vec<u8>>>,
-    /// What its certificate is to be for, unless the host of its address.
-    pub(super) tls_server_name: Option<String>,
-    /// Its scheme is `http` or `https`; it may hold a password.
-    pub(super) proxy_url: Option<Uri>,
-    /// Who names the host that is dialled: the proxy's if there is one, else the API server's.
-    pub(super) named: HostSource,
-    pub(super) credential: Credential,
-    /// `Bearer` and the credential's token.
-    pub(super) authorization: Option<HeaderValue>,
-    /// The files that all this was read from, each as it was before it was read.
-    pub(super) files: Vec<Stamp>,
-}
 
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]

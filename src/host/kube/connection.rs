@@ -1,5 +1,6 @@
 //! One question, one answer, read frame by frame with a cap.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,9 @@ use crate::host::trace::Call;
 use crate::text::brief;
 
 use super::answers::parse_status;
-use super::client::{Body, Client, Config, Sent};
-use super::{Api, ApiError, Unreachable, chain};
+use super::client::{Body, Client, Sent};
+use super::kubeconfig::Config;
+use super::{Api, ApiError, Unreachable, chain, escaped};
 
 /// No single answer or pause between two frames of one takes longer from a server that is well.
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -29,7 +31,7 @@ pub(super) const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
 pub(super) const ERROR_CAP: usize = 16 * 1024;
 
 /// Where the API has CertificateSigningRequests.
-pub(crate) const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+pub(super) const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 
 /// Where the API server tells its version.
 pub(super) const VERSION: &str = "/version";
@@ -57,11 +59,11 @@ impl Connection {
         }
     }
 
-    pub(super) fn invalid(&self, reason: impl Into<String>) -> ApiError {
+    pub(super) fn invalid(&self, reason: impl Display) -> ApiError {
         ApiError::InvalidResponse {
             server: self.server.clone(),
             // It may quote the answer.
-            reason: brief(&reason.into()),
+            reason: brief(&reason.to_string()),
         }
     }
 
@@ -111,7 +113,7 @@ impl Connection {
         parse: fn(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, ApiError> {
         let bytes = self.object(path).await?;
-        parse(&bytes).map_err(|error| self.invalid(error.to_string()))
+        parse(&bytes).map_err(|error| self.invalid(error))
     }
 
     pub(super) async fn object(&self, path: &str) -> Result<Vec<u8>, ApiError> {
@@ -185,7 +187,7 @@ impl Connection {
                 concat!("kubelet-tls/", env!("CARGO_PKG_VERSION")),
             )
             .body(Sent::from(object.to_vec()))
-            .map_err(|error| self.invalid(error.to_string()))?;
+            .map_err(|error| self.invalid(error))?;
         let mut call = Call::begin(|| format!("{} {}", request.method(), request.uri()));
         let answer = tokio::time::timeout(ANSWER_DEADLINE, self.client.send(request))
             .await
@@ -241,10 +243,15 @@ impl Connection {
     }
 }
 
-/// Only `metadata.name` and `spec.signerName` can be selected on (pkg/apis/certificates/v1/conversion.go).
-pub(super) fn signer_selector() -> String {
-    format!(
-        "fieldSelector=spec.signerName%3D{}",
-        KUBELET_SERVING.replace('/', "%2F")
-    )
+/// The list of the kubelet-serving CSRs. Of a CSR only `metadata.name` and `spec.signerName` can be selected on
+/// (pkg/apis/certificates/v1/conversion.go).
+pub(crate) fn serving_requests() -> String {
+    let selector = escaped(&format!("spec.signerName={KUBELET_SERVING}"));
+    format!("{REQUESTS}?fieldSelector={selector}")
+}
+
+/// `path`, which may have a query, with `parameters` added to its query.
+pub(super) fn with_query(path: &str, parameters: &str) -> String {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}{parameters}")
 }

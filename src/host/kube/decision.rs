@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::admin::escaped;
 use super::connection::REQUESTS;
+use super::error::existing;
 use super::{Admin, ApiError};
 use crate::csr::{Request, State};
 use crate::host::clock;
@@ -20,15 +21,6 @@ pub enum DecisionCondition {
     Approved(String),
     /// `Denied`, with this message.
     Denied(String),
-}
-
-/// What to do about a request as it is now.
-#[derive(Debug)]
-pub enum DecisionStep<T> {
-    /// Add this condition to the request, in one write.
-    Write(DecisionCondition),
-    /// Leave it as it is, for this reason.
-    Stop(T),
 }
 
 /// What came of deciding a request.
@@ -71,16 +63,16 @@ impl Admin {
             .map(|(request, _)| request))
     }
 
-    /// Decides the request `name`, which was seen with this `uid`: reads it, asks `judge` what to do about it as it is, and
-    /// writes that with the resourceVersion that was read. The API server takes it only if the request still reads so;
-    /// otherwise it is read and judged again, a few times. Safe beside other approvers.
+    /// Decides the request `name`, which was seen with this `uid`: reads it, asks `judge` which condition to add to it as it
+    /// is, or why to leave it as it is, and writes that with the resourceVersion that was read. The API server takes it only
+    /// if the request still reads so; otherwise it is read and judged again, a few times. Safe beside other approvers.
     ///
     /// # Errors
     /// As [`Admin::get`].
     pub fn decide<T>(
         &self,
         (name, uid): (&str, &str),
-        judge: impl Fn(&Request) -> DecisionStep<T>,
+        judge: impl Fn(&Request) -> Result<DecisionCondition, T>,
         end: Instant,
     ) -> Result<DecisionOutcome<T>, ApiError> {
         let path = format!("{REQUESTS}/{}/approval", escaped(name));
@@ -92,8 +84,8 @@ impl Admin {
                 return Ok(DecisionOutcome::Missing);
             }
             let condition = match judge(&request) {
-                DecisionStep::Write(condition) => condition.to_json(),
-                DecisionStep::Stop(reason) => return Ok(DecisionOutcome::Stopped(reason)),
+                Ok(condition) => condition.to_json(),
+                Err(reason) => return Ok(DecisionOutcome::Stopped(reason)),
             };
             match &mut object["status"]["conditions"] {
                 Value::Array(all) => all.push(condition),
@@ -103,7 +95,10 @@ impl Admin {
                 Ok(answer) => {
                     return match serde_json::from_slice::<Request>(&answer) {
                         Ok(now) if now.state != State::Pending => Ok(DecisionOutcome::Written),
-                        _ => Err(self.invalid("the answer does not have the decision")),
+                        _ => Err(self
+                            .0
+                            .connection
+                            .invalid("the answer does not have the decision")),
                     };
                 }
                 Err(error) if error.is_conflict() => {}
@@ -119,14 +114,13 @@ impl Admin {
         name: &str,
         end: Instant,
     ) -> Result<Option<(Request, Value)>, ApiError> {
-        let bytes = match self.get(&format!("{REQUESTS}/{}", escaped(name)), end) {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
+        let path = format!("{REQUESTS}/{}", escaped(name));
+        let Some(bytes) = existing(self.get(&path, end))? else {
+            return Ok(None);
         };
-        let nonsense = |error: serde_json::Error| self.invalid(&error.to_string());
-        let object: Value = serde_json::from_slice(&bytes).map_err(nonsense)?;
-        let request: Request = serde_json::from_slice(&bytes).map_err(nonsense)?;
+        let invalid = |error: serde_json::Error| self.0.connection.invalid(error);
+        let object: Value = serde_json::from_slice(&bytes).map_err(invalid)?;
+        let request: Request = serde_json::from_slice(&bytes).map_err(invalid)?;
         Ok(Some((request, object)))
     }
 }

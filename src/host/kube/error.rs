@@ -55,6 +55,14 @@ fn said(message: &str) -> String {
     }
 }
 
+/// The object that was asked for; `None` where the server says that it does not exist.
+pub(super) fn existing<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Err(error) if error.is_not_found() => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
 impl ApiError {
     /// Whether the credential is not good enough; asking again does not help.
     pub fn is_forbidden(&self) -> bool {

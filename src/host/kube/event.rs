@@ -84,7 +84,7 @@ impl<'c> WatchLines<'c> {
                 message,
                 retry_after: None,
             }),
-            Err(error) => Err(self.connection.invalid(error.to_string())),
+            Err(error) => Err(self.connection.invalid(error)),
         }
     }
 }

@@ -43,23 +43,14 @@ impl Fact {
     ];
 
     /// The rule of a ClusterRole that allows a credential to read it.
-    pub fn rbac_rule(self) -> &'static str {
-        match self {
-            Self::Nodes => r#"{apiGroups: [""], resources: [nodes], verbs: [list]}"#,
-            Self::Services => r#"{apiGroups: [""], resources: [services], verbs: [list]}"#,
-            Self::EndpointSlices => {
-                r#"{apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list]}"#
-            }
-            Self::Endpoints => {
-                r#"{apiGroups: [""], resources: [endpoints], resourceNames: [kubernetes], verbs: [get]}"#
-            }
-            Self::KubeadmConfig => {
-                r#"{apiGroups: [""], resources: [configmaps], resourceNames: [kubeadm-config], verbs: [get]}"#
-            }
-            Self::ServiceCidrs => {
-                r#"{apiGroups: [networking.k8s.io], resources: [servicecidrs], verbs: [list]}"#
-            }
-        }
+    pub fn rbac_rule(self) -> String {
+        let (verb, object, _) = self.access();
+        let (kind, name) = match object.split_once('/') {
+            Some((kind, name)) => (kind, format!("resourceNames: [{name}], ")),
+            None => (object, String::new()),
+        };
+        let (resource, group) = kind.split_once('.').unwrap_or((kind, "\"\""));
+        format!("{{apiGroups: [{group}], resources: [{resource}], {name}verbs: [{verb}]}}")
     }
 
     /// The verb and the object as `kubectl auth can-i` takes them, and the namespace.

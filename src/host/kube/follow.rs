@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::admin::{Page, page};
-use super::connection::{BACKOFF, Connection};
+use super::connection::{BACKOFF, Connection, with_query};
 use super::event::WatchLines;
 use super::list::{HELD, ListEnd};
 use super::{Admin, Api, ApiError};
@@ -116,22 +116,17 @@ pub(super) fn follow<T: DeserializeOwned + 'static>(
             connection,
             runtime,
         }) => {
-            let Course {
-                path,
-                revision,
-                end,
-            } = course;
+            let end = course.end;
             let follower = Follower {
                 connection,
-                path,
-                end,
-                tell: &tell,
+                course,
+                tell,
             };
             runtime.block_on(async {
                 match end {
-                    None => follower.run(revision).await,
+                    None => follower.run().await,
                     Some(end) => {
-                        let _ = tokio::time::timeout_at(end.into(), follower.run(revision)).await;
+                        let _ = tokio::time::timeout_at(end.into(), follower.run()).await;
                     }
                 }
             });
@@ -141,20 +136,20 @@ pub(super) fn follow<T: DeserializeOwned + 'static>(
     Ok(())
 }
 
-struct Follower<'a, F> {
+struct Follower<F> {
     connection: Connection,
-    path: String,
-    end: Option<Instant>,
-    tell: &'a F,
+    course: Course,
+    tell: F,
 }
 
-impl<F> Follower<'_, F> {
-    /// Lists, unless there is a revision to watch `from`, and watches.
-    async fn run<T: DeserializeOwned>(self, mut from: Option<String>)
+impl<F> Follower<F> {
+    /// Lists, unless there is a revision to watch from, and watches.
+    async fn run<T: DeserializeOwned>(mut self)
     where
         F: Fn(Followed<T>) -> Listener,
     {
         let mut pause = BACKOFF.0;
+        let mut from = self.course.revision.take();
         loop {
             let began = Instant::now();
             let round = match &mut from {
@@ -224,7 +219,7 @@ impl<F> Follower<'_, F> {
         };
         let read = self
             .connection
-            .pages_once(&self.path, HELD, end, &read, take);
+            .pages_once(&self.course.path, HELD, end, &read, take);
         match read.await? {
             ListEnd::Complete => self.told(Followed::Synced).map(|()| revision),
             ListEnd::Stopped => Err(ended.unwrap_or(Round::Unheard)),
@@ -235,24 +230,20 @@ impl<F> Follower<'_, F> {
         }
     }
 
-    fn separator(&self) -> char {
-        if self.path.contains('?') { '&' } else { '?' }
-    }
-
     /// Watches from `revision`, which is kept current.
     async fn watch<T: DeserializeOwned>(&self, revision: &mut String) -> Round
     where
         F: Fn(Followed<T>) -> Listener,
     {
         let left = self
+            .course
             .end
             .map(|end| end.saturating_duration_since(Instant::now()).as_secs());
         let seconds = left.map_or(WATCH_SECONDS, |left| left.clamp(1, WATCH_SECONDS));
-        let target = format!(
-            "{}{}watch=true&allowWatchBookmarks=true&resourceVersion={revision}&timeoutSeconds={seconds}",
-            self.path,
-            self.separator()
+        let parameters = format!(
+            "watch=true&allowWatchBookmarks=true&resourceVersion={revision}&timeoutSeconds={seconds}"
         );
+        let target = with_query(&self.course.path, &parameters);
         let body = match self.connection.get(&target).await {
             Ok(body) => body,
             Err(error) => return failed(error),

@@ -1,6 +1,5 @@
 //! The inventory of the cluster, read once.
 
-use std::io;
 use std::time::Instant;
 
 use ipnet::IpNet;
@@ -9,45 +8,32 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::ServiceCIDR;
 use serde::de::DeserializeOwned;
 
-use k8s_openapi::api::core::v1::{Node, Service};
-
 use super::Admin;
-use super::connection::{REQUESTS, signer_selector};
 use super::facts::{Fact, FactError, Malformed, endpoint_ips, node_facts, service_facts};
-use super::follow::{Followed, Listener};
 use super::kubeadm::{kubeadm_facts, names_of_address};
 use super::nodes::NODES;
 use super::presented::resolve;
 use crate::approval::{Inventory, Networks, parse_ip, parse_network};
-use crate::csr::Request;
 use crate::text::quoted;
 use crate::x509::Names;
 
-const SERVICES: &str = "/api/v1/services";
+/// Where the API has Services.
+pub(crate) const SERVICES: &str = "/api/v1/services";
 const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes";
 /// In every version, if deprecated since 1.33.
 const ENDPOINTS: &str = "/api/v1/namespaces/default/endpoints/kubernetes";
 const KUBEADM: &str = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config";
 const SERVICE_CIDRS: &str = "/apis/networking.k8s.io/v1/servicecidrs";
 
-/// The networks that an administrator gave.
-#[derive(Debug, Clone, Default)]
-pub struct GivenNetworks {
-    /// `--service-cidr`.
-    pub services: Vec<IpNet>,
-    /// `--pod-cidr`.
-    pub pods: Vec<IpNet>,
-}
-
 impl Admin {
-    /// Reads all that judgements rest on. To be called after the requests were read, so that a Node that registers
+    /// Reads all that judgements rest on; `given` are the networks of `--service-cidr` and `--pod-cidr`. To be called after the requests were read, so that a Node that registers
     /// meanwhile keeps its name and address. What an administrator should know goes to `warn`.
     ///
     /// # Errors
     /// The first fact that is unknown.
     pub fn inventory(
         &self,
-        given: &GivenNetworks,
+        given: &Networks,
         warn: &mut dyn FnMut(String),
         end: Instant,
     ) -> Result<Inventory, FactError> {
@@ -68,53 +54,20 @@ impl Admin {
     /// The first fact that is unknown.
     pub fn cluster_facts(
         &self,
-        given: &GivenNetworks,
+        given: &Networks,
         warn: &mut dyn FnMut(String),
         end: Instant,
     ) -> Result<Inventory, FactError> {
         let mut inventory = Inventory::default();
         self.add_endpoints(&mut inventory, end)?;
         self.add_networks(&mut inventory, given, warn, end)?;
-        let server = names_of_address(self.server_host());
-        if !self.is_proxied() {
+        let server = names_of_address(self.0.server_host());
+        if !self.0.is_proxied() {
             self.add_resolved(&mut inventory, &server, end)?;
         }
         inventory.replace_api_server("kubeconfig", server);
         inventory.replace_api_server("certificate", self.presented_names(end)?);
         Ok(inventory)
-    }
-
-    /// Follows all Nodes, as facts or as what is wrong with one.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn follow_nodes(
-        &self,
-        tell: impl Fn(Followed<Node>) -> Listener + Send + 'static,
-    ) -> io::Result<()> {
-        self.follow(NODES.to_owned(), tell)
-    }
-
-    /// Follows all Services.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn follow_services(
-        &self,
-        tell: impl Fn(Followed<Service>) -> Listener + Send + 'static,
-    ) -> io::Result<()> {
-        self.follow(SERVICES.to_owned(), tell)
-    }
-
-    /// Follows the kubelet-serving CSRs.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn follow_requests(
-        &self,
-        tell: impl Fn(Followed<Request>) -> Listener + Send + 'static,
-    ) -> io::Result<()> {
-        self.follow(format!("{REQUESTS}?{}", signer_selector()), tell)
     }
 
     /// Reads a list, page by page, and keeps the facts of each object alone.
@@ -172,19 +125,12 @@ impl Admin {
     fn add_networks(
         &self,
         inventory: &mut Inventory,
-        given: &GivenNetworks,
+        given: &Networks,
         warn: &mut dyn FnMut(String),
         end: Instant,
     ) -> Result<(), FactError> {
         let was_given = !given.services.is_empty() && !given.pods.is_empty();
-        inventory.replace_networks(
-            "options",
-            Networks {
-                services: given.services.clone(),
-                pods: given.pods.clone(),
-                domains: Vec::new(),
-            },
-        );
+        inventory.replace_networks("options", given.clone());
         let fact = Fact::KubeadmConfig;
         match self.object::<ConfigMap>(KUBEADM, fact, end) {
             Ok(map) => {
@@ -199,13 +145,11 @@ impl Admin {
                 } else {
                     (self.service_cidrs(end)?, "the ServiceCIDR objects")
                 };
-                inventory.replace_networks(
-                    "servicecidrs",
-                    Networks {
-                        services,
-                        ..Networks::default()
-                    },
-                );
+                let networks = Networks {
+                    services,
+                    ..Networks::default()
+                };
+                inventory.replace_networks("servicecidrs", networks);
                 warn(format!(
                     "configmap/kube-system/kubeadm-config does not exist; the subnets are those of {source}, and a control \
                      plane endpoint that only that ConfigMap would name is unknown"
@@ -267,10 +211,10 @@ impl Admin {
         fact: Fact,
         end: Instant,
     ) -> Result<T, FactError> {
-        let bytes = self
-            .get(path, end)
-            .map_err(|error| FactError::Api(fact, error))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| FactError::Api(fact, self.invalid(&error.to_string())))
+        let bytes = self.get(path, end);
+        let object = bytes.and_then(|bytes| {
+            serde_json::from_slice(&bytes).map_err(|error| self.0.connection.invalid(error))
+        });
+        object.map_err(|error| FactError::Api(fact, error))
     }
 }

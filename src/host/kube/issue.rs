@@ -10,6 +10,7 @@ use crate::csr::{FetchedRequest, KUBELET_SERVING};
 use crate::text::names::is_csr_name;
 
 use super::connection::REQUESTS;
+use super::error::existing;
 use super::{Api, ApiError};
 
 /// The three usages that every signer accepts; without key encipherment only those from 1.25 on do (kubelet-facts, 3).
@@ -51,25 +52,13 @@ impl Api {
             return Ok(None);
         }
         let path = format!("{REQUESTS}/{name}");
-        let answer = self.runtime.block_on(connection.repeat(end, || async {
-            let bytes = connection.object(&path).await?;
-            self.held(&bytes)
-        }));
-        match answer {
-            Ok(held) => Ok(Some(held)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        let attempt = || async { self.held(&connection.object(&path).await?) };
+        existing(self.runtime.block_on(connection.repeat(end, attempt)))
     }
 
     fn held(&self, bytes: &[u8]) -> Result<FetchedRequest, ApiError> {
-        let invalid = |reason: String| self.connection.invalid(reason);
-        let held = FetchedRequest::read(bytes).map_err(|error| invalid(error.to_string()))?;
-        let held = held.ok_or_else(|| invalid("a request of another signer".to_owned()))?;
-        if is_csr_name(&held.request.name) {
-            Ok(held)
-        } else {
-            Err(invalid(format!("a request named {:?}", held.request.name)))
-        }
+        let connection = &self.connection;
+        let held = FetchedRequest::read(bytes).map_err(|error| connection.invalid(error))?;
+        held.ok_or_else(|| connection.invalid("a request of another signer"))
     }
 }

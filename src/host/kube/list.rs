@@ -1,6 +1,7 @@
 //! Lists of the API read page by page, with a bound on each page and none on their sum
 //! (<https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>).
 
+use std::io::{BufRead as _, Cursor};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +14,9 @@ use crate::host::clock;
 
 use super::answers::parse_date;
 use super::client::Body;
-use super::connection::{ANSWER_DEADLINE, Connection, OBJECT_CAP, REQUESTS, signer_selector};
+use super::connection::{ANSWER_DEADLINE, Connection, OBJECT_CAP, with_query};
 use super::event::is_revision;
-use super::{ApiError, Unreachable, escaped};
+use super::{ApiError, Unreachable, escaped, serving_requests};
 
 /// How a list is cut into pages.
 #[derive(Clone, Copy)]
@@ -92,10 +93,9 @@ impl Connection {
         read: &impl AsyncFn(&str) -> Result<Part<P>, ApiError>,
         mut take: impl FnMut(P) -> Result<ControlFlow<()>, ApiError>,
     ) -> Result<ListEnd, ApiError> {
-        let separator = if path.contains('?') { '&' } else { '?' };
         let (mut token, mut limit) = (String::new(), paging.most);
         loop {
-            let mut target = format!("{path}{separator}limit={limit}");
+            let mut target = with_query(path, &format!("limit={limit}"));
             if !token.is_empty() {
                 target.push_str("&continue=");
                 target.push_str(&escaped(&token));
@@ -130,13 +130,10 @@ impl Connection {
 
     /// The kubelet-serving requests of the cluster, of which only this node's are kept.
     pub(super) async fn list(&self, end: Instant) -> Result<Listing, ApiError> {
-        let path = format!("{REQUESTS}?{}", signer_selector());
         let read = async |target: &str| self.requests_page(target).await;
-        let take = |all: &mut Listing, page| {
-            all.append(page)
-                .map_err(|error| self.invalid(error.to_string()))
-        };
-        self.pages(&path, STREAMED, end, read, take).await
+        let take = |all: &mut Listing, page| all.append(page).map_err(|error| self.invalid(error));
+        self.pages(&serving_requests(), STREAMED, end, read, take)
+            .await
     }
 
     async fn requests_page(&self, target: &str) -> Result<Part<Listing>, ApiError> {
@@ -155,8 +152,7 @@ impl Connection {
         let reader = thread::Builder::new().spawn(move || {
             let frames = Frames {
                 received,
-                current: Vec::new(),
-                position: 0,
+                current: Cursor::default(),
                 item_bytes,
             };
             Listing::read(std::io::BufReader::new(frames), &node, &|| {
@@ -170,75 +166,56 @@ impl Connection {
             .join()
             .map_err(|_| self.invalid("the list cannot be read"))?;
         // Where both failed, the connection is the cause and the broken list its consequence.
-        if forwarded? == Forwarded::TooLarge {
+        if !forwarded? {
             return Ok(Part::TooLarge);
         }
-        let (page, next) = page.map_err(|error| self.invalid(error.to_string()))?;
+        let (mut page, next) = page.map_err(|error| self.invalid(error))?;
         // A watch from none begins with all that exists, so that nothing is missed.
         let revision = &page.resource_version;
         if !revision.is_empty() && !is_revision(revision) {
             return Err(self.invalid("a list with a malformed resourceVersion"));
         }
-        Ok(Part::Read(
-            Listing {
-                clock_ahead,
-                ..page
-            },
-            next,
-        ))
+        page.clock_ahead = clock_ahead;
+        Ok(Part::Read(page, next))
     }
 
-    async fn forward(
-        &self,
-        mut body: Body,
-        frames: SyncSender<Vec<u8>>,
-    ) -> Result<Forwarded, ApiError> {
+    /// Hands the body on to its reader; whether that got all that it wanted, because no more is read of one page than
+    /// [`REQUESTS_PAGE_CAP`].
+    async fn forward(&self, mut body: Body, frames: SyncSender<Vec<u8>>) -> Result<bool, ApiError> {
         let mut bytes = 0;
         while let Some(data) = self.frame(&mut body, ANSWER_DEADLINE).await? {
             bytes += data.len();
             if bytes > REQUESTS_PAGE_CAP {
-                return Ok(Forwarded::TooLarge);
+                return Ok(false);
             }
             // The reader gave up; it says why.
             if frames.send(data).is_err() {
                 break;
             }
         }
-        Ok(Forwarded::All)
+        Ok(true)
     }
-}
-
-/// How much of a body reached its reader.
-#[derive(PartialEq, Eq)]
-enum Forwarded {
-    /// All that the reader wanted.
-    All,
-    /// As much as is read of one page, and there is more.
-    TooLarge,
 }
 
 /// The frames of a body as a blocking reader that stops at an item without end.
 struct Frames {
     received: Receiver<Vec<u8>>,
-    current: Vec<u8>,
-    position: usize,
+    current: Cursor<Vec<u8>>,
     item_bytes: Arc<AtomicUsize>,
 }
 
 impl std::io::Read for Frames {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        while self.position == self.current.len() {
+        while self.current.fill_buf()?.is_empty() {
             match self.received.recv() {
-                Ok(frame) => (self.current, self.position) = (frame, 0),
+                Ok(frame) => self.current = Cursor::new(frame),
                 Err(_) => return Ok(0),
             }
         }
-        let mut rest = self.current.get(self.position..).unwrap_or_default();
-        let count = rest.read(buffer)?;
+        let count = self.current.read(buffer)?;
         if self.item_bytes.fetch_add(count, Ordering::Relaxed) > OBJECT_CAP {
             return Err(std::io::Error::other("an item of the list never ends"));
         }
-        self.position += count;
         Ok(count)
     }
 }

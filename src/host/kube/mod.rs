@@ -39,10 +39,10 @@ use crate::x509::Certificate;
 pub use admin::Admin;
 pub(crate) use admin::escaped;
 pub use cluster::WriteMode;
-pub use decision::{DecisionCondition, DecisionOutcome, DecisionStep};
+pub use decision::{DecisionCondition, DecisionOutcome};
 pub use error::ApiError;
 pub use facts::{Fact, FactError, Malformed, MalformedPodCidr, node_facts, service_facts};
-pub use inventory::GivenNetworks;
+pub(crate) use inventory::SERVICES;
 pub use kubeadm::kubeadm_facts;
 pub(crate) use nodes::{NODES, listed_node};
 pub use presented::resolve;
@@ -53,10 +53,10 @@ pub use unreachable::Unreachable;
 use unreachable::chain;
 
 use answers::{parse_kubelet_config, parse_minor};
-use client::{Client, ClientError, Config};
-pub(crate) use connection::REQUESTS;
+use client::{Client, ClientError};
+pub(crate) use connection::serving_requests;
 use connection::{Connection, VERSION};
-use kubeconfig::{Credential, KubeconfigError, Plugins, Source};
+use kubeconfig::{Config, Credential, KubeconfigError, Plugins, Source};
 use nodes::parse_node;
 pub use watch::WatchEvent;
 

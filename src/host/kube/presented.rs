@@ -11,9 +11,12 @@ use http::Uri;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
-use super::client::{self, Config, login};
+use super::client::{self, login};
+use super::kubeconfig::Config;
+use super::proxy::host_of;
 use super::{Admin, Api, Unreachable, chain};
 use crate::host::tls::{self, Until};
+use crate::node::{NotServed, Unverified};
 use crate::x509::Names;
 
 /// How long one connection, or one name, is waited for.
@@ -40,12 +43,15 @@ pub enum PresentedError {
         /// Why no tunnel can be asked for.
         source: Unreachable,
     },
-    /// The handshake failed, or the certificate does not verify.
-    #[error("{0}")]
-    Unverified(String),
-    /// The way to the server is one that only the client of the API goes.
-    #[error("{0}")]
-    Unsupported(&'static str),
+    /// The handshake showed no certificate.
+    #[error(transparent)]
+    NotServed(#[from] NotServed),
+    /// The certificate does not verify.
+    #[error(transparent)]
+    Unverified(#[from] Unverified),
+    /// The kubeconfig leaves verification to the CAs of this machine.
+    #[error("the kubeconfig has no certificate-authority")]
+    NoAuthority,
 }
 
 impl Api {
@@ -58,9 +64,7 @@ impl Api {
         let config = &self.connection.config;
         let roots = config.root_cert.as_deref().unwrap_or_default();
         if roots.is_empty() {
-            return Err(PresentedError::Unsupported(
-                "the kubeconfig has no certificate-authority",
-            ));
+            return Err(PresentedError::NoAuthority);
         }
         let host = host_of(&config.cluster_url);
         let port = config.cluster_url.port_u16().unwrap_or(443);
@@ -72,21 +76,18 @@ impl Api {
                 Box::new(Until::new(stream, Instant::now() + tls::DEADLINE))
             }
         };
-        let served = tls::presented(stream, name, roots)
-            .map_err(|error| PresentedError::Unverified(error.to_string()))?;
-        served
-            .verified
-            .map_err(|error| PresentedError::Unverified(error.to_string()))?;
+        let served = tls::presented(stream, name, roots)?;
+        served.verified?;
         Ok(served.certificate.names)
     }
 
     /// The host in the kubeconfig's server address, without brackets.
-    pub fn server_host(&self) -> &str {
+    pub(super) fn server_host(&self) -> &str {
         host_of(&self.connection.config.cluster_url)
     }
 
     /// Whether the server is reached through a proxy, which is where its name is resolved.
-    pub fn is_proxied(&self) -> bool {
+    pub(super) fn is_proxied(&self) -> bool {
         self.connection.config.proxy_url.is_some()
     }
 }
@@ -99,20 +100,6 @@ impl Admin {
     pub fn presented_names(&self, end: Instant) -> Result<Names, PresentedError> {
         self.0.presented_names(end)
     }
-
-    /// As [`Api::server_host`].
-    pub fn server_host(&self) -> &str {
-        self.0.server_host()
-    }
-
-    /// As [`Api::is_proxied`].
-    pub fn is_proxied(&self) -> bool {
-        self.0.is_proxied()
-    }
-}
-
-fn host_of(server: &Uri) -> &str {
-    server.host().unwrap_or_default().trim_matches(['[', ']'])
 }
 
 /// What `host` resolves to, asked of this machine's resolver.

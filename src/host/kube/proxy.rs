@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use http::Uri;
+use ipnet::IpNet;
 
 /// What the kubeconfig and the environment say.
 #[derive(Debug, Default)]
@@ -69,33 +70,32 @@ impl Proxies {
     }
 
     fn leads_to(&self, server: &Uri) -> bool {
-        let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
-        let host = host.to_ascii_lowercase();
+        let host = host_of(server).to_ascii_lowercase();
         let port = server.port_u16().unwrap_or(443);
         let ip = host.parse::<IpAddr>().ok();
         if host == "localhost" || ip.is_some_and(|ip| ip.to_canonical().is_loopback()) {
             return false;
         }
-        let except = self
-            .none
-            .as_deref()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let excepted = except
-            .split(',')
-            .map(str::trim)
-            .any(|entry| entry == "*" || is_for(entry, &host, ip, port));
-        !excepted
+        let except = self.none.as_deref().unwrap_or_default();
+        let except = except.to_ascii_lowercase();
+        let mut except = except.split(',').map(str::trim);
+        !except.any(|entry| entry == "*" || is_for(entry, &host, ip, port))
     }
+}
+
+/// The host of an address, without brackets.
+pub(super) fn host_of(server: &Uri) -> &str {
+    server.host().unwrap_or_default().trim_matches(['[', ']'])
 }
 
 /// Whether this entry of NO_PROXY, in lower case, is for the host; what is malformed is for none.
 fn is_for(entry: &str, host: &str, ip: Option<IpAddr>, port: u16) -> bool {
     if let Some((network, length)) = entry.split_once('/') {
-        let parsed = network.parse().ok().zip(length.parse().ok());
-        return parsed
+        let network = network.parse().ok().zip(length.parse().ok());
+        let network = network.and_then(|(network, length)| IpNet::new(network, length).ok());
+        return network
             .zip(ip)
-            .is_some_and(|((network, length), ip)| contains(network, length, ip));
+            .is_some_and(|(network, ip)| network.contains(&ip));
     }
     let (name, only_port) = split_port(entry);
     if name.is_empty() || only_port.is_some_and(|only| only != port.to_string()) {
@@ -127,16 +127,6 @@ fn split_port(entry: &str) -> (&str, Option<&str>) {
         _ => (entry, None),
     };
     (host.trim_matches(['[', ']']), port)
-}
-
-fn contains(network: IpAddr, length: u32, ip: IpAddr) -> bool {
-    let bits = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => (u128::from(ip.to_bits()) << 96, 32),
-        IpAddr::V6(ip) => (ip.to_bits(), 128),
-    };
-    let ((network, width), (ip, ip_width)) = (bits(network), bits(ip));
-    let mask = u128::MAX.checked_shl(128 - length.min(128)).unwrap_or(0);
-    width == ip_width && length <= width && network & mask == ip & mask
 }
 
 #[cfg(test)]

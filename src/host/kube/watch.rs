@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use super::connection::{REQUESTS, signer_selector};
 use super::follow::{Course, follow};
-use super::{Api, ApiError, Followed, Listener, Unreachable};
+use super::{Api, ApiError, Followed, Listener, Unreachable, serving_requests};
 use crate::csr::{Listing, Request, requestor_of};
 
 /// So many events wait to be seen; a server that sends more waits too.
@@ -64,7 +63,7 @@ impl Api {
             }
         };
         let course = Course {
-            path: format!("{REQUESTS}?{}", signer_selector()),
+            path: serving_requests(),
             revision: Some(listing.resource_version.clone()),
             end: Some(end),
         };

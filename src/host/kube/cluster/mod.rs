@@ -11,6 +11,7 @@ use crate::node::ConfigMap;
 
 use super::ApiError;
 use super::admin::{Admin, escaped};
+use super::error::existing;
 
 use super::answers::parse_minor;
 use super::connection::VERSION;
@@ -40,10 +41,7 @@ impl Admin {
     /// # Errors
     /// As [`Admin::get`].
     pub fn configmap(&self, name: &str, end: Instant) -> Result<Option<ConfigMap>, ApiError> {
-        match self.0.read(&path_of(name), end, parse_configmap) {
-            Err(error) if error.is_not_found() => Ok(None),
-            answer => answer.map(Some),
-        }
+        existing(self.0.read(&path_of(name), end, parse_configmap))
     }
 
     /// The ConfigMap `kubeadm-config` of kube-system; `None` if it does not exist.
@@ -84,7 +82,7 @@ impl Admin {
             let patch = patch.to_string();
             let written = connection.write(Method::PATCH, &path, patch.as_bytes());
             let bytes = written.await?;
-            parse_configmap(&bytes).map_err(|error| connection.invalid(error.to_string()))
+            parse_configmap(&bytes).map_err(|error| connection.invalid(error))
         })
     }
 

@@ -11,13 +11,13 @@ mod source;
 
 use std::path::{Path, PathBuf};
 
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use k8s_openapi::ByteString;
 use x509_parser::pem::Pem;
 
 use crate::host::environment;
+use crate::host::files::Stamp;
 
-use super::client::Config;
 use super::proxy::Proxies;
 use super::resolver::HostSource;
 use file::{Context, KubeconfigFile, Section, choose};
@@ -35,12 +35,32 @@ pub enum Plugins {
     RunUnlessRoot,
 }
 
+/// One API server, how to reach it, and the credential for it.
+#[derive(Clone)]
+pub(super) struct Config {
+    /// Its scheme is `https`; its path is before that of every request.
+    pub(super) cluster_url: Uri,
+    /// The CA's certificates in DER; none where the system's are used.
+    pub(super) root_cert: Option<Vec<Vec<u8>>>,
+    /// What its certificate is to be for, unless the host of its address.
+    pub(super) tls_server_name: Option<String>,
+    /// Its scheme is `http` or `https`; it may hold a password.
+    pub(super) proxy_url: Option<Uri>,
+    /// Who names the host that is dialled: the proxy's if there is one, else the API server's.
+    pub(super) named: HostSource,
+    pub(super) credential: Credential,
+    /// `Bearer` and the credential's token.
+    pub(super) authorization: Option<HeaderValue>,
+    /// The files that all this was read from, each as it was before it was read.
+    pub(super) files: Vec<Stamp>,
+}
+
 /// What a kubeconfig's context refers to, as far as the file alone can tell: an `https` server that is verified.
 #[derive(Debug)]
 pub struct Parsed {
     chosen: Context,
     /// `server`, whose scheme is `https`.
-    pub server: http::Uri,
+    pub server: Uri,
 }
 
 /// The credential, with every file read.
@@ -67,7 +87,7 @@ fn parse_all(
 ) -> Result<Parsed, KubeconfigError> {
     let chosen = choose(files, context)?;
     let server = chosen.cluster.text("server")?.unwrap_or_default();
-    let server: http::Uri = server
+    let server: Uri = server
         .parse()
         .map_err(|_| KubeconfigError::Server("is not a URL"))?;
     if server.scheme_str() != Some("https") {
