@@ -3,12 +3,12 @@
 
 use std::io::{self, PipeWriter, Read as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Output beyond this is cut: no answer of systemctl's is near it.
+/// Output beyond this is cut, in bytes: no answer of systemctl's and no credential is near it.
 const OUTPUT_CAP: u64 = 1024 * 1024;
 /// What a program said is there when it ends, unless another process holds its pipes open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -62,27 +62,18 @@ pub(super) fn run(
         .spawn()
         .map_err(failed)?;
     let end = Instant::now() + deadline;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(2)),
-            Ok(None) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(RunError::Deadline(program.to_owned(), what, deadline));
-            }
-            Err(error) => return Err(failed(error)),
-        }
+    let late = || RunError::Deadline(program.to_owned(), what, deadline);
+    let Some(status) = wait(&mut child, end).map_err(failed)? else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(late());
     };
     // Whatever it has left behind may hold the pipes open.
-    let text = |said: &Receiver<io::Result<String>>| {
-        let left = end
-            .saturating_duration_since(Instant::now())
-            .max(LAST_WORDS);
-        match said.recv_timeout(left) {
-            Ok(text) => text.map_err(failed),
-            Err(_) => Err(RunError::Deadline(program.to_owned(), what, deadline)),
-        }
+    let text = |said: &Receiver<io::Result<Vec<u8>>>| {
+        let left = end.saturating_duration_since(Instant::now());
+        let said = said.recv_timeout(left.max(LAST_WORDS));
+        let bytes = said.map_err(|_| late())?.map_err(failed)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     let (output, words) = (text(&output)?, text(&words)?);
     if status.success() {
@@ -101,14 +92,24 @@ pub(super) fn run(
     })
 }
 
-/// A pipe to write to, and what was written once no one can write to it any more.
-fn drain() -> io::Result<(PipeWriter, Receiver<io::Result<String>>)> {
+/// How `child` ended; none where it has not by `end`.
+pub(super) fn wait(child: &mut Child, end: Instant) -> io::Result<Option<ExitStatus>> {
+    loop {
+        match child.try_wait()? {
+            None if Instant::now() < end => thread::sleep(Duration::from_millis(2)),
+            ended => return Ok(ended),
+        }
+    }
+}
+
+/// A pipe to write to, and the beginning of what was written, once no one can write to it any more.
+pub(super) fn drain() -> io::Result<(PipeWriter, Receiver<io::Result<Vec<u8>>>)> {
     let (reader, writer) = io::pipe()?;
     let (sender, said) = mpsc::channel();
     thread::Builder::new().spawn(move || {
         let mut bytes = Vec::new();
         let read = reader.take(OUTPUT_CAP).read_to_end(&mut bytes);
-        let _ = sender.send(read.map(|_| String::from_utf8_lossy(&bytes).into_owned()));
+        let _ = sender.send(read.map(|_| bytes));
     })?;
     Ok((writer, said))
 }

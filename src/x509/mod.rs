@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
 
 use crate::text::harmless;
@@ -75,14 +75,21 @@ impl Names {
         self.dns.len() + self.ips.len()
     }
 
-    fn extend(&mut self, names: &[GeneralName<'_>]) {
-        for name in names {
+    /// The subject alternative names among `extensions`.
+    fn of<'e, 'a: 'e>(extensions: impl Iterator<Item = &'e ParsedExtension<'a>>) -> Self {
+        let mut names = Self::default();
+        let general = extensions.filter_map(|extension| match extension {
+            ParsedExtension::SubjectAlternativeName(san) => Some(&san.general_names),
+            _ => None,
+        });
+        for name in general.flatten() {
             match name {
-                GeneralName::DNSName(dns) => self.dns.push(harmless(dns)),
-                GeneralName::IPAddress(bytes) => self.ips.extend(ip(bytes)),
+                GeneralName::DNSName(dns) => names.dns.push(harmless(dns)),
+                GeneralName::IPAddress(bytes) => names.ips.extend(ip(bytes)),
                 _ => {}
             }
         }
+        names
     }
 }
 
@@ -123,11 +130,10 @@ impl Certificate {
     /// # Errors
     /// When the text holds no certificate.
     pub fn from_pem(pem: &[u8]) -> Result<Self, NotOne> {
-        x509_parser::pem::Pem::iter_from_buffer(pem)
-            .map_while(Result::ok)
-            .find(|section| section.label == "CERTIFICATE")
-            .ok_or(NotOne("a PEM certificate"))
-            .and_then(|section| Self::from_der(&section.contents))
+        match pem::each_certificate(pem).next() {
+            Some(Ok(der)) => Self::from_der(&der),
+            Some(Err(_)) | None => Err(NotOne("a PEM certificate")),
+        }
     }
 
     /// Reads a DER certificate.
@@ -141,12 +147,7 @@ impl Certificate {
             Timestamp::from_second(at.timestamp())
                 .map_err(|_| NotOne("a certificate with a valid time"))
         };
-        let mut names = Names::default();
-        for extension in parsed.extensions() {
-            if let ParsedExtension::SubjectAlternativeName(san) = extension.parsed_extension() {
-                names.extend(&san.general_names);
-            }
-        }
+        let extensions = parsed.extensions().iter();
         Ok(Self {
             common_name: common_name(parsed.subject()),
             organizations: parsed
@@ -158,7 +159,7 @@ impl Certificate {
             issuer: harmless(&parsed.issuer().to_string()),
             not_before: time(parsed.validity().not_before)?,
             not_after: time(parsed.validity().not_after)?,
-            names,
+            names: Names::of(extensions.map(X509Extension::parsed_extension)),
             self_issued: parsed.issuer() == parsed.subject(),
         })
     }
@@ -198,14 +199,9 @@ pub fn requested_names(pem: &[u8]) -> Result<Names, NotOne> {
 /// The subject of a PKCS#10 request (PEM), and the names it asks for.
 pub(crate) fn requested(pem: &[u8]) -> Result<(String, Names), NotOne> {
     read_request(pem, |request| {
-        let mut names = Names::default();
-        for extension in request.requested_extensions().into_iter().flatten() {
-            if let ParsedExtension::SubjectAlternativeName(san) = extension {
-                names.extend(&san.general_names);
-            }
-        }
+        let extensions = request.requested_extensions().into_iter().flatten();
         let subject = &request.certification_request_info.subject;
-        (harmless(&subject.to_string()), names)
+        (harmless(&subject.to_string()), Names::of(extensions))
     })
 }
 

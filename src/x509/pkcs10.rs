@@ -1,12 +1,9 @@
 //! A PKCS#10 request (RFC 2986) of the form that kubelets write, and of no other.
 
-use std::net::IpAddr;
-
-use k8s_openapi::ByteString;
-
 use super::der::{Der, MalformedDer, tag};
 use super::key::PublicKey;
-use super::{Names, Pkcs10Error};
+use super::pem::from_base64;
+use super::{Names, Pkcs10Error, ip};
 use crate::text::quoted;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE REQUEST-----";
@@ -60,10 +57,7 @@ fn from_pem(pem: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(pem).ok()?;
     let text = text.strip_prefix(BEGIN)?.strip_prefix('\n')?;
     let text = text.strip_suffix('\n').unwrap_or(text);
-    let body = text.strip_suffix(END)?.replace('\n', "");
-    serde_json::from_value::<ByteString>(body.into())
-        .ok()
-        .map(|bytes| bytes.0)
+    from_base64(&text.strip_suffix(END)?.replace('\n', ""))
 }
 
 /// The parts of a request, each still DER.
@@ -206,10 +200,7 @@ fn add_name(names: &mut Names, kind: u8, content: &[u8]) -> Result<(), Pkcs10Err
         ))),
         0x86 => other(format!("it asks for the URI {}", text())),
         0x87 => {
-            let address = <[u8; 4]>::try_from(content)
-                .map(IpAddr::from)
-                .or_else(|_| <[u8; 16]>::try_from(content).map(IpAddr::from));
-            names.ips.push(address.map_err(|_| {
+            names.ips.push(ip(content).ok_or_else(|| {
                 let length = content.len();
                 Pkcs10Error::Name(format!("it asks for an IP address of {length} bytes"))
             })?);

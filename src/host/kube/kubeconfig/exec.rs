@@ -7,12 +7,10 @@
     reason = "this is where credential plug-ins are run"
 )]
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -22,15 +20,14 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_yaml::Value;
 
-use crate::host::clock;
+use crate::host::{clock, run};
+use crate::x509::pem::{base64, encode_all};
 
 use super::error::{KubeconfigError, NoPlugin, PluginFailure};
-use super::{Config, Credential, Plugins, to_base64};
+use super::{Config, Credential, Plugins};
 
 /// Long enough to log in with a browser.
 const DEADLINE: Duration = Duration::from_secs(120);
-/// An ExecCredential is some ten kilobytes, in bytes.
-const OUTPUT_CAP: u64 = 1024 * 1024;
 
 /// `users[].user.exec`.
 #[derive(Deserialize)]
@@ -133,6 +130,7 @@ impl Plugin {
         is_interactive: bool,
     ) -> Result<Vec<u8>, PluginFailure> {
         let started = |error: io::Error| PluginFailure::Start(error.kind().to_string());
+        let (stdout, printed) = run::drain().map_err(started)?;
         let mut command = Command::new(self.program(directory)?);
         for Variable { name, value } in self.env.iter().flatten() {
             command.env(name, value);
@@ -153,23 +151,17 @@ impl Plugin {
             } else {
                 Stdio::null()
             })
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             // It asks and explains there.
             .stderr(Stdio::inherit())
             .spawn()
             .map_err(started)?;
-        let stdout = child.stdout.take();
-        let (sender, printed) = mpsc::channel();
-        let reader = thread::Builder::new().spawn(move || {
-            let mut bytes = Vec::new();
-            let read = stdout.map(|stdout| stdout.take(OUTPUT_CAP).read_to_end(&mut bytes));
-            let _ = sender.send(read.transpose().map(|_| bytes));
-        });
+        // The plug-in has the pipe now, and nothing else: its end is the end of the output.
+        drop(command);
         let end = Instant::now() + DEADLINE;
-        let status = match reader {
-            Ok(_) => wait(&mut child, end),
-            Err(error) => Err(started(error)),
-        };
+        let late = || PluginFailure::Deadline(DEADLINE.as_secs());
+        let status = run::wait(&mut child, end).map_err(started);
+        let status = status.and_then(|status| status.ok_or_else(late));
         if status.is_err() {
             end_all(&mut child, is_interactive);
         }
@@ -183,7 +175,7 @@ impl Plugin {
             Err(_) => {
                 // It has ended, and a process that it started holds its standard output.
                 end_all(&mut child, is_interactive);
-                Err(PluginFailure::Deadline(DEADLINE.as_secs()))
+                Err(late())
             }
         }
     }
@@ -203,8 +195,8 @@ impl Plugin {
         if self.provide_cluster_info {
             let mut cluster = json!({ "server": config.cluster_url.to_string() });
             if let Some(roots) = &config.root_cert {
-                let pem = crate::x509::pem::encode_all(roots);
-                cluster["certificate-authority-data"] = to_base64(pem.as_bytes()).into();
+                let pem = encode_all(roots);
+                cluster["certificate-authority-data"] = base64(pem.as_bytes()).into();
             }
             if let Some(name) = &config.tls_server_name {
                 cluster["tls-server-name"] = name.as_str().into();
@@ -223,17 +215,6 @@ fn end_all(child: &mut Child, is_interactive: bool) {
     }
     let _ = child.kill();
     let _ = child.wait();
-}
-
-fn wait(child: &mut Child, end: Instant) -> Result<ExitStatus, PluginFailure> {
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(5)),
-            Ok(None) => return Err(PluginFailure::Deadline(DEADLINE.as_secs())),
-            Err(error) => return Err(PluginFailure::Start(error.kind().to_string())),
-        }
-    }
 }
 
 /// Reads what a plug-in printed; `now` is for the credential's expiry.

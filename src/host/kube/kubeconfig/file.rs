@@ -8,57 +8,61 @@ use serde_yaml::{Mapping, Value};
 
 use super::error::KubeconfigError;
 
-/// A field of a cluster or a user, and how it is treated.
-enum FieldRule {
-    Use,
-    /// It means nothing to this program, and nothing to what the API server sees.
-    Ignore,
-    /// It would run a program, act as another user or turn verification off.
-    Refuse,
+/// The fields of a cluster or a user, and how they are treated.
+struct FieldRules {
+    section: &'static str,
+    /// The fields that are used, and `extensions`, which mean nothing to this program and nothing to what the API server
+    /// sees.
+    allowed: &'static [&'static str],
+    /// The fields that would run a program, act as another user or turn verification off.
+    refused: &'static [&'static str],
 }
 
-const CLUSTER: &[(&str, FieldRule)] = &[
-    ("server", FieldRule::Use),
-    ("tls-server-name", FieldRule::Use),
-    ("certificate-authority", FieldRule::Use),
-    ("certificate-authority-data", FieldRule::Use),
-    ("proxy-url", FieldRule::Use),
-    ("disable-compression", FieldRule::Use),
-    ("insecure-skip-tls-verify", FieldRule::Refuse),
-    ("extensions", FieldRule::Ignore),
-];
+const CLUSTER: FieldRules = FieldRules {
+    section: "cluster",
+    allowed: &[
+        "server",
+        "tls-server-name",
+        "certificate-authority",
+        "certificate-authority-data",
+        "proxy-url",
+        "disable-compression",
+        "extensions",
+    ],
+    refused: &["insecure-skip-tls-verify"],
+};
 
-const USER: &[(&str, FieldRule)] = &[
-    ("client-certificate", FieldRule::Use),
-    ("client-certificate-data", FieldRule::Use),
-    ("client-key", FieldRule::Use),
-    ("client-key-data", FieldRule::Use),
-    ("token", FieldRule::Use),
-    ("tokenFile", FieldRule::Use),
-    // The caller decides whether a plug-in may run.
-    ("exec", FieldRule::Use),
-    ("as", FieldRule::Refuse),
-    ("as-uid", FieldRule::Refuse),
-    ("as-groups", FieldRule::Refuse),
-    ("as-user-extra", FieldRule::Refuse),
-    ("username", FieldRule::Refuse),
-    ("password", FieldRule::Refuse),
-    ("auth-provider", FieldRule::Refuse),
-    ("extensions", FieldRule::Ignore),
-];
-
-/// One kubeconfig file's text, and where its relative paths begin.
-pub(super) struct KubeconfigFile<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) directory: &'a Path,
-}
+const USER: FieldRules = FieldRules {
+    section: "user",
+    allowed: &[
+        "client-certificate",
+        "client-certificate-data",
+        "client-key",
+        "client-key-data",
+        "token",
+        "tokenFile",
+        // The caller decides whether a plug-in may run.
+        "exec",
+        "extensions",
+    ],
+    refused: &[
+        "as",
+        "as-uid",
+        "as-groups",
+        "as-user-extra",
+        "username",
+        "password",
+        "auth-provider",
+    ],
+};
 
 /// A cluster or a user as the file has it, its fields checked against the allow-list.
 #[derive(Debug, Default)]
 pub(super) struct Section {
     name: &'static str,
     fields: Mapping,
-    directory: PathBuf,
+    /// Where its relative paths begin.
+    pub(super) directory: PathBuf,
 }
 
 /// What a context refers to.
@@ -69,14 +73,14 @@ pub(super) struct Context {
 }
 
 /// Finds the cluster and the user of `context`, or of the current context, in the files merged as kubectl merges them: of
-/// each name, the first definition counts.
+/// each name, the first definition counts. Each file is its text and where its relative paths begin.
 pub(super) fn choose(
-    files: &[KubeconfigFile<'_>],
+    files: &[(impl AsRef<[u8]>, &Path)],
     context: Option<&str>,
 ) -> Result<Context, KubeconfigError> {
     let mut roots = Vec::new();
-    for file in files {
-        let root: Value = serde_yaml::from_slice(file.bytes).map_err(|error| {
+    for (bytes, directory) in files {
+        let root: Value = serde_yaml::from_slice(bytes.as_ref()).map_err(|error| {
             let place = error.location().map(|at| (at.line(), at.column()));
             KubeconfigError::NotKubeconfig(place)
         })?;
@@ -85,7 +89,7 @@ pub(super) fn choose(
             Value::Mapping(root) if text_of(&root, "kind").is_some_and(|kind| kind != "Config") => {
                 return Err(KubeconfigError::NotKubeconfig(None));
             }
-            Value::Mapping(root) => roots.push((root, file.directory)),
+            Value::Mapping(root) => roots.push((root, *directory)),
             Value::Null => {}
             _ => return Err(KubeconfigError::NotKubeconfig(None)),
         }
@@ -93,11 +97,8 @@ pub(super) fn choose(
     let current = roots
         .iter()
         .find_map(|(root, _)| text_of(root, "current-context"));
-    let name = match (context, &current) {
-        (Some(name), _) => name,
-        (None, Some(name)) => name,
-        (None, None) => return Err(KubeconfigError::NoCurrentContext),
-    };
+    let name = context.or(current.as_deref());
+    let name = name.ok_or(KubeconfigError::NoCurrentContext)?;
     let unknown = || match context {
         Some(name) => KubeconfigError::UnknownContext(name.to_owned()),
         None => KubeconfigError::UnknownCurrentContext,
@@ -106,10 +107,10 @@ pub(super) fn choose(
     let cluster = text_of(&context, "cluster").unwrap_or_default();
     let (cluster, at) =
         entry(&roots, "clusters", "cluster", &cluster).ok_or(KubeconfigError::UnknownCluster)?;
-    let cluster = Section::new("cluster", cluster, at, CLUSTER)?;
+    let cluster = Section::new(CLUSTER, cluster, at)?;
     let user = text_of(&context, "user").unwrap_or_default();
     let user = match entry(&roots, "users", "user", &user) {
-        Some((user, at)) => Section::new("user", user, at, USER)?,
+        Some((user, at)) => Section::new(USER, user, at)?,
         None => Section::default(),
     };
     Ok(Context { cluster, user })
@@ -154,27 +155,25 @@ fn is_empty(value: &Value) -> bool {
 
 impl Section {
     fn new(
-        name: &'static str,
+        rules: FieldRules,
         fields: Mapping,
         directory: PathBuf,
-        rules: &'static [(&str, FieldRule)],
     ) -> Result<Self, KubeconfigError> {
+        let section = rules.section;
         for (key, value) in &fields {
-            let rule = rules.iter().find(|(field, _)| key.as_str() == Some(*field));
-            match rule {
-                Some((_, FieldRule::Use | FieldRule::Ignore)) => {}
-                Some((_, FieldRule::Refuse)) if is_empty(value) => {}
-                Some((field, FieldRule::Refuse)) => {
-                    return Err(KubeconfigError::Forbidden {
-                        section: name,
-                        field,
-                    });
+            let key = key.as_str().unwrap_or_default();
+            match rules.refused.iter().find(|field| **field == key) {
+                Some(field) if !is_empty(value) => {
+                    return Err(KubeconfigError::Forbidden { section, field });
                 }
-                None => return Err(KubeconfigError::UnknownField { section: name }),
+                None if !rules.allowed.contains(&key) => {
+                    return Err(KubeconfigError::UnknownField { section });
+                }
+                _ => {}
             }
         }
         Ok(Self {
-            name,
+            name: section,
             fields,
             directory,
         })
@@ -199,11 +198,10 @@ impl Section {
         Ok(text.map(|text| self.directory.join(text)))
     }
 
-    /// A switch; off where it is absent.
-    pub(super) fn flag(&self, field: &'static str) -> Result<bool, KubeconfigError> {
+    /// Checks that the field is a switch, where it is present.
+    pub(super) fn check_flag(&self, field: &'static str) -> Result<(), KubeconfigError> {
         match self.fields.get(field) {
-            None | Some(Value::Null) => Ok(false),
-            Some(Value::Bool(set)) => Ok(*set),
+            None | Some(Value::Null | Value::Bool(_)) => Ok(()),
             Some(_) => Err(KubeconfigError::Type {
                 section: self.name,
                 field,
@@ -215,10 +213,5 @@ impl Section {
     /// The field as it is; none where it is absent or says nothing.
     pub(super) fn value(&self, field: &str) -> Option<&Value> {
         self.fields.get(field).filter(|value| !is_empty(value))
-    }
-
-    /// Where its relative paths begin.
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
     }
 }

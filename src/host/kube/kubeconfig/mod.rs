@@ -12,15 +12,14 @@ mod source;
 use std::path::{Path, PathBuf};
 
 use http::{HeaderValue, Uri};
-use k8s_openapi::ByteString;
-use x509_parser::pem::Pem;
 
 use crate::host::environment;
 use crate::host::files::Stamp;
+use crate::x509::pem::{each_certificate, from_base64};
 
 use super::proxy::Proxies;
 use super::resolver::HostSource;
-use file::{Context, KubeconfigFile, Section, choose};
+use file::{Context, Section, choose};
 use reader::Reader;
 
 pub use error::KubeconfigError;
@@ -77,12 +76,11 @@ pub(super) struct Credential {
 /// # Errors
 /// What is wrong with it, without quoting it: it holds keys.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, KubeconfigError> {
-    let directory = Path::new("");
-    parse_all(&[KubeconfigFile { bytes, directory }], None)
+    parse_all(&[(bytes, Path::new(""))], None)
 }
 
 fn parse_all(
-    files: &[KubeconfigFile<'_>],
+    files: &[(impl AsRef<[u8]>, &Path)],
     context: Option<&str>,
 ) -> Result<Parsed, KubeconfigError> {
     let chosen = choose(files, context)?;
@@ -137,9 +135,9 @@ impl Parsed {
             files: Vec::new(),
         };
         // Nothing is compressed; what is not a truth value is refused nevertheless.
-        cluster.flag("disable-compression")?;
+        cluster.check_flag("disable-compression")?;
         config.credential = match user.value("exec") {
-            Some(plugin) => exec::credential(plugin, user.directory(), &config, plugins)?,
+            Some(plugin) => exec::credential(plugin, &user.directory, &config, plugins)?,
             None => static_credential(&user, &mut reader)?,
         };
         config.authorization = config.credential.authorization()?;
@@ -178,21 +176,24 @@ impl Credential {
 
     /// The header that carries the token; none without one.
     fn authorization(&self) -> Result<Option<HeaderValue>, KubeconfigError> {
+        let Some(token) = self.token() else {
+            return Ok(None);
+        };
+        let header = HeaderValue::try_from(format!("Bearer {token}"));
+        let mut header = header.map_err(|_| KubeconfigError::Token)?;
+        header.set_sensitive(true);
+        Ok(Some(header))
+    }
+
+    /// The token without white space around it; none where nothing is left.
+    fn token(&self) -> Option<&str> {
         let token = self.token.as_deref().map(str::trim);
-        let header = token
-            .filter(|token| !token.is_empty())
-            .map(|token| HeaderValue::try_from(format!("Bearer {token}")));
-        let mut header = header.transpose().map_err(|_| KubeconfigError::Token)?;
-        if let Some(header) = &mut header {
-            header.set_sensitive(true);
-        }
-        Ok(header)
+        token.filter(|token| !token.is_empty())
     }
 
     /// Whether it proves anything to the API server.
     pub(super) fn is_empty(&self) -> bool {
-        let token = self.token.as_deref().map(str::trim).unwrap_or_default();
-        self.certificate.is_none() && token.is_empty()
+        self.certificate.is_none() && self.token().is_none()
     }
 }
 
@@ -208,11 +209,7 @@ fn roots(cluster: &Section, reader: &mut Reader) -> Result<Option<Vec<Vec<u8>>>,
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, KubeconfigError> {
-    let certificates: Vec<Vec<u8>> = Pem::iter_from_buffer(pem)
-        .map_while(Result::ok)
-        .filter(|pem| pem.label == "CERTIFICATE")
-        .map(|pem| pem.contents)
-        .collect();
+    let certificates: Vec<_> = each_certificate(pem).map_while(Result::ok).collect();
     if certificates.is_empty() {
         return Err(KubeconfigError::NoAuthority);
     }
@@ -235,16 +232,4 @@ fn data_or_file(
         .path(file)?
         .map(|path| reader.named(file, &path))
         .transpose()
-}
-
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    serde_json::from_value::<ByteString>(text.into())
-        .ok()
-        .map(|bytes| bytes.0)
-}
-
-fn to_base64(bytes: &[u8]) -> String {
-    let value = serde_json::to_value(ByteString(bytes.to_vec())).ok();
-    let text = value.as_ref().and_then(serde_json::Value::as_str);
-    text.unwrap_or_default().to_owned()
 }

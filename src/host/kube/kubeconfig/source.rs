@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use crate::host::kube::HostSource;
 use crate::host::{environment, files};
 
-use super::file::KubeconfigFile;
 use super::{Config, Credential, KubeconfigError, Plugins, Reader, certificates, parse_all};
 
 /// Where kubeadm leaves the administrator's kubeconfig on a control plane.
@@ -40,27 +39,23 @@ impl Source {
     /// As kubectl finds it: the file that was named, else the list of `$KUBECONFIG`, else `~/.kube/config`, else the
     /// pod's service account, else kubeadm's `admin.conf`.
     pub fn of_administrator(named: Option<&Path>, context: Option<&str>) -> Self {
-        let context = context.map(str::to_owned);
-        if let Some(path) = named {
-            let paths = vec![path.to_owned()];
-            return Self::Files { paths, context };
-        }
+        let exists = |path: &PathBuf| files::is_symlink(path).is_some();
         let listed = environment::first_of(&["KUBECONFIG"]).unwrap_or_default();
-        let listed = listed.split(':').filter(|path| !path.is_empty());
-        let paths: Vec<PathBuf> = listed.map(PathBuf::from).collect();
-        if !paths.is_empty() {
-            return Self::Files { paths, context };
-        }
-        let home =
-            environment::first_of(&["HOME"]).map(|home| Path::new(&home).join(".kube/config"));
-        if let Some(path) = home.filter(|path| files::is_symlink(path).is_some()) {
-            let paths = vec![path];
-            return Self::Files { paths, context };
-        }
-        if pods_server().is_some() && files::is_symlink(&token_file()).is_some() {
+        let mut listed = listed.split(':').filter(|path| !path.is_empty()).peekable();
+        let home = environment::first_of(&["HOME"]);
+        let home = home.map(|home| Path::new(&home).join(".kube/config"));
+        let paths = if let Some(path) = named {
+            vec![path.to_owned()]
+        } else if listed.peek().is_some() {
+            listed.map(PathBuf::from).collect()
+        } else if let Some(path) = home.filter(exists) {
+            vec![path]
+        } else if pods_server().is_some() && exists(&Path::new(SERVICE_ACCOUNT).join("token")) {
             return Self::ServiceAccount;
-        }
-        let paths = vec![ADMIN_CONF.into()];
+        } else {
+            vec![ADMIN_CONF.into()]
+        };
+        let context = context.map(str::to_owned);
         Self::Files { paths, context }
     }
 
@@ -111,11 +106,7 @@ fn from_files(
     if let (Some(missing), true) = (missing, read.is_empty()) {
         return Err(missing);
     }
-    let all: Vec<KubeconfigFile<'_>> = read
-        .iter()
-        .map(|(bytes, directory)| KubeconfigFile { bytes, directory })
-        .collect();
-    parse_all(&all, context)?.access(plugins, paths, reader)
+    parse_all(&read, context)?.access(plugins, paths, reader)
 }
 
 /// The API server's address as every pod has it.
@@ -128,10 +119,6 @@ fn pods_server() -> Option<http::Uri> {
         host
     };
     format!("https://{host}:{port}").parse().ok()
-}
-
-fn token_file() -> PathBuf {
-    Path::new(SERVICE_ACCOUNT).join("token")
 }
 
 fn from_service_account() -> Result<Config, KubeconfigError> {
