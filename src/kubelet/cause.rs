@@ -10,23 +10,23 @@ use crate::yaml;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// The file cannot be read as YAML, or the change cannot be made or proved in it.
-    #[error("{0}")]
-    Yaml(yaml::Error),
+    #[error(transparent)]
+    Yaml(#[from] yaml::Error),
     /// The document is not what the reader of the file expects.
     #[error(transparent)]
-    Shape(Shape),
+    Shape(#[from] Shape),
     /// The document has more than one meaning.
     #[error(transparent)]
-    Ambiguity(Ambiguity),
+    Ambiguity(#[from] Ambiguity),
     /// The file is of another tool, which keeps a kubelet's settings somewhere else.
     #[error(transparent)]
-    Foreign(Foreign),
+    Foreign(#[from] Foreign),
     /// The change would have no effect, or would keep the kubelet from starting.
     #[error(transparent)]
-    Effect(Effect),
+    Effect(#[from] Effect),
     /// The API server's flag cannot be set or removed.
     #[error(transparent)]
-    ApiServer(ApiServerCause),
+    ApiServer(#[from] ApiServerCause),
 }
 
 /// What gives a document more than one meaning.
@@ -150,35 +150,5 @@ impl Effect {
             }
             Self::OtherOperation(_) => "remove this operation".to_owned(),
         }
-    }
-}
-
-impl From<yaml::Error> for Cause {
-    fn from(error: yaml::Error) -> Self {
-        Self::Yaml(error)
-    }
-}
-
-impl From<Shape> for Cause {
-    fn from(shape: Shape) -> Self {
-        Self::Shape(shape)
-    }
-}
-
-impl From<Ambiguity> for Cause {
-    fn from(ambiguity: Ambiguity) -> Self {
-        Self::Ambiguity(ambiguity)
-    }
-}
-
-impl From<Foreign> for Cause {
-    fn from(foreign: Foreign) -> Self {
-        Self::Foreign(foreign)
-    }
-}
-
-impl From<Effect> for Cause {
-    fn from(effect: Effect) -> Self {
-        Self::Effect(effect)
     }
 }

@@ -1,6 +1,5 @@
 //! What an edit says besides its result: refusals and warnings.
 
-use super::api_server::ApiServerCause;
 use super::cause::Cause;
 use crate::yaml::{self, Position};
 
@@ -91,11 +90,5 @@ impl Warning {
 
     pub(crate) fn about(self, topic: Topic) -> Warning {
         Warning { topic, ..self }
-    }
-}
-
-impl From<ApiServerCause> for Cause {
-    fn from(cause: ApiServerCause) -> Self {
-        Self::ApiServer(cause)
     }
 }
