@@ -178,8 +178,8 @@ impl<S: Subject> Receipt<S> {
         Ok(receipt)
     }
 
-    /// serde can flatten, or deny unknown fields, not both: the common fields are taken out, and the subject denies what
-    /// is left and not its own.
+    /// serde can flatten, or deny unknown fields, not both: the fields that all receipts have are read first, and the
+    /// subject denies what is left and not its own.
     fn read(bytes: &[u8]) -> serde_json::Result<Self> {
         #[derive(Deserialize)]
         struct Common {
@@ -187,19 +187,16 @@ impl<S: Subject> Receipt<S> {
             state: ReceiptState,
             started: String,
             edits: Vec<RecordedChange>,
+            #[serde(flatten)]
+            rest: serde_json::Value,
         }
-        let mut rest: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes)?;
-        for field in ["version", "state", "started", "edits"] {
-            rest.remove(field);
-        }
-        let subject = S::deserialize(serde_json::Value::Object(rest))?;
         let common: Common = serde_json::from_slice(bytes)?;
         Ok(Self {
             version: common.version,
             state: common.state,
             started: common.started,
             edits: common.edits,
-            subject,
+            subject: S::deserialize(common.rest)?,
         })
     }
 

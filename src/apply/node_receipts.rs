@@ -19,7 +19,8 @@ pub struct NodeReceipts {
     store: ReceiptStore<NodeSubject>,
     /// What an interrupted run has left.
     pub interrupted: InterruptedRun,
-    warnings: Vec<String>,
+    /// What a person should know of how it was read.
+    pub warnings: Vec<String>,
 }
 
 /// What an interrupted run has left.
@@ -64,11 +65,6 @@ impl NodeReceipts {
         })
     }
 
-    /// What a person should know of how it was read.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
     /// The receipt as it is kept.
     pub fn store(&self) -> &ReceiptStore<NodeSubject> {
         &self.store
@@ -106,10 +102,7 @@ impl NodeReceipts {
         }
         self.interrupted = InterruptedRun::No;
         // A pair that an interrupted run has left before its edits.
-        let left = self
-            .started()
-            .and_then(|receipt| receipt.subject.installed.clone());
-        subject.installed = subject.installed.or(left);
+        subject.installed = subject.installed.or(self.left());
         let now = clock::timestamp().to_string();
         self.store.begin(Receipt::started(&edits, subject, now))
     }
@@ -146,25 +139,20 @@ impl NodeReceipts {
     /// # Errors
     /// What the operating system says.
     pub fn remove_left(&mut self) -> Result<(), FileError> {
-        match self
-            .started()
-            .map(|receipt| receipt.subject.installed.clone())
-        {
-            Some(Some(left)) => {
-                store::remove(&self.root, &left)?;
-                if let Some(receipt) = self.store.receipt_mut() {
-                    receipt.subject.installed = None;
-                }
-                Ok(())
+        if let Some(left) = self.left() {
+            store::remove(&self.root, &left)?;
+            if let Some(receipt) = self.store.receipt_mut() {
+                receipt.subject.installed = None;
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    fn started(&self) -> Option<&NodeReceipt> {
-        self.store
-            .receipt()
-            .filter(|receipt| receipt.state == ReceiptState::Started)
+    /// The pair of a run that is not known to have ended.
+    fn left(&self) -> Option<Installed> {
+        let receipt = self.receipt()?;
+        let installed = receipt.subject.installed.clone();
+        installed.filter(|_| receipt.state == ReceiptState::Started)
     }
 
     /// Writes down how the run, begun now or interrupted before, ended, and removes the pair of a change that is undone.
@@ -176,13 +164,11 @@ impl NodeReceipts {
             _ => resolution,
         };
         let mut troubles = Vec::new();
-        let Some(receipt) = self.store.receipt() else {
+        let resolved =
+            |receipt: &NodeReceipt| Some(receipt.at(receipt.state.resolved(resolution)?));
+        let Some(mut receipt) = self.receipt().and_then(resolved) else {
             return troubles;
         };
-        let Some(state) = receipt.state.resolved(resolution) else {
-            return troubles;
-        };
-        let mut receipt = receipt.at(state);
         if resolution == Resolution::Undone
             && let Some(installed) = receipt.subject.installed.take()
             && let Err(error) = store::remove(&self.root, &installed)
@@ -250,7 +236,7 @@ impl InterruptedRun {
 /// them.
 pub fn states(root: &Root, receipt: &NodeReceipt) -> Vec<FileState> {
     let compare = |change: &RecordedChange| {
-        let path = root.path(change.path());
+        let path = root.path(&change.target);
         let state = match root.read(&path, MAX_BYTES as u64) {
             Ok(bytes) => change.compare(Some(&bytes)),
             Err(error) if error.cause.is_not_found() => change.compare(None),

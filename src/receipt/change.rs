@@ -1,6 +1,6 @@
 //! One edit of a receipt, as the bytes that changed.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,12 @@ impl RecordedChange {
     /// The file that was changed.
     pub fn path(&self) -> &Path {
         &self.target
+    }
+
+    /// Whether the target is a path that begins at the root and leads nowhere but down.
+    pub(super) fn is_absolute(&self) -> bool {
+        let mut parts = self.target.components();
+        self.target.is_absolute() && parts.all(|part| part != Component::ParentDir)
     }
 
     /// Compares a file that reads `now`, or does not exist, with this change.

@@ -1,7 +1,5 @@
 //! What a receipt is about: a node, or a cluster.
 
-use std::path::Component;
-
 use serde::{Deserialize, Serialize};
 
 use super::{ClusterReceipt, ReceiptError, RecordedChange, Subject};
@@ -57,11 +55,7 @@ impl Subject for NodeSubject {
     const FILE: &'static str = "receipt.json";
 
     fn check(&self, edits: &[RecordedChange]) -> Result<(), ReceiptError> {
-        let is_plain = |change: &RecordedChange| {
-            let mut parts = change.path().components();
-            change.path().is_absolute() && parts.all(|part| part != Component::ParentDir)
-        };
-        if !edits.iter().all(is_plain) {
+        if !edits.iter().all(RecordedChange::is_absolute) {
             return Err(ReceiptError::NotAbsolute);
         }
         match &self.installed {

@@ -13,7 +13,7 @@ use crate::report::Problem;
 pub(in crate::commands) fn open(root: &Root, ui: &Ui) -> Result<NodeReceipts, Problem> {
     let receipts = NodeReceipts::open(root)?;
     receipts
-        .warnings()
+        .warnings
         .iter()
         .for_each(|warning| ui.warn(warning.as_str()));
     Ok(receipts)

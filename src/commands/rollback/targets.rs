@@ -31,18 +31,12 @@ pub(super) fn targets(
     kubelets: &[PathBuf],
     named: &[PathBuf],
 ) -> Result<Vec<PathBuf>, Problem> {
-    let inner = |paths: &[PathBuf]| {
-        let inner = paths.iter().map(|path| root.inner(path));
-        inner.collect::<Result<Vec<_>, _>>()
-    };
-    let known = inner(kubelets).and_then(|mut known| {
-        known.extend(inner(named)?);
-        Ok(known)
-    })?;
+    let known = kubelets.iter().chain(named).map(|path| root.inner(path));
+    let known = known.collect::<Result<Vec<_>, _>>()?;
     let mut targets = Vec::new();
     for change in &receipt.edits {
-        let path = root.path(change.path());
-        let is_known = known.iter().any(|known| known == change.path());
+        let path = root.path(&change.target);
+        let is_known = known.contains(&change.target);
         if !is_known && (root.is_image() || !is_kubeadms(&path, root)) {
             return Err(foreign(&path, root));
         }
