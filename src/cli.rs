@@ -15,11 +15,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use api_server::{
-    API_SERVER_MANIFEST, ApiServer, ApiServerApply, ApiServerDiff, ApiServerRollback,
-    ApiServerStatus, ApiServerVerb, Waiting,
+    API_SERVER_MANIFEST, ApiServerApply, ApiServerDiff, ApiServerRollback, ApiServerStatus,
+    ApiServerVerb, Waiting,
 };
 pub use approve::Approve;
-pub use cluster::{Cluster, ClusterApply, ClusterDiff, ClusterStatus, ClusterVerb};
+pub use cluster::{ClusterApply, ClusterDiff, ClusterStatus, ClusterVerb};
 pub use metrics_server::{MetricsServer, Packaging};
 pub use node::{Apply, Csr, Diff, RestartPolicy, Rollback, Selection, Status, Wait};
 pub use program::parse;
@@ -146,14 +146,16 @@ Examples:
   kubelet-tls cluster status                # which nodes are secured
   kubelet-tls cluster diff                  # what would change, and which nodes run without it
   kubelet-tls cluster apply                 # once per cluster; a node changes when it joins or is upgraded")]
-    Cluster(Cluster),
+    #[command(subcommand)]
+    Cluster(ClusterVerb),
     /// On a control plane: have the API server verify kubelets
     #[command(after_long_help = "\
 Examples:
   kubelet-tls api-server diff               # what would change on this control-plane node and in kubeadm-config
   kubelet-tls api-server apply              # on each control-plane node in turn
   kubelet-tls api-server rollback           # undo it exactly")]
-    ApiServer(ApiServer),
+    #[command(subcommand)]
+    ApiServer(ApiServerVerb),
     /// Write a kustomization that runs metrics-server with both its TLS channels verified
     ///
     /// A new CA, a serving certificate, the APIService with its `caBundle`, and the Deployment's arguments without

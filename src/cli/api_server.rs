@@ -11,14 +11,6 @@ use super::{Access, HOW_FAR, WHAT};
 /// Where kubeadm writes the static Pod of the API server.
 pub const API_SERVER_MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
-/// Arguments of `api-server`.
-#[derive(Debug, Args)]
-pub struct ApiServer {
-    /// What to do
-    #[command(subcommand)]
-    pub verb: ApiServerVerb,
-}
-
 /// What to do with the flag by which the API server verifies kubelets.
 #[derive(Debug, Subcommand)]
 pub enum ApiServerVerb {

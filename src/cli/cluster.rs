@@ -4,14 +4,6 @@ use clap::{Args, Subcommand};
 
 use super::{Access, HOW_FAR, WHAT};
 
-/// Arguments of `cluster`.
-#[derive(Debug, Args)]
-pub struct Cluster {
-    /// What to do
-    #[command(subcommand)]
-    pub verb: ClusterVerb,
-}
-
 /// What to do with the cluster's configuration of its kubelets.
 #[derive(Debug, Subcommand)]
 pub enum ClusterVerb {

@@ -47,11 +47,10 @@ pub fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
             .map_err(|error| error.format(&mut definition))
     });
     let (parsed, access) = parsed.map_err(without_value_tip)?;
-    let has_metrics = match &parsed.verb {
-        Verb::Status(_) => true,
-        Verb::Cluster(cluster) => matches!(cluster.verb, ClusterVerb::Status(_)),
-        _ => false,
-    };
+    let has_metrics = matches!(
+        parsed.verb,
+        Verb::Status(_) | Verb::Cluster(ClusterVerb::Status(_))
+    );
     if parsed.global.output == Format::Prometheus && !has_metrics {
         let text = "only status and cluster status print metrics (-o prometheus)";
         return Err(definition.error(ErrorKind::InvalidValue, text));

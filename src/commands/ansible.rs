@@ -13,7 +13,7 @@ use clap::Parser as _;
 use serde_json::Value;
 
 use crate::ansible::{self, ModuleCall};
-use crate::cli::{ApiServer, ApiServerVerb, Cli, Cluster, ClusterVerb, Verb};
+use crate::cli::{ApiServerVerb, Cli, ClusterVerb, Verb};
 use crate::host::files as host_files;
 use crate::report::{Code, NotBegun, Outcome, Problem, ResultKind, VerbResult};
 
@@ -104,12 +104,12 @@ fn perform(call: &ModuleCall, ui: &Ui) -> Result<Value, Problem> {
     match &cli.verb {
         Verb::Apply(arguments) => Ok(value(&apply::run(arguments, ui), ui)),
         Verb::Approve(arguments) => Ok(value(&approve::run(arguments, ui), ui)),
-        Verb::Cluster(Cluster {
-            verb: ClusterVerb::Apply(arguments),
-        }) => Ok(value(&cluster::apply(arguments, ui), ui)),
-        Verb::ApiServer(ApiServer {
-            verb: ApiServerVerb::Apply(arguments),
-        }) => Ok(value(&api_server::apply(arguments, ui), ui)),
+        Verb::Cluster(ClusterVerb::Apply(arguments)) => {
+            Ok(value(&cluster::apply(arguments, ui), ui))
+        }
+        Verb::ApiServer(ApiServerVerb::Apply(arguments)) => {
+            Ok(value(&api_server::apply(arguments, ui), ui))
+        }
         // No module is another verb.
         _ => Err(Problem::new(
             Code::Usage,

@@ -60,7 +60,7 @@ fn run(cli: &Cli, invocation: Invocation, arguments: &[OsString]) -> u8 {
         Verb::Rollback(arguments) => ui.finish(&rollback::run(arguments, &ui)),
         Verb::Approve(arguments) if arguments.watch => approve::watch(arguments, &ui),
         Verb::Approve(arguments) => ui.finish(&approve::run(arguments, &ui)),
-        Verb::Cluster(arguments) => match &arguments.verb {
+        Verb::Cluster(verb) => match verb {
             ClusterVerb::Status(arguments) => ui.finish(&cluster::status(arguments, &ui)),
             ClusterVerb::Diff(arguments) => ui.finish(&cluster::diff(arguments, &ui)),
             ClusterVerb::Apply(arguments) => ui.finish(&cluster::apply(arguments, &ui)),
@@ -70,7 +70,7 @@ fn run(cli: &Cli, invocation: Invocation, arguments: &[OsString]) -> u8 {
                 &ui,
             )),
         },
-        Verb::ApiServer(arguments) => match &arguments.verb {
+        Verb::ApiServer(verb) => match verb {
             ApiServerVerb::Diff(arguments) => ui.finish(&api_server::diff(arguments, &ui)),
             ApiServerVerb::Status(arguments) => ui.finish(&api_server::status(arguments, &ui)),
             ApiServerVerb::Apply(arguments) => ui.finish(&api_server::apply(arguments, &ui)),
