@@ -116,14 +116,7 @@ pub fn request_name(text: &str) -> Result<String, WrongValue> {
         "certificatesigningrequest/",
         "certificatesigningrequest.certificates.k8s.io/",
     ];
-    let name = kinds
-        .iter()
-        .find_map(|kind| text.strip_prefix(kind))
-        .unwrap_or(text);
-    if !names::is_csr_name(name) {
-        return Err(WrongValue::CsrName);
-    }
-    Ok(name.to_owned())
+    without_kind(text, &kinds, names::is_csr_name).ok_or(WrongValue::CsrName)
 }
 
 /// Reads a Node's name, with or without its kind before it.
@@ -132,14 +125,14 @@ pub fn request_name(text: &str) -> Result<String, WrongValue> {
 /// When no Node can be called so.
 pub fn node_name(text: &str) -> Result<String, WrongValue> {
     let kinds = ["node/", "nodes/", "no/"];
-    let name = kinds
-        .iter()
-        .find_map(|kind| text.strip_prefix(kind))
-        .unwrap_or(text);
-    if !names::is_node_name(name) {
-        return Err(WrongValue::NodeName);
-    }
-    Ok(name.to_owned())
+    without_kind(text, &kinds, names::is_node_name).ok_or(WrongValue::NodeName)
+}
+
+/// An object's name without its kind, if it can be one.
+fn without_kind(text: &str, kinds: &[&str], can_be: fn(&str) -> bool) -> Option<String> {
+    let name = kinds.iter().find_map(|kind| text.strip_prefix(kind));
+    let name = name.unwrap_or(text);
+    can_be(name).then(|| name.to_owned())
 }
 
 /// Reads a network such as `10.0.0.0/16` or `fd00::/64`.

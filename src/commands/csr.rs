@@ -21,32 +21,23 @@ const API_SERVER: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 /// Prints the name. Exit 1 when no CSR exists, or with `--check` when it differs from what this machine knows.
 pub(crate) fn run(arguments: &cli::Csr, ui: &Ui) -> Outcome<CsrResult> {
     let mut result = CsrResult::default();
-    let kubeconfig = match &arguments.kubeconfig {
-        Some(path) => path.clone(),
-        None => node::kubeconfig(),
-    };
-    let api = match request::open(&kubeconfig) {
-        Ok(api) => api,
-        Err(problem) => return Outcome::failed(result, problem),
-    };
-    result.node = Some(api.node_name().to_owned());
-    let listing = match api.requests(Instant::now() + DEADLINE) {
-        Ok(listing) => listing,
-        Err(error) => return Outcome::failed(result, request::problem("list", &error)),
-    };
-    let Some(newest) = &listing.newest else {
-        let none = format!("node {} has no kubelet-serving CSR", api.node_name());
-        return Outcome {
-            result,
-            ending: Ending::Negative(Some(none)),
+    let mut steps = || {
+        let kubeconfig = arguments.kubeconfig.clone();
+        let api = request::open(&kubeconfig.unwrap_or_else(node::kubeconfig))?;
+        result.node = Some(api.node_name().to_owned());
+        let listing = api
+            .requests(Instant::now() + DEADLINE)
+            .map_err(|error| request::problem("list", &error))?;
+        let Some(newest) = &listing.newest else {
+            let none = format!("node {} has no kubelet-serving CSR", api.node_name());
+            return Ok(Ending::Negative(Some(none)));
         };
+        result.csr = Some(CsrReport::from(newest));
+        let checks = arguments.check.then(|| check(newest, &api, ui));
+        result.checks = checks.transpose()?;
+        Ok(tell(newest, &listing, result.checks.as_deref(), ui))
     };
-    result.csr = Some(CsrReport::from(newest));
-    result.checks = match arguments.check.then(|| check(newest, &api, ui)).transpose() {
-        Ok(checks) => checks,
-        Err(problem) => return Outcome::failed(result, problem),
-    };
-    let ending = tell(newest, &listing, result.checks.as_deref(), ui);
+    let ending = steps().unwrap_or_else(Ending::Failed);
     Outcome { result, ending }
 }
 

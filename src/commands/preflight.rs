@@ -47,47 +47,42 @@ fn refused(cause: impl std::fmt::Display) -> Problem {
 }
 
 /// What the kubelet makes of its files with the edit in place.
-fn edited(kubelet: &Kubelet, edit: &Edit) -> Option<Settings> {
-    let bytes = |file: &ConfigFile| edit.target == Target::File(file.path.clone());
-    let all: Vec<&[u8]> = kubelet
-        .files
-        .iter()
-        .map(|file| {
-            if bytes(file) {
-                edit.bytes_after()
-            } else {
-                file.bytes.as_slice()
-            }
-        })
-        .collect();
+fn edited<'a>(kubelet: &'a Kubelet, edit: &'a Edit) -> Option<Settings> {
+    let bytes = |file: &'a ConfigFile| match &edit.target {
+        Target::File(path) if *path == file.path => edit.bytes_after(),
+        _ => file.bytes.as_slice(),
+    };
+    let all: Vec<&[u8]> = kubelet.files.iter().map(bytes).collect();
     Settings::read_with_drop_ins(all.first()?, all.get(1..).unwrap_or_default()).ok()
 }
 
 /// A kubelet that runs on an older file than the one on the disk may never start again after any restart.
 fn starts_at_all(kubelet: &Kubelet, edited: Option<&Settings>) -> Result<(), Problem> {
     // What the edit fixes is not reported; the others are, by their lines as they are now.
-    let left = edited
-        .map(|settings| settings.warnings.as_slice())
-        .unwrap_or_default();
-    let complaint = kubelet
-        .settings
-        .warnings
+    let left: Vec<&str> = edited
         .iter()
-        .find(|now| left.iter().any(|after| after.message == now.message));
-    let Some(complaint) = complaint else {
+        .flat_map(|settings| &settings.warnings)
+        .map(|warning| warning.message.as_str())
+        .collect();
+    let mut complaints = kubelet.settings.warnings.iter();
+    let Some(complaint) = complaints.find(|now| left.contains(&now.message.as_str())) else {
         return Ok(());
     };
-    let line = complaint.position.map_or(0, |position| position.line);
-    let file = match kubelet.files.as_slice() {
-        [only] => format!("{}:{line}", only.path.display()),
-        _ => format!("line {line} of one of the kubelet's files"),
+    let known = complaint.position.map(|position| position.line);
+    let line = known.unwrap_or_default();
+    let (file, hint) = match kubelet.files.as_slice() {
+        [only] => (
+            format!("{}:{line}", only.path.display()),
+            hint::edit(&only.path, known),
+        ),
+        files => (
+            format!("line {line} of one of the kubelet's files"),
+            hint::print_line(line, files.iter().map(|file| file.path.as_path())),
+        ),
     };
     Err(refused(format!("{file}: {}", complaint.message))
         .advise("the running kubelet has not read it, and the next one would not start with it")
-        .hint(match kubelet.files.as_slice() {
-            [only] => hint::edit(&only.path, complaint.position.map(|position| position.line)),
-            files => hint::print_line(line, files.iter().map(|file| file.path.as_path())),
-        }))
+        .hint(hint))
 }
 
 /// All files merged again must say what is wanted: of two spellings of the key in drop-ins, the one that is edited need
@@ -145,13 +140,9 @@ fn gate_off(kubelet: &Kubelet, gate: &str, flag: Option<String>) -> Problem {
 
 /// Without one the kubelet runs alone, and has no one to ask for a certificate.
 fn has_kubeconfig(kubelet: &Kubelet) -> Result<(), Problem> {
-    let known = kubelet.flags.get("config").is_some();
-    if !known
-        || kubelet
-            .flags
-            .get("kubeconfig")
-            .is_some_and(|path| !path.is_empty())
-    {
+    let flags = &kubelet.flags;
+    let given = flags.get("kubeconfig").filter(|path| !path.is_empty());
+    if flags.get("config").is_none() || given.is_some() {
         return Ok(());
     }
     Err(refused("the kubelet is started without --kubeconfig, so it has no API server to ask for a certificate")

@@ -5,9 +5,8 @@
 //! itself, its next start undoes the edit, and every later one leaves the node alone until an administrator applies.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::{Locks, NodeReceipts, states};
 use crate::cli;
@@ -17,7 +16,9 @@ use crate::host::files::{FileCause, Root};
 use crate::host::{clock, environment, process, systemd};
 use crate::kubelet::Bootstrap;
 use crate::plan::{Edit, Plan};
-use crate::receipt::{FileState, NodeReceipt, NodeSubject, Probation, ReceiptState, Resolution};
+use crate::receipt::{
+    FileState, NodeReceipt, NodeSubject, Probation, ReceiptState, Resolution, to_the_second,
+};
 use crate::report::{ApplyResult, Code, KubeletOutcome, Outcome, Problem};
 
 use super::{EditStopped, receipts, reports, tell_unchanged};
@@ -26,7 +27,7 @@ use super::{EditStopped, receipts, reports, tell_unchanged};
 const SERVICE: &str = "kubelet-tls.service";
 /// A kubelet that lived longer than this did not die of its configuration: with a bad one it exits within about a second
 /// (kubelet-facts), and systemd starts it again 10 s later.
-const TRIAL: Duration = Duration::from_secs(600);
+const TRIAL: SignedDuration = SignedDuration::from_secs(600);
 
 /// Whether this process is part of the start of kubelet.service. Its control group says so; where that cannot be read,
 /// systemd's id of the start does, which it gives to every process of the unit.
@@ -158,30 +159,25 @@ impl<'a> Start<'a> {
             self.restarts(),
             clock::timestamp(),
         );
-        let edits = match &verdict {
-            StartAction::LeaveAlone(_) => Vec::new(),
-            StartAction::PutBack => self.inverse(),
+        let plan = match &verdict {
+            StartAction::LeaveAlone(_) => Plan::of(Vec::new()),
+            StartAction::PutBack => {
+                self.ui.warn(
+                    "the kubelet exited soon after its start had made this change again, so the change is rolled back; to try it with a health check: kubelet-tls apply",
+                );
+                Plan::of(self.inverse())
+            }
             StartAction::Make(_) => {
                 let kubelet = self.located.clone().read(self.ui)?;
-                vec![node::edit(&kubelet, self.wanted, self.ui)?]
+                let plan = Plan::of(vec![node::edit(&kubelet, self.wanted, self.ui)?]);
+                if plan.changes() {
+                    self.receipts.inspect()?;
+                }
+                self.locks.inspect(&plan)?;
+                tell_unchanged(&plan, self.wanted, self.ui);
+                plan
             }
         };
-        let plan = Plan::of(edits);
-        match &verdict {
-            StartAction::PutBack => self.ui.warn(
-                "the kubelet exited soon after its start had made this change again, so the change is rolled back; to try it with a health check: kubelet-tls apply",
-            ),
-            StartAction::Make(_) => {
-                if plan.changes() {
-                    self.receipts
-                        .inspect()?;
-                }
-                self.locks
-                    .inspect(&plan)?;
-                tell_unchanged(&plan, self.wanted, self.ui);
-            }
-            StartAction::LeaveAlone(_) => {}
-        }
         plan.edits.iter().for_each(|edit| show::text(edit, self.ui));
         Ok((plan, verdict))
     }
@@ -247,11 +243,8 @@ enum Earlier {
 }
 
 fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp) -> StartAction {
-    let apply = format!(
-        "the apply of {}",
-        crate::receipt::to_the_second(&receipt.started)
-    );
-    let alone = |why: &str| StartAction::LeaveAlone(format!("{apply} {why}"));
+    let began = to_the_second(&receipt.started);
+    let alone = |why: &str| StartAction::LeaveAlone(format!("the apply of {began} {why}"));
     match (receipt.state, receipt.subject.probation) {
         (ReceiptState::PutBack, _) => {
             alone("was rolled back because the kubelet did not stay healthy")
@@ -264,15 +257,9 @@ fn judge(receipt: &NodeReceipt, wanted: Bootstrap, restarts: u64, now: Timestamp
         }
         (ReceiptState::Done, _) => StartAction::Make(Earlier::Proved),
         (ReceiptState::Started, Some(trial)) => {
-            let age = receipt
-                .started
-                .parse::<Timestamp>()
-                .map(|started| now - started);
+            let started = receipt.started.parse::<Timestamp>();
             // A clock that was set back says nothing, so the kubelet gets no credit for it.
-            let is_old = age.is_ok_and(|age| {
-                age.total(jiff::Unit::Second)
-                    .is_ok_and(|seconds| seconds >= TRIAL.as_secs_f64())
-            });
+            let is_old = started.is_ok_and(|started| now.duration_since(started) >= TRIAL);
             // systemd counts from 0 again after a start that an administrator asked for.
             let by_itself = restarts > 0 && restarts != trial.n_restarts;
             match (is_old, by_itself) {
@@ -306,7 +293,7 @@ mod tests {
     }
 
     fn after(seconds: i64) -> Timestamp {
-        THEN.parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds)
+        THEN.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
     }
 
     fn judged(receipt: &NodeReceipt, restarts: u64, seconds: i64) -> StartAction {
