@@ -174,7 +174,7 @@ impl Edit {
 /// How many lines around a difference a diff shows.
 const CONTEXT: usize = 3;
 
-/// How many bytes at the end a diff does not show, as a rule: the lines that are the same in both, but for the context.
+/// How many bytes at the end a diff does not show, as a rule: the lines that are the same in both, except for the context.
 /// Masking and comparing them would take most of a long file's time.
 fn unshown(before: &[u8], after: &[u8]) -> usize {
     let same = |(one, other): &(&u8, &u8)| one == other;

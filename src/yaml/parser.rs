@@ -15,6 +15,7 @@ use super::spans::{class, range, small, syntax_error};
 use super::{Error, YamlCause};
 
 /// A node that can be referred to, and what an alias of it amounts to.
+#[derive(Clone, Copy)]
 struct Anchored {
     event: u32,
     closed: bool,
@@ -112,13 +113,13 @@ impl EventReader<'_> {
                 self.enter(style);
                 self.start(EventKind::Sequence, anchor, tag.as_deref(), span)?;
             }
-            Parsed::MappingStart(StructureStyle::Flow, anchor, tag) => {
-                self.enter(StructureStyle::Flow);
-                self.start(EventKind::FlowMapping, anchor, tag.as_deref(), span)?;
-            }
-            Parsed::MappingStart(StructureStyle::Block, anchor, tag) => {
-                self.enter(StructureStyle::Block);
-                self.start(EventKind::BlockMapping, anchor, tag.as_deref(), span)?;
+            Parsed::MappingStart(style, anchor, tag) => {
+                self.enter(style);
+                let kind = match style {
+                    StructureStyle::Flow => EventKind::FlowMapping,
+                    StructureStyle::Block => EventKind::BlockMapping,
+                };
+                self.start(kind, anchor, tag.as_deref(), span)?;
             }
             Parsed::SequenceEnd => self.end(EventKind::SequenceEnd, span),
             Parsed::MappingEnd => self.end(EventKind::MappingEnd, span),
@@ -152,25 +153,19 @@ impl EventReader<'_> {
     }
 
     fn alias(&mut self, id: usize, span: &Span) -> Result<(), Error> {
-        let Some(Anchored {
-            event: target,
-            closed,
-            weight,
-            height,
-        }) = self.anchors.get(&id)
-        else {
+        let Some(&target) = self.anchors.get(&id) else {
             return Err(self.error(span, YamlCause::UnknownAnchor));
         };
-        if !closed {
+        if !target.closed {
             return Err(self.error(span, YamlCause::Recursive));
         }
-        let (target, weight, height) = (*target, *weight, *height);
+        let Anchored { weight, height, .. } = target;
         if self.open.len() + height > MAX_DEPTH {
             return Err(self.error(span, YamlCause::Depth));
         }
         let event = self.node(EventKind::Alias, 0, None, span, weight)?;
         if let Some(alias) = self.read.events.get_mut(event as usize) {
-            alias.link = target;
+            alias.link = target.event;
         }
         self.close(event, 0, 1 + weight, height);
         Ok(())
@@ -211,22 +206,12 @@ impl EventReader<'_> {
         self.flow = self.flow.saturating_sub(1);
         let index = small(self.read.events.len());
         self.push(kind, Tag::None, false, span);
-        if let Some(Open {
-            event,
-            anchor,
-            weight,
-            height,
-        }) = self.open.pop()
-        {
-            if let Some(start) = self.read.events.get_mut(event as usize) {
+        if let Some(open) = self.open.pop() {
+            if let Some(start) = self.read.events.get_mut(open.event as usize) {
                 start.link = index;
             }
-            self.close(
-                event,
-                anchor,
-                self.weight.saturating_sub(weight),
-                height + 1,
-            );
+            let weight = self.weight.saturating_sub(open.weight);
+            self.close(open.event, open.anchor, weight, open.height + 1);
         }
     }
 
