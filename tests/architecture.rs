@@ -354,6 +354,20 @@ fn effects_are_in_host_and_printing_is_in_ui() {
     assert!(found.is_empty(), "effects outside their module:\n{found}");
 }
 
+/// What test files share is in tests/support.
+#[test]
+fn every_module_is_where_its_name_says() {
+    for directory in ["src", "standins/src", "tests", "benches", "examples"] {
+        for source in sources_in(directory) {
+            let is_elsewhere = source
+                .code
+                .lines()
+                .any(|line| line.trim().starts_with("#[path"));
+            assert!(!is_elsewhere, "{directory}/{}", source.path.display());
+        }
+    }
+}
+
 #[test]
 fn no_file_is_longer_than_the_limit() {
     let long = sources()

@@ -14,18 +14,10 @@
     clippy::panic,
     clippy::disallowed_methods,
     unreachable_pub,
-    dead_code,
-    reason = "a test fails by panicking, is about files and processes, and shares modules with the node tests"
+    reason = "a test fails by panicking, and is about files and processes"
 )]
 
-#[path = "node/harness.rs"]
-mod harness;
-#[path = "node/snapshot.rs"]
-mod snapshot;
-
 mod faults {
-    pub(crate) use crate::snapshot;
-
     pub mod clock;
     pub mod instance;
     pub mod lab;
@@ -39,6 +31,7 @@ mod faults {
 use std::process::{Command, ExitCode, Stdio};
 
 use faults::{clock, lab, places};
+use support::harness;
 
 /// Names a test after its module and function.
 macro_rules! tests {

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use support::harness::is_required;
 
 const TOOL: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 const LAYOUTS: u64 = 200;
@@ -437,10 +438,7 @@ fn no_image_leads_a_run_out_of_it() {
         .status()
         .is_ok_and(|status| status.success())
     {
-        assert!(
-            std::env::var_os("KUBELET_TLS_REQUIRE_NODE_TESTS").is_none(),
-            "strace is needed"
-        );
+        assert!(!is_required(), "strace is needed");
         eprintln!("skipped: strace may not trace here, or is not installed");
         return;
     }

@@ -15,9 +15,7 @@ mod node {
     pub mod address;
     pub mod command;
     pub mod debian;
-    pub mod harness;
     pub mod machine;
-    pub mod snapshot;
     pub mod worker;
 
     pub mod ansible;
@@ -39,9 +37,11 @@ mod node {
 
 use std::process::ExitCode;
 
+use support::harness;
+
 use node::{
-    ansible, api_server, cloud_init, debian, drop_in, files, gate, harness, interruptions,
-    issue_first, kills, kind, machine, main_job, packages, proof, units, worker,
+    ansible, api_server, cloud_init, debian, drop_in, files, gate, interruptions, issue_first,
+    kills, kind, machine, main_job, packages, proof, units, worker,
 };
 
 /// Names a test after its module and function.

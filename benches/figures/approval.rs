@@ -8,7 +8,7 @@ use standins::{ApiServer, Config};
 
 use crate::bar;
 use crate::measure::{cost, tool};
-use crate::rows::Row;
+use support::rows::Row;
 
 /// So many nodes, each with a request that keeps every rule.
 const REQUESTS: u16 = 5000;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::bar;
-use crate::rows::Row;
+use support::rows::Row;
 
 /// How it is made.
 pub(crate) const HOW: &str =

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bar;
 use crate::measure::{Contender, interleave, is_installed, millis, peak};
-use crate::rows::Row;
+use support::rows::Row;
 
 /// A configuration as kubeadm wrote it.
 const REAL: &str = "testdata/captured/1.36/config.yaml";

@@ -16,17 +16,13 @@
 mod approval;
 mod binary;
 mod files;
-#[path = "../../tests/approver/large.rs"]
-#[allow(dead_code, reason = "the rest is for tests/approver")]
-mod large;
 mod measure;
 mod node;
-mod rows;
 mod watch;
 
 use std::path::{Path, PathBuf};
 
-use rows::{DOCUMENT, Row, updated};
+use support::rows::{DOCUMENT, Row, updated};
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();

@@ -10,7 +10,7 @@ use standins::{Node, Options};
 
 use crate::bar;
 use crate::measure::{median, millis, tool};
-use crate::rows::Row;
+use support::rows::Row;
 
 /// How many nodes are taken through it.
 const RUNS: usize = 15;

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::bar;
-use crate::large::{Large, Size, Watched};
 use crate::measure::{median, millis};
-use crate::rows::Row;
+use support::large::{Large, Size, Watched};
+use support::rows::Row;
 
 const SIZE: Size = Size {
     nodes: 5_000,

@@ -13,7 +13,9 @@ use standins::api::{Csr, NodeSpec};
 use standins::pki::Sans;
 use standins::{ApiServer, Config, Fault, KubeconfigStyle, Matcher, Node, Options, Output, pace};
 
-use super::scene::{BINARY, with_kubeconfig};
+use support::binary;
+
+use super::scene::with_kubeconfig;
 
 struct Fleet {
     api: ApiServer,

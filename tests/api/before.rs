@@ -8,7 +8,9 @@ use kubelet_tls::parts::host::Api;
 use standins::api::ServerCertificate;
 use standins::{ApiServer, Config, Fault, KubeconfigStyle, Options, Output, pace};
 
-use super::scene::{BINARY, Scene, lists, play, with_kubeconfig};
+use support::binary;
+
+use super::scene::{Scene, lists, play, with_kubeconfig};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -60,7 +62,7 @@ fn a_server_whose_certificate_does_not_verify_is_not_used() {
         refused(&scene, 69);
         let log = scene.node.api().requests();
         assert!(log.is_empty(), "asked nevertheless: {log:?}");
-        let csr = scene.node.run(BINARY, &["csr"]);
+        let csr = scene.node.run(binary(), &["csr"]);
         assert!(csr.stderr.contains(why), "{}", csr.stderr);
     });
 }

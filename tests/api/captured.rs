@@ -8,7 +8,9 @@ use kubelet_tls::parts::host::{Api, WatchEvent};
 use serde_json::{Value, json};
 use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output, Release};
 
-use super::scene::{BINARY, lists, watches, with_kubeconfig};
+use support::binary;
+
+use super::scene::{lists, watches, with_kubeconfig};
 
 fn captured(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/captured");
@@ -232,7 +234,7 @@ fn an_apply_that_sees_the_real_list_and_the_real_watch() {
     let api = node.api();
     api.inject(lists(), Fault::Body(captured("1.36/csr-list-empty.json")));
     api.inject(watches().once(), Fault::Body(watch[..first_line].to_vec()));
-    let apply = node.run(BINARY, &["apply", "--settle", "0s", "-o", "json"]);
+    let apply = node.run(binary(), &["apply", "--settle", "0s", "-o", "json"]);
     assert_eq!(apply.code, 0, "{}", apply.stderr);
     let document: Value = serde_json::from_str(&apply.stdout).unwrap();
     assert_eq!(
@@ -288,7 +290,7 @@ fn status_knows_whether_the_cluster_agrees_on_the_oldest_release_and_the_newest(
             },
             ..Options::default()
         });
-        let output = node.run(BINARY, &["status", "-o", "json"]);
+        let output = node.run(binary(), &["status", "-o", "json"]);
         let document: Value = serde_json::from_str(&output.stdout).unwrap();
         let conditions = document["conditions"].as_array().unwrap();
         let agrees = conditions

@@ -6,7 +6,7 @@ use standins::api::Csr;
 use standins::pki::Sans;
 use standins::{Node, Options, Output};
 
-use super::scene::BINARY;
+use support::binary;
 
 /// A node whose kubelet runs with these flags, and a request of its for these names.
 fn check(flags: &[&str], dns: &[&str], ips: &[std::net::IpAddr]) -> (String, Output, Value) {
@@ -19,8 +19,8 @@ fn check(flags: &[&str], dns: &[&str], ips: &[std::net::IpAddr]) -> (String, Out
         ips: ips.to_vec(),
     };
     let name = node.api().add_csr(Csr::kubelet_serving("worker-1", &sans));
-    let document = node.run(BINARY, &["csr", "--check", "-o", "json"]);
-    let output = node.run(BINARY, &["csr", "--check"]);
+    let document = node.run(binary(), &["csr", "--check", "-o", "json"]);
+    let output = node.run(binary(), &["csr", "--check"]);
     assert_eq!(output.code, document.code);
     (
         name,

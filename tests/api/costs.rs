@@ -11,7 +11,9 @@ use standins::api::{Csr, Logged, Matcher};
 use standins::pki::Sans;
 use standins::{ApiServer, Config, Fault, Knobs, KubeconfigStyle, Node, Options, Output, memory};
 
-use super::scene::{BINARY, play, watches, with_kubeconfig};
+use support::binary;
+
+use super::scene::{play, watches, with_kubeconfig};
 
 /// Requests of so many nodes.
 fn crowd(count: usize) -> impl Iterator<Item = Csr> {
@@ -49,7 +51,7 @@ fn one_list_one_watch_and_two_gets_at_most_however_many_requests_there_are() {
                 }
                 api.add_csr(Csr::kubelet_serving("worker-1", &Sans::default()));
             });
-            let apply = node.run(BINARY, &["apply", "--settle", "500ms"]);
+            let apply = node.run(binary(), &["apply", "--settle", "500ms"]);
             over.store(true, Ordering::Relaxed);
             apply
         });
@@ -135,7 +137,7 @@ fn memory_stays_small_whatever_a_watch_sends() {
         });
         node.api()
             .inject(watches(), Fault::Body(body.clone().into_bytes()));
-        let mut command = node.command(BINARY);
+        let mut command = node.command(binary());
         command.args(["apply", "--settle", "0s", "--timeout", "2s"]);
         let mut child = command
             .stdout(Stdio::null())
@@ -163,7 +165,7 @@ fn a_request_is_named_as_soon_as_it_exists() {
 
 /// From the request's creation in the API to its name on standard output.
 fn delay(node: &Node) -> Duration {
-    let mut command = node.command(BINARY);
+    let mut command = node.command(binary());
     // Each restart makes a new request. The settling time must not delay its name.
     command.args(["apply", "--restart", "always", "--settle", "500ms"]);
     let mut child = command

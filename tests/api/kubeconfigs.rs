@@ -11,7 +11,9 @@ use standins::api::Csr;
 use standins::pki::{Identity, Request, Sans};
 use standins::{ApiServer, Config, KubeconfigStyle, Output};
 
-use super::scene::{BINARY, Scene, with_kubeconfig};
+use support::binary;
+
+use super::scene::{Scene, with_kubeconfig};
 
 const STYLES: [KubeconfigStyle; 4] = [
     KubeconfigStyle::Kubelet,
@@ -265,7 +267,7 @@ fn lists_are_merged_and_contexts_chosen() {
     )
     .unwrap();
     let run = |list: &str, arguments: &[&str]| {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(binary());
         let list: Vec<String> = list
             .split(':')
             .map(|name| directory.join(name).display().to_string())

@@ -20,5 +20,6 @@ mod fields;
 mod kubeconfigs;
 mod proxies;
 mod refusals;
-mod scene;
 mod states;
+
+use support::api as scene;

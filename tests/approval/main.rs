@@ -17,5 +17,6 @@ mod holes;
 mod laws;
 mod policy;
 mod real;
-mod request;
 mod rules;
+
+use support::request;

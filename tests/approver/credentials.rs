@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use standins::pki::{Ca, Identity, Sans};
 use standins::{Fault, Matcher};
 
-use super::scene::{Approver, BINARY, Scene};
+use support::binary;
+use support::harness::is_required;
+
+use super::scene::{Approver, Scene};
 
 const NETWORK: &[&str] = &["--ip-prefix", "10.0.0.0/24"];
 const USER: &str = "system:serviceaccount:kubelet-tls:kubelet-tls-approver";
@@ -176,8 +179,7 @@ exec "$@""#;
     probe.args(command.get_args()).arg("true");
     let output = probe.output().ok()?;
     if !output.status.success() {
-        let is_required = std::env::var_os("KUBELET_TLS_REQUIRE_NODE_TESTS").is_some();
-        assert!(!is_required, "no mount namespace: {output:?}");
+        assert!(!is_required(), "no mount namespace: {output:?}");
         eprintln!("skipped: no mount namespace: {output:?}");
         return None;
     }
@@ -199,7 +201,7 @@ fn the_service_account_of_a_pod_rotates() {
     };
     let address = scene.api.address();
     command
-        .arg(BINARY)
+        .arg(binary())
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("KUBERNETES_SERVICE_HOST", address.ip().to_string())

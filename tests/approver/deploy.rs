@@ -6,9 +6,7 @@ use std::process::Command;
 
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-
-/// Where it is set, a tool that is missing fails the test.
-const REQUIRED: &str = "KUBELET_TLS_REQUIRE_NODE_TESTS";
+use support::harness::is_required;
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
@@ -32,8 +30,7 @@ fn build(directory: &Path) -> Option<Vec<Value>> {
         })
     });
     let Some(kubectl) = found.next() else {
-        let is_required = std::env::var_os(REQUIRED).is_some();
-        assert!(!is_required, "no kubectl with kustomize 5");
+        assert!(!is_required(), "no kubectl with kustomize 5");
         eprintln!("skipped: no kubectl with kustomize 5");
         return None;
     };
@@ -214,7 +211,7 @@ fn the_component_for_the_prometheus_operator_renders_and_has_the_alerts() {
             );
         }
         Err(error) => {
-            assert!(std::env::var_os(REQUIRED).is_none(), "promtool: {error}");
+            assert!(!is_required(), "promtool: {error}");
             eprintln!("skipped: no promtool: {error}");
         }
     }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use standins::pace;
+use support::harness::is_required;
 
 use super::scene::{LONG, Scene};
 
@@ -57,8 +58,7 @@ fn promtool(metrics: &str) {
     let mut child = match started {
         Ok(child) => child,
         Err(error) => {
-            let is_required = std::env::var_os("KUBELET_TLS_REQUIRE_NODE_TESTS").is_some();
-            assert!(!is_required, "promtool: {error}");
+            assert!(!is_required(), "promtool: {error}");
             eprintln!("skipped: no promtool: {error}");
             return;
         }

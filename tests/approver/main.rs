@@ -12,14 +12,11 @@ mod deaf;
 mod decisions;
 mod deploy;
 mod endpoints;
-mod large;
 mod proxies;
 mod refused;
-#[path = "../approval/request.rs"]
-#[allow(dead_code, reason = "the rest is for tests/approval.rs")]
-mod request;
 mod rights;
 mod scale;
-mod scene;
 mod trouble;
 mod year;
+
+use support::{approver as scene, large, request};

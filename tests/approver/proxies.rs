@@ -9,7 +9,9 @@ use standins::KubeconfigStyle;
 use standins::pki::{Ca, Sans};
 use standins::proxy::Proxy;
 
-use super::scene::{Approver, BINARY, Scene};
+use support::binary;
+
+use super::scene::{Approver, Scene};
 
 const NETWORK: &[&str] = &["--ip-prefix", "10.0.0.0/24"];
 /// A name that only the proxy can find.
@@ -55,7 +57,7 @@ fn requests_are_approved_through_an_https_proxy() {
 
     // The same from the environment.
     let of_environment = kubeconfig(&scene, "");
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command
         .env_clear()
         .env("KUBECONFIG", of_environment)
@@ -99,7 +101,7 @@ fn a_proxy_with_a_certificate_of_another_ca_is_not_used() {
 fn a_proxy_of_another_kind_is_refused_at_the_start() {
     let scene = Scene::new();
     let own = kubeconfig(&scene, "    proxy-url: socks5://me:hunter2@127.0.0.1:1\n");
-    let output = Command::new(BINARY)
+    let output = Command::new(binary())
         .args(["approve", "--watch", "--kubeconfig"])
         .arg(&own)
         .args(NETWORK)

@@ -2,10 +2,7 @@
 
 use std::fs;
 
-#[path = "../../benches/figures/rows.rs"]
-mod rows;
-
-use rows::{DOCUMENT, Row, updated};
+use support::rows::{DOCUMENT, Row, updated};
 
 /// The rows of the document's first table, as a label and a figure.
 fn table(text: &str) -> Vec<(&str, &str)> {

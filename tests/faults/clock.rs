@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use standins::{Fault, Matcher, Node, Options, Output};
 
-use crate::harness;
+use support::harness;
 
 const TOOL: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 const ENABLED: &str = "serverTLSBootstrap: true\n";

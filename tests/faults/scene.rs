@@ -10,9 +10,9 @@ use std::time::Duration;
 use standins::{Node, Options, Output};
 
 use super::instance;
-use super::snapshot::{Content, Snapshot, acl_for_user_1000, set_attribute};
 use super::thread;
 use super::trace::{self, Call, Fault};
+use support::snapshot::{Content, Snapshot, acl_for_user_1000, set_attribute};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_kubelet-tls");
 const KUBEADM: &str = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";

@@ -5,8 +5,8 @@ use std::fs;
 use standins::Output;
 
 use super::scene::{End, Place, SOON, Scene, mode};
-use super::snapshot::Snapshot;
 use super::trace::Fault;
+use support::snapshot::Snapshot;
 
 impl Scene {
     /// What is wrong right after a run that met a fault.

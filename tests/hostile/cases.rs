@@ -18,7 +18,9 @@ use standins::{Fault, Options, Output, memory, pace};
 use super::answers::{Harm, answers, of_http, of_watches, strayed};
 use super::crowds::{CROWDS, Crowd};
 use super::rows::{After, At, Question, ROWS, Row};
-use super::scene::{BINARY, Scene};
+use support::binary;
+
+use super::scene::Scene;
 use super::wire::{PROBED, WIRES, Wire, sit};
 
 /// The bound on what the tool holds in memory, in KiB.
@@ -279,7 +281,7 @@ impl Case {
     }
 
     fn run(&self, scene: &Scene, kubeconfig: Option<PathBuf>) -> Seen {
-        let mut command = scene.node.command(BINARY);
+        let mut command = scene.node.command(binary());
         // What is to go well has the time for it on a busy machine, and needs it nowhere else.
         let patient = |word: &&'static str| match *word {
             "2s" if self.goes_well() => "600s",

@@ -10,15 +10,11 @@
 )]
 
 mod answers;
-#[path = "../approver/scene.rs"]
-#[allow(dead_code, reason = "the rest is for tests/approver")]
-mod approver;
 mod cases;
 mod crowds;
 mod rows;
-#[path = "../api/scene.rs"]
-#[allow(dead_code, reason = "the rest is for tests/api")]
-mod scene;
 mod scripts;
 mod watch;
 mod wire;
+
+use support::{api as scene, approver};

@@ -6,11 +6,9 @@ use std::process::Command;
 
 use serde::Deserialize as _;
 use serde_json::Value;
+use support::harness::is_required;
 
 use super::Scene;
-
-/// Set where a skipped test must be noticed, as in continuous integration.
-pub(crate) const REQUIRED: &str = "KUBELET_TLS_REQUIRE_NODE_TESTS";
 
 /// A kubectl with kustomize 5: the one that `.ci/run` installs, else the system's.
 pub(crate) fn kubectl() -> Option<PathBuf> {
@@ -27,10 +25,7 @@ pub(crate) fn kubectl() -> Option<PathBuf> {
             })
         });
     if found.is_none() {
-        assert!(
-            std::env::var_os(REQUIRED).is_none(),
-            "no kubectl with kustomize 5"
-        );
+        assert!(!is_required(), "no kubectl with kustomize 5");
         eprintln!("skipped: no kubectl with kustomize 5");
     }
     found

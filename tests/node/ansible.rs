@@ -14,8 +14,8 @@ use standins::{ApiServer, Config};
 
 use super::address::Address;
 use super::command::Finished;
-use super::harness;
 use super::worker::{Worker, added_lines, well};
+use support::harness;
 
 /// Where `.ci/run` puts it, by version.
 const NEWEST: &str = "target/tools/ansible-newest";

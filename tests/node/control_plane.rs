@@ -12,8 +12,8 @@ use standins::node::{ControlPlane, MANIFEST, NodeFile, Release};
 use standins::{ApiServer, Config, pace};
 
 use super::command::Invocation;
-use super::snapshot::Snapshot;
 use super::worker::{CONFIG, ENABLED, Worker};
+use support::snapshot::Snapshot;
 
 const SOON: Duration = Duration::from_secs(20);
 const ROLE: &str = "node-role.kubernetes.io/control-plane";

@@ -8,8 +8,8 @@ use standins::pace;
 
 use standins::kubelet::Knobs;
 
-use super::snapshot::{acl_for_user_1000, set_attribute};
 use super::worker::{CONFIG, ENABLED, Worker, well};
+use support::snapshot::{acl_for_user_1000, set_attribute};
 
 pub const SOON: Duration = Duration::from_secs(30);
 

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::command::Finished;
-use super::snapshot::{Snapshot, acl_for_user_1000, set_attribute};
 use super::worker::{CONFIG, ENABLED, Worker, well};
 use standins::kubelet::{Healthz, Knobs};
+use support::snapshot::{Snapshot, acl_for_user_1000, set_attribute};
 
 /// What the stand-in kubelet says before it dies as it was told.
 const LAST_WORDS: &str = "Failed to start ContainerManager";

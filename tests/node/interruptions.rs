@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::snapshot::without_line;
 use super::worker::{CONFIG, ENABLED, Worker, well};
 use standins::kubelet::Knobs;
+use support::snapshot::without_line;
 
 const SOON: Duration = Duration::from_secs(20);
 

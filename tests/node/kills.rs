@@ -10,9 +10,9 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::command::Finished;
-use super::snapshot::{Content, without_line};
 use super::worker::{CONFIG, ENABLED, Worker};
 use standins::kubelet::Knobs;
+use support::snapshot::{Content, without_line};
 
 /// Without `KILLS`.
 const A_FEW: usize = 20;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::snapshot::{set_attribute, without_line};
 use super::worker::{CONFIG, ENABLED, Worker, added_lines, removed_lines};
+use support::snapshot::{set_attribute, without_line};
 
 /// `diff` shows one line, `apply` makes it true, restarts once and names the request, and doing it again does nothing.
 pub fn diff_then_apply_then_nothing_left_to_do() {

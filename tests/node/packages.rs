@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::command::Finished;
 use super::drop_in::{SOON, enabled, receipt, restart, upgrade, wait_until};
-use super::harness;
 use super::worker::{CONFIG, ENABLED, Worker, added_lines, removed_lines};
+use support::harness;
 
 /// The documents that have them.
 const DOCUMENTS: [&str; 2] = [

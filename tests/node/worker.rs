@@ -17,7 +17,7 @@ use standins::{ApiServer, Config, KubeconfigStyle, client, pace};
 
 use super::command::Invocation;
 use super::machine::Machine;
-use super::snapshot::Snapshot;
+use support::snapshot::Snapshot;
 
 pub const CONFIG: &str = "/var/lib/kubelet/config.yaml";
 pub const ENABLED: &str = "serverTLSBootstrap: true";

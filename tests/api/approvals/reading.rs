@@ -170,7 +170,7 @@ fn kubeconfigs_of_administrators_are_found_as_kubectl_finds_them() {
     let fleet = Fleet::new();
     let admin = fleet.api.admin_kubeconfig(fleet.directory.path());
     let by = |environment: String| {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(binary());
         command
             .args(["approve", "--all"])
             .env_clear()

@@ -18,7 +18,7 @@ fn certificates_are_read_inline_and_by_path() {
     }
     // A relative path is relative to the kubeconfig, and the kubeconfig's own path may be relative too.
     cluster.write(&cluster.identity(), KubeconfigStyle::RelativePaths);
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command
         .args(["csr", "--kubeconfig", "kubelet.conf"])
         .env_clear();

@@ -34,8 +34,8 @@ fn exec_plug_ins_run_for_an_ordinary_user_and_never_for_root() {
     let directory = cluster.directory.path();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).unwrap();
     let admin = fs::read_to_string(cluster.api.admin_kubeconfig(directory)).unwrap();
-    let binary = directory.join("kubelet-tls");
-    standins::node::copy_program(BINARY, &binary);
+    let copy = directory.join("kubelet-tls");
+    standins::node::copy_program(binary(), &copy);
     let printed = |status: &str| {
         format!(
             "touch ran; echo '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{status}}}'"
@@ -45,7 +45,7 @@ fn exec_plug_ins_run_for_an_ordinary_user_and_never_for_root() {
         let path = with_plugin(directory, &admin, script);
         let _ = fs::remove_file(directory.join("ran"));
         cluster.api.clear_requests();
-        let mut command = Command::new(&binary);
+        let mut command = Command::new(&copy);
         command
             .args(["approve", "--all", "--dry-run", "--kubeconfig"])
             .arg(path)

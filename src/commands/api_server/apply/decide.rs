@@ -239,5 +239,4 @@ pub(super) fn refused(wanted: Verification, why: impl std::fmt::Display) -> Prob
 }
 
 #[cfg(test)]
-#[path = "decide_tests.rs"]
 mod tests;

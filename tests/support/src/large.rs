@@ -19,21 +19,21 @@ use standins::{ApiServer, Config, pace};
 /// Far beyond what it takes to start, or to decide, on a machine that does other things too.
 const LONG: Duration = Duration::from_secs(120);
 
-pub(crate) struct Large {
-    pub(crate) api: ApiServer,
+pub struct Large {
+    pub api: ApiServer,
     directory: tempfile::TempDir,
 }
 
 /// How many of each there are.
 #[derive(Clone, Copy)]
-pub(crate) struct Size {
-    pub(crate) nodes: u16,
-    pub(crate) services: u16,
+pub struct Size {
+    pub nodes: u16,
+    pub services: u16,
     /// Requests that are refused.
-    pub(crate) refused: u16,
+    pub refused: u16,
     /// So many of those ask for an address that is not their Node's, and are judged again when a fact changes; the others
     /// have a usage too many.
-    pub(crate) of_facts: u16,
+    pub of_facts: u16,
 }
 
 fn address(second: u8, number: u16) -> Ipv4Addr {
@@ -50,7 +50,7 @@ fn request(node: &str, ip: Ipv4Addr) -> Csr {
 }
 
 impl Large {
-    pub(crate) fn new(size: Size) -> Self {
+    pub fn new(size: Size) -> Self {
         let api = ApiServer::start(Config::default());
         for number in 0..size.nodes {
             let name = format!("worker-{number}");
@@ -92,14 +92,14 @@ impl Large {
     }
 
     /// A Node registers.
-    pub(crate) fn register(&self, number: u16) {
+    pub fn register(&self, number: u16) {
         let name = format!("joiner-{number}");
         self.api
             .set_node(NodeSpec::new(&name, &address(3, number).to_string()));
     }
 
     /// Its kubelet asks; returns when the approver wrote its decision, from the request's creation on. The request goes then.
-    pub(crate) fn approved(&self, number: u16) -> Duration {
+    pub fn approved(&self, number: u16) -> Duration {
         let csr = request(&format!("joiner-{number}"), address(3, number));
         self.api.clear_requests();
         let name = self.api.add_csr(csr);
@@ -119,7 +119,7 @@ impl Large {
     }
 
     /// Starts `tool`, and returns when it has judged every request.
-    pub(crate) fn watched_by(&self, tool: &Path, refused: u16) -> Watched {
+    pub fn watched_by(&self, tool: &Path, refused: u16) -> Watched {
         let kubeconfig = self.api.admin_kubeconfig(self.directory.path());
         let mut child = Command::new(tool)
             .args([
@@ -158,14 +158,14 @@ impl Large {
 }
 
 /// The approver's process.
-pub(crate) struct Watched {
+pub struct Watched {
     child: Child,
     lines: Arc<AtomicUsize>,
 }
 
 impl Watched {
     /// How many decisions it has told.
-    pub(crate) fn told(&self) -> usize {
+    pub fn told(&self) -> usize {
         self.lines.load(Ordering::Relaxed)
     }
 
@@ -174,7 +174,7 @@ impl Watched {
     }
 
     /// The most memory that it had resident, in MiB.
-    pub(crate) fn peak(&self) -> f64 {
+    pub fn peak(&self) -> f64 {
         let status = self.proc("status");
         let mut lines = status.lines();
         let line = lines.find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -183,7 +183,7 @@ impl Watched {
     }
 
     /// The CPU time that it has used, in user and kernel mode.
-    pub(crate) fn cpu(&self) -> Duration {
+    pub fn cpu(&self) -> Duration {
         let stat = self.proc("stat");
         // The program's name is in parentheses and may hold anything.
         let fields: Vec<&str> = stat

@@ -12,35 +12,35 @@ use standins::api::Csr;
 use standins::pki::Sans;
 use standins::{Matcher, Node, Options, Output};
 
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
+use super::binary;
 
 /// Its name begins like that of the node under test.
 const OTHER: &str = "worker-10";
 /// What a run may take beyond what it was told to wait: the restart, and a machine that does other things too.
-pub(crate) const SLACK: Duration = Duration::from_millis(2500);
+pub const SLACK: Duration = Duration::from_millis(2500);
 
 /// A node with a past.
-pub(crate) struct Scene {
-    pub(crate) node: Node,
+pub struct Scene {
+    pub node: Node,
     /// The earlier requests: the newest, which is named until another one exists, and a denied one.
-    pub(crate) old: Vec<String>,
+    pub old: Vec<String>,
 }
 
 /// One run of the tool, and what was seen around it.
-pub(crate) struct Run {
-    pub(crate) output: Output,
+pub struct Run {
+    pub output: Output,
     /// The names it printed.
-    pub(crate) names: Vec<String>,
+    pub names: Vec<String>,
     /// From its first watch to its end; from its start if it did not watch.
-    pub(crate) waited: Duration,
+    pub waited: Duration,
 }
 
 impl Scene {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::with(Options::default())
     }
 
-    pub(crate) fn with(mut options: Options) -> Self {
+    pub fn with(mut options: Options) -> Self {
         // Time for a fault to strike, and for another node's request to come first.
         if options.knobs.csr_delay_ms == 0 {
             options.knobs.csr_delay_ms = 300;
@@ -68,7 +68,7 @@ impl Scene {
     }
 
     /// Runs `apply` with these options; when its watch begins, another node's request arrives.
-    pub(crate) fn apply(&self, options: &[&str]) -> Run {
+    pub fn apply(&self, options: &[&str]) -> Run {
         let api = self.node.api();
         api.clear_requests();
         let over = AtomicBool::new(false);
@@ -84,7 +84,7 @@ impl Scene {
             });
             let began = Instant::now();
             let arguments = [&["apply"], options].concat();
-            let output = self.node.run(BINARY, &arguments);
+            let output = self.node.run(binary(), &arguments);
             let waited = self.first_watch().unwrap_or(began).elapsed();
             over.store(true, Ordering::Relaxed);
             Run {
@@ -103,7 +103,7 @@ impl Scene {
     }
 
     /// The requests that this node made since the scene was set, oldest first.
-    pub(crate) fn new_requests(&self) -> Vec<String> {
+    pub fn new_requests(&self) -> Vec<String> {
         let all = self.node.api().csrs_of(self.node.name());
         all.into_iter()
             .map(|csr| csr.metadata.name)
@@ -112,12 +112,12 @@ impl Scene {
     }
 
     /// Whether the tool's watch has begun.
-    pub(crate) fn is_watched(&self) -> bool {
+    pub fn is_watched(&self) -> bool {
         self.first_watch().is_some()
     }
 
     /// What must hold whatever the server does.
-    pub(crate) fn check_never_wrong(&self, run: &Run, limit: Duration) {
+    pub fn check_never_wrong(&self, run: &Run, limit: Duration) {
         let new = self.new_requests();
         for name in &run.names {
             assert!(new.contains(name), "{name} is a wrong name\n{run}");
@@ -131,7 +131,7 @@ impl Scene {
     }
 
     /// Exit 0 and the name of the newest request, once.
-    pub(crate) fn check_named(&self, run: &Run, limit: Duration) {
+    pub fn check_named(&self, run: &Run, limit: Duration) {
         self.check_never_wrong(run, limit);
         assert_eq!(run.output.code, 0, "{run}");
         assert_eq!(run.names, self.new_requests(), "{run}");
@@ -163,17 +163,17 @@ fn names(stdout: &str) -> Vec<String> {
 const OURS: &str = "spec.signerName";
 
 /// The tool's watches.
-pub(crate) fn watches() -> Matcher {
+pub fn watches() -> Matcher {
     Matcher::new().path(OURS).watch()
 }
 
 /// The tool's lists.
-pub(crate) fn lists() -> Matcher {
+pub fn lists() -> Matcher {
     Matcher::new().path(OURS).list()
 }
 
 /// Plays all scenes, a few at a time; they mostly wait. Names those that failed.
-pub(crate) fn play<T: Sync>(scenes: &[(&str, T)], play: impl Fn(&T) + Sync) {
+pub fn play<T: Sync>(scenes: &[(&str, T)], play: impl Fn(&T) + Sync) {
     let next = Mutex::new(scenes.iter());
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -206,8 +206,8 @@ pub(crate) fn play<T: Sync>(scenes: &[(&str, T)], play: impl Fn(&T) + Sync) {
 }
 
 /// The binary with this kubeconfig, outside any node, and nothing of the caller's environment.
-pub(crate) fn with_kubeconfig(kubeconfig: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
+pub fn with_kubeconfig(kubeconfig: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
     command
         .args(arguments)
         .arg("--kubeconfig")

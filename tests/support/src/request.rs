@@ -4,7 +4,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 
 /// A tag, the length, the contents one behind the other.
-pub(crate) fn tlv(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
+pub fn tlv(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
     let content = contents.concat();
     let length = match content.len() {
         n @ 0..0x80 => vec![n as u8],
@@ -14,47 +14,47 @@ pub(crate) fn tlv(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
     [&[tag][..], &length, &content].concat()
 }
 
-pub(crate) const SEQUENCE: u8 = 0x30;
-pub(crate) const SET: u8 = 0x31;
-pub(crate) const PRINTABLE: u8 = 0x13;
-pub(crate) const UTF8: u8 = 0x0c;
+pub const SEQUENCE: u8 = 0x30;
+pub const SET: u8 = 0x31;
+pub const PRINTABLE: u8 = 0x13;
+pub const UTF8: u8 = 0x0c;
 
-pub(crate) fn oid(bytes: &[u8]) -> Vec<u8> {
+pub fn oid(bytes: &[u8]) -> Vec<u8> {
     tlv(6, &[bytes])
 }
 
 /// An attribute of a subject: CN is 3, O is 10.
-pub(crate) fn pair(kind: u8, string: u8, text: &[u8]) -> Vec<u8> {
+pub fn pair(kind: u8, string: u8, text: &[u8]) -> Vec<u8> {
     tlv(SEQUENCE, &[&oid(&[0x55, 4, kind]), &tlv(string, &[text])])
 }
 
-pub(crate) fn rdn(kind: u8, text: &str) -> Vec<u8> {
+pub fn rdn(kind: u8, text: &str) -> Vec<u8> {
     tlv(SET, &[&pair(kind, PRINTABLE, text.as_bytes())])
 }
 
-pub(crate) fn dns(name: &str) -> Vec<u8> {
+pub fn dns(name: &str) -> Vec<u8> {
     tlv(0x82, &[name.as_bytes()])
 }
 
-pub(crate) fn ip(address: &str) -> Vec<u8> {
+pub fn ip(address: &str) -> Vec<u8> {
     match address.parse().unwrap() {
         std::net::IpAddr::V4(ip) => tlv(0x87, &[&ip.octets()]),
         std::net::IpAddr::V6(ip) => tlv(0x87, &[&ip.octets()]),
     }
 }
 
-pub(crate) fn extension(id: &[u8], value: &[u8]) -> Vec<u8> {
+pub fn extension(id: &[u8], value: &[u8]) -> Vec<u8> {
     tlv(SEQUENCE, &[&oid(id), &tlv(4, &[value])])
 }
 
-pub(crate) fn san(names: &[Vec<u8>]) -> Vec<u8> {
+pub fn san(names: &[Vec<u8>]) -> Vec<u8> {
     extension(&[0x55, 0x1d, 17], &tlv(SEQUENCE, &[&names.concat()]))
 }
 
-pub(crate) const EXTENSION_REQUEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 14];
+pub const EXTENSION_REQUEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 14];
 
 /// The attribute that asks for these extensions.
-pub(crate) fn extensions(all: &[Vec<u8>]) -> Vec<u8> {
+pub fn extensions(all: &[Vec<u8>]) -> Vec<u8> {
     let sequence = tlv(SEQUENCE, &[&all.concat()]);
     tlv(
         SEQUENCE,
@@ -63,21 +63,21 @@ pub(crate) fn extensions(all: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The parts of a request.
-pub(crate) struct Made {
-    pub(crate) subject: Vec<Vec<u8>>,
-    pub(crate) attributes: Vec<Vec<u8>>,
+pub struct Made {
+    pub subject: Vec<Vec<u8>>,
+    pub attributes: Vec<Vec<u8>>,
     /// Behind the attributes, inside what is signed.
-    pub(crate) surplus: Vec<u8>,
+    pub surplus: Vec<u8>,
     /// Behind the request.
-    pub(crate) trailing: Vec<u8>,
+    pub trailing: Vec<u8>,
     /// Which bit of the signature is flipped, counted from its end, and around.
-    pub(crate) spoilt: Option<usize>,
+    pub spoilt: Option<usize>,
     /// Another key (SubjectPublicKeyInfo in DER) than that of the signature.
-    pub(crate) key: Option<Vec<u8>>,
+    pub key: Option<Vec<u8>>,
 }
 
 impl Made {
-    pub(crate) fn new(names: &[Vec<u8>]) -> Self {
+    pub fn new(names: &[Vec<u8>]) -> Self {
         Self {
             subject: vec![rdn(10, "system:nodes"), rdn(3, "system:node:worker-1")],
             attributes: vec![extensions(&[san(names)])],
@@ -88,7 +88,7 @@ impl Made {
         }
     }
 
-    pub(crate) fn der(&self) -> Vec<u8> {
+    pub fn der(&self) -> Vec<u8> {
         let random = SystemRandom::new();
         let signing = &ECDSA_P256_SHA256_ASN1_SIGNING;
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(signing, &random).unwrap();
@@ -124,19 +124,13 @@ impl Made {
         [request, self.trailing.clone()].concat()
     }
 
-    pub(crate) fn pem(&self) -> Vec<u8> {
+    pub fn pem(&self) -> Vec<u8> {
         pem(&self.der())
     }
 }
 
-pub(crate) fn pem(der: &[u8]) -> Vec<u8> {
-    use std::fmt::Write as _;
-    let bytes = k8s_openapi::ByteString(der.to_vec());
-    let base64 = serde_json::to_value(bytes).unwrap();
-    let mut text = "-----BEGIN CERTIFICATE REQUEST-----\n".to_owned();
-    for line in base64.as_str().unwrap().as_bytes().chunks(64) {
-        writeln!(text, "{}", std::str::from_utf8(line).unwrap()).unwrap();
-    }
-    text.push_str("-----END CERTIFICATE REQUEST-----\n");
-    text.into_bytes()
+pub fn pem(der: &[u8]) -> Vec<u8> {
+    let request = pem::Pem::new("CERTIFICATE REQUEST", der);
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&request, config).into_bytes()
 }

@@ -8,37 +8,38 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use kubelet_tls::parts::host::interfaces;
+use nix::ifaddrs::getifaddrs;
 use serde_json::Value;
 use standins::api::{Csr, NodeSpec};
 use standins::kubelet::Fleet;
 use standins::pki::{Identity, Request, Sans};
 use standins::{ApiServer, Config, pace};
 
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_kubelet-tls");
-/// Far beyond what any decision takes, on a machine that does other things too.
-pub(crate) const LONG: Duration = Duration::from_secs(30);
+use super::binary;
 
-pub(crate) struct Scene {
-    pub(crate) api: ApiServer,
-    pub(crate) directory: tempfile::TempDir,
+/// Far beyond what any decision takes, on a machine that does other things too.
+pub const LONG: Duration = Duration::from_secs(30);
+
+pub struct Scene {
+    pub api: ApiServer,
+    pub directory: tempfile::TempDir,
 }
 
-pub(crate) struct Approver {
+pub struct Approver {
     child: Child,
     lines: Receiver<Value>,
     warnings: Receiver<String>,
     /// Where `--metrics` listens.
-    pub(crate) port: u16,
+    pub port: u16,
 }
 
 impl Scene {
     /// worker-1 to worker-9 with 10.0.0.11 to 10.0.0.19.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::with(Config::default())
     }
 
-    pub(crate) fn with(config: Config) -> Self {
+    pub fn with(config: Config) -> Self {
         let api = ApiServer::start(config);
         for number in 1..10 {
             api.set_node(node(number));
@@ -50,7 +51,7 @@ impl Scene {
     }
 
     /// A request of worker-N's for its own name and this address.
-    pub(crate) fn request(&self, number: u8, ip: [u8; 4]) -> String {
+    pub fn request(&self, number: u8, ip: [u8; 4]) -> String {
         let name = format!("worker-{number}");
         let sans = Sans {
             dns: vec![name.clone()],
@@ -60,7 +61,7 @@ impl Scene {
     }
 
     /// A good request of a new Node with this address.
-    pub(crate) fn request_at(&self, address: &str) -> String {
+    pub fn request_at(&self, address: &str) -> String {
         let name = format!("n-{}", address.replace('.', "-"));
         self.api.set_node(NodeSpec::new(&name, address));
         let sans = Sans {
@@ -70,30 +71,33 @@ impl Scene {
         self.api.add_csr(Csr::kubelet_serving(&name, &sans))
     }
 
-    pub(crate) fn good(&self, number: u8) -> String {
+    pub fn good(&self, number: u8) -> String {
         self.request(number, [10, 0, 0, 10 + number])
     }
 
     /// An approver with an administrator's credential.
-    pub(crate) fn start(&self, options: &[&str]) -> Approver {
+    pub fn start(&self, options: &[&str]) -> Approver {
         let kubeconfig = self.api.admin_kubeconfig(self.directory.path());
         Approver::start(&kubeconfig, options)
     }
 }
 
 /// A Node whose kubelet serves what the cluster's CA issued, at an address of this machine: loopback is nothing to approve.
-pub(crate) struct Renewer {
+pub struct Renewer {
     _kubelet: Fleet,
     sans: Sans,
 }
 
 impl Renewer {
-    pub(crate) const NAME: &str = "renewer";
+    pub const NAME: &str = "renewer";
 
     /// None where this machine has no address but loopback.
-    pub(crate) fn new(scene: &Scene) -> Option<Self> {
-        let mut all = interfaces::addresses().into_iter();
-        let address = all.find(|ip| ip.is_ipv4() && !ip.is_loopback())?;
+    pub fn new(scene: &Scene) -> Option<Self> {
+        let mut all = getifaddrs().unwrap().filter_map(|one| {
+            let address = one.address?;
+            Some(IpAddr::V4(address.as_sockaddr_in()?.ip()))
+        });
+        let address = all.find(|ip| !ip.is_loopback())?;
         let sans = Sans {
             dns: vec![Self::NAME.into()],
             ips: vec![address],
@@ -118,12 +122,12 @@ impl Renewer {
     }
 
     /// Where its kubelet listens.
-    pub(crate) fn address(&self) -> IpAddr {
+    pub fn address(&self) -> IpAddr {
         self.sans.ips[0]
     }
 
     /// Its kubelet asks for the next certificate, with one name more.
-    pub(crate) fn asks_for(&self, scene: &Scene, name: &str) -> String {
+    pub fn asks_for(&self, scene: &Scene, name: &str) -> String {
         let mut sans = self.sans.clone();
         sans.dns.push(name.to_owned());
         let csr = Csr::kubelet_serving(Self::NAME, &sans);
@@ -131,26 +135,26 @@ impl Renewer {
     }
 
     /// Its kubelet asks for the next certificate.
-    pub(crate) fn asks(&self, scene: &Scene) -> String {
+    pub fn asks(&self, scene: &Scene) -> String {
         let csr = Csr::kubelet_serving(Self::NAME, &self.sans);
         scene.api.add_csr(csr)
     }
 }
 
-pub(crate) fn node(number: u8) -> NodeSpec {
+pub fn node(number: u8) -> NodeSpec {
     NodeSpec::new(&format!("worker-{number}"), &format!("10.0.0.1{number}"))
 }
 
 impl Approver {
-    pub(crate) fn start(kubeconfig: &Path, options: &[&str]) -> Self {
-        let mut command = Command::new(BINARY);
+    pub fn start(kubeconfig: &Path, options: &[&str]) -> Self {
+        let mut command = Command::new(binary());
         command.env_clear();
         let kubeconfig = kubeconfig.to_str().unwrap();
         Self::spawn(command, &[&["--kubeconfig", kubeconfig], options].concat())
     }
 
     /// `program` is the binary, and what it finds its credential by.
-    pub(crate) fn spawn(mut program: Command, options: &[&str]) -> Self {
+    pub fn spawn(mut program: Command, options: &[&str]) -> Self {
         let port = standins::node::free_port();
         let mut child = program
             .args(["approve", "--watch", "-o", "json"])
@@ -185,7 +189,7 @@ impl Approver {
     }
 
     /// The next decision.
-    pub(crate) fn next(&self) -> Value {
+    pub fn next(&self) -> Value {
         match self.lines.recv_timeout(LONG) {
             Ok(line) => line,
             Err(_) => panic!(
@@ -196,24 +200,24 @@ impl Approver {
     }
 
     /// The next decision, if one is there already.
-    pub(crate) fn decision(&self) -> Option<Value> {
+    pub fn decision(&self) -> Option<Value> {
         self.lines.try_recv().ok()
     }
 
     /// The next warning, if one is there already.
-    pub(crate) fn warning(&self) -> Option<String> {
+    pub fn warning(&self) -> Option<String> {
         self.warnings.try_recv().ok()
     }
 
     /// That nothing is decided for a while.
-    pub(crate) fn silent_for(&self, time: Duration) {
+    pub fn silent_for(&self, time: Duration) {
         if let Ok(line) = self.lines.recv_timeout(time) {
             panic!("decided: {line}");
         }
     }
 
     /// Waits for a warning with these words.
-    pub(crate) fn warns(&self, words: &str) {
+    pub fn warns(&self, words: &str) {
         let end = pace::now() + LONG;
         let mut seen = Vec::new();
         while let Ok(line) = self.warnings.recv_timeout(end.saturating_sub(pace::now())) {
@@ -226,7 +230,7 @@ impl Approver {
     }
 
     /// Status and body of a GET.
-    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+    pub fn get(&self, path: &str) -> (u16, String) {
         let end = pace::now() + LONG;
         let mut stream = loop {
             match TcpStream::connect(("127.0.0.1", self.port)) {
@@ -244,18 +248,18 @@ impl Approver {
         (status, body.to_owned())
     }
 
-    pub(crate) fn ready(&self) {
+    pub fn ready(&self) {
         let is_ready = pace::wait_for(LONG, || self.get("/readyz").0 == 200);
         assert!(is_ready, "never ready: {}", self.get("/readyz").1);
     }
 
-    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
     /// Its resident memory, in MiB.
-    pub(crate) fn resident(&self) -> f64 {
+    pub fn resident(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let mut lines = status.lines();
         let line = lines.find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -264,7 +268,7 @@ impl Approver {
     }
 
     /// The exit code after SIGTERM.
-    pub(crate) fn end(mut self) -> Option<i32> {
+    pub fn end(mut self) -> Option<i32> {
         self.signal(nix::sys::signal::Signal::SIGTERM);
         self.child.wait().unwrap().code()
     }

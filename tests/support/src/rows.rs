@@ -2,11 +2,11 @@
 //! benchmarks have the same rows.
 
 /// The document, from the root of the repository.
-pub(crate) const DOCUMENT: &str = "docs/benchmarks.md";
+pub const DOCUMENT: &str = "docs/benchmarks.md";
 
 /// A row of the document's first table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Row {
+pub enum Row {
     DiffStatic,
     DiffDynamic,
     Large,
@@ -21,7 +21,7 @@ pub(crate) enum Row {
 
 impl Row {
     /// Every row, in the document's order.
-    pub(crate) const ALL: [Self; 10] = [
+    pub const ALL: [Self; 10] = [
         Self::DiffStatic,
         Self::DiffDynamic,
         Self::Large,
@@ -35,7 +35,7 @@ impl Row {
     ];
 
     /// What is measured: the first cell.
-    pub(crate) fn what(self) -> &'static str {
+    pub fn what(self) -> &'static str {
         match self {
             Self::DiffStatic => "`diff FILE` of a real config, whole process, static binary",
             Self::DiffDynamic => "the same, dynamically linked",
@@ -59,7 +59,7 @@ impl Row {
     }
 
     /// The line of the document with this figure.
-    pub(crate) fn line(self, figure: &str) -> String {
+    pub fn line(self, figure: &str) -> String {
         format!("| {} | {figure} |", self.what())
     }
 }
@@ -68,7 +68,7 @@ impl Row {
 ///
 /// # Errors
 /// The row that `document` does not have exactly once.
-pub(crate) fn updated(document: &str, measured: &[(Row, String)]) -> Result<String, Row> {
+pub fn updated(document: &str, measured: &[(Row, String)]) -> Result<String, Row> {
     let mut lines: Vec<String> = document.lines().map(str::to_owned).collect();
     for (row, figure) in measured {
         let start = row.line("");
