@@ -1,5 +1,7 @@
 //! `kubelet-tls` gives a kubeadm node's kubelet a CA-signed serving certificate.
 //!
+//! CONTRIBUTING.md has a table of where things are, for tasks that others had before. This is the map.
+//!
 //! Look once, decide purely, act once: `host` observes, a pure `decide` of each verb returns a `plan`, `apply` executes it.
 //! A verb is the directory or file `commands/VERB`: what it looks at is its `observe.rs`, what it decides its `decide.rs`, with
 //! a table of cases beside it.
@@ -16,7 +18,7 @@
 //! - `report` – the result documents;
 //! - `receipt` – what a run was about to change, enough to undo it;
 //! - `metrics_server` – the objects that make metrics-server verify kubelets and be verified itself;
-//! - `node` – this node as observed, and its conditions, each with its evidence and its words;
+//! - `node` – this node as observed; its conditions, each with its evidence and its words, are in `node::conditions`;
 //! - `plan` – the types of what to edit, whether to restart and why; each verb's `decide` chooses;
 //! - `approval` – whether a CSR may be approved: the rules are in `approval/rule.rs`, whose head says how to add one;
 //! - `csr` – CertificateSigningRequests;
@@ -27,8 +29,7 @@
 //! - `yaml` – one value set in one document of a stream, every other byte kept, the result proved.
 //!
 //! Unit tests stand in the file or beside it. `tests/` tries the program as a whole, or calls [`parts`]; what it prints is
-//! quoted there. CONTRIBUTING.md has a table of where things are, `docs/architecture.md` the picture, which
-//! `tests/architecture.rs` checks.
+//! quoted there. `docs/architecture.md` has the picture, which `tests/architecture.rs` checks.
 
 mod ansible;
 mod apply;

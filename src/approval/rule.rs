@@ -1,10 +1,16 @@
 //! The rules that a request must keep: each with its stable name, what must hold, and the way out where it does not.
 //!
 //! To add a rule: a line in the table below (`own` where the requestor alone answers for a breach, `other` where other
-//! objects have a part in it) and its row in docs/approve.md, in the same order; its check, of the object and the subject
-//! in `policy.rs`, of one name in `claims.rs`, where `ApprovalPolicy::approval` has the order of the checks, of which the
-//! first that fails is the verdict. In the tests: the ways to break it alone in tests/approval/breakers.rs, its property in
-//! each_rule.rs, one breach in tests/approver/refused.rs, further cases in tests/approval/rules/.
+//! objects have a part in it) and its row in docs/approve.md, in the same order. Then its check:
+//!
+//! - of the object, or of the subject: in `policy.rs`;
+//! - of one name: in `claims.rs`;
+//! - of the request's own bytes (its form, its key, its signature, its extensions): in `x509::pkcs10` and `x509::key`, whose
+//!   `Pkcs10Error` is made a violation at the end of this file.
+//!
+//! `ApprovalPolicy::approval` has the order of the checks, of which the first that fails is the verdict. In the tests: the
+//! ways to break the rule alone in tests/approval/breakers.rs, its property in each_rule.rs, one breach in
+//! tests/approver/refused.rs, further cases in tests/approval/rules/.
 
 use std::fmt;
 

@@ -1,6 +1,24 @@
 //! The node's conditions: what is true of its serving certificate, each with its evidence and what to do about it.
 //!
 //! What could not be seen is Unknown with the reason, never True.
+//!
+//! A condition is decided, and worded, in one function:
+//!
+//! | condition | function |
+//! |---|---|
+//! | ServerTLSBootstrapEnabled | `configuration::enabled` |
+//! | ValueTakesEffect | `configuration::takes_effect` |
+//! | KubeletUpToDate | `configuration::up_to_date` |
+//! | KubeletHealthy | `configuration::healthy` |
+//! | ServingCertificateIssued | `certificate::issued` |
+//! | ServingCertificateTrusted | `certificate::trusted` |
+//! | RenewalOnTime | `renewal::renewal_on_time` |
+//! | ClusterConfigAgrees | `configuration::cluster_agrees` |
+//! | NoStaleRequests | `certificate::no_stale_requests` |
+//! | ApiServerVerifiesKubelets | `api_server::verifies` |
+//!
+//! The cases of all are in `tests.rs`; those of RenewalOnTime beside it. What `status` prints of a node is quoted in
+//! `tests/cli/status.rs`.
 
 mod api_server;
 mod certificate;

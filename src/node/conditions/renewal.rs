@@ -43,7 +43,7 @@ pub(super) fn renewal_on_time(seen: &NodeEvidence) -> Verdict {
     }
     if is_past(certificate, now, REQUESTED.1) {
         let message = format!(
-            "{left}, and no renewal is pending although {} % of its life have passed",
+            "{left}, and no renewal is pending although {} % of its life has passed",
             REQUESTED.1
         );
         return fails("NotRequested", message, JOURNAL);
@@ -137,17 +137,23 @@ mod tests {
     #[test]
     fn the_condition_follows_a_certificate_from_issue_to_expiry() {
         let same = |_: &mut NodeEvidence| {};
-        for (percent, expected) in [
-            (0, "True(NotDue)"),
-            (69, "True(NotDue)"),
-            (75, "True(NotDue)"),
-            (89, "True(NotDue)"),
-            (90, "False(NotRequested)"),
-            (99, "False(NotRequested)"),
-            (100, "False(Expired)"),
+        let until = "until 2027-11-23T07:11:53Z";
+        let due = "; the kubelet requests the next one after 2027-08-05T19:11:53Z";
+        let overdue = ", and no renewal is pending although 90 % of its life has passed";
+        for (percent, expected, left, then) in [
+            (0, "True(NotDue)", "365 days", due),
+            (69, "True(NotDue)", "113 days", due),
+            (75, "True(NotDue)", "91 days", due),
+            (89, "True(NotDue)", "40 days", due),
+            (90, "False(NotRequested)", "36 days", overdue),
+            (99, "False(NotRequested)", "3 days", overdue),
         ] {
-            assert_eq!(said(percent, same).0, expected, "{percent}");
+            let message = format!("the certificate has {left} left, {until}{then}");
+            assert_eq!(said(percent, same), (expected.to_owned(), message));
         }
+        let (verdict, message) = said(100, same);
+        assert_eq!(verdict, "False(Expired)");
+        assert_eq!(message, "the certificate expired at 2027-11-23T07:11:53Z");
         for percent in [10, 75, 95, 101] {
             let (verdict, message) = said(percent, pend);
             assert_eq!(verdict, "False(RenewalPending)");
