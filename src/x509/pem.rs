@@ -45,7 +45,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The bytes that [`base64`] is of; `None` if it is not of any.
+/// The bytes that [`base64()`] is of; `None` if it is not of any.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
