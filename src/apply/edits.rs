@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::host::files::{DirectoryLock, FileCause, FileError, Locking, Root};
-use crate::host::state::{StateDirectory, StateLock};
+use crate::host::files::{DirectoryLock, FileCause, FileError, Lock, Locking, Root};
+use crate::host::state::StateDirectory;
 use crate::plan::{Edit, Plan, Target};
 
 /// How often an undoing is tried.
@@ -15,7 +15,7 @@ pub struct Locks {
     root: Root,
     directories: Vec<DirectoryLock>,
     /// The node's; none for files by themselves.
-    _node: Option<StateLock>,
+    _node: Option<Lock>,
 }
 
 impl Locks {
@@ -45,7 +45,7 @@ impl Locks {
 
     fn beneath<'a>(
         root: Root,
-        node: Option<StateLock>,
+        node: Option<Lock>,
         paths: impl IntoIterator<Item = &'a Path>,
         locking: Locking,
     ) -> Result<Self, FileError> {

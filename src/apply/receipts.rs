@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::host::files::{FileError, Locking};
-use crate::host::state::{StateDirectory, StateLock};
+use crate::host::files::{FileError, Lock, Locking};
+use crate::host::state::StateDirectory;
 use crate::receipt::{Receipt, ReceiptError, ReceiptState, Subject, to_the_second};
 
 /// A receipt is some hundred bytes an edit; one of a created file holds that file.
@@ -14,7 +14,7 @@ const CAP: u64 = 1024 * 1024;
 pub struct ReceiptStore<S> {
     directory: StateDirectory,
     /// Held from before the receipt was read until this is dropped; `None` in a run that writes nothing.
-    _lock: Option<StateLock>,
+    _lock: Option<Lock>,
     receipt: Option<Receipt<S>>,
     unusable: Option<ReceiptError>,
     begun: bool,

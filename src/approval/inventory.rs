@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::facts::{Networks, NodeFacts, ServiceFacts};
 use super::index::Index;
 use super::names::canonical;
+use crate::kubelet::DEFAULT_PORT;
 use crate::x509::Names;
 
 /// The names and addresses of Nodes, Services and the API server.
@@ -144,6 +145,12 @@ impl Inventory {
     /// The Node of this name.
     pub fn node(&self, name: &str) -> Option<&NodeFacts> {
         self.nodes.get(name)
+    }
+
+    /// The port of a Node's kubelet; the usual one where the Node is unknown, or does not say.
+    pub fn kubelet_port(&self, node: &str) -> u16 {
+        let port = self.node(node).and_then(|node| node.kubelet_port);
+        port.unwrap_or(DEFAULT_PORT)
     }
 
     /// Whether it is known where the API server listens.

@@ -15,29 +15,15 @@ pub(super) fn answer(path: &str, health: &Health, metrics: &Metrics) -> Answer {
             content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
             body: metrics.encode(health),
         },
-        _ => Answer {
-            status: 404,
-            content_type: PLAIN,
-            body: "try /metrics, /healthz or /readyz\n".to_owned(),
-        },
+        _ => Answer::plain(404, "try /metrics, /healthz or /readyz\n"),
     }
 }
-
-const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// 200, or 503 with what fails.
 fn plain(failing: &[String]) -> Answer {
     let body: String = failing.iter().map(|line| format!("{line}\n")).collect();
     match body.is_empty() {
-        true => Answer {
-            status: 200,
-            content_type: PLAIN,
-            body: "ok\n".to_owned(),
-        },
-        false => Answer {
-            status: 503,
-            content_type: PLAIN,
-            body,
-        },
+        true => Answer::plain(200, "ok\n"),
+        false => Answer::plain(503, body),
     }
 }

@@ -2,17 +2,15 @@
 //! was read, so that several approvers may run at once.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::approval::{Approval, Verdict, judge_renewal};
+use crate::approval::{Verdict, judge_renewal};
 use crate::csr::{Request, State};
 use crate::host::kube::{Admin, ApiError, DecisionCondition, DecisionOutcome};
 use crate::host::tls;
-use crate::kubelet::DEFAULT_PORT;
 
 use super::job::{Job, JobOutcome, Verb, judge};
 use super::{Message, Options, Shared, StartError, read};
@@ -146,20 +144,11 @@ fn renews(
         match judge(&options.policy, &request, &known) {
             Verdict::Refuse(violation) => return Err(JobOutcome::Refused(violation)),
             Verdict::Approve(approval) => {
-                let node = known.inventory.node(&approval.node);
-                let port = node.and_then(|node| node.kubelet_port);
-                (approval, port.unwrap_or(DEFAULT_PORT))
+                let port = known.inventory.kubelet_port(&approval.node);
+                (approval, port)
             }
         }
     };
-    judge_renewal(
-        &approval,
-        &tls::served_at(&addresses(&approval, port), admin.roots()),
-    )
-    .map_err(JobOutcome::Refused)
-}
-
-fn addresses(approval: &Approval, port: u16) -> Vec<SocketAddr> {
-    let ips = approval.names.ips.iter();
-    ips.map(|ip| (*ip, port).into()).collect()
+    let served = tls::served_at(&approval.names.ips, port, admin.roots());
+    judge_renewal(&approval, &served).map_err(JobOutcome::Refused)
 }

@@ -113,12 +113,8 @@ pub(crate) fn served(
 ) -> Result<Served, NothingServed> {
     let mut failure = NothingServed::NoAddress;
     let mut good = None;
-    let addresses: Vec<_> = addresses
-        .iter()
-        .map(|address| SocketAddr::new(*address, port))
-        .collect();
-    let answers = tls::probe_all(&addresses, roots);
-    for (address, answer) in addresses.into_iter().zip(answers) {
+    let addresses = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
+    for (address, answer) in tls::probe_all(addresses.collect(), None, roots) {
         match answer {
             Ok(served) if served.verified.is_err() => return Ok(served),
             Ok(served) => good = good.or(Some(served)),

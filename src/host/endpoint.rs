@@ -32,6 +32,17 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// Plain text.
+    pub fn plain(status: u16, body: impl Into<String>) -> Self {
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            body: body.into(),
+        }
+    }
+}
+
 /// Answers requests at `address` on a thread of its own, for the rest of the process' life, with what `answer` makes of
 /// their path. Returns the address, whose port the kernel chose where `address` has port 0.
 ///
@@ -91,11 +102,7 @@ fn respond(
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
     let answer = match is_get {
         true => answer(request.uri().path()),
-        false => Answer {
-            status: 405,
-            content_type: "text/plain; charset=utf-8",
-            body: "only GET is answered\n".to_owned(),
-        },
+        false => Answer::plain(405, "only GET is answered\n"),
     };
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() =

@@ -5,19 +5,17 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::kube::{Admin, ApiError, NODES, listed_node, resolve, serving_requests};
-use super::tls;
+use super::parallel::in_parallel;
+use super::tls::{self, ProbeAnswer};
 use crate::csr::{Request, State};
 use crate::node::{
-    AddressPreference, Listed, ListedNode, NotConfigured, NotServed, PendingRequest, ProbedNode,
-    Served,
+    AddressPreference, Listed, ListedNode, NotConfigured, PendingRequest, ProbedNode,
 };
 use crate::text::names::is_csr_name;
 
@@ -103,10 +101,7 @@ fn name_of(listed: &Listed) -> &str {
     }
 }
 
-type Probed = (
-    Result<bool, NotConfigured>,
-    Vec<(SocketAddr, Result<Served, NotServed>)>,
-);
+type Probed = (Result<bool, NotConfigured>, Vec<ProbeAnswer>);
 
 fn probe(
     admin: &Admin,
@@ -128,35 +123,28 @@ fn probe(
     if Instant::now() >= end {
         return (configured, Vec::new());
     }
-    let (addresses, answers) = match depth {
-        Depth::Configuration => (Vec::new(), Vec::new()),
+    let served = match depth {
+        Depth::Configuration => Vec::new(),
         Depth::Serving => {
             let addresses = at_port(listed.node.serving_names().0, listed.port);
-            let answers = tls::probe_all(&addresses, admin.roots());
-            (addresses, answers)
+            tls::probe_all(addresses, None, admin.roots())
         }
         Depth::AsApiServer(dial) => dialled(listed, dial, end),
     };
-    (configured, addresses.into_iter().zip(answers).collect())
+    (configured, served)
 }
 
 /// What the kubelet serves where the API server dials it, verified for the name or address that is dialled. Nothing where
 /// the Node has no such address, or its name does not resolve in time.
-fn dialled(
-    listed: &ListedNode,
-    dial: Dial<'_>,
-    end: Instant,
-) -> (Vec<SocketAddr>, Vec<Result<Served, NotServed>>) {
+fn dialled(listed: &ListedNode, dial: Dial<'_>, end: Instant) -> Vec<ProbeAnswer> {
     let Some(host) = dial.preference.address(&listed.node) else {
-        return (Vec::new(), Vec::new());
+        return Vec::new();
     };
     let ips = match host.parse() {
         Ok(ip) => vec![ip],
         Err(_) => resolve(host, end.min(Instant::now() + EACH)).unwrap_or_default(),
     };
-    let addresses = at_port(ips, listed.port);
-    let answers = tls::probe_all_as(&addresses, host, dial.roots);
-    (addresses, answers)
+    tls::probe_all(at_port(ips, listed.port), Some(host), dial.roots)
 }
 
 fn at_port(ips: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
@@ -230,54 +218,4 @@ fn pending_requests(
             (node, PendingRequest { name, created })
         })
         .collect())
-}
-
-/// Calls `act` for each item, on `at_once` threads at most, and returns the results in the items' order. Where fewer
-/// threads can be started, those that there are do all of it.
-pub(crate) fn in_parallel<T: Sync, R: Send>(
-    items: &[T],
-    at_once: usize,
-    act: &(impl Fn(&T) -> R + Sync),
-) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(Vec::with_capacity(items.len()));
-    let work = || {
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(number) else {
-                return;
-            };
-            let result = act(item);
-            found
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((number, result));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..at_once.min(items.len()) {
-            let _ = thread::Builder::new().spawn_scoped(scope, work);
-        }
-        work();
-    });
-    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    found.sort_by_key(|(number, _)| *number);
-    found.into_iter().map(|(_, result)| result).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_come_in_the_order_of_the_items() {
-        let items: Vec<u64> = (0..200).collect();
-        let slow_first = |item: &u64| {
-            thread::sleep(Duration::from_micros(200 - item));
-            item * 2
-        };
-        let doubled: Vec<u64> = items.iter().map(|item| item * 2).collect();
-        assert_eq!(in_parallel(&items, 16, &slow_first), doubled);
-        assert_eq!(in_parallel(&[], 16, &slow_first), [0; 0]);
-    }
 }

@@ -13,6 +13,7 @@ pub mod kube;
 pub mod kubelets;
 pub(crate) mod listener;
 pub mod pair;
+pub mod parallel;
 pub mod process;
 pub mod reach;
 mod run;

@@ -37,7 +37,7 @@ pub fn command_line(pid: u32, monotonic: Option<Duration>) -> io::Result<Vec<Str
             continue;
         }
         let is_later = monotonic
-            .zip(before.age()?)
+            .zip(age(before.start)?)
             .is_some_and(|(start, age)| is_younger(age, clock::monotonic().checked_sub(start)));
         return if changed || is_later {
             Err(io::Error::other(format!(
@@ -64,13 +64,14 @@ impl Identity {
             cgroup: fs::read_to_string(format!("/proc/{pid}/cgroup"))?,
         })
     }
+}
 
-    fn age(&self) -> io::Result<Option<Duration>> {
-        let up = parse_uptime(&fs::read_to_string("/proc/uptime")?);
-        let start = self.start.map(seconds);
-        let age = start.zip(up).map(|(start, up)| (up - start).max(0.0));
-        Ok(age.and_then(|age| Duration::try_from_secs_f64(age).ok()))
-    }
+/// How long ago a process began that started at `start`, in clock ticks since boot.
+fn age(start: Option<u64>) -> io::Result<Option<Duration>> {
+    let up = parse_uptime(&fs::read_to_string("/proc/uptime")?);
+    let start = start.map(seconds);
+    let age = start.zip(up).map(|(start, up)| (up - start).max(0.0));
+    Ok(age.and_then(|age| Duration::try_from_secs_f64(age).ok()))
 }
 
 /// Whether a process of this `age` started after the one that systemd started that long ago. It cannot be older: while
@@ -140,12 +141,7 @@ pub fn is_part_of(unit: &str) -> io::Result<bool> {
 /// When the process does not exist, or /proc is not what it should be.
 pub fn started(pid: u32, monotonic: Option<Duration>) -> io::Result<SystemTime> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let uptime = fs::read_to_string("/proc/uptime")?;
-    let age = parse_start(&stat)
-        .zip(parse_uptime(&uptime))
-        .map(|(start, up)| (up - start).max(0.0));
-    let age = age
-        .and_then(|age| Duration::try_from_secs_f64(age).ok())
+    let age = age(parse_ticks(&stat))?
         .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not as expected")))?;
     let exact = monotonic.and_then(|start| clock::monotonic().checked_sub(start));
     let age = exact
@@ -202,11 +198,7 @@ fn parse_command_line(bytes: &[u8]) -> Vec<String> {
     }
 }
 
-/// Seconds from boot to the start: field 22 of proc_pid_stat(5). The command name before it may hold spaces and `)`.
-fn parse_start(stat: &str) -> Option<f64> {
-    parse_ticks(stat).map(seconds)
-}
-
+/// Clock ticks from boot to the start: field 22 of proc_pid_stat(5). The command name before it may hold spaces and `)`.
 fn parse_ticks(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_whitespace().nth(19)?.parse().ok()
@@ -248,6 +240,7 @@ mod tests {
     #[test]
     fn a_start_time_is_found_behind_any_command_name() {
         let stat = "12 (a) b (c) S 1 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123450 1 2";
+        let parse_start = |stat| parse_ticks(stat).map(seconds);
         assert_eq!(parse_start(stat), Some(1234.5));
         assert_eq!(parse_start("12 (kubelet"), None);
         assert_eq!(parse_start("12 (kubelet) S 1"), None);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::kube::{Admin, ApiError, NODES, listed_node};
-use super::kubelets::in_parallel;
+use super::parallel::in_parallel;
 use crate::node::ListedNode;
 
 /// Kubelets that are asked at once.

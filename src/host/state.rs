@@ -5,12 +5,11 @@
 )]
 
 use std::ffi::OsStr;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode};
+use rustix::fs::AtFlags;
 
-use super::files::{Directory, FileCause, FileError, Lock, Locking, Root, Scope, writing};
+use super::files::{Directory, FileError, Lock, Locking, Root, Scope, own_directory, writing};
 
 /// Neither the kubelet nor kubeadm reads anything here.
 const DIRECTORY: &str = "/var/lib/kubelet-tls";
@@ -27,12 +26,6 @@ pub struct StateDirectory {
     root: Root,
     path: PathBuf,
     scope: Scope,
-}
-
-/// The right to write here; ends with the process, however it ends.
-#[derive(Debug)]
-pub struct StateLock {
-    _lock: Lock,
 }
 
 impl StateDirectory {
@@ -67,50 +60,23 @@ impl StateDirectory {
     ///
     /// # Errors
     /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
-    pub fn lock(&self, locking: Locking) -> Result<Option<StateLock>, FileError> {
+    pub fn lock(&self, locking: Locking) -> Result<Option<Lock>, FileError> {
         let name = match self.scope {
             Scope::Node => "lock",
             Scope::Cluster => "cluster.lock",
         };
-        let directory = match (self.enter(locking), locking) {
+        let directory = match (own_directory(&self.root, &self.path, locking), locking) {
             (Err(_), Locking::Optional) => return Ok(None),
-            (directory, _) => directory.map_err(writing(&self.path))?,
+            (directory, _) => directory,
         };
+        let lock = directory
+            .and_then(|directory| Lock::take(directory, name.as_ref(), locking))
+            .map_err(writing(&self.path))?;
         if locking == Locking::Needed {
-            let lock = self.lock_in(directory, name, locking)?;
             // Under the lock no other run can own one.
-            let opened = Directory::of(&self.root, &self.path).map_err(writing(&self.path))?;
-            opened.sweep(self.scope);
-            return Ok(Some(lock));
+            lock.directory().sweep(self.scope);
         }
-        self.lock_in(directory, name, locking).map(Some)
-    }
-
-    fn lock_in(
-        &self,
-        directory: Directory,
-        name: &str,
-        locking: Locking,
-    ) -> Result<StateLock, FileError> {
-        match Lock::take(directory, name.as_ref(), locking) {
-            Ok(lock) => Ok(StateLock { _lock: lock }),
-            Err(cause) => Err(writing(&self.path)(cause)),
-        }
-    }
-
-    fn enter(&self, locking: Locking) -> Result<Directory, FileCause> {
-        let trusted = || {
-            let trusted = self.root.require_trusted(&self.path);
-            trusted.map_err(|error| error.cause)
-        };
-        trusted()?;
-        let opened = match locking {
-            Locking::Needed => self.root.make_directory(&self.path, Mode::RWXU)?,
-            Locking::Optional => self.root.directory(&self.path)?,
-        };
-        // What was created may lie elsewhere than what was looked at.
-        trusted()?;
-        Directory::open(&opened, self.path.clone())
+        Ok(Some(lock))
     }
 
     /// Where the file `name` is.
@@ -144,7 +110,7 @@ impl StateDirectory {
             .map_or(Ok(()), |there| {
                 rustix::fs::accessat(there, ".", access, AtFlags::EACCESS)
             })
-            .map_err(|error| writing(&self.file(name))(io::Error::from(error).into()))
+            .map_err(|error| writing(&self.file(name))(error.into()))
     }
 
     /// Writes the file `name`; it is on the disk, whole, with mode 0600, when this returns.
@@ -152,7 +118,7 @@ impl StateDirectory {
     /// # Errors
     /// Why it cannot be written; the one before is then still there.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
-        self.enter(Locking::Needed)
+        own_directory(&self.root, &self.path, Locking::Needed)
             .and_then(|directory| directory.write(OsStr::new(name), bytes, 0o600, self.scope))
             .map_err(writing(&self.file(name)))
     }
@@ -206,6 +172,7 @@ pub(super) fn named(variable: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::files::FileCause;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 
-use super::files::{Directory, FileCause, FileError, Root, Scope, link_in, writing};
+use super::files::{Directory, FileCause, FileError, Root, Scope, read_link, writing};
 use crate::kubelet::Installed;
 
 /// The symlink is made under this name and renamed: nothing else has it.
@@ -36,7 +36,7 @@ pub fn place(root: &Root, link: &Path, now: Timestamp) -> Result<Installed, File
         entered => Some(entered.map_err(writing(&shown))?),
     };
     let replaced = match &directory {
-        Some(directory) => match link_in(directory, name(link)) {
+        Some(directory) => match read_link(directory, name(link)) {
             Ok(target) => Some(target),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {
@@ -104,7 +104,7 @@ fn take_away(root: &Root, place: &Installed) -> Result<(), FileCause> {
     };
     let directory = Directory::open(&opened, path)?;
     sweep(&directory);
-    if link_in(&opened, name(&place.link)).is_ok_and(|target| target == place.pair) {
+    if read_link(&opened, name(&place.link)).is_ok_and(|target| target == place.pair) {
         match &place.replaced {
             Some(before) => turn(&directory, name(&place.link), before)?,
             None => directory.remove(name(&place.link))?,
@@ -118,8 +118,7 @@ fn turn(directory: &Directory, link: &OsStr, target: &Path) -> Result<(), FileCa
     sweep(directory);
     let handle = directory.handle();
     rustix::fs::symlinkat(target, handle, NEXT_LINK)
-        .and_then(|()| rustix::fs::renameat(handle, NEXT_LINK, handle, link))
-        .map_err(io::Error::from)?;
+        .and_then(|()| rustix::fs::renameat(handle, NEXT_LINK, handle, link))?;
     Ok(directory.sync()?)
 }
 

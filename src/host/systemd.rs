@@ -67,11 +67,7 @@ pub fn show(unit: &str) -> Result<Unit, SystemdError> {
     const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,\
         ExecMainStatus,ExecMainStartTimestampMonotonic,NeedDaemonReload,FragmentPath,DropInPaths,ExecStart,ExecStartEx,\
         Environment,EnvironmentFiles,TimeoutStopUSec";
-    parse_show(&systemctl(
-        "show",
-        &["show", PROPERTIES, unit],
-        SHOW_DEADLINE,
-    )?)
+    parse_show(&systemctl("show", &[PROPERTIES, unit], SHOW_DEADLINE)?)
 }
 
 /// An environment file is some lines, in bytes.
@@ -121,13 +117,14 @@ pub fn next_words(unit: &Unit) -> Result<Vec<Word>, NextWordsError> {
 
 /// Whether anything that makes the command line was written after `started`.
 pub fn changed_since(unit: &Unit, started: std::time::SystemTime) -> bool {
+    let root = files::Root::host();
     let environment = unit
         .environment_files
         .iter()
         .map(|(path, _)| Path::new(path));
     let mut all = unit.files.iter().map(PathBuf::as_path).chain(environment);
     unit.need_daemon_reload
-        || all.any(|path| files::modified(path).is_ok_and(|modified| modified > started))
+        || all.any(|path| root.modified(path).is_ok_and(|modified| modified > started))
 }
 
 /// Restarts `unit` and waits for systemd's job. That it returns proves nothing about the process: it is also Ok when
@@ -139,7 +136,7 @@ pub fn restart(unit: &str, stop_timeout: Option<Duration>) -> Result<(), Systemd
     let deadline = stop_timeout
         .unwrap_or(DEFAULT_STOP_TIMEOUT)
         .saturating_add(RESTART_MARGIN);
-    systemctl("restart", &["restart", unit], deadline).map(drop)
+    systemctl("restart", &[unit], deadline).map(drop)
 }
 
 /// The last `lines` of one start's own words, oldest first; empty where the journal cannot be read.
@@ -173,7 +170,7 @@ fn systemctl(
     arguments: &[&str],
     deadline: Duration,
 ) -> Result<String, SystemdError> {
-    let mut all = vec!["--no-pager", "--no-ask-password"];
+    let mut all = vec!["--no-pager", "--no-ask-password", what];
     all.extend_from_slice(arguments);
     // Properties to show make a line of half a page.
     let said = all.iter().filter(|word| !word.starts_with("--property"));

@@ -3,9 +3,8 @@
 mod verifier;
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::client::danger::ServerCertVerifier as _;
@@ -18,6 +17,7 @@ use crate::x509::Certificate;
 
 use self::verifier::Recorder;
 pub(super) use self::verifier::{unverified, verifier};
+use super::parallel::in_parallel;
 
 /// A handshake on the same machine takes a few milliseconds; one that takes longer than this altogether is given up.
 pub(super) const DEADLINE: Duration = Duration::from_secs(1);
@@ -30,9 +30,10 @@ pub fn install_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// What kubelets serve at `addresses`, as the rule of renewals looks at it.
-pub fn served_at(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<ServedAt> {
-    let answers = addresses.iter().zip(probe_all(addresses, roots));
+/// What a kubelet serves on `port` of `ips`, as the rule of renewals looks at it.
+pub fn served_at(ips: &[IpAddr], port: u16, roots: &[Vec<u8>]) -> Vec<ServedAt> {
+    let addresses = ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+    let answers = probe_all(addresses, None, roots).into_iter();
     let seen = answers.map(|(address, answer)| ServedAt {
         address: address.ip(),
         certificate: match answer {
@@ -46,44 +47,27 @@ pub fn served_at(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<ServedAt> {
     seen.collect()
 }
 
-/// Probes all `addresses` at once, so that many silent ones take no longer than one. As many answers, in the same order.
-pub fn probe_all(addresses: &[SocketAddr], roots: &[Vec<u8>]) -> Vec<Result<Served, NotServed>> {
-    probe_each(addresses, &|address| probe(address, roots))
-}
+/// An address, and what was served there.
+pub type ProbeAnswer = (SocketAddr, Result<Served, NotServed>);
 
-/// The same, where what each presents is to be for `name`: a DNS name or an IP address.
-pub fn probe_all_as(
-    addresses: &[SocketAddr],
-    name: &str,
+/// Probes `addresses`, all at once, so that many silent ones take no longer than one. As many answers, in the same order.
+/// What each presents is to be for `name`, a DNS name or an IP address; without a name, for the address.
+pub fn probe_all(
+    addresses: Vec<SocketAddr>,
+    name: Option<&str>,
     roots: &[Vec<u8>],
-) -> Vec<Result<Served, NotServed>> {
-    probe_each(addresses, &|address| probe_as(address, name, roots))
-}
-
-fn probe_each(
-    addresses: &[SocketAddr],
-    probe: &(impl Fn(SocketAddr) -> Result<Served, NotServed> + Sync),
-) -> Vec<Result<Served, NotServed>> {
-    let (probed, rest) = addresses.split_at(addresses.len().min(MOST_PROBES));
-    let failed = |why: &str| Err(NotServed::Other(why.to_owned()));
-    thread::scope(|scope| {
-        let threads: Vec<_> = probed
-            .iter()
-            .map(|address| thread::Builder::new().spawn_scoped(scope, move || probe(*address)))
-            .collect();
-        let answers = threads.into_iter().map(|thread| match thread {
-            Ok(thread) => thread
-                .join()
-                .unwrap_or_else(|_| failed("the TLS check did not finish")),
-            Err(error) => failed(&error.to_string()),
-        });
-        answers
-            .chain(
-                rest.iter()
-                    .map(|_| failed("not checked (too many addresses)")),
-            )
-            .collect()
-    })
+) -> Vec<ProbeAnswer> {
+    let (probed, _) = addresses.split_at(addresses.len().min(MOST_PROBES));
+    let mut answers = in_parallel(probed, MOST_PROBES, &|address| match name {
+        Some(name) => probe_as(*address, name, roots),
+        None => probe(*address, roots),
+    });
+    let unchecked = || {
+        let why = "not checked (too many addresses)";
+        Err(NotServed::Other(why.to_owned()))
+    };
+    answers.resize_with(addresses.len(), unchecked);
+    addresses.into_iter().zip(answers).collect()
 }
 
 /// Does a TLS handshake with `address` and verifies what it presents against the DER certificates `roots`.
@@ -176,14 +160,14 @@ fn shake_over<S: io::Read + io::Write>(
         .with_custom_certificate_verifier(recorder.clone())
         .with_no_client_auth();
     let shaken = handshake(connect, name, config);
-    match (recorder.take(), shaken) {
+    match (recorder.presented.get(), shaken) {
         (Some((der, verdict)), shaken) => {
-            let certificate = Certificate::from_der(&der).map_err(|error| other(&error))?;
+            let certificate = Certificate::from_der(der).map_err(|error| other(&error))?;
             // A good certificate whose key the server does not hold is not verified either.
             let shaken = shaken.map_err(|error| Unverified::Other(not_served(&error).to_string()));
             Ok(Served {
                 certificate,
-                verified: verdict.and(shaken),
+                verified: verdict.clone().and(shaken),
             })
         }
         (None, Err(error)) => Err(not_served(&error)),

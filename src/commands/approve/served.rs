@@ -1,12 +1,10 @@
 //! What the nodes serve at the addresses of their requests, of `--renewals`.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use crate::approval::{ServedAt, Verdict};
 use crate::host::kube::Admin;
 use crate::host::tls;
-use crate::kubelet::DEFAULT_PORT;
 
 use super::decide::{Observed, Options};
 
@@ -27,13 +25,8 @@ pub(super) fn look(
         let Verdict::Approve(approval) = verdict else {
             continue;
         };
-        let node = observed.inventory.node(&approval.node);
-        let port = node
-            .and_then(|node| node.kubelet_port)
-            .unwrap_or(DEFAULT_PORT);
-        let ips = &approval.names.ips;
-        let addresses: Vec<SocketAddr> = ips.iter().map(|ip| (*ip, port).into()).collect();
-        let seen = tls::served_at(&addresses, api.roots());
+        let port = observed.inventory.kubelet_port(&approval.node);
+        let seen = tls::served_at(&approval.names.ips, port, api.roots());
         served.insert(request.name.clone(), seen);
     }
     served

@@ -1,12 +1,11 @@
 //! What the kubelets serve, and what metrics-server verifies them against.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::Value;
 
 use crate::host::kube::{Admin, NODES};
+use crate::host::parallel::in_parallel;
 use crate::host::{files, tls};
 use crate::metrics_server::certificates;
 use crate::metrics_server::check::{
@@ -108,25 +107,9 @@ pub(super) fn kubelets(
         .filter(|types| !types.is_empty())
         .unwrap_or(ADDRESS_TYPES);
     let nodes = nodes(api, types)?;
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(Vec::new());
-    let dial = || {
-        while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let served = tls::probe_as(node.address, &node.name, cas);
-            found
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((node.clone(), served));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..DIALLED_AT_ONCE.min(nodes.len()) {
-            // If no more threads can be started, the running ones dial the rest.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, dial);
-        }
-        dial();
-    });
-    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let dial = |node: &Dialled| tls::probe_as(node.address, &node.name, cas);
+    let served = in_parallel(&nodes, DIALLED_AT_ONCE, &dial);
+    let mut found: Vec<_> = nodes.into_iter().zip(served).collect();
     found.sort_by(|(a, _), (b, _)| a.node.cmp(&b.node));
     Ok(found)
 }

@@ -151,12 +151,8 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> NodeEvidence {
         served: asked.map_or_else(
             |_| Vec::new(),
             |api| {
-                let addresses: Vec<_> = addresses
-                    .iter()
-                    .map(|ip| SocketAddr::new(*ip, port))
-                    .collect();
-                let answers = tls::probe_all(&addresses, api.roots());
-                addresses.into_iter().zip(answers).collect()
+                let addresses = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
+                tls::probe_all(addresses.collect(), None, api.roots())
             },
         ),
         now: (clock::now(), clock::timestamp()),

@@ -5,9 +5,9 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::trust::{is_private, require_trusted};
+use super::trust::{self, is_private};
 use super::write::Scope;
-use super::{DirectoryLock, FileCause, FileError, reading, writing};
+use super::{DirectoryLock, FileCause, FileError, Root, reading, writing};
 
 /// A file of the directory as it is. Its `Debug` says nothing of what is in it: it may be a key.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl OutputDirectory {
     /// [`FileCause::Untrusted`] when another user may decide what lies in it: keys and certificates found there are used
     /// again. [`FileCause::Locked`] when another run holds it, or what the operating system says.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let trusted = || require_trusted(path).map_err(|error| writing(path)(error.cause));
+        let trusted = || trust::require(&Root::host(), path).map_err(writing(path));
         trusted()?;
         DirBuilder::new()
             .recursive(true)

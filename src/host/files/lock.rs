@@ -2,15 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::write::Directory;
-use super::{FileCause, FileError, Root, require_trusted, writing};
+use super::{FileCause, Root, id, trust};
 
 /// How often a file is opened again that its holder has removed meanwhile.
 const TRIES: usize = 100;
@@ -27,7 +25,7 @@ pub enum Locking {
 
 /// A lock that is held; it ends with the process, however that ends. Its file is removed when it is dropped.
 #[derive(Debug)]
-pub(in crate::host) struct Lock {
+pub struct Lock {
     directory: Directory,
     name: OsString,
     /// `None` if no lock was needed and none could be taken.
@@ -56,7 +54,7 @@ impl Lock {
                 Err(Errno::WOULDBLOCK) => {
                     return Err(FileCause::Locked(directory.path().to_owned()));
                 }
-                Err(error) => return Err(io::Error::from(error).into()),
+                Err(error) => return Err(error.into()),
             }
             // Its holder before removed it: the lock is on a file that no other run will find.
             if is_named(&directory, name, file)? {
@@ -68,6 +66,11 @@ impl Lock {
             name: name.to_owned(),
             handle,
         })
+    }
+
+    /// The directory in which it is.
+    pub(in crate::host) fn directory(&self) -> &Directory {
+        &self.directory
     }
 }
 
@@ -89,16 +92,16 @@ fn open(directory: &Directory, name: &OsStr, locking: Locking) -> Result<Option<
     match (opened, locking) {
         (Ok(file), _) => Ok(Some(file.into())),
         (Err(_), Locking::Optional) => Ok(None),
-        (Err(error), Locking::Needed) => Err(io::Error::from(error).into()),
+        (Err(error), Locking::Needed) => Err(error.into()),
     }
 }
 
 fn is_named(directory: &Directory, name: &OsStr, file: &File) -> Result<bool, FileCause> {
-    let ours = file.metadata()?;
+    let ours = id(&file.metadata()?);
     match rustix::fs::statat(directory.handle(), name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(named) => Ok((named.st_dev, named.st_ino) == (ours.dev(), ours.ino())),
+        Ok(named) => Ok((named.st_dev, named.st_ino) == ours),
         Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(io::Error::from(error).into()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -127,14 +130,12 @@ pub(super) fn of_directory(
 fn runtime_directory(locking: Locking) -> Result<Directory, FileCause> {
     let mut refused = None;
     for path in candidates() {
-        match own_directory(&path, locking) {
+        match own_directory(&Root::host(), &path, locking) {
             Ok(directory) => return Ok(directory),
-            Err(error) => {
-                refused.get_or_insert(error.cause);
-            }
+            Err(cause) => drop(refused.get_or_insert(cause)),
         }
     }
-    Err(refused.unwrap_or_else(|| io::Error::from(Errno::NOENT).into()))
+    Err(refused.unwrap_or_else(|| Errno::NOENT.into()))
 }
 
 fn candidates() -> Vec<PathBuf> {
@@ -155,16 +156,22 @@ fn candidates() -> Vec<PathBuf> {
     candidates
 }
 
-fn own_directory(path: &std::path::Path, locking: Locking) -> Result<Directory, FileError> {
-    require_trusted(path)?;
-    let root = Root::host();
+/// Opens a directory in which no other user decides what lies. If the lock is needed, the directory is created (0700, and
+/// its parents) where it does not exist.
+///
+/// # Errors
+/// [`FileCause::Untrusted`] if it is another user's too, or what the operating system says.
+pub(in crate::host) fn own_directory(
+    root: &Root,
+    path: &Path,
+    locking: Locking,
+) -> Result<Directory, FileCause> {
+    trust::require(root, path)?;
     let opened = match locking {
-        Locking::Needed => root.make_directory(path, Mode::RWXU),
-        Locking::Optional => root.directory(path),
+        Locking::Needed => root.make_directory(path, Mode::RWXU)?,
+        Locking::Optional => root.directory(path)?,
     };
-    let directory = opened.and_then(|opened| Directory::open(&opened, path.to_owned()));
-    let directory = directory.map_err(writing(path))?;
     // What was created may lie elsewhere than what was looked at.
-    require_trusted(path)?;
-    Ok(directory)
+    trust::require(root, path)?;
+    Directory::open(&opened, path.to_owned())
 }

@@ -18,16 +18,16 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+
+use rustix::io::Errno;
 
 pub use directory::OutputDirectory;
-pub(super) use lock::Lock;
-pub use lock::Locking;
+pub(super) use lock::own_directory;
+pub use lock::{Lock, Locking};
 pub use replace::DirectoryLock;
 pub use root::Root;
-pub(super) use root::link_in;
 pub use stamp::Stamp;
-pub use trust::require_trusted;
+pub(super) use walk::read_link;
 pub(super) use write::{Directory, Scope};
 
 /// Why a file could not be read or replaced.
@@ -124,8 +124,14 @@ impl FileCause {
 
     /// Whether the system gave up following symbolic links. `io::ErrorKind` has no stable name for it.
     pub fn is_circle(&self) -> bool {
-        let circle = rustix::io::Errno::LOOP.raw_os_error();
+        let circle = Errno::LOOP.raw_os_error();
         matches!(self, Self::Io(error) if error.raw_os_error() == Some(circle))
+    }
+}
+
+impl From<Errno> for FileCause {
+    fn from(error: Errno) -> Self {
+        Self::Io(error.into())
     }
 }
 
@@ -226,21 +232,13 @@ fn entries(mut entries: rustix::fs::Dir) -> io::Result<Vec<OsString>> {
 
 /// Whether two paths lead to the same file.
 pub fn is_same(one: &Path, other: &Path) -> bool {
-    let identity = |path: &Path| {
-        let metadata = fs::metadata(path).ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    };
+    let identity = |path: &Path| fs::metadata(path).ok().as_ref().map(id);
     identity(one).is_some_and(|one| Some(one) == identity(other))
 }
 
-/// When the file was last written.
-///
-/// # Errors
-/// What the operating system says.
-pub fn modified(path: &Path) -> Result<SystemTime, FileError> {
-    fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .map_err(|error| reading(path)(error.into()))
+/// Device and inode, which tell a file from every other.
+fn id(metadata: &fs::Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Whether `path` is a symlink; `None` if nothing exists there.

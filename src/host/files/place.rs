@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
@@ -28,10 +27,8 @@ impl FilePlace {
     }
 
     pub(super) fn stat(&self) -> Result<Stat, FileCause> {
-        Ok(
-            rustix::fs::statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(io::Error::from)?,
-        )
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        Ok(rustix::fs::statat(&self.directory, &self.name, flags)?)
     }
 
     /// Opens the regular file. What is not one is not opened, because opening a device may do something and opening a
@@ -40,10 +37,9 @@ impl FilePlace {
         require_regular(&self.stat()?)?;
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.directory, &self.name, flags, Mode::empty())
-            .map_err(io::Error::from)?;
+        let file = rustix::fs::openat(&self.directory, &self.name, flags, Mode::empty())?;
         // Another program may have replaced it meanwhile.
-        require_regular(&rustix::fs::fstat(file.as_fd()).map_err(io::Error::from)?)?;
+        require_regular(&rustix::fs::fstat(&file)?)?;
         Ok(file.into())
     }
 }

@@ -1,17 +1,16 @@
 //! A file replaced whole, under a lock on its directory.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::lock::{self, Lock, Locking};
 use super::place::FilePlace;
 use super::write::{Directory, Scope};
-use super::{FileCause, FileError, Root, attributes, read_capped, reading, writing};
+use super::{FileCause, FileError, Root, attributes, id, read_capped, reading, writing};
 
 /// What a file system needs beyond the bytes themselves: an inode and a directory entry, in bytes.
 const SPARE_SPACE: u64 = 64 * 1024;
@@ -53,7 +52,7 @@ impl DirectoryLock {
 
     fn lock(
         root: &Root,
-        directory: &std::os::fd::OwnedFd,
+        directory: &OwnedFd,
         path: PathBuf,
         locking: Locking,
     ) -> Result<Self, FileCause> {
@@ -87,7 +86,7 @@ impl DirectoryLock {
 
     fn place(&self, path: &Path) -> Result<FilePlace, FileCause> {
         let place = self.root.place(path)?;
-        let stat = rustix::fs::fstat(&place.directory).map_err(io::Error::from)?;
+        let stat = rustix::fs::fstat(&place.directory)?;
         if (stat.st_dev, stat.st_ino) == self.id {
             Ok(place)
         } else {
@@ -114,21 +113,12 @@ impl DirectoryLock {
     fn obstacle(&self, place: &FilePlace, size: u64) -> Result<(), FileCause> {
         file_obstacle(place)?;
         let handle = self.directory.handle();
-        let shown = || self.directory.path().to_owned();
-        let directory = rustix::fs::statx(handle, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
-            .map_err(io::Error::from)?;
-        if directory
-            .stx_attributes
-            .contains(StatxAttributes::IMMUTABLE)
-        {
-            return Err(FileCause::Immutable(shown()));
-        }
-        if directory.stx_attributes.contains(StatxAttributes::APPEND) {
-            return Err(FileCause::AppendOnly(shown()));
-        }
+        let flags = AtFlags::EMPTY_PATH;
+        let directory = rustix::fs::statx(handle, "", flags, StatxFlags::BASIC_STATS)?;
+        require_changeable(&directory, self.directory.path())?;
         let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        rustix::fs::accessat(handle, ".", access, AtFlags::EACCESS).map_err(io::Error::from)?;
-        let space = rustix::fs::fstatvfs(handle).map_err(io::Error::from)?;
+        rustix::fs::accessat(handle, ".", access, AtFlags::EACCESS)?;
+        let space = rustix::fs::fstatvfs(handle)?;
         let (need, free) = (
             size + SPARE_SPACE,
             space.f_bavail.saturating_mul(space.f_frsize),
@@ -196,7 +186,7 @@ impl DirectoryLock {
         staged.file().sync_all()?;
 
         let now = place.open()?;
-        let same = id(&original)? == id(&now)?;
+        let same = id(&original.metadata()?) == id(&now.metadata()?);
         if !same || read_capped(now, before.len() as u64).ok().as_deref() != Some(before) {
             return Err(FileCause::Changed);
         }
@@ -204,7 +194,7 @@ impl DirectoryLock {
         // Another user who may write to the directory may have put something else in the temporary file's place.
         let there = place
             .stat()
-            .and_then(|stat| Ok((stat.st_dev, stat.st_ino) == id(staged.file())?));
+            .and_then(|stat| Ok((stat.st_dev, stat.st_ino) == id(&staged.file().metadata()?)));
         match there {
             Ok(true) => self.directory.sync().map_err(FileCause::Unsynced),
             Ok(false) => Err(FileCause::Changed),
@@ -214,48 +204,47 @@ impl DirectoryLock {
     }
 }
 
-fn id(file: &File) -> io::Result<(u64, u64)> {
-    let metadata = file.metadata()?;
-    Ok((metadata.dev(), metadata.ino()))
-}
-
 /// What keeps a file, if it exists, from being replaced.
 fn file_obstacle(place: &FilePlace) -> Result<(), FileCause> {
-    let flags = AtFlags::SYMLINK_NOFOLLOW;
-    let stat = match rustix::fs::statx(
-        &place.directory,
-        &place.name,
-        flags,
-        StatxFlags::BASIC_STATS,
-    ) {
+    let (flags, mask) = (AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
+    let stat = match rustix::fs::statx(&place.directory, &place.name, flags, mask) {
         Err(Errno::NOENT) => return Ok(()),
-        stat => stat.map_err(io::Error::from)?,
+        stat => stat?,
     };
-    let has = |flag| stat.stx_attributes_mask.contains(flag) && stat.stx_attributes.contains(flag);
     let kind = rustix::fs::FileType::from_raw_mode(stat.stx_mode.into());
     if kind != rustix::fs::FileType::RegularFile {
         return Err(FileCause::NotRegular);
     }
-    if has(StatxAttributes::MOUNT_ROOT) {
+    if has(&stat, StatxAttributes::MOUNT_ROOT) {
         return Err(FileCause::MountPoint);
     }
-    if has(StatxAttributes::IMMUTABLE) {
-        return Err(FileCause::Immutable(place.real()));
-    }
-    if has(StatxAttributes::APPEND) {
-        return Err(FileCause::AppendOnly(place.real()));
-    }
+    require_changeable(&stat, &place.real())?;
     if stat.stx_nlink > 1 {
         return Err(FileCause::HardLinks(stat.stx_nlink.into()));
     }
     Ok(())
 }
 
+/// Checks that no attribute of chattr keeps the file or directory `path` from being changed.
+fn require_changeable(stat: &Statx, path: &Path) -> Result<(), FileCause> {
+    if has(stat, StatxAttributes::IMMUTABLE) {
+        return Err(FileCause::Immutable(path.to_owned()));
+    }
+    if has(stat, StatxAttributes::APPEND) {
+        return Err(FileCause::AppendOnly(path.to_owned()));
+    }
+    Ok(())
+}
+
+fn has(stat: &Statx, flag: StatxAttributes) -> bool {
+    stat.stx_attributes_mask.contains(flag) && stat.stx_attributes.contains(flag)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::fs::{self, File};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
     fn scene(content: &str) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Where the files of a node begin: `/`, or the directory of `--root`, which no path leads out of.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ impl Root {
             return Ok(Self::host());
         };
         let handle = rustix::fs::open(path, DIRECTORY, Mode::empty())
-            .map_err(|error| reading(path)(io::Error::from(error).into()))?;
+            .map_err(|error| reading(path)(error.into()))?;
         Ok(Self(Some(Arc::new(Image {
             path: path.to_owned(),
             handle,
@@ -107,7 +107,7 @@ impl Root {
     pub fn link(&self, path: &Path) -> Option<PathBuf> {
         let inner = self.beneath(path).ok()?;
         let directory = self.enter(inner.parent()?).ok()?;
-        read_link(&directory, Path::new(inner.file_name()?)).ok()
+        read_link(&directory, inner.file_name()?).ok()
     }
 
     /// When the file was last written.
@@ -122,10 +122,11 @@ impl Root {
         Ok(SystemTime::UNIX_EPOCH + seconds + Duration::new(0, nanoseconds))
     }
 
-    /// Checks [`super::require_trusted`] of a directory beneath this root, and of the image's own directory.
+    /// Checks that no user but the caller and root decides what lies in `directory`, which is beneath this root, and in the
+    /// image's own directory.
     ///
     /// # Errors
-    /// As there.
+    /// [`FileCause::Untrusted`] with the directory that is not the caller's own, or what the operating system says.
     pub fn require_trusted(&self, directory: &Path) -> Result<(), FileError> {
         trust::require(self, directory).map_err(reading(directory))
     }
@@ -139,7 +140,7 @@ impl Root {
             let name = path.file_name().ok_or(FileCause::NotRegular)?;
             let parent = path.parent().unwrap_or(Path::new(""));
             let directory = self.enter(parent)?;
-            match read_link(&directory, Path::new(name)) {
+            match read_link(&directory, name) {
                 Ok(target) => {
                     is_linked = true;
                     path = parent.join(target);
@@ -155,7 +156,7 @@ impl Root {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(io::Error::from(Errno::LOOP).into())
+        Err(Errno::LOOP.into())
     }
 
     /// Opens a directory, with this the right to look for names in it and nothing else.
@@ -178,11 +179,11 @@ impl Root {
             entered => return entered,
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(io::Error::from(Errno::NOENT).into());
+            return Err(Errno::NOENT.into());
         };
         match rustix::fs::mkdirat(self.make(parent, mode)?, name, mode) {
             Ok(()) | Err(Errno::EXIST) => self.enter(path),
-            Err(error) => Err(io::Error::from(error).into()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -209,7 +210,7 @@ impl Root {
 }
 
 fn plain_enter(path: &Path) -> Result<OwnedFd, FileCause> {
-    rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(|error| io::Error::from(error).into())
+    Ok(rustix::fs::open(path, DIRECTORY, Mode::empty())?)
 }
 
 impl Image {
@@ -217,7 +218,7 @@ impl Image {
         match self.openat2(path) {
             // Linux before 5.6, or a sandbox that does not know the call.
             Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => self.walk(path),
-            entered => entered.map_err(|error| io::Error::from(error).into()),
+            entered => Ok(entered?),
         }
     }
 
@@ -229,19 +230,15 @@ impl Image {
             path
         };
         let open = || rustix::fs::openat2(&self.handle, path, DIRECTORY, Mode::empty(), resolve);
-        let mut opened = open();
-        for _ in 0..TRIES {
-            if !matches!(opened, Err(Errno::AGAIN)) {
-                break;
-            }
-            opened = open();
-        }
-        opened
+        let mut tries = (0..TRIES).map(|_| open());
+        tries
+            .find(|opened| !matches!(opened, Err(Errno::AGAIN)))
+            .unwrap_or(Err(Errno::AGAIN))
     }
 
     fn walk(&self, path: &Path) -> Result<OwnedFd, FileCause> {
         let root = self.handle.try_clone()?;
-        walk(root, &self.path, path, |_| Ok(())).map(|(directory, _)| directory)
+        walk(root, &self.path, path, |_, _| Ok(())).map(|(directory, _)| directory)
     }
 }
 
@@ -251,11 +248,6 @@ fn is_no_link(error: &io::Error) -> bool {
         Errno::from_io_error(error),
         Some(Errno::INVAL | Errno::NOENT)
     )
-}
-
-/// Whether `name` in `directory` is a symlink, and what it says.
-pub(in crate::host) fn link_in(directory: &OwnedFd, name: &OsStr) -> io::Result<PathBuf> {
-    read_link(directory, Path::new(name))
 }
 
 #[cfg(test)]

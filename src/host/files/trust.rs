@@ -5,29 +5,24 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Stat};
 
-use super::walk::{WalkStep, walk};
-use super::{FileCause, FileError, Root, absolute, reading};
+use super::walk::walk;
+use super::{FileCause, Root, absolute};
 
 const GROUP_OR_OTHERS_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
-
-/// Checks that no user but the caller and root decides what lies in `directory`: it and each of its parents belongs to
-/// one of the two and is writable by no group and by no others. A parent with the sticky bit, such as `/tmp`, may be
-/// writable: there, no one replaces what is not theirs. Symlinks are followed, and each must belong to the caller or
-/// root too. A directory that does not exist yet is judged by the parents that exist.
-///
-/// # Errors
-/// [`FileCause::Untrusted`] with the directory that is not the caller's own, or what the operating system says.
-pub fn require_trusted(directory: &Path) -> Result<(), FileError> {
-    require(&Root::host(), directory).map_err(reading(directory))
-}
 
 /// Whether a file of this owner and mode is the caller's own and readable by no other user, as a key must be.
 pub(crate) fn is_private(uid: u32, mode: u32) -> bool {
     uid == nix::unistd::geteuid().as_raw() && mode & 0o077 == 0
 }
 
-/// The same beneath `root`, and of the directory of an image.
+/// Checks that no user but the caller and root decides what lies in `directory`, which is beneath `root`: it and each of
+/// its parents, also those of an image, belongs to one of the two and is writable by no group and by no others. A parent
+/// with the sticky bit, such as `/tmp`, may be writable: there, no one replaces what is not theirs. Symlinks are followed,
+/// and each must belong to the caller or root too. A directory that does not exist yet is judged by the parents that exist.
+///
+/// # Errors
+/// [`FileCause::Untrusted`] with the directory that is not the caller's own, or what the operating system says.
 pub(super) fn require(root: &Root, directory: &Path) -> Result<(), FileCause> {
     let Some((image, handle)) = root.image() else {
         let slash = Root::host().directory(Path::new("/"))?;
@@ -39,30 +34,27 @@ pub(super) fn require(root: &Root, directory: &Path) -> Result<(), FileCause> {
 }
 
 fn check(root: OwnedFd, shown: &Path, path: &Path) -> Result<(), FileCause> {
-    match walk(root, shown, path, |step| require_parent(&step)) {
-        Ok((directory, here)) => {
-            let stat = rustix::fs::fstat(&directory).map_err(std::io::Error::from)?;
-            require_mode(&here, &stat)
-        }
+    match walk(root, shown, path, require_parent) {
+        Ok((directory, here)) => require_mode(&here, &rustix::fs::fstat(&directory)?),
         // It is created by the caller, in a parent that was looked at.
         Err(cause) if cause.is_not_found() => Ok(()),
         Err(cause) => Err(cause),
     }
 }
 
-fn require_parent(step: &WalkStep<'_>) -> Result<(), FileCause> {
-    let uid = step.stat.st_uid;
+fn require_parent(path: &Path, stat: &Stat) -> Result<(), FileCause> {
+    let uid = stat.st_uid;
     if uid != 0 && uid != nix::unistd::geteuid().as_raw() {
         return Err(FileCause::Untrusted {
-            path: step.path.to_owned(),
+            path: path.to_owned(),
             why: format!("it belongs to another user (uid {uid})"),
         });
     }
-    let is_link = FileType::from_raw_mode(step.stat.st_mode) == FileType::Symlink;
-    if is_link || step.stat.st_mode & STICKY != 0 {
+    let is_link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
+    if is_link || stat.st_mode & STICKY != 0 {
         Ok(())
     } else {
-        require_mode(step.path, step.stat)
+        require_mode(path, stat)
     }
 }
 
@@ -82,6 +74,7 @@ fn require_mode(path: &Path, stat: &Stat) -> Result<(), FileCause> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::files::FileError;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::path::PathBuf;
@@ -101,7 +94,7 @@ mod tests {
     }
 
     fn untrusted(path: &Path) -> Option<PathBuf> {
-        match require_trusted(path) {
+        match Root::host().require_trusted(path) {
             Ok(()) => None,
             Err(FileError {
                 cause: FileCause::Untrusted { path, .. },
@@ -155,7 +148,7 @@ mod tests {
         }
         symlink("link", &link).unwrap();
         assert!(matches!(
-            require_trusted(&link).unwrap_err().cause,
+            Root::host().require_trusted(&link).unwrap_err().cause,
             FileCause::Io(_)
         ));
     }
@@ -195,7 +188,10 @@ mod tests {
         let outer = inner.parent().unwrap();
         std::os::unix::fs::chown(outer, Some(65534), None).unwrap();
         assert_eq!(untrusted(&inner), Some(outer.to_owned()));
-        let error = require_trusted(&inner).unwrap_err().to_string();
+        let error = Root::host()
+            .require_trusted(&inner)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.ends_with("/a is not trusted: it belongs to another user (uid 65534)"),
             "{error}"

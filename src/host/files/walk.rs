@@ -2,7 +2,7 @@
 //! the way can be looked at.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
@@ -16,28 +16,19 @@ use super::FileCause;
 /// As many as the kernel follows in one path (path_resolution(7)).
 pub(super) const MAX_SYMLINKS: u32 = 40;
 
-/// A directory or symlink on the way, by its path without symlinks.
-pub(super) struct WalkStep<'a> {
-    pub(super) path: &'a Path,
-    pub(super) stat: &'a Stat,
-}
-
 /// The directory `path` beneath `root`, which is shown as `shown`: absolute paths and symlinks begin at `root`, and `..`
-/// leads no higher. `visit` sees `root`, each symlink and each directory on the way, and may refuse it.
+/// leads no higher. `visit` sees `root`, each symlink and each directory on the way, by its path without symlinks, and may
+/// refuse it.
 pub(super) fn walk(
     root: OwnedFd,
     shown: &Path,
     path: &Path,
-    mut visit: impl FnMut(WalkStep<'_>) -> Result<(), FileCause>,
+    mut visit: impl FnMut(&Path, &Stat) -> Result<(), FileCause>,
 ) -> Result<(OwnedFd, PathBuf), FileCause> {
     let mut links = 0;
     let mut ahead = names(path);
     let mut here = shown.to_owned();
-    let stat = rustix::fs::fstat(&root).map_err(io::Error::from)?;
-    visit(WalkStep {
-        path: &here,
-        stat: &stat,
-    })?;
+    visit(&here, &rustix::fs::fstat(&root)?)?;
     let mut above = Vec::new();
     let mut directory = root;
     while let Some(name) = ahead.pop_front() {
@@ -49,29 +40,22 @@ pub(super) fn walk(
             continue;
         }
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let next =
-            rustix::fs::openat(&directory, &name, flags, Mode::empty()).map_err(io::Error::from)?;
-        let stat = rustix::fs::fstat(&next).map_err(io::Error::from)?;
+        let next = rustix::fs::openat(&directory, &name, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&next)?;
         here.push(&name);
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                visit(WalkStep {
-                    path: &here,
-                    stat: &stat,
-                })?;
+                visit(&here, &stat)?;
                 above.push(std::mem::replace(&mut directory, next));
             }
             FileType::Symlink => {
                 links += 1;
                 if links > MAX_SYMLINKS {
-                    return Err(io::Error::from(Errno::LOOP).into());
+                    return Err(Errno::LOOP.into());
                 }
-                visit(WalkStep {
-                    path: &here,
-                    stat: &stat,
-                })?;
+                visit(&here, &stat)?;
                 here.pop();
-                let target = read_link(&next, Path::new(""))?;
+                let target = read_link(&next, OsStr::new(""))?;
                 if target.is_absolute() && !above.is_empty() {
                     directory = above.swap_remove(0);
                     above.clear();
@@ -81,14 +65,14 @@ pub(super) fn walk(
                     ahead.push_front(name);
                 }
             }
-            _ => return Err(io::Error::from(Errno::NOTDIR).into()),
+            _ => return Err(Errno::NOTDIR.into()),
         }
     }
     Ok((directory, here))
 }
 
-/// What the symlink `name` in `directory` says.
-pub(super) fn read_link(directory: &OwnedFd, name: &Path) -> io::Result<PathBuf> {
+/// What the symlink `name` in `directory` says, or what the symlink `directory` itself says where `name` is empty.
+pub(in crate::host) fn read_link(directory: &OwnedFd, name: &OsStr) -> io::Result<PathBuf> {
     let target = rustix::fs::readlinkat(directory, name, Vec::new())?;
     Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
 }

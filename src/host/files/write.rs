@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::{FileCause, Root, entries};
+use super::{FileCause, Root, entries, id};
 
 /// Temporary files of ours are named `.kubelet-tls-XXXXXXXXXXXX.tmp`: hidden, and never `*.conf`, which a kubelet's
 /// `--config-dir` would read.
@@ -49,8 +49,7 @@ impl Directory {
     /// Opens it for writing in it; `path` is for messages.
     pub(in crate::host) fn open(directory: &OwnedFd, path: PathBuf) -> Result<Self, FileCause> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let handle =
-            rustix::fs::openat(directory, ".", flags, Mode::empty()).map_err(io::Error::from)?;
+        let handle = rustix::fs::openat(directory, ".", flags, Mode::empty())?;
         Ok(Self {
             handle: handle.into(),
             path,
@@ -73,9 +72,7 @@ impl Directory {
 
     /// Its device and inode.
     pub(in crate::host) fn id(&self) -> io::Result<(u64, u64)> {
-        use std::os::unix::fs::MetadataExt as _;
-        let metadata = self.handle.metadata()?;
-        Ok((metadata.dev(), metadata.ino()))
+        Ok(id(&self.handle.metadata()?))
     }
 
     /// Puts what happened to its entries on the disk.
@@ -99,10 +96,10 @@ impl Directory {
                     });
                 }
                 Err(Errno::EXIST) => {}
-                Err(error) => return Err(io::Error::from(error).into()),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(io::Error::from(Errno::EXIST).into())
+        Err(Errno::EXIST.into())
     }
 
     /// Writes the file `name` with `mode`, whatever is there now; it is on the disk, whole, when this returns.

@@ -1,6 +1,6 @@
 //! The verification of a server's certificate, as rustls does it for its clients.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -52,7 +52,8 @@ type Presented = (Vec<u8>, Result<(), Unverified>);
 #[derive(Debug)]
 pub(super) struct Recorder {
     inner: Arc<WebPkiServerVerifier>,
-    presented: Mutex<Option<Presented>>,
+    /// What was presented, once something is.
+    pub(super) presented: OnceLock<Presented>,
 }
 
 impl Recorder {
@@ -61,19 +62,8 @@ impl Recorder {
     pub(super) fn new(roots: &[Vec<u8>]) -> Result<Self, NotServed> {
         Ok(Self {
             inner: verifier(roots)?,
-            presented: Mutex::new(None),
+            presented: OnceLock::new(),
         })
-    }
-
-    fn presented(&self) -> MutexGuard<'_, Option<Presented>> {
-        self.presented
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What was presented, once.
-    pub(super) fn take(&self) -> Option<Presented> {
-        self.presented().take()
     }
 }
 
@@ -94,7 +84,7 @@ impl ServerCertVerifier for Recorder {
             now,
         );
         let said = verdict.as_ref().map(|_| ()).map_err(unverified);
-        *self.presented() = Some((end_entity.to_vec(), said));
+        let _ = self.presented.set((end_entity.to_vec(), said));
         verdict
     }
 
