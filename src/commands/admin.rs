@@ -87,26 +87,41 @@ pub(crate) fn problem(verb: &str, object: &str, error: &ApiError) -> Problem {
                 false => Problem::new(Code::Unavailable, message).hint("kubectl config view"),
             }
         }
-        error if error.is_forbidden() => {
-            Problem::new(Code::Permission, format!("cannot {verb} {object}: {error}"))
-                .hint("kubectl auth can-i --list")
-        }
         error => {
-            let message = format!("cannot {verb} {object}: {error}");
-            let problem = Problem::new(Code::Unavailable, message);
-            match error {
-                ApiError::Unreachable {
-                    reason: Unreachable::UnknownHost(host),
-                    ..
-                } => unknown_host(problem, &host.named),
-                _ => problem.hint("kubectl get --raw /readyz"),
-            }
+            let permissions = "kubectl auth can-i --list".into();
+            refused(
+                verb,
+                object,
+                error,
+                permissions,
+                "kubectl get --raw /readyz",
+            )
         }
     }
 }
 
+/// What the API server did not do, whatever the credential: `permissions` and `readyz` ask it with the same one what that
+/// may do, and whether it answers.
+pub(super) fn refused(
+    verb: &str,
+    object: &str,
+    error: &ApiError,
+    permissions: Command,
+    readyz: &'static str,
+) -> Problem {
+    let problem = |code| Problem::new(code, format!("cannot {verb} {object}: {error}"));
+    match error {
+        ApiError::Unreachable {
+            reason: Unreachable::UnknownHost(host),
+            ..
+        } => unknown_host(problem(Code::Unavailable), &host.named),
+        error if error.is_forbidden() => problem(Code::Permission).hint(permissions),
+        _ => problem(Code::Unavailable).hint(readyz),
+    }
+}
+
 /// Adds where the name of a host is written that has no IP address.
-pub(crate) fn unknown_host(problem: Problem, named: &HostSource) -> Problem {
+fn unknown_host(problem: Problem, named: &HostSource) -> Problem {
     let shown = match named {
         HostSource::Server(paths) | HostSource::ProxyUrl(paths) if paths.len() != 1 => {
             "kubectl config view --minify".into()

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use crate::csr::{Request, State};
-use crate::host::kube::{Api, ApiError, Unreachable};
+use crate::host::kube::{Api, ApiError};
 use crate::host::tls;
 use crate::node::{DEFAULT_KUBECONFIG, NotServed, Served};
 use crate::report::{Code, Problem};
@@ -41,27 +41,12 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
                     .hint(Command::from("kubectl config view --kubeconfig").arg(path))
             }
         }
-        error if error.is_forbidden() => Problem::new(
-            Code::Permission,
-            format!("cannot {verb} certificatesigningrequests: {error}"),
-        )
-        .hint(
-            Command::from("kubectl --kubeconfig /etc/kubernetes/kubelet.conf auth can-i")
-                .args([verb, "certificatesigningrequests"]),
-        ),
         error => {
-            let problem = Problem::new(
-                Code::Unavailable,
-                format!("cannot {verb} certificatesigningrequests: {error}"),
-            );
-            if let ApiError::Unreachable {
-                reason: Unreachable::UnknownHost(host),
-                ..
-            } = error
-            {
-                return admin::unknown_host(problem, &host.named);
-            }
-            problem.hint("kubectl --kubeconfig /etc/kubernetes/kubelet.conf get --raw /readyz")
+            let object = "certificatesigningrequests";
+            let can_i = "kubectl --kubeconfig /etc/kubernetes/kubelet.conf auth can-i";
+            let permissions = Command::from(can_i).args([verb, object]);
+            let readyz = "kubectl --kubeconfig /etc/kubernetes/kubelet.conf get --raw /readyz";
+            admin::refused(verb, object, error, permissions, readyz)
         }
     }
 }
@@ -125,13 +110,8 @@ pub(crate) fn served(
     good.ok_or(failure)
 }
 
-/// What a request is still without, as what is waited for.
-pub(super) fn lacking(request: &Request) -> String {
-    lacking_in(request.state, &request.name)
-}
-
-/// The same of a request that is known by name.
-pub(super) fn lacking_in(state: State, name: &str) -> String {
+/// What a request in this state is still without, as what is waited for.
+pub(super) fn lacking(state: State, name: &str) -> String {
     match state {
         State::Pending => format!("the approval of {name}"),
         State::Approved => format!("the certificate of {name} to be issued"),

@@ -41,7 +41,7 @@ impl Issue<'_> {
             if interrupts.received().is_some() {
                 return Err(self.not_issued(made, state, "interrupted"));
             }
-            self.ui.wait_for(request::lacking_in(state, &made.name));
+            self.ui.wait_for(request::lacking(state, &made.name));
             match next_event(&events) {
                 Some(WatchEvent::Request(request)) if request.name == made.name => {
                     if request.state != state {

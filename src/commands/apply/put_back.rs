@@ -3,104 +3,85 @@
 use crate::apply::{HealthFailure, LOOK_AT_STATUS};
 use crate::host::signals::Interrupts;
 use crate::host::systemd;
-use crate::report::{Code, Problem};
+use crate::report::{Code, KubeletOutcome, Problem};
 
-use super::run::NodeRun;
+use super::run::{NodeRun, RunOutcome};
 use super::spec::Direction;
 use super::{EditStopped, receipts};
 
-/// What became of the change.
-pub(super) struct PutBack {
-    /// Whether a file still differs from before the run.
-    pub(super) changed: bool,
-    /// Whether the change of an `apply` was undone.
-    pub(super) rolled_back: bool,
-    /// The last log lines of the kubelet.
-    pub(super) journal: Vec<String>,
-    /// What the run ends with.
-    pub(super) problem: Problem,
-}
-
 impl NodeRun<'_> {
-    /// Restores every file and restarts the kubelet.
-    pub(super) fn put_back(&mut self, failure: &HealthFailure, interrupts: &Interrupts) -> PutBack {
+    /// Restores every file and restarts the kubelet; `kubelet` is what is known of it so far.
+    pub(super) fn put_back(
+        &mut self,
+        mut kubelet: KubeletOutcome,
+        failure: &HealthFailure,
+        interrupts: &Interrupts,
+    ) -> RunOutcome {
         self.ui.waited();
         self.tell_journal(failure);
-        let unchanged = PutBack {
-            changed: false,
-            rolled_back: false,
-            journal: failure.journal.clone(),
-            problem: self.refused(failure),
+        let refused = self.refused(failure);
+        let mut journal = failure.journal.clone();
+        let (changed, problem) = if self.plan.changes() {
+            self.ui.say("rolling back");
+            match self.locks.undo(&self.plan) {
+                Ok(()) => {
+                    kubelet.rolled_back = self.spec.direction == Direction::Apply;
+                    let (problem, again) = self.restart_with_old_files(refused, interrupts);
+                    journal.extend(again);
+                    (false, problem)
+                }
+                Err(left) => {
+                    let left = EditStopped::from(left).problem.message();
+                    let undo = self.spec.undo.clone();
+                    let problem = refused
+                        .with_code(Code::Io)
+                        .advise(format!("and the rollback failed: {left}"))
+                        .hint(undo.and("systemctl restart kubelet"));
+                    (true, problem)
+                }
+            }
+        } else {
+            let advice = "no file was changed, so nothing needs to be rolled back";
+            (false, refused.advise(advice))
         };
-        if !self.plan.changes() {
-            return PutBack {
-                problem: unchanged
-                    .problem
-                    .advise("no file was changed, so nothing needs to be rolled back"),
-                ..unchanged
-            };
+        RunOutcome {
+            changed,
+            kubelet,
+            journal,
+            ended: Err(problem),
         }
-        self.ui.say("rolling back");
-        if let Err(left) = self.locks.undo(&self.plan) {
-            let left = EditStopped::from(left).problem.message();
-            let undo = self.spec.undo.clone();
-            return PutBack {
-                changed: true,
-                problem: unchanged
-                    .problem
-                    .with_code(Code::Io)
-                    .advise(format!("and the rollback failed: {left}"))
-                    .hint(undo.and("systemctl restart kubelet")),
-                ..unchanged
-            };
-        }
-        let undone = PutBack {
-            rolled_back: self.spec.direction == Direction::Apply,
-            ..unchanged
-        };
-        if self.was_left_running() {
-            receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
-            return PutBack {
-                problem: undone
-                    .problem
-                    .advise("the file was restored, and the kubelet was not restarted"),
-                ..undone
-            };
-        }
-        self.restart_with_old_files(undone, interrupts)
     }
 
-    /// The kubelet has to come back with the old files.
-    fn restart_with_old_files(&mut self, undone: PutBack, interrupts: &Interrupts) -> PutBack {
+    /// The kubelet has to come back with the old files. Returns what `refused` comes to with that, and the last log lines
+    /// of a kubelet that did not.
+    fn restart_with_old_files(
+        &mut self,
+        refused: Problem,
+        interrupts: &Interrupts,
+    ) -> (Problem, Vec<String>) {
+        if self.was_left_running() {
+            receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
+            let advice = "the file was restored, and the kubelet was not restarted";
+            return (refused.advise(advice), Vec::new());
+        }
         let unit = self.kubelet.unit.clone().unwrap_or_default();
         self.ui
             .wait_for(format!("{} to answer again", systemd::KUBELET));
-        let again = self
-            .check
-            .without_flags()
-            .restart_and_watch(&unit, interrupts);
+        let check = self.check.without_flags();
+        let again = check.restart_and_watch(&unit, interrupts);
         self.ui.waited();
         receipts::resolve(&mut self.receipts, self.spec.direction.failed(), self.ui);
         let Err(again) = again else {
-            return PutBack {
-                problem: undone
-                    .problem
-                    .advise("the change was rolled back, and the kubelet is healthy again"),
-                ..undone
-            };
+            let advice = "the change was rolled back, and the kubelet is healthy again";
+            return (refused.advise(advice), Vec::new());
         };
         self.tell_journal(&again);
-        let mut journal = undone.journal;
-        journal.extend(again.journal);
         let advice = format!(
             "the change was rolled back, and the kubelet is not healthy with the old file either: {}",
             again.reason
         );
-        PutBack {
-            journal,
-            problem: undone.problem.advise(advice).hint(LOOK_AT_STATUS),
-            ..undone
-        }
+        let problem = refused.advise(advice).hint(LOOK_AT_STATUS);
+        (problem, again.journal)
     }
 
     fn refused(&self, failure: &HealthFailure) -> Problem {

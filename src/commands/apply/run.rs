@@ -86,14 +86,10 @@ impl NodeRun<'_> {
                 self.stopped(changed, Ok(()))
             }
             Started::Refused(failure, code) => {
-                let put_back = self.put_back(&failure, interrupts);
+                let put_back = self.put_back(self.planned(), &failure, interrupts);
                 RunOutcome {
-                    journal: put_back.journal,
-                    kubelet: KubeletOutcome {
-                        rolled_back: put_back.rolled_back,
-                        ..self.planned()
-                    },
-                    ..self.stopped(put_back.changed, Err(put_back.problem.with_code(code)))
+                    ended: put_back.ended.map_err(|problem| problem.with_code(code)),
+                    ..put_back
                 }
             }
         }
@@ -101,7 +97,7 @@ impl NodeRun<'_> {
 
     /// What the API says of requests from now on. It begins before the restart, so that no request is missed.
     fn feed(&self, unit: &Unit) -> Option<Receiver<WatchEvent>> {
-        let longest = HEALTH_DEADLINE + self.spec.settle + self.spec.timeout;
+        let longest = HEALTH_DEADLINE + self.check.settle + self.spec.timeout;
         let end = Instant::now() + longest + unit.stop_timeout.unwrap_or_default();
         self.cluster
             .as_ref()
@@ -162,16 +158,7 @@ impl NodeRun<'_> {
             ..KubeletOutcome::default()
         };
         if let Err(failure) = &watched.health {
-            let put_back = self.put_back(failure, interrupts);
-            return RunOutcome {
-                changed: put_back.changed,
-                kubelet: KubeletOutcome {
-                    rolled_back: put_back.rolled_back,
-                    ..kubelet
-                },
-                journal: put_back.journal,
-                ended: Err(put_back.problem),
-            };
+            return self.put_back(kubelet, failure, interrupts);
         }
         self.record_health(&watched);
         let (certificate, ended) = self.conclude(&watched);
@@ -189,7 +176,7 @@ impl NodeRun<'_> {
     /// Says that the kubelet is healthy, and writes it down.
     fn record_health(&mut self, watched: &WatchOutcome) {
         if self.restarts() {
-            let settle = self.spec.settle.as_secs_f64();
+            let settle = self.check.settle.as_secs_f64();
             self.ui.say(&format!(
                 "{} is healthy: it stayed up and answered for {settle} s",
                 systemd::KUBELET

@@ -24,8 +24,6 @@ pub(in crate::commands) struct RunSpec {
     pub(in crate::commands) wait: cli::Wait,
     /// How long that is waited for, after the kubelet is healthy.
     pub(in crate::commands) timeout: Duration,
-    /// How long the kubelet must answer before it counts as healthy.
-    pub(in crate::commands) settle: Duration,
     /// The command that undoes the edits alone, for the case that the run cannot.
     pub(in crate::commands) undo: Command,
 }
@@ -73,7 +71,6 @@ impl RunSpec {
             restart: arguments.restart,
             wait: arguments.wait(),
             timeout: arguments.timeout,
-            settle: arguments.settle,
             undo: undo.command(),
         }
     }

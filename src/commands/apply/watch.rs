@@ -1,6 +1,6 @@
 //! Watches the kubelet until it has settled and the request, or its certificate, is there; and says what comes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -50,12 +50,12 @@ impl NodeRun<'_> {
                 }
             }
         };
-        let teller = Teller {
+        let mut teller = Teller {
             ui: self.ui,
-            settle: self.spec.settle,
+            settle: self.check.settle,
             waits: wait != cli::Wait::None,
-            settled: Cell::new(watch.has_settled()),
-            lacking: RefCell::new("the kubelet's request".to_owned()),
+            settled: watch.has_settled(),
+            lacking: "the kubelet's request".to_owned(),
         };
         teller.begin();
         let end = Instant::now() + self.spec.timeout;
@@ -91,20 +91,20 @@ struct Teller<'a> {
     settle: Duration,
     /// Whether a request is waited for.
     waits: bool,
-    settled: Cell<bool>,
-    lacking: RefCell<String>,
+    settled: bool,
+    lacking: String,
 }
 
 impl Teller<'_> {
     fn begin(&self) {
-        if self.settled.get() {
-            self.ui.wait_for(self.lacking.borrow().clone());
+        if self.settled {
+            self.ui.wait_for(&self.lacking);
         } else {
             self.ui.wait_for(format!("{} to answer", systemd::KUBELET));
         }
     }
 
-    fn tell(&self, progress: Progress<'_>) {
+    fn tell(&mut self, progress: Progress<'_>) {
         match progress {
             Progress::Answers(after) => {
                 self.ui.say(&format!(
@@ -118,17 +118,17 @@ impl Teller<'_> {
                     self.settle.as_secs_f64()
                 ));
             }
-            Progress::Settled => self.settled.set(true),
+            Progress::Settled => self.settled = true,
             Progress::Request(request) => {
                 next::tell_request(request, self.ui);
-                *self.lacking.borrow_mut() = request::lacking(request);
+                self.lacking = request::lacking(request.state, &request.name);
             }
             Progress::Interrupted => self
                 .ui
                 .say("interrupted: completing the restart and the health check first"),
         }
-        if self.settled.get() && self.waits {
-            self.ui.wait_for(self.lacking.borrow().clone());
+        if self.settled && self.waits {
+            self.ui.wait_for(&self.lacking);
         }
     }
 }

@@ -194,7 +194,6 @@ impl<'a> RollbackSite<'a> {
                 restart: self.arguments.restart,
                 wait: cli::Wait::None,
                 timeout: Duration::ZERO,
-                settle: self.arguments.settle,
                 undo: undo_edits,
             },
             ui: self.ui,
