@@ -37,7 +37,7 @@ pub use self::status::StatusResult;
 /// The result of one verb, which [`Envelope`] completes to a result document.
 pub trait VerbResult: Serialize {
     /// The document's `kind`.
-    fn kind(&self) -> ResultKind;
+    const KIND: ResultKind;
 
     /// Whether the verb changed the node, the files or the cluster; a dry run changes nothing.
     fn has_changed_something(&self) -> bool {
@@ -47,17 +47,7 @@ pub trait VerbResult: Serialize {
 
 /// The result of a verb that could not begin, because its command line is wrong: a document of its kind without fields.
 #[derive(Debug, Serialize)]
-pub struct NotBegun {
-    /// The kind of the verb's documents.
-    #[serde(skip)]
-    pub kind: ResultKind,
-}
-
-impl VerbResult for NotBegun {
-    fn kind(&self) -> ResultKind {
-        self.kind
-    }
-}
+pub struct NotBegun {}
 
 /// A result document: the fields that all of them have, around the result of one verb.
 #[derive(Debug, Serialize)]

@@ -15,7 +15,7 @@ use crate::host::{environment, trace};
 use crate::node::conditions::Condition;
 use crate::plan::Edit;
 use crate::report::{
-    API_VERSION, Code, Ending, Envelope, ErrorReport, Outcome, Problem, VerbResult,
+    API_VERSION, Code, Ending, Envelope, ErrorReport, Outcome, Problem, ResultKind, VerbResult,
 };
 use crate::text::hint::{Command, Invocation};
 
@@ -129,14 +129,15 @@ impl Ui {
         let text = text.into();
         let mut warnings = self.warnings.borrow_mut();
         if !warnings.contains(&text) {
-            self.print_warning(&text);
+            self.warn_each(&text);
             warnings.push(text);
         }
     }
 
     /// Prints a warning of a program that keeps running: each time, and kept for no document.
     pub fn warn_each(&self, text: &str) {
-        self.print_warning(text);
+        self.streams
+            .stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
     }
 
     /// One record of an answer without end: a line of text, or an object a line.
@@ -157,16 +158,9 @@ impl Ui {
         }
     }
 
-    fn print_warning(&self, text: &str) {
-        self.streams
-            .stderr(&format!("\u{1b}[33mwarning:\u{1b}[0m {text}"));
-    }
-
     /// Shows an edit: its unified diff, as the answer.
     pub fn show(&self, edit: &Edit, diff: &str) {
-        if self.format == Format::Text {
-            self.streams.stdout(&colored(diff));
-        }
+        self.answer(Format::Text, &colored(diff));
         if self.streams.silent {
             self.shown.borrow_mut().push(edit.clone());
         }
@@ -189,28 +183,28 @@ impl Ui {
 
     /// Prints a table as the answer.
     pub fn table(&self, table: &str) {
-        if self.format == Format::Text {
-            self.streams.stdout(table);
-        }
+        self.answer(Format::Text, table);
     }
 
     /// Prints a name as the answer, at once.
     pub fn name(&self, name: &str) {
-        if matches!(self.format, Format::Text | Format::Name) {
-            self.streams.stdout(&format!("{name}\n"));
-        }
+        self.answer(Format::Text, &format!("{name}\n"));
+        self.bare_name(name);
     }
 
     /// Prints a name with `-o name` only.
     pub fn bare_name(&self, name: &str) {
-        if self.format == Format::Name {
-            self.streams.stdout(&format!("{name}\n"));
-        }
+        self.answer(Format::Name, &format!("{name}\n"));
     }
 
     /// Metrics, which only `-o prometheus` prints.
     pub fn metrics(&self, text: &str) {
-        if self.format == Format::Prometheus {
+        self.answer(Format::Prometheus, text);
+    }
+
+    /// Prints `text`, which is the answer in this format and in no other.
+    fn answer(&self, format: Format, text: &str) {
+        if self.format == format {
             self.streams.stdout(text);
         }
     }
@@ -240,41 +234,47 @@ impl Ui {
         if let Some(text) = written(self.format, &self.document(outcome)) {
             self.streams.stdout(&text);
         }
-        match &outcome.ending {
-            Ending::Failed(problem) => self.error(problem),
-            Ending::Negative(Some(text)) => self.say(text),
-            Ending::Done | Ending::Negative(None) => {}
-        }
         let code = match &outcome.ending {
             Ending::Done => 0,
-            Ending::Negative(_) => Code::Negative as u8,
-            Ending::Failed(problem) => problem.code as u8,
+            Ending::Negative(text) => {
+                text.iter().for_each(|text| self.say(text));
+                Code::Negative as u8
+            }
+            Ending::Failed(problem) => self.error(problem),
         };
         match self.lost() {
             // The exit code is about the node, and 74 says that it is unchanged.
             Some(problem) if code == 0 && outcome.result.has_changed_something() => {
-                self.print_warning(&format!("{}; the change is in place", problem.message()));
+                self.warn_each(&format!("{}; the change is in place", problem.message()));
                 code
             }
-            Some(problem) if code <= Code::Negative as u8 => {
-                self.error(&problem);
-                problem.code as u8
-            }
+            Some(problem) if code <= Code::Negative as u8 => self.error(&problem),
             _ => code,
         }
     }
 
     /// The result document of `outcome`, with the warnings given so far.
     pub fn document<'a, R: VerbResult>(&self, outcome: &'a Outcome<R>) -> Envelope<'a, R> {
+        let problem = match &outcome.ending {
+            Ending::Failed(problem) => Some(problem),
+            Ending::Done | Ending::Negative(_) => None,
+        };
+        self.envelope(R::KIND, &outcome.result, problem)
+    }
+
+    /// The same for fields of any kind, and `problem`, which ended the run.
+    pub(crate) fn envelope<'a, R>(
+        &self,
+        kind: ResultKind,
+        result: &'a R,
+        problem: Option<&Problem>,
+    ) -> Envelope<'a, R> {
         Envelope {
             api_version: API_VERSION,
-            kind: outcome.result.kind(),
-            result: &outcome.result,
+            kind,
+            result,
             warnings: self.warnings.borrow().clone(),
-            error: match &outcome.ending {
-                Ending::Failed(problem) => Some(ErrorReport::new(problem, &self.invocation)),
-                Ending::Done | Ending::Negative(_) => None,
-            },
+            error: problem.map(|problem| ErrorReport::new(problem, &self.invocation)),
         }
     }
 
@@ -283,8 +283,8 @@ impl Ui {
         self.streams.lost()
     }
 
-    /// Prints an error and its hint on standard error.
-    pub fn error(&self, problem: &Problem) {
+    /// Prints an error and its hint on standard error, and returns its exit code.
+    pub fn error(&self, problem: &Problem) -> u8 {
         let ErrorReport { message, hint, .. } = ErrorReport::new(problem, &self.invocation);
         self.streams
             .stderr(&format!("\u{1b}[1;31merror:\u{1b}[0m {message}"));
@@ -292,5 +292,6 @@ impl Ui {
             self.streams
                 .stderr(&format!("\u{1b}[36mhint:\u{1b}[0m {hint}"));
         }
+        problem.code as u8
     }
 }

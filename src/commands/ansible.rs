@@ -10,12 +10,13 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use clap::Parser as _;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::ansible::{self, ModuleCall};
 use crate::cli::{ApiServerVerb, Cli, ClusterVerb, Verb};
 use crate::host::files as host_files;
-use crate::report::{Code, NotBegun, Outcome, Problem, ResultKind, VerbResult};
+use crate::report::{Code, Envelope, NotBegun, Problem, ResultKind};
 
 use super::{Ui, api_server, apply, approve, cluster};
 
@@ -31,7 +32,10 @@ pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         }
         Err(problem) => (None, Err(problem)),
     };
-    let document = document.unwrap_or_else(|problem| not_begun(problem, &ui));
+    let document = document.unwrap_or_else(|problem| {
+        let kind = ResultKind::ApplyResult;
+        value(ui.envelope(kind, &NotBegun {}, Some(&problem)))
+    });
     let failed = document.get("error").is_some();
     let answer = ansible::answer(document, &ui.shown(), call.as_ref());
     let mut stdout = std::io::stdout().lock();
@@ -40,16 +44,8 @@ pub(super) fn run(arguments: &[OsString]) -> Option<ExitCode> {
     Some(ExitCode::from(u8::from(failed || told.is_err())))
 }
 
-/// The document of a call that ended before its verb did.
-fn not_begun(problem: Problem, ui: &Ui) -> Value {
-    let result = NotBegun {
-        kind: ResultKind::ApplyResult,
-    };
-    value(&Outcome::failed(result, problem), ui)
-}
-
-fn value<R: VerbResult>(outcome: &Outcome<R>, ui: &Ui) -> Value {
-    serde_json::to_value(ui.document(outcome)).unwrap_or_default()
+fn value<R: Serialize>(document: Envelope<'_, R>) -> Value {
+    serde_json::to_value(document).unwrap_or_default()
 }
 
 fn own_name(arguments: &[OsString]) -> Option<Cow<'_, str>> {
@@ -102,13 +98,13 @@ fn perform(call: &ModuleCall, ui: &Ui) -> Result<Value, Problem> {
         )
     })?;
     match &cli.verb {
-        Verb::Apply(arguments) => Ok(value(&apply::run(arguments, ui), ui)),
-        Verb::Approve(arguments) => Ok(value(&approve::run(arguments, ui), ui)),
+        Verb::Apply(arguments) => Ok(value(ui.document(&apply::run(arguments, ui)))),
+        Verb::Approve(arguments) => Ok(value(ui.document(&approve::run(arguments, ui)))),
         Verb::Cluster(ClusterVerb::Apply(arguments)) => {
-            Ok(value(&cluster::apply(arguments, ui), ui))
+            Ok(value(ui.document(&cluster::apply(arguments, ui))))
         }
         Verb::ApiServer(ApiServerVerb::Apply(arguments)) => {
-            Ok(value(&api_server::apply(arguments, ui), ui))
+            Ok(value(ui.document(&api_server::apply(arguments, ui))))
         }
         // No module is another verb.
         _ => Err(Problem::new(

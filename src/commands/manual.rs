@@ -71,13 +71,8 @@ pub(super) fn man(arguments: &cli::Man, ui: &Ui) -> Result<(), Problem> {
 
 /// Reports how one of them ended, and gives the exit code.
 pub(super) fn ended(outcome: Result<(), Problem>, ui: &Ui) -> u8 {
-    match outcome.err().or_else(|| ui.lost()) {
-        Some(problem) => {
-            ui.error(&problem);
-            problem.code as u8
-        }
-        None => 0,
-    }
+    let problem = outcome.err().or_else(|| ui.lost());
+    problem.map_or(0, |problem| ui.error(&problem))
 }
 
 fn print(bytes: &[u8], ui: &Ui) -> Result<(), Problem> {

@@ -26,7 +26,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::cli::{Access, ApiServerVerb, Cli, ClusterVerb, Format, Verb, explain};
-use crate::report::{Code, ErrorReport, NotBegun, ResultKind};
+use crate::report::{Code, ErrorReport, ResultKind};
 use crate::text::hint::Invocation;
 
 pub use crate::ui::Ui;
@@ -105,16 +105,12 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let Some(format) = format_asked_for(arguments) else {
         return Code::Usage as u8;
     };
-    let kind = kind_of_verb(arguments);
-    crate::ui::document_only(
-        format,
-        &NotBegun { kind },
-        ErrorReport {
-            code: Code::Usage as u8,
-            message: explained.message,
-            hint: Some(explained.hint),
-        },
-    );
+    let error = ErrorReport {
+        code: Code::Usage as u8,
+        message: explained.message,
+        hint: Some(explained.hint),
+    };
+    crate::ui::document_only(format, kind_of_verb(arguments), error);
     Code::Usage as u8
 }
 

@@ -21,9 +21,7 @@ pub struct ApiServerResult {
 }
 
 impl VerbResult for ApiServerResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::ApiServerResult
-    }
+    const KIND: ResultKind = ResultKind::ApiServerResult;
 }
 
 /// Whether this node's API server verifies kubelets. The conditions are absent where its manifest could not be read.
@@ -39,9 +37,7 @@ pub struct ApiServerStatusResult {
 }
 
 impl VerbResult for ApiServerStatusResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::ApiServerStatusResult
-    }
+    const KIND: ResultKind = ResultKind::ApiServerStatusResult;
 }
 
 /// What `api-server apply` did on this control-plane node, or in a dry run would do.
@@ -126,9 +122,7 @@ pub struct ReachReport {
 }
 
 impl VerbResult for ApiServerApplyResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::ApiServerApplyResult
-    }
+    const KIND: ResultKind = ResultKind::ApiServerApplyResult;
 
     fn has_changed_something(&self) -> bool {
         self.changed && !self.dry_run
@@ -136,9 +130,7 @@ impl VerbResult for ApiServerApplyResult {
 }
 
 impl VerbResult for ApiServerRollbackResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::ApiServerRollbackResult
-    }
+    const KIND: ResultKind = ResultKind::ApiServerRollbackResult;
 
     fn has_changed_something(&self) -> bool {
         self.changed && !self.dry_run

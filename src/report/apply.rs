@@ -86,9 +86,7 @@ impl ApplyResult {
 }
 
 impl VerbResult for ApplyResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::ApplyResult
-    }
+    const KIND: ResultKind = ResultKind::ApplyResult;
 
     fn has_changed_something(&self) -> bool {
         self.changed && !self.dry_run
@@ -96,9 +94,7 @@ impl VerbResult for ApplyResult {
 }
 
 impl VerbResult for RollbackResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::RollbackResult
-    }
+    const KIND: ResultKind = ResultKind::RollbackResult;
 
     fn has_changed_something(&self) -> bool {
         self.changed && !self.dry_run

@@ -25,9 +25,7 @@ pub struct ClusterResult {
 }
 
 impl VerbResult for ClusterResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::ClusterResult
-    }
+    const KIND: ResultKind = ResultKind::ClusterResult;
 
     fn has_changed_something(&self) -> bool {
         self.changed && self.dry_run == Some(false)
@@ -44,9 +42,7 @@ pub struct ClusterStatusResult {
 }
 
 impl VerbResult for ClusterStatusResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::ClusterStatusResult
-    }
+    const KIND: ResultKind = ResultKind::ClusterStatusResult;
 }
 
 /// Whether one node is secured, with what was seen of its kubelet.

@@ -21,9 +21,7 @@ pub struct CsrResult {
 }
 
 impl VerbResult for CsrResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::CsrResult
-    }
+    const KIND: ResultKind = ResultKind::CsrResult;
 }
 
 /// A CertificateSigningRequest as reported.

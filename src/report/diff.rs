@@ -17,7 +17,5 @@ pub struct DiffResult {
 }
 
 impl VerbResult for DiffResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::DiffResult
-    }
+    const KIND: ResultKind = ResultKind::DiffResult;
 }

@@ -10,7 +10,8 @@ use crate::node::conditions::ConditionStatus;
 pub struct Gauge {
     name: &'static str,
     help: &'static str,
-    samples: Vec<(Vec<(&'static str, String)>, i64)>,
+    /// The labels of each sample as they are printed, and its value.
+    samples: Vec<(String, i64)>,
 }
 
 impl Gauge {
@@ -25,8 +26,15 @@ impl Gauge {
 
     /// Adds a sample with these labels.
     pub fn add(&mut self, labels: &[(&'static str, &str)], value: i64) {
-        let labels = labels.iter().map(|(key, text)| (*key, (*text).to_owned()));
-        self.samples.push((labels.collect(), value));
+        let labels = labels.iter();
+        let labels: Vec<String> = labels
+            .map(|(key, text)| format!("{key}=\"{}\"", escaped(text)))
+            .collect();
+        let labels = match labels.as_slice() {
+            [] => String::new(),
+            labels => format!("{{{}}}", labels.join(",")),
+        };
+        self.samples.push((labels, value));
     }
 
     /// Adds a sample for each status that something can have, with 1 for the one that `is`.
@@ -62,15 +70,7 @@ pub fn exposition(gauges: &[Gauge]) -> String {
         } = gauge;
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
         for (labels, value) in samples {
-            text.push_str(name);
-            if !labels.is_empty() {
-                let labels: Vec<String> = labels
-                    .iter()
-                    .map(|(key, value)| format!("{key}=\"{}\"", escaped(value)))
-                    .collect();
-                let _ = write!(text, "{{{}}}", labels.join(","));
-            }
-            let _ = writeln!(text, " {value}");
+            let _ = writeln!(text, "{name}{labels} {value}");
         }
     }
     text

@@ -18,7 +18,5 @@ pub struct StatusResult {
 }
 
 impl VerbResult for StatusResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::StatusResult
-    }
+    const KIND: ResultKind = ResultKind::StatusResult;
 }

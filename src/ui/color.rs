@@ -14,13 +14,9 @@ pub(super) fn colored(diff: &str) -> String {
                 continue;
             }
         };
-        let (body, end) = line
-            .strip_suffix("\r\n")
-            .map(|body| (body, "\r\n"))
-            .unwrap_or_else(|| {
-                line.strip_suffix('\n')
-                    .map_or((line, ""), |body| (body, "\n"))
-            });
+        let body = line.strip_suffix('\n').unwrap_or(line);
+        let body = body.strip_suffix('\r').unwrap_or(body);
+        let end = line.strip_prefix(body).unwrap_or_default();
         text.push_str(&format!("\u{1b}[{color}m{body}\u{1b}[0m{end}"));
     }
     text

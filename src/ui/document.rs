@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use crate::cli::Format;
-use crate::report::{API_VERSION, Envelope, ErrorReport, VerbResult};
+use crate::report::{API_VERSION, Envelope, ErrorReport, NotBegun, ResultKind};
 
 /// The document as JSON or YAML; `None` for the other formats.
 pub(super) fn written<R: Serialize>(format: Format, document: &Envelope<'_, R>) -> Option<String> {
@@ -24,11 +24,11 @@ pub(crate) fn usage(text: &str) {
 }
 
 /// Prints the document of a verb that did not begin, because the command line is wrong.
-pub(crate) fn document_only<R: VerbResult>(format: Format, result: &R, error: ErrorReport) {
+pub(crate) fn document_only(format: Format, kind: ResultKind, error: ErrorReport) {
     let document = Envelope {
         api_version: API_VERSION,
-        kind: result.kind(),
-        result,
+        kind,
+        result: &NotBegun {},
         warnings: Vec::new(),
         error: Some(error),
     };

@@ -34,9 +34,7 @@ impl ApproveResult {
 }
 
 impl VerbResult for ApproveResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::ApproveResult
-    }
+    const KIND: ResultKind = ResultKind::ApproveResult;
 
     fn has_changed_something(&self) -> bool {
         self.changed && !self.dry_run

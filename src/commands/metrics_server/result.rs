@@ -26,9 +26,7 @@ pub(crate) struct MetricsServerResult {
 }
 
 impl VerbResult for MetricsServerResult {
-    fn kind(&self) -> ResultKind {
-        ResultKind::MetricsServerResult
-    }
+    const KIND: ResultKind = ResultKind::MetricsServerResult;
 
     fn has_changed_something(&self) -> bool {
         self.changed == Some(true)
