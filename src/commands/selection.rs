@@ -13,11 +13,7 @@ pub(crate) const STANDARD: &str = "-";
 
 /// What the options want of the key.
 pub(crate) fn wanted(disable: bool) -> Bootstrap {
-    if disable {
-        Bootstrap::Disabled
-    } else {
-        Bootstrap::Enabled
-    }
+    Bootstrap::of(!disable)
 }
 
 /// What the options want of the API server's flag.

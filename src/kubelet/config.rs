@@ -1,6 +1,6 @@
 //! A KubeletConfiguration: which document it is, what it says of `serverTLSBootstrap`, and what speaks against changing that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Ambiguity, Effect};
 use super::goyaml::{BooleanState, boolean, lookup};
@@ -132,22 +132,19 @@ pub(crate) fn refuse_collection_keys(stream: &Stream<'_>, root: usize) -> Result
     let mut open = vec![root];
     while let Some(collection) = open.pop() {
         for (key, value) in stream.entries(collection) {
-            let target = stream.target(key);
-            if stream.is_mapping(target) {
-                let is_template = stream.event(target).kind == EventKind::FlowMapping
-                    && stream.event(collection).kind == EventKind::FlowMapping;
-                let cause = if is_template {
-                    Ambiguity::Template
-                } else {
+            let kind = |node: usize| stream.event(node).kind;
+            let cause = match (kind(collection), kind(stream.target(key))) {
+                (EventKind::FlowMapping, EventKind::FlowMapping) => Ambiguity::Template,
+                (_, EventKind::FlowMapping | EventKind::BlockMapping) => {
                     Ambiguity::CollectionKey("mapping")
-                };
-                return Err(Refusal::at(stream.position(key), cause));
-            }
-            if stream.event(target).kind == EventKind::Sequence {
-                let cause = Ambiguity::CollectionKey("sequence");
-                return Err(Refusal::at(stream.position(key), cause));
-            }
-            open.push(value);
+                }
+                (_, EventKind::Sequence) => Ambiguity::CollectionKey("sequence"),
+                _ => {
+                    open.push(value);
+                    continue;
+                }
+            };
+            return Err(Refusal::at(stream.position(key), cause));
         }
         open.extend(stream.items(collection));
     }
@@ -219,6 +216,15 @@ pub(crate) fn refuse_fatal_gate(stream: &Stream<'_>, root: usize) -> Result<(), 
         return Ok(());
     }
     Err(Refusal::at(stream.position(value), Effect::GateOff(name)))
+}
+
+/// The feature gate that is off among `gates`, with its value, so that the key would keep the kubelet from starting.
+pub(crate) fn gate_off(gates: &BTreeMap<String, bool>) -> Option<&'static str> {
+    match (gates.get(GATE), gates.get(ALL_BETA)) {
+        (Some(false), _) => Some("RotateKubeletServerCertificate=false"),
+        (None, Some(false)) => Some("AllBeta=false"),
+        _ => None,
+    }
 }
 
 /// The value of a feature gate in a KubeletConfiguration.

@@ -4,7 +4,8 @@
 //! from drop-ins of the unit, over these from `/var/lib/kubelet/kubeadm-flags.env`, and from `/etc/default/kubelet` or
 //! `/etc/sysconfig/kubelet`.
 
-use super::unit::{EnvironmentFile, Word, WordSource, next_command_line};
+use super::config::gate_off;
+use super::unit::{EnvironmentFile, Word, next_command_line, sources};
 use super::{Bootstrap, Flags};
 
 /// Where kubeadm writes the kubelet's configuration; a running kubelet's `--config` is asked first.
@@ -114,9 +115,11 @@ fn of_words(words: &[Word], config: &str, wanted: Bootstrap) -> Vec<String> {
     let enable = wanted == Bootstrap::Enabled;
     let texts = words.iter().skip(1).map(|word| word.text.clone());
     let flags = Flags::parse(texts);
+    let sources = sources(words);
     let given = |name: &str| {
         let value = flags.get(name).unwrap_or_default();
-        format!("--{name}={value} ({})", source(words, name))
+        let source = sources.get(name).map_or("", String::as_str);
+        format!("--{name}={value} ({source})")
     };
     let mut warnings = Vec::new();
     const FLAG: &str = "rotate-server-certificates";
@@ -126,13 +129,7 @@ fn of_words(words: &[Word], config: &str, wanted: Bootstrap) -> Vec<String> {
             "the flag {flag} overrides serverTLSBootstrap: remove it"
         ));
     }
-    let gates = flags.feature_gates();
-    let gate = |name: &str| gates.get(name).copied();
-    let is_off = match gate("RotateKubeletServerCertificate") {
-        Some(value) => !value,
-        None => gate("AllBeta") == Some(false),
-    };
-    if is_off && enable {
+    if gate_off(&flags.feature_gates()).is_some() && enable {
         let flag = given("feature-gates");
         warnings.push(format!(
             "with the flag {flag} the kubelet does not start if serverTLSBootstrap is true: set RotateKubeletServerCertificate=true there"
@@ -149,18 +146,6 @@ fn of_words(words: &[Word], config: &str, wanted: Bootstrap) -> Vec<String> {
         warnings.push(format!("with the flag {flag} the kubelet merges drop-ins over the file; they were not looked at"));
     }
     warnings
-}
-
-/// Where a flag is set, the last time if it is given more than once.
-fn source(words: &[Word], name: &str) -> String {
-    let is_it = |word: &&Word| {
-        let flag = word.text.trim_start_matches('-');
-        flag.split('=').next().unwrap_or_default().replace('_', "-") == name
-    };
-    let found = words.iter().rev().find(is_it);
-    found
-        .map_or(&WordSource::Unit, |word| &word.source)
-        .to_string()
 }
 
 #[cfg(test)]

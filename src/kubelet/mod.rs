@@ -39,3 +39,13 @@ pub enum Bootstrap {
     /// `false`, or no key at all: it signs its own, or uses `tlsCertFile`.
     Disabled,
 }
+
+impl Bootstrap {
+    /// The state that the value `is_enabled` of the key stands for.
+    pub fn of(is_enabled: bool) -> Self {
+        match is_enabled {
+            true => Self::Enabled,
+            false => Self::Disabled,
+        }
+    }
+}

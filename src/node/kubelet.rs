@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::unit::Unit;
 use crate::edit::FileKind;
+use crate::kubelet::config::gate_off;
 use crate::kubelet::{DEFAULT_PORT, Flags, Settings};
 
 /// The kubelet of this node: its unit, its flags and the files that it reads.
@@ -130,14 +131,7 @@ impl Kubelet {
     pub fn gate_off(&self) -> Option<&'static str> {
         let mut gates = self.settings.feature_gates.clone();
         gates.extend(self.flags.feature_gates());
-        match (
-            gates.get("RotateKubeletServerCertificate"),
-            gates.get("AllBeta"),
-        ) {
-            (Some(false), _) => Some("RotateKubeletServerCertificate=false"),
-            (None, Some(false)) => Some("AllBeta=false"),
-            _ => None,
-        }
+        gate_off(&gates)
     }
 
     /// Whether it runs with something else than what is written down now: other flags, or older files.

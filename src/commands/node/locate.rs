@@ -1,6 +1,5 @@
 //! Which kubelet runs, from which file, with which flags: what systemd and the process table say.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -11,7 +10,7 @@ use crate::host::process;
 use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::Flags;
 use crate::kubelet::image::DEFAULT_CONFIG;
-use crate::kubelet::unit::Word;
+use crate::kubelet::unit::sources;
 use crate::node::Unit;
 use crate::report::{Code, Problem};
 
@@ -146,21 +145,6 @@ fn config(flags: &Flags, is_known: bool, program: Option<&str>) -> Result<PathBu
         .advise("kubeadm gives it --config=/var/lib/kubelet/config.yaml")
         .hint("systemctl cat kubelet")
     }))
-}
-
-/// Which variable of which file sets each flag; of several the last one counts.
-fn sources(words: &[Word]) -> BTreeMap<String, String> {
-    let flags = words
-        .iter()
-        .filter_map(|word| Some((word.text.strip_prefix("--")?, &word.source)));
-    flags
-        .map(|(flag, source)| {
-            (
-                flag.split('=').next().unwrap_or(flag).replace('_', "-"),
-                source.to_string(),
-            )
-        })
-        .collect()
 }
 
 /// The kubeconfig of this node's kubelet, for verbs that need nothing else of it.

@@ -80,7 +80,7 @@ pub(super) fn decide(
         cli::RestartPolicy::Auto if observed.is_down => Restart::Yes(Reason::CutOff),
         cli::RestartPolicy::Auto => Restart::No,
     };
-    let becomes = opposite(applied);
+    let becomes = Bootstrap::of(applied == Bootstrap::Disabled);
     Ok(Decision::Undo(Undo {
         outage: changes && restart != Restart::No && becomes == Bootstrap::Enabled,
         plan: Plan { restart, ..plan },
@@ -90,17 +90,8 @@ pub(super) fn decide(
 
 /// What the apply had set. Early receipts do not say so; the value of now is what was applied then.
 fn applied(receipt: &NodeReceipt, value: Option<bool>) -> Bootstrap {
-    receipt.subject.wanted.unwrap_or(match value {
-        Some(true) => Bootstrap::Enabled,
-        _ => Bootstrap::Disabled,
-    })
-}
-
-fn opposite(bootstrap: Bootstrap) -> Bootstrap {
-    match bootstrap {
-        Bootstrap::Enabled => Bootstrap::Disabled,
-        Bootstrap::Disabled => Bootstrap::Enabled,
-    }
+    let now = Bootstrap::of(value == Some(true));
+    receipt.subject.wanted.unwrap_or(now)
 }
 
 /// The edits that undo the receipt's, the last one first.

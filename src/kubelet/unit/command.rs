@@ -6,13 +6,8 @@ use super::{UnknownCommandLine, Word, WordSource};
 /// A command of `ExecStart=` before its variables are put in.
 pub(super) struct ExecCommand<'a> {
     words: Vec<&'a str>,
-    substitution: Substitution,
-}
-
-enum Substitution {
-    On,
-    /// `ExecStart=:`
-    Off,
+    /// Whether variables are put in; not with `ExecStart=:`.
+    substitutes: bool,
 }
 
 impl<'a> ExecCommand<'a> {
@@ -29,34 +24,31 @@ impl<'a> ExecCommand<'a> {
         };
         let (_, block) = block.split_once(" ; argv[]=").ok_or_else(unclear)?;
         // the last one: an argument may look the same
-        let (argv, substitution) = match block.rsplit_once(" ; ignore_errors=") {
-            Some((argv, _)) => (argv, Substitution::On),
+        let (argv, substitutes) = match block.rsplit_once(" ; ignore_errors=") {
+            Some((argv, _)) => (argv, true),
             None => {
                 let (argv, rest) = block.rsplit_once(" ; flags=").ok_or_else(unclear)?;
                 let flags = rest.split(" ; ").next().unwrap_or_default();
-                (argv, Substitution::parse(flags)?)
+                (argv, substitutes(flags)?)
             }
         };
         let words: Vec<_> = argv.split(' ').collect();
         if words.contains(&"") {
             return Err(UnknownCommandLine::ArgumentsUnclear);
         }
-        Ok(Self {
-            words,
-            substitution,
-        })
+        Ok(Self { words, substitutes })
     }
 
     /// What the process gets.
     pub(super) fn words(&self, variables: &Variables) -> Result<Vec<Word>, UnknownCommandLine> {
         let mut words = Vec::new();
         for &word in &self.words {
-            match (&self.substitution, word.strip_prefix('$')) {
-                (Substitution::Off, _) => words.push(Word {
+            match (self.substitutes, word.strip_prefix('$')) {
+                (false, _) => words.push(Word {
                     text: word.to_owned(),
                     source: WordSource::Unit,
                 }),
-                (Substitution::On, Some(name)) if !name.starts_with(['{', '$']) => {
+                (true, Some(name)) if !name.starts_with(['{', '$']) => {
                     let found = variables.get(name)?;
                     words.extend(found.into_iter().flat_map(|(value, source)| {
                         let source = source.clone();
@@ -66,26 +58,20 @@ impl<'a> ExecCommand<'a> {
                         })
                     }));
                 }
-                (Substitution::On, _) => words.push(substituted(word, variables)?),
+                (true, _) => words.push(substituted(word, variables)?),
             }
         }
         Ok(words)
     }
 }
 
-impl Substitution {
-    /// The flags of `ExecStartEx` (exec_command_flags_to_strv in src/shared/exec-util.c).
-    fn parse(flags: &str) -> Result<Self, UnknownCommandLine> {
-        let mut flags = flags.split(' ');
-        if flags.clone().any(|flag| flag == "via-shell") {
-            return Err(UnknownCommandLine::Shell);
-        }
-        Ok(if flags.any(|flag| flag == "no-env-expand") {
-            Self::Off
-        } else {
-            Self::On
-        })
+/// Whether variables are put in, by the flags of `ExecStartEx` (exec_command_flags_to_strv in src/shared/exec-util.c).
+fn substitutes(flags: &str) -> Result<bool, UnknownCommandLine> {
+    let mut flags = flags.split(' ');
+    if flags.clone().any(|flag| flag == "via-shell") {
+        return Err(UnknownCommandLine::Shell);
     }
+    Ok(!flags.any(|flag| flag == "no-env-expand"))
 }
 
 /// `word` with each `${A}` and `$$` in it replaced.

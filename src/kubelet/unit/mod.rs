@@ -10,6 +10,7 @@ mod environment_file;
 mod error;
 mod variables;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use command::ExecCommand;
@@ -97,6 +98,15 @@ pub fn next_command_line(
         }
     }
     Ok(words)
+}
+
+/// Which variable of which file sets each flag, by the flags' names; of several the last one counts.
+pub fn sources(words: &[Word]) -> BTreeMap<String, String> {
+    let named = words.iter().filter_map(|word| {
+        let name = word.text.strip_prefix("--")?.split('=').next()?;
+        Some((name.replace('_', "-"), word.source.to_string()))
+    });
+    named.collect()
 }
 
 /// Where the first word is written that the two do not share; by preference in an assignment.
