@@ -94,35 +94,26 @@ impl Apply {
             issue_first,
             kubeconfig,
         } = self;
-        let mut command = Command::new("kubelet-tls").arg("apply");
-        if selection.disable {
-            command = command.arg("--disable");
+        let restart = Some(*restart).filter(|restart| *restart != RestartPolicy::Auto);
+        let command = Command::new("kubelet-tls")
+            .arg("apply")
+            .args(selection.disable.then_some("--disable"))
+            .args(issue_first.then_some("--issue-first"))
+            .options("--kubeadm-config", &selection.kubeadm_config)
+            .options("--patches", &selection.patches)
+            .options("--root", &selection.root)
+            .options("--restart", restart.and_then(word))
+            .options("--wait", wait.and_then(word))
+            .options(
+                "--timeout",
+                (*timeout != TIMEOUT).then(|| written(*timeout)),
+            )
+            .options("--settle", (*settle != SETTLE).then(|| written(*settle)))
+            .options("--kubeconfig", kubeconfig);
+        match selection.files.is_empty() {
+            true => command,
+            false => command.arg("--").args(&selection.files),
         }
-        if *issue_first {
-            command = command.arg("--issue-first");
-        }
-        for path in &selection.kubeadm_config {
-            command = command.arg("--kubeadm-config").arg(path);
-        }
-        if let Some(patches) = &selection.patches {
-            command = command.arg("--patches").arg(patches);
-        }
-        if let Some(root) = &selection.root {
-            command = command.arg("--root").arg(root);
-        }
-        command = command.args(word("--restart", *restart, Some(RestartPolicy::Auto)));
-        if let Some(wait) = wait {
-            command = command.args(word("--wait", *wait, None));
-        }
-        command = command.args(time("--timeout", *timeout, TIMEOUT));
-        command = command.args(time("--settle", *settle, SETTLE));
-        if let Some(kubeconfig) = kubeconfig {
-            command = command.arg("--kubeconfig").arg(kubeconfig);
-        }
-        if !selection.files.is_empty() {
-            command = command.arg("--").args(&selection.files);
-        }
-        command
     }
 }
 
@@ -131,22 +122,10 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// The default of `--settle`.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// An option with a word from a fixed set, unless it is the default.
-fn word<T: ValueEnum + PartialEq>(option: &str, value: T, default: Option<T>) -> Vec<String> {
-    if default.is_some_and(|default| default == value) {
-        return Vec::new();
-    }
-    let value = value.to_possible_value();
-    let value = value.map(|value| value.get_name().to_owned());
-    std::iter::once(option.to_owned()).chain(value).collect()
-}
-
-/// An option with a duration, unless it is the default.
-fn time(option: &str, value: Duration, default: Duration) -> Vec<String> {
-    if value == default {
-        return Vec::new();
-    }
-    vec![option.to_owned(), written(value)]
+/// A value from a fixed set, as it is typed.
+fn word(value: impl ValueEnum) -> Option<String> {
+    let value = value.to_possible_value()?;
+    Some(value.get_name().to_owned())
 }
 
 /// Arguments of `status`.

@@ -180,11 +180,9 @@ impl<'a> ApplySite<'a> {
 
     /// The command that rolls this node back.
     pub(super) fn rollback(&self) -> Command {
-        let root = self.arguments.selection.root.as_ref();
-        let words = root.map(|root| ["--root".as_ref(), root.as_os_str()]);
         Command::new("kubelet-tls")
             .arg("rollback")
-            .args(words.into_iter().flatten())
+            .options("--root", &self.arguments.selection.root)
     }
 
     /// The pending requests of which a restart loses the keys.

@@ -45,40 +45,34 @@ impl RollbackSite<'_> {
                 }
             });
         }
-        let alone = self.apply(*applied == Bootstrap::Enabled, None);
-        let look = match *applied {
-            Bootstrap::Enabled => vec!["diff", "--disable"],
-            Bootstrap::Disabled => vec!["diff"],
-        };
-        let look = Command::new("kubelet-tls").args(look);
+        let disables = *applied == Bootstrap::Enabled;
+        let look = Command::new("kubelet-tls")
+            .arg("diff")
+            .args(disables.then_some("--disable"))
+            .arg(&change.target);
         problem
-            .advise_command("to change only that key", alone)
-            .hint(look.arg(&change.target))
+            .advise_command("to change only that key", self.apply(disables, None))
+            .hint(look)
     }
 
     /// An `apply` of the same files to this node.
     pub(super) fn apply(&self, disable: bool, restart: Option<&str>) -> Command {
-        let mut command = Command::new("kubelet-tls").arg("apply");
-        if disable {
-            command = command.arg("--disable");
-        }
+        let command = Command::new("kubelet-tls")
+            .arg("apply")
+            .args(disable.then_some("--disable"));
         let edits = self.observed.receipt.iter().flat_map(|all| &all.edits);
         let others = edits.filter(|change| !is_kubelets(&self.kubelet, &change.target));
-        for change in others {
-            command = match patch::directory([change.target.as_path()]) {
-                Some(directory) => command.arg("--patches").arg(directory),
-                None => command.arg("--kubeadm-config").arg(&change.target),
-            };
-        }
-        if let Some(root) = &self.arguments.root {
-            command = command.arg("--root").arg(root);
-        }
-        command.args(
-            restart
-                .map(|when| ["--restart", when])
-                .into_iter()
-                .flatten(),
-        )
+        let named = |command: Command, change: &RecordedChange| match patch::directory([change
+            .target
+            .as_path()])
+        {
+            Some(directory) => command.arg("--patches").arg(directory),
+            None => command.arg("--kubeadm-config").arg(&change.target),
+        };
+        others
+            .fold(command, named)
+            .options("--root", &self.arguments.root)
+            .options("--restart", restart)
     }
 }
 

@@ -63,6 +63,13 @@ impl Command {
         words.into_iter().fold(self, Self::arg)
     }
 
+    /// The same command with the option `name` before each of these values.
+    #[must_use]
+    pub fn options(self, name: &str, values: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        let values = values.into_iter();
+        values.fold(self, |command, value| command.arg(name).arg(value))
+    }
+
     /// This command, and `next` if it succeeds.
     #[must_use]
     pub fn and(self, next: impl Into<Self>) -> Self {
