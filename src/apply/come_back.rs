@@ -1,6 +1,5 @@
 //! What a watch over an API server has seen so far, and how it ends: pure, except for the pause between two looks.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,7 +25,7 @@ pub enum NotReady {
     #[error("{0} kube-apiserver processes have the address of this manifest")]
     Several(usize),
     /// It runs with another value than the one that the manifest has.
-    #[error("its process runs with {}", FlagValue(.0.as_deref()))]
+    #[error("its process runs with {}", flag_with(.0.as_deref()))]
     OtherValue(Option<String>),
     /// What answers is another process.
     #[error("{address} is answered by another process than kube-apiserver (PID {pid})")]
@@ -41,15 +40,11 @@ pub enum NotReady {
     Api(#[from] ApiError),
 }
 
-/// A value of the flag, for people.
-struct FlagValue<'a>(Option<&'a str>);
-
-impl fmt::Display for FlagValue<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(value) => write!(f, "kubelet-certificate-authority {}", shown(value)),
-            None => f.write_str("no kubelet-certificate-authority"),
-        }
+/// The flag with this value, for people.
+fn flag_with(value: Option<&str>) -> String {
+    match value {
+        Some(value) => format!("kubelet-certificate-authority {}", shown(value)),
+        None => "no kubelet-certificate-authority".to_owned(),
     }
 }
 

@@ -45,15 +45,10 @@ impl InstanceCheck<'_> {
     /// # Errors
     /// Why it is not.
     pub fn healthy(&self) -> Result<ApiServerProcess, NotReady> {
-        let mut processes = self.processes();
-        match (processes.pop(), processes.len()) {
-            (None, _) => Err(NotReady::NotRunning),
-            (Some(process), 0) => {
-                self.answers(&process)?;
-                Ok(process)
-            }
-            (Some(_), others) => Err(NotReady::Several(others + 1)),
-        }
+        let processes = self.processes();
+        let process = only(&processes)?;
+        self.answers(process)?;
+        Ok(process.clone())
     }
 
     /// Where its instance is dialled.
@@ -113,11 +108,21 @@ fn select<'p>(
     processes: &'p [ApiServerProcess],
     awaited: Awaited<'_>,
 ) -> Result<&'p ApiServerProcess, NotReady> {
+    let process = only(processes)?;
+    if awaited.before.contains(&process.id) {
+        return Err(NotReady::NotRestarted);
+    }
+    match process.kubelet_ca() {
+        ca if ca == awaited.kubelet_ca => Ok(process),
+        ca => Err(NotReady::OtherValue(ca.map(str::to_owned))),
+    }
+}
+
+/// The one process of the manifest.
+fn only(processes: &[ApiServerProcess]) -> Result<&ApiServerProcess, NotReady> {
     match processes {
         [] => Err(NotReady::NotRunning),
-        [only] if awaited.before.contains(&only.id) => Err(NotReady::NotRestarted),
-        [only] if only.kubelet_ca() == awaited.kubelet_ca => Ok(only),
-        [only] => Err(NotReady::OtherValue(only.kubelet_ca().map(str::to_owned))),
+        [only] => Ok(only),
         several => Err(NotReady::Several(several.len())),
     }
 }

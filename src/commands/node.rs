@@ -126,15 +126,13 @@ impl Located {
         let bytes: Vec<&[u8]> = read.iter().map(|file| file.bytes.as_slice()).collect();
         let main = bytes.first().copied().unwrap_or_default();
         let drop_ins = bytes.get(1..).unwrap_or_default();
-        let refused = |(number, refusal)| {
-            let path = read
-                .get::<usize>(number)
-                .map_or_else(|| self.path.clone(), |file| file.path.clone());
-            (Target::File(path), refusal)
-        };
         let (settings, refusal) = match Settings::read_with_drop_ins(main, drop_ins) {
             Ok(settings) => (settings, None),
-            Err(refusal) => (Settings::default(), Some(refused(refusal))),
+            Err((number, refusal)) => {
+                let path = read.get(number).map_or(&self.path, |file| &file.path);
+                let refused = (Target::File(path.clone()), refusal);
+                (Settings::default(), Some(refused))
+            }
         };
         let is_kubeadm = is_kubeadm(&self.root, &self.path);
         let kubelet = Kubelet {
@@ -199,21 +197,12 @@ fn not_joined(problem: Problem) -> Problem {
 
 /// systemd's refusal or silence as a problem.
 pub(crate) fn systemd_problem(doing: &str, error: &SystemdError) -> Problem {
+    let message = format!("cannot {doing} {}: {error}", systemd::KUBELET);
+    let problem = Problem::new(Code::Unavailable, message);
     if error.is_absent() {
-        let message = format!("cannot {doing} {}: {error}", systemd::KUBELET);
-        let problem = Problem::new(Code::Unavailable, message);
-        return unmanaged::no_kubeadm_node(problem, Some(error));
-    }
-    let code = match error.is_denied() {
-        true => Code::Permission,
-        false => Code::Unavailable,
-    };
-    let problem = Problem::new(
-        code,
-        format!("cannot {doing} {}: {error}", systemd::KUBELET),
-    );
-    if code == Code::Permission {
-        problem.only_root()
+        unmanaged::no_kubeadm_node(problem, Some(error))
+    } else if error.is_denied() {
+        problem.with_code(Code::Permission).only_root()
     } else {
         problem.hint("systemctl status kubelet")
     }

@@ -29,13 +29,15 @@ pub(super) fn other_program(program: &str) -> Option<Problem> {
 /// Adds to a problem that this machine has no kubelet.service, and what to do instead; `error` is why systemd does not
 /// say so itself.
 pub(super) fn no_kubeadm_node(problem: Problem, error: Option<&SystemdError>) -> Problem {
-    if error.is_some_and(SystemdError::is_absent) {
-        return problem
-            .advise("run kubelet-tls on a node of the cluster, outside of containers; to edit a file instead, name it: kubelet-tls diff FILE")
-            .hint(from_elsewhere());
-    }
+    let advice = match error.is_some_and(SystemdError::is_absent) {
+        true => "run kubelet-tls on a node of the cluster, outside of containers",
+        false => {
+            "this machine is not a kubeadm node (k3s, RKE2, MicroK8s and k0s run the kubelet inside a unit of their own, which kubelet-tls leaves alone)"
+        }
+    };
     problem
-        .advise("this machine is not a kubeadm node (k3s, RKE2, MicroK8s and k0s run the kubelet inside a unit of their own, which kubelet-tls leaves alone); to edit a file instead, name it: kubelet-tls diff FILE")
+        .advise(advice)
+        .advise("to edit a file instead, name it: kubelet-tls diff FILE")
         .hint(from_elsewhere())
 }
 

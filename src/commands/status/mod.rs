@@ -83,24 +83,20 @@ fn warn_of_cut_off(ui: &Ui) {
     let Ok(store) = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())) else {
         return;
     };
-    let (what, commands) = match store.receipt() {
-        // The kubelet's own start has made the change again; how it lives with it is a condition.
-        Some(receipt)
-            if receipt.subject.probation.is_some() && receipt.state == ReceiptState::Started =>
-        {
-            return;
-        }
-        Some(receipt) if receipt.state == ReceiptState::Started => (
-            format!("the apply of {}", to_the_second(&receipt.started)),
+    let Some(receipt) = store.receipt() else {
+        return;
+    };
+    let began = to_the_second(&receipt.started);
+    let (what, commands) = match (receipt.state, receipt.subject.probation) {
+        (ReceiptState::Started, None) => (
+            format!("the apply of {began}"),
             "kubelet-tls apply, to complete it, or kubelet-tls rollback, to undo it",
         ),
-        Some(receipt) if receipt.state == ReceiptState::RollingBack => (
-            format!(
-                "the rollback of the apply of {}",
-                to_the_second(&receipt.started)
-            ),
+        (ReceiptState::RollingBack, _) => (
+            format!("the rollback of the apply of {began}"),
             "kubelet-tls rollback, to complete it",
         ),
+        // Where the kubelet's own start has made the change again, how it lives with it is a condition.
         _ => return,
     };
     ui.warn(format!(

@@ -28,17 +28,15 @@ pub(super) fn issued(seen: &NodeEvidence) -> Verdict {
         }
         Stored::Pair(path, certificate) => (path.display(), certificate),
     };
-    let (Ok(name), Ok(node)) = (&seen.name, &seen.node) else {
-        let why = seen
-            .node
-            .as_ref()
-            .err()
-            .or(seen.name.as_ref().err())
-            .map_or("", Explanation::as_str);
-        return unknown(
-            "NodeUnknown",
-            format!("{path} exists; whether it covers the Node's addresses is not known: {why}"),
-        );
+    let node = seen.node.as_ref();
+    let (name, node) = match node.and_then(|node| Ok((seen.name.as_ref()?, node))) {
+        Ok(known) => known,
+        Err(why) => {
+            let message = format!(
+                "{path} exists; whether it covers the Node's addresses is not known: {why}"
+            );
+            return unknown("NodeUnknown", message);
+        }
     };
     let until = format!("{path}, valid until {}", certificate.not_after);
     if !certificate.is_valid_at(seen.now.1) {
@@ -70,61 +68,50 @@ fn not_issued(seen: &NodeEvidence, what: String) -> Verdict {
     let Ok(listing) = &seen.requests else {
         return fails("NoCertificate", what, "kubelet-tls csr");
     };
-    match &listing.newest {
-        Some(request) if request.state == State::Pending => fails(
+    let Some(request) = &listing.newest else {
+        return no_request(seen, &what);
+    };
+    let name = &request.name;
+    match request.state {
+        State::Pending => fails(
             "Pending",
-            format!("{what}; {} is Pending", request.name),
-            approve(&request.name),
+            format!("{what}; {name} is Pending"),
+            approve(name),
         ),
-        Some(request) if request.state == State::Approved => fails(
+        State::Approved => fails(
             "NotSigned",
-            format!("{what}; {} is approved but not signed", request.name),
+            format!("{what}; {name} is approved but not signed"),
             "kubectl -n kube-system get pods -l component=kube-controller-manager",
         ),
-        Some(request) if request.state == State::Failed => fails(
-            "SignerRefused",
-            format!(
-                "{what}; the signer refused {}{}",
-                request.name,
-                said(request)
-            ),
-            get(&request.name),
-        ),
-        Some(request) if request.state == State::Denied => fails(
-            "Denied",
-            format!("{what}; {} is Denied{}", request.name, said(request)),
-            get(&request.name),
-        ),
-        Some(request) => fails(
-            "NoRequest",
-            format!(
-                "{what}; the newest request, {}, is {}",
-                request.name, request.state
-            ),
-            "journalctl -u kubelet | grep -i csr",
-        ),
-        None if has_no_address(seen) => {
-            let node = seen.name.as_deref().unwrap_or_default();
-            fails(
-                "NoAddress",
-                format!(
-                    "{what}; the Node has no IP address, so the kubelet requests no certificate"
-                ),
-                Command::new("kubectl").args(["describe", "node", node]),
-            )
+        State::Failed => {
+            let message = format!("{what}; the signer refused {name}{}", said(request));
+            fails("SignerRefused", message, get(name))
         }
-        None => fails(
+        State::Denied => {
+            let message = format!("{what}; {name} is Denied{}", said(request));
+            fails("Denied", message, get(name))
+        }
+        state @ State::Issued => fails(
             "NoRequest",
-            format!("{what}; the kubelet has not created a CSR"),
-            seen.apply(),
+            format!("{what}; the newest request, {name}, is {state}"),
+            "journalctl -u kubelet | grep -i csr",
         ),
     }
 }
 
-/// Whether the Node is known to have no IP address, as before an external cloud provider sets it.
-fn has_no_address(seen: &NodeEvidence) -> bool {
+/// The kubelet has no good certificate and has not asked for one.
+fn no_request(seen: &NodeEvidence, what: &str) -> Verdict {
     let node = seen.node.as_ref();
-    node.is_ok_and(|node| node.serving_names().0.is_empty())
+    // As before an external cloud provider sets one.
+    if node.is_ok_and(|node| node.serving_names().0.is_empty()) {
+        let node = seen.name.as_deref().unwrap_or_default();
+        let message =
+            format!("{what}; the Node has no IP address, so the kubelet requests no certificate");
+        let describe = Command::new("kubectl").args(["describe", "node", node]);
+        return fails("NoAddress", message, describe);
+    }
+    let message = format!("{what}; the kubelet has not created a CSR");
+    fails("NoRequest", message, seen.apply())
 }
 
 /// What the API says about the decision, in parentheses: who decided, and why.
