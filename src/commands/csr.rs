@@ -77,11 +77,15 @@ fn tell(newest: &Request, listing: &Listing, checks: Option<&[Check]>, ui: &Ui) 
 /// When the kubelet cannot be looked at.
 fn check(request: &Request, api: &Api, ui: &Ui) -> Result<Vec<Check>, Problem> {
     let located = node::locate(None, node::Need::File, node::When::Now)?;
-    for warning in located.warnings() {
+    for warning in located.warnings {
         ui.warn(warning);
     }
     let flag = |name: &str| {
-        let value = located.flags().get(name).filter(|value| !value.is_empty());
+        let value = located
+            .kubelet
+            .flags
+            .get(name)
+            .filter(|value| !value.is_empty());
         value.map(str::to_owned)
     };
     let presented = api.presented_names(Instant::now() + DEADLINE);

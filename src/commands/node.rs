@@ -2,15 +2,14 @@
 
 mod locate;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::host::files::{self as host_files, Root};
 use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::image::KUBEADM_FLAGS;
-use crate::kubelet::{Bootstrap, Flags, Refusal, Settings};
-use crate::node::{ConfigFile, Kubelet, Unit};
+use crate::kubelet::{Bootstrap, Refusal, Settings};
+use crate::node::{ConfigFile, Kubelet};
 use crate::plan::{Edit, Target};
 use crate::report::{Code, Problem};
 use crate::yaml::MAX_BYTES;
@@ -24,15 +23,12 @@ pub(crate) use locate::{Need, When, kubeconfig, locate};
 pub(crate) struct Located {
     /// Where its files begin.
     pub(crate) root: Root,
-    pub(crate) unit: Option<Unit>,
-    flags: Flags,
-    flags_change: bool,
-    sources: BTreeMap<String, String>,
-    program: Option<String>,
-    started: Option<std::time::SystemTime>,
+    /// The kubelet without its files, which are not read yet.
+    pub(crate) kubelet: Kubelet,
     /// The file of `--config`.
     pub(crate) path: PathBuf,
-    warnings: Vec<String>,
+    /// What a person should know about how they were found.
+    pub(crate) warnings: Vec<String>,
     /// Why systemd does not say whether there is a unit.
     unasked: Option<Rc<SystemdError>>,
 }
@@ -46,26 +42,14 @@ pub(crate) fn root(named: Option<&Path>) -> Result<Root, Problem> {
 }
 
 impl Located {
-    pub(crate) fn flags(&self) -> &Flags {
-        &self.flags
-    }
-
-    /// What a person should know about how they were found.
-    pub(crate) fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
     /// The files that the kubelet merges: that of `--config`, then the drop-ins of `--config-dir`.
     ///
     /// # Errors
     /// When the directory cannot be read.
     pub(crate) fn paths(&self) -> Result<Vec<PathBuf>, Problem> {
         let mut paths = vec![self.path.clone()];
-        if let Some(directory) = self
-            .flags
-            .get("config-dir")
-            .filter(|directory| !directory.is_empty())
-        {
+        let directory = self.kubelet.flags.get("config-dir");
+        if let Some(directory) = directory.filter(|directory| !directory.is_empty()) {
             let directory = Path::new("/").join(directory);
             paths.extend(host_files::drop_ins(&directory)?);
         }
@@ -75,7 +59,7 @@ impl Located {
     /// The kubelet's configuration cannot be read or locked.
     pub(crate) fn unreadable(&self, error: &host_files::FileError) -> Problem {
         let problem = Problem::from(error);
-        match (error.cause.is_missing(), &self.unit) {
+        match (error.cause.is_missing(), &self.kubelet.unit) {
             (true, None) => unmanaged::no_kubeadm_node(problem, self.unasked.as_deref()),
             (true, Some(_)) => not_joined(problem),
             (false, _) => problem,
@@ -134,17 +118,11 @@ impl Located {
                 (Settings::default(), Some(refused))
             }
         };
-        let is_kubeadm = is_kubeadm(&self.root, &self.path);
         let kubelet = Kubelet {
-            is_kubeadm,
-            unit: self.unit,
-            flags: self.flags,
-            flags_change: self.flags_change,
-            sources: self.sources,
-            program: self.program,
-            started: self.started,
+            is_kubeadm: is_kubeadm(&self.root, &self.path),
             files: read,
             settings,
+            ..self.kubelet
         };
         Ok((kubelet, refusal))
     }

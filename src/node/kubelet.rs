@@ -11,8 +11,7 @@ use crate::kubelet::config::gate_off;
 use crate::kubelet::{DEFAULT_PORT, Flags, Settings};
 
 /// The kubelet of this node: its unit, its flags and the files that it reads.
-#[derive(Debug, Clone)]
-#[cfg_attr(test, derive(Default))]
+#[derive(Debug, Clone, Default)]
 pub struct Kubelet {
     /// Its unit; `None` if systemd was not asked or is not installed.
     pub unit: Option<Unit>,

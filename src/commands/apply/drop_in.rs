@@ -148,7 +148,8 @@ impl<'a> Start<'a> {
     }
 
     fn restarts(&self) -> u64 {
-        self.located.unit.as_ref().map_or(0, |unit| unit.n_restarts)
+        let unit = self.located.kubelet.unit.as_ref();
+        unit.map_or(0, |unit| unit.n_restarts)
     }
 
     /// What this start is to do, and its edits.

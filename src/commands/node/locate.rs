@@ -11,7 +11,7 @@ use crate::host::systemd::{self, SystemdError};
 use crate::kubelet::Flags;
 use crate::kubelet::image::DEFAULT_CONFIG;
 use crate::kubelet::unit::sources;
-use crate::node::Unit;
+use crate::node::{Kubelet, Unit};
 use crate::report::{Code, Problem};
 
 /// Of a kubelet whose command line was changed since it started: which one is meant.
@@ -54,9 +54,9 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
     let next = unit.as_ref().map(systemd::next_words).transpose();
     // Where nothing was written since the start, the next start brings the same words, and the running ones are surely
     // right.
-    let asks = unit
-        .as_ref()
-        .is_some_and(|unit| started.is_none_or(|started| systemd::changed_since(unit, started)));
+    let is_changed =
+        |unit: &Unit| started.is_none_or(|started| systemd::changed_since(unit, started));
+    let asks = unit.as_ref().is_some_and(is_changed);
     if let (Err(error), true) = (&next, asks) {
         warnings.push(format!(
             "cannot tell which configuration the kubelet's next start will use: {error}"
@@ -67,16 +67,12 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
     let next: Option<Vec<String>> = next
         .filter(|_| asks)
         .map(|words| words.into_iter().map(|word| word.text).collect());
-    let program = running
-        .as_ref()
-        .or(next.as_ref())
-        .and_then(|words| words.first().cloned());
+    let words = running.as_ref().or(next.as_ref());
+    let program = words.and_then(|words| words.first().cloned());
     let running_flags = running.map(|words| Flags::parse(words.into_iter().skip(1)));
     let next_flags = next.map(|words| Flags::parse(words.into_iter().skip(1)));
-    let flags_change = running_flags
-        .as_ref()
-        .zip(next_flags.as_ref())
-        .is_some_and(|(now, next)| now.differs(next));
+    let both = running_flags.as_ref().zip(next_flags.as_ref());
+    let flags_change = both.is_some_and(|(now, next)| now.differs(next));
     let is_known = running_flags.is_some() || next_flags.is_some();
     let flags = match when {
         When::Now => running_flags.or(next_flags),
@@ -86,12 +82,15 @@ pub(crate) fn locate(root: Option<&Path>, need: Need, when: When) -> Result<Loca
     let path = config(&flags, is_known, program.as_deref())?;
     Ok(Located {
         root: Root::host(),
-        unit,
-        flags,
-        flags_change,
-        sources,
-        program,
-        started,
+        kubelet: Kubelet {
+            unit,
+            flags,
+            flags_change,
+            sources,
+            program,
+            started,
+            ..Kubelet::default()
+        },
         path,
         warnings,
         unasked: unasked.map(Rc::new),
