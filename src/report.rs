@@ -72,7 +72,7 @@ pub struct Envelope<'a, R> {
 pub const API_VERSION: &str = "kubelet-tls/v1";
 
 /// The `kind` of a result document, one for each verb.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(
     clippy::enum_variant_names,

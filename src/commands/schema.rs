@@ -3,66 +3,32 @@
 //! They are made from the result types by a test, which also checks that `docs/schema/` has them as they are:
 //! `UPDATE_SCHEMAS=1 cargo test --lib schemas` writes them.
 
+use clap::ValueEnum as _;
+
 use crate::cli;
 use crate::report::{Code, Problem, ResultKind};
 
 use super::Ui;
 
-/// The schema of each kind of result document.
-const SCHEMAS: &[(ResultKind, &str)] = &[
-    (
-        ResultKind::DiffResult,
-        include_str!("../../docs/schema/DiffResult.json"),
-    ),
-    (
-        ResultKind::ApplyResult,
-        include_str!("../../docs/schema/ApplyResult.json"),
-    ),
-    (
-        ResultKind::StatusResult,
-        include_str!("../../docs/schema/StatusResult.json"),
-    ),
-    (
-        ResultKind::CsrResult,
-        include_str!("../../docs/schema/CsrResult.json"),
-    ),
-    (
-        ResultKind::RollbackResult,
-        include_str!("../../docs/schema/RollbackResult.json"),
-    ),
-    (
-        ResultKind::ApproveResult,
-        include_str!("../../docs/schema/ApproveResult.json"),
-    ),
-    (
-        ResultKind::ClusterResult,
-        include_str!("../../docs/schema/ClusterResult.json"),
-    ),
-    (
-        ResultKind::ClusterStatusResult,
-        include_str!("../../docs/schema/ClusterStatusResult.json"),
-    ),
-    (
-        ResultKind::ApiServerResult,
-        include_str!("../../docs/schema/ApiServerResult.json"),
-    ),
-    (
-        ResultKind::ApiServerStatusResult,
-        include_str!("../../docs/schema/ApiServerStatusResult.json"),
-    ),
-    (
-        ResultKind::ApiServerApplyResult,
-        include_str!("../../docs/schema/ApiServerApplyResult.json"),
-    ),
-    (
-        ResultKind::ApiServerRollbackResult,
-        include_str!("../../docs/schema/ApiServerRollbackResult.json"),
-    ),
-    (
-        ResultKind::MetricsServerResult,
-        include_str!("../../docs/schema/MetricsServerResult.json"),
-    ),
-];
+/// The schema of this kind of result document.
+fn shipped(kind: ResultKind) -> &'static str {
+    use ResultKind::*;
+    match kind {
+        DiffResult => include_str!("../../docs/schema/DiffResult.json"),
+        ApplyResult => include_str!("../../docs/schema/ApplyResult.json"),
+        StatusResult => include_str!("../../docs/schema/StatusResult.json"),
+        CsrResult => include_str!("../../docs/schema/CsrResult.json"),
+        RollbackResult => include_str!("../../docs/schema/RollbackResult.json"),
+        ApproveResult => include_str!("../../docs/schema/ApproveResult.json"),
+        ClusterResult => include_str!("../../docs/schema/ClusterResult.json"),
+        ClusterStatusResult => include_str!("../../docs/schema/ClusterStatusResult.json"),
+        ApiServerResult => include_str!("../../docs/schema/ApiServerResult.json"),
+        ApiServerStatusResult => include_str!("../../docs/schema/ApiServerStatusResult.json"),
+        ApiServerApplyResult => include_str!("../../docs/schema/ApiServerApplyResult.json"),
+        ApiServerRollbackResult => include_str!("../../docs/schema/ApiServerRollbackResult.json"),
+        MetricsServerResult => include_str!("../../docs/schema/MetricsServerResult.json"),
+    }
+}
 
 /// Prints the schema of one kind of document, or with `-o name` the names of all kinds.
 ///
@@ -70,9 +36,8 @@ const SCHEMAS: &[(ResultKind, &str)] = &[
 /// [`Code::Usage`] when no document has that kind; [`Code::Io`] when standard output does not take it.
 pub(crate) fn run(arguments: &cli::Schema, ui: &Ui) -> Result<(), Problem> {
     if ui.wants_names() {
-        for (kind, _) in SCHEMAS {
-            ui.bare_name(&kind.to_string());
-        }
+        let kinds = ResultKind::value_variants().iter();
+        kinds.for_each(|kind| ui.bare_name(&kind.to_string()));
         return Ok(());
     }
     let Some(wanted) = &arguments.kind else {
@@ -81,15 +46,15 @@ pub(crate) fn run(arguments: &cli::Schema, ui: &Ui) -> Result<(), Problem> {
                 .hint("kubelet-tls schema -o name"),
         );
     };
-    let found = SCHEMAS.iter().find(|(kind, _)| kind.to_string() == *wanted);
-    let Some((_, schema)) = found else {
+    let mut kinds = ResultKind::value_variants().iter();
+    let Some(kind) = kinds.find(|kind| kind.to_string() == *wanted) else {
         return Err(Problem::new(
             Code::Usage,
             format!("cannot print a schema: no result document has the kind {wanted:?}"),
         )
         .hint("kubelet-tls schema -o name"));
     };
-    ui.result(schema.as_bytes())
+    ui.result(shipped(*kind).as_bytes())
         .map_err(|error| Problem::of(Code::Io, error).context("cannot write standard output"))
 }
 
@@ -165,13 +130,14 @@ mod tests {
     fn the_schemas_in_docs_are_those_of_the_result_types() {
         let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema");
         let updates = std::env::var_os("UPDATE_SCHEMAS").is_some();
-        for (kind, shipped) in SCHEMAS {
+        for kind in ResultKind::value_variants() {
+            let shipped = shipped(*kind);
             let text = serde_json::to_string_pretty(&schema(*kind)).unwrap() + "\n";
             if updates {
                 std::fs::write(directory.join(format!("{kind}.json")), &text).unwrap();
             } else {
                 assert_eq!(
-                    &text, shipped,
+                    text, shipped,
                     "{kind}: UPDATE_SCHEMAS=1 cargo test --lib schemas writes it"
                 );
             }
