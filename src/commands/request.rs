@@ -53,14 +53,11 @@ pub(crate) fn problem(verb: &str, error: &ApiError) -> Problem {
 
 /// For people: whose it is, what it asks for, how far it is.
 pub(crate) fn describe(request: &Request) -> String {
-    let said = request
-        .message
-        .as_ref()
-        .map_or_else(String::new, |message| format!(" ({message})"));
     format!(
-        "{} is {}{said}: {}, {}",
+        "{} is {}{}: {}, {}",
         request.name,
         request.state,
+        request.said(),
         request.requestor,
         request.names.describe()
     )

@@ -2,6 +2,7 @@
 
 mod list;
 mod newest;
+mod next;
 mod wire;
 
 use std::collections::BTreeSet;

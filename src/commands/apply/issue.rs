@@ -80,26 +80,19 @@ impl Issue<'_> {
 
     /// The names that the kubelet would ask for.
     fn names(&self) -> Result<Names, Problem> {
+        let name = self.api().node_name();
+        let cannot = |code, why: &str| {
+            Problem::new(code, format!("cannot create the CSR of Node {name}: {why}"))
+                .advise("the kubelet is unchanged")
+        };
         let Some(node) = &self.cluster.node else {
-            return Err(Problem::new(
-                Code::Unavailable,
-                format!(
-                    "cannot create the CSR of Node {}: its addresses are not known; the kubelet is unchanged",
-                    self.api().node_name()
-                ),
-            )
-            .rerun());
+            return Err(cannot(Code::Unavailable, "its addresses are not known").rerun());
         };
         let (ips, dns) = node.serving_names();
         if ips.is_empty() {
-            return Err(Problem::new(
-                Code::Temporary,
-                format!(
-                    "cannot create the CSR of Node {}: it has no IP address in its status yet; the kubelet is unchanged",
-                    self.api().node_name()
-                ),
-            )
-            .hint(Command::new("kubectl").args(["describe", "node", self.api().node_name()])));
+            let describe = Command::new("kubectl").args(["describe", "node", name]);
+            let why = "it has no IP address in its status yet";
+            return Err(cannot(Code::Temporary, why).hint(describe));
         }
         Ok(Names { dns, ips })
     }

@@ -16,7 +16,6 @@ use crate::x509::Names;
 
 use super::cluster::IssuableRequest;
 use super::issue::{Issue, Ready};
-use super::next;
 
 /// Between two looks for a signal.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -88,7 +87,7 @@ impl Issue<'_> {
             ),
         );
         match state {
-            State::Pending => problem.hint(next::approve(made)),
+            State::Pending => problem.hint(made.approve()),
             _ => problem.hint(Command::new("kubectl").args(["get", "csr", name])),
         }
     }
@@ -109,18 +108,14 @@ impl Issue<'_> {
 
     fn lost(&self, request: &Request) -> Problem {
         self.forget();
-        let said = request
-            .message
-            .as_ref()
-            .map_or_else(String::new, |message| format!(" ({message})"));
         Problem::new(
             Code::Refused,
             format!(
-                "cannot get a certificate: {} is {}{said}; the kubelet is unchanged, and the same command creates a new CSR",
-                request.name, request.state
+                "cannot get a certificate: {} is {}{}; the kubelet is unchanged, and the same command creates a new CSR",
+                request.name, request.state, request.said()
             ),
         )
-        .hint(look_at(&request.name))
+        .hint(request.show())
     }
 
     /// Whatever was issued is looked at as a client of the kubelet would, before the kubelet is given it.
@@ -136,7 +131,7 @@ impl Issue<'_> {
             Problem::of(Code::Refused, why)
                 .context(format!("cannot use the certificate of {name}"))
                 .advise("the kubelet is unchanged, and the same command creates a new CSR")
-                .hint(look_at(name))
+                .hint(held.request.show())
         };
         let certificate = pair::verify_issued(&held.certificate, self.api().roots(), names)
             .map_err(|error| refused(error.into()))?;
@@ -186,9 +181,4 @@ fn next_event(events: &Receiver<WatchEvent>) -> Option<WatchEvent> {
             None
         }
     }
-}
-
-/// Shows a request whole.
-fn look_at(name: &str) -> Command {
-    Command::new("kubectl").args(["get", "csr", name, "-o", "yaml"])
 }

@@ -2,7 +2,6 @@
 
 use crate::commands::{Ui, request};
 use crate::csr::{Request, State};
-use crate::text::hint::Command;
 
 /// The warning of a restart after which the kubelet has no certificate to serve.
 pub(in crate::commands) fn outage(port: u16) -> String {
@@ -16,13 +15,6 @@ pub(super) fn avoidable_outage(port: u16) -> String {
     format!("{}. Use --issue-first to avoid this outage", outage(port))
 }
 
-/// The command with which an administrator approves a request. `kubectl certificate approve` checks nothing.
-pub(super) fn approve(request: &Request) -> Command {
-    Command::new("kubelet-tls")
-        .arg("approve")
-        .arg(&request.name)
-}
-
 /// Says how a request is, and who does what about it.
 pub(super) fn tell_request(request: &Request, ui: &Ui) {
     if request.state == State::Pending {
@@ -32,11 +24,11 @@ pub(super) fn tell_request(request: &Request, ui: &Ui) {
     match request.state {
         State::Pending => ui.say(&format!(
             "next: an administrator approves it, on a machine with a cluster administrator's kubeconfig: {}",
-            approve(request)
+            request.approve()
         )),
         State::Failed => ui.say(&format!(
             "to see why: {}",
-            Command::new("kubectl").args(["get", "csr", &request.name, "-o", "yaml"])
+            request.show()
         )),
         State::Approved | State::Issued | State::Denied => {}
     }

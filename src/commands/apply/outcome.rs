@@ -13,8 +13,8 @@ use crate::report::{CertificateReport, Code, Problem};
 use crate::text::hint::Command;
 
 use super::run::NodeRun;
+use super::served;
 use super::watch::is_lost;
-use super::{next, served};
 
 /// How long the API is asked for the list once more.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -83,9 +83,7 @@ impl NodeRun<'_> {
         };
         let problem = Problem::new(Code::Temporary, problem);
         let problem = match &another {
-            Some(another) if another.state == State::Pending => {
-                problem.hint(next::approve(another))
-            }
+            Some(another) if another.state == State::Pending => problem.hint(another.approve()),
             _ => problem.hint("kubelet-tls status"),
         };
         (Some(report), Err(problem))
@@ -229,10 +227,8 @@ fn not_issued(request: &Request, port: u16, until: &str, code: Code) -> Problem 
     );
     let problem = Problem::new(code, text);
     match state {
-        State::Pending => problem.hint(next::approve(request)),
-        State::Failed | State::Denied => {
-            problem.hint(Command::new("kubectl").args(["get", "csr", name, "-o", "yaml"]))
-        }
+        State::Pending => problem.hint(request.approve()),
+        State::Failed | State::Denied => problem.hint(request.show()),
         State::Approved | State::Issued => problem.hint("kubectl get csr"),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::csr::{Request, State, requestor_of};
+use crate::csr::{State, requestor_of};
 use crate::node::{Explanation, Flaw, FlawKind, NotServed, Served, flaw};
 use crate::text::hint::Command;
 
@@ -76,7 +76,7 @@ fn not_issued(seen: &NodeEvidence, what: String) -> Verdict {
         State::Pending => fails(
             "Pending",
             format!("{what}; {name} is Pending"),
-            approve(name),
+            request.approve(),
         ),
         State::Approved => fails(
             "NotSigned",
@@ -84,12 +84,12 @@ fn not_issued(seen: &NodeEvidence, what: String) -> Verdict {
             "kubectl -n kube-system get pods -l component=kube-controller-manager",
         ),
         State::Failed => {
-            let message = format!("{what}; the signer refused {name}{}", said(request));
-            fails("SignerRefused", message, get(name))
+            let message = format!("{what}; the signer refused {name}{}", request.said());
+            fails("SignerRefused", message, request.show())
         }
         State::Denied => {
-            let message = format!("{what}; {name} is Denied{}", said(request));
-            fails("Denied", message, get(name))
+            let message = format!("{what}; {name} is Denied{}", request.said());
+            fails("Denied", message, request.show())
         }
         state @ State::Issued => fails(
             "NoRequest",
@@ -112,17 +112,6 @@ fn no_request(seen: &NodeEvidence, what: &str) -> Verdict {
     }
     let message = format!("{what}; the kubelet has not created a CSR");
     fails("NoRequest", message, seen.apply())
-}
-
-/// What the API says about the decision, in parentheses: who decided, and why.
-fn said(request: &Request) -> String {
-    let message = request.message.as_ref();
-    message.map_or_else(String::new, |message| format!(" ({message})"))
-}
-
-/// Shows the whole of a request.
-fn get(name: &str) -> Command {
-    Command::new("kubectl").args(["get", "csr", name, "-o", "yaml"])
 }
 
 pub(super) fn trusted(seen: &NodeEvidence) -> Verdict {
@@ -175,11 +164,6 @@ pub(super) fn trusted(seen: &NodeEvidence) -> Verdict {
     holds("Verified", message)
 }
 
-/// Approves a request after every check; `kubectl certificate approve` checks nothing.
-fn approve(name: &str) -> Command {
-    Command::new("kubelet-tls").arg("approve").arg(name)
-}
-
 /// Removes a certificate that the kubelet cannot use, so that it requests another.
 fn remove(path: &Path) -> Command {
     Command::new("rm")
@@ -194,7 +178,7 @@ fn remedy(seen: &NodeEvidence, kind: FlawKind) -> Command {
             let listing = seen.requests.as_ref().ok();
             let newest = listing.and_then(|listing| listing.newest.as_ref());
             match newest.filter(|request| request.state == State::Pending) {
-                Some(request) => approve(&request.name),
+                Some(request) => request.approve(),
                 None => "kubelet-tls csr".into(),
             }
         }
