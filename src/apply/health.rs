@@ -18,8 +18,6 @@ pub(super) const LOOK_AGAIN: (Duration, Duration) =
 /// What the kubelet's health is judged by.
 #[derive(Debug, Clone)]
 pub struct HealthCheck {
-    /// The kubelet's systemd unit, whose state systemctl is asked for.
-    pub unit: &'static str,
     /// Where it answers /healthz; none where its configuration switches that off.
     pub healthz: Option<Healthz>,
     /// How long it must stay up and answer.
@@ -42,14 +40,9 @@ pub struct HealthFailure {
 /// In what way a kubelet is not healthy now.
 #[derive(Debug, thiserror::Error)]
 pub enum NotHealthy {
-    /// It does not run, or another process of it runs than was looked at.
-    #[error("{unit} is {state}")]
-    NotRunning {
-        /// The kubelet's systemd unit.
-        unit: &'static str,
-        /// Its state by systemd.
-        state: String,
-    },
+    /// It does not run, or another process of it runs than was looked at: its state by systemd.
+    #[error("{unit} is {0}", unit = systemd::KUBELET)]
+    NotRunning(String),
     /// It does not answer as a healthy kubelet does.
     #[error(transparent)]
     Healthz(#[from] HealthzError),
@@ -84,7 +77,6 @@ impl HealthCheck {
     ) -> Result<Self, InvalidHealthz> {
         let healthz = kubelet.healthz()?;
         Ok(Self {
-            unit: systemd::KUBELET,
             healthz: healthz.and_then(|(address, port)| Healthz::new(address, port)),
             settle,
             wanted,
@@ -97,7 +89,7 @@ impl HealthCheck {
     /// In what way it is not.
     pub fn check(&self, unit: &Unit) -> Result<(), NotHealthy> {
         if !unit.is_running() {
-            return Err(self.not_running(unit));
+            return Err(NotHealthy::NotRunning(unit.describe()));
         }
         let Some(healthz) = &self.healthz else {
             return Ok(());
@@ -108,13 +100,6 @@ impl HealthCheck {
             healthz.check_of(unit.main_pid)
         });
         Ok(checked?)
-    }
-
-    fn not_running(&self, unit: &Unit) -> NotHealthy {
-        NotHealthy::NotRunning {
-            unit: self.unit,
-            state: unit.describe(),
-        }
     }
 
     /// Whether the kubelet is healthy now. One that does not answer yet is waited for as long as `patience`, while it runs
@@ -140,9 +125,9 @@ impl HealthCheck {
         waiting();
         while Instant::now() < end {
             std::thread::sleep(LOOK_AGAIN.0);
-            let now = systemd::show(self.unit)?;
+            let now = systemd::show(systemd::KUBELET)?;
             if !now.is_running() || now.incarnation() != unit.incarnation() {
-                return Err(self.not_running(&now));
+                return Err(NotHealthy::NotRunning(now.describe()));
             }
             if !starting() {
                 return self.check(&now);

@@ -54,12 +54,11 @@ impl<S: Subject> ReceiptStore<S> {
     /// # Errors
     /// If it exists and cannot be read.
     pub fn open(directory: StateDirectory) -> Result<Self, FileError> {
-        let (receipt, unusable) = match directory.read(S::FILE, CAP)? {
-            Some(bytes) => match Receipt::parse(&bytes) {
-                Ok(receipt) => (Some(receipt), None),
-                Err(error) => (None, Some(error)),
-            },
-            None => (None, None),
+        let bytes = directory.read(S::FILE, CAP)?;
+        let receipt = bytes.map(|bytes| Receipt::parse(&bytes)).transpose();
+        let (receipt, unusable) = match receipt {
+            Ok(receipt) => (receipt, None),
+            Err(error) => (None, Some(error)),
         };
         Ok(Self {
             directory,

@@ -77,8 +77,9 @@ impl HealthCheck {
     /// When systemd refuses or does not answer.
     pub fn restart(&self, before: Option<&Unit>) -> Result<HealthWatch, SystemdError> {
         let began = Instant::now();
-        systemd::restart(self.unit, before.and_then(|unit| unit.stop_timeout))?;
-        let unit = systemd::show(self.unit)?;
+        let patience = before.and_then(|unit| unit.stop_timeout);
+        systemd::restart(systemd::KUBELET, patience)?;
+        let unit = systemd::show(systemd::KUBELET)?;
         Ok(HealthWatch::new(self, &unit, began, false))
     }
 
@@ -150,15 +151,12 @@ impl HealthWatch {
             if let Err((reason, hint)) = self.look() {
                 // The id first: the next automatic restart changes it.
                 let journal = systemd::journal(&self.baseline, JOURNAL_LINES);
-                return self.watched(
-                    Err(HealthFailure {
-                        reason,
-                        journal,
-                        hint,
-                    }),
-                    feed,
-                    false,
-                );
+                let failure = HealthFailure {
+                    reason,
+                    journal,
+                    hint,
+                };
+                return self.watched(Err(failure), feed, false);
             }
             if let (Some(after), false) = (self.answered_after, told.0) {
                 told.0 = true;
@@ -198,7 +196,7 @@ impl HealthWatch {
 
     /// One look: is it still the same process, and does it answer?
     fn look(&mut self) -> Result<(), (String, &'static str)> {
-        let unit = match systemd::show(self.check.unit) {
+        let unit = match systemd::show(systemd::KUBELET) {
             Ok(unit) => unit,
             // systemd may be re-executing itself.
             Err(_) if self.last_answer.elapsed() < HEALTH_PATIENCE => return Ok(()),
@@ -214,7 +212,7 @@ impl HealthWatch {
                 unit.describe()
             };
             return Err((
-                format!("{} did not stay up: {died}", self.check.unit),
+                format!("{} did not stay up: {died}", systemd::KUBELET),
                 LOOK_AT_JOURNAL,
             ));
         }
@@ -246,7 +244,7 @@ impl HealthWatch {
                 Ok(())
             }
             Err(reason) => Err((
-                format!("{} is running, but {reason}", self.check.unit),
+                format!("{} is running, but {reason}", systemd::KUBELET),
                 LOOK_AT_JOURNAL,
             )),
         }
@@ -276,7 +274,7 @@ impl HealthWatch {
         match (self.check.wanted, flag) {
             (Some(wanted), Some(flag)) if flag != (wanted == Bootstrap::Enabled) => Some(format!(
                 "{} now runs with --rotate-server-certificates={flag}, which sets the same field and overrides every file",
-                self.check.unit
+                systemd::KUBELET
             )),
             _ => None,
         }

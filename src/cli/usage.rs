@@ -162,15 +162,9 @@ fn meant(error: &clap::Error, line: &Line<'_>) -> Meant {
         ErrorKind::ValueValidation => value::object(error, line),
         ErrorKind::TooManyValues => {
             let given = text_of(error, ContextKind::InvalidValue).unwrap_or_default();
-            let whole = line.words.iter().find_map(|word| {
+            let words = line.words.iter().enumerate().find_map(|(at, word)| {
                 let (name, value) = word.to_str()?.split_once('=')?;
-                (value == given).then(|| (word.clone(), name.to_owned()))
-            });
-            let words = whole.and_then(|(word, name)| {
-                let at = line.words.iter().position(|typed| *typed == word)?;
-                let mut words = line.words.clone();
-                words.splice(at..=at, [name.into()]);
-                Some(words)
+                (value == given).then(|| line.with(at, [name.into()]))
             });
             Meant { tip: None, words }
         }

@@ -35,15 +35,14 @@ pub(crate) fn warnings(
     config: &str,
     wanted: Bootstrap,
 ) -> Vec<String> {
-    let variants: Vec<Vec<EnvironmentFile>> = if extra.is_empty() {
-        vec![units.iter().cloned().chain(kubeadm).collect()]
-    } else {
-        let all = || units.iter().chain(&kubeadm).cloned();
-        let with_one = |file| all().chain([file]).collect();
-        extra.into_iter().map(with_one).collect()
-    };
+    let mut variants: Vec<_> = extra.into_iter().map(Some).collect();
+    if variants.is_empty() {
+        variants.push(None);
+    }
     let mut warnings = Vec::new();
-    for files in variants {
+    for extra in variants {
+        let all = units.iter().chain(&kubeadm).cloned();
+        let files: Vec<_> = all.chain(extra).collect();
         let found = match next_command_line(EXEC_START, "", &files) {
             Ok(words) => of_words(&words, config, wanted),
             Err(why) => vec![format!("cannot tell the kubelet's flags: {why}")],

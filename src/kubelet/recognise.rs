@@ -32,15 +32,6 @@ pub(crate) fn of_text(text: &str, line: usize) -> Option<Foreign> {
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with(['#', ';']));
     let first = lines.next()?;
-    let is_variable = |line: &str| {
-        let name = line.split_once('=').map(|(name, _)| name);
-        name.is_some_and(|name| {
-            let letters = name.bytes();
-            let mut others =
-                letters.filter(|byte| !matches!(byte, b'A'..=b'Z' | b'_' | b'0'..=b'9'));
-            !name.is_empty() && others.next().is_none()
-        })
-    };
     if let Some((_, foreign)) = BEGINNINGS
         .iter()
         .find(|(start, _)| first.starts_with(start))
@@ -56,7 +47,10 @@ pub(crate) fn of_text(text: &str, line: usize) -> Option<Foreign> {
     let is_unit = ["[Unit]", "[Service]", "[Install]"].contains(&first);
     let flag = first.strip_prefix("--").unwrap_or_default();
     let is_flag = flag.starts_with(|letter: char| letter.is_ascii_lowercase());
-    (is_unit || is_flag || is_variable(first)).then_some(Foreign::Flags)
+    let name = first.split_once('=').map_or("", |(name, _)| name);
+    let is_letter = |byte: u8| matches!(byte, b'A'..=b'Z' | b'_' | b'0'..=b'9');
+    let is_variable = !name.is_empty() && name.bytes().all(is_letter);
+    (is_unit || is_flag || is_variable).then_some(Foreign::Flags)
 }
 
 /// Which other tool's file this is, and the document that says so, as the index of its root.

@@ -47,10 +47,18 @@ impl<'a> Line<'a> {
         let at = self.words.iter().position(is_it)?;
         let value = self.words.get(at)?.to_str()?.split_once('=');
         let value = value.map(|(_, value)| OsString::from(value));
+        Some(self.with(at, replacement.iter().map(OsString::from).chain(value)))
+    }
+
+    /// The line with these words in the place of its word at `at`.
+    pub(super) fn with(
+        &self,
+        at: usize,
+        replacement: impl IntoIterator<Item = OsString>,
+    ) -> Vec<OsString> {
         let mut words = self.words.clone();
-        let replacement = replacement.iter().map(OsString::from).chain(value);
         words.splice(at..=at, replacement);
-        Some(words)
+        words
     }
 
     /// Whether `word` is a verb.
@@ -61,9 +69,7 @@ impl<'a> Line<'a> {
     /// The line without a word.
     pub(super) fn without(&self, word: &OsStr) -> Option<Vec<OsString>> {
         let at = self.words.iter().rposition(|typed| typed == word)?;
-        let mut words = self.words.clone();
-        words.remove(at);
-        Some(words)
+        Some(self.with(at, []))
     }
 
     /// The program's name as it was typed, and these words.

@@ -15,11 +15,9 @@ pub(super) fn value(error: &clap::Error, line: &Line<'_>) -> Meant {
             let word = word.to_str().unwrap_or_default();
             word == given || word.ends_with(&format!("={given}"))
         })?;
-        let mut words = line.words.clone();
-        let word = words.get_mut(whole)?;
-        let name = word.to_str()?.strip_suffix(given.as_str())?;
-        *word = format!("{name}{near}").into();
-        Some(words)
+        let word = line.words.get(whole)?.to_str()?;
+        let name = word.strip_suffix(given.as_str())?;
+        Some(line.with(whole, [format!("{name}{near}").into()]))
     });
     Meant { tip: None, words }
 }
@@ -32,11 +30,9 @@ pub(super) fn object(error: &clap::Error, line: &Line<'_>) -> Meant {
     let Some((at, name)) = at.zip(name) else {
         return Meant::default();
     };
-    let mut words = line.words.clone();
-    words.splice(at..=at, ["--node", name].map(OsString::from));
     Meant {
         tip: Some("the requests of a node are --node".to_owned()),
-        words: Some(words),
+        words: Some(line.with(at, ["--node", name].map(OsString::from))),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::host::files::Root;
 use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, pair, process, systemd, tls};
-use crate::kubelet::{Bootstrap, Settings, Topic};
+use crate::kubelet::{Bootstrap, Settings, Topic, Warning};
 use crate::node::conditions::{
     self, Condition, ConditionStatus, LocalApiServer, NodeEvidence, Stored,
 };
@@ -112,15 +112,16 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> NodeEvidence {
     let node = asked
         .clone()
         .and_then(|api| api.node(end).map_err(Explanation::of));
-    let minor = node
-        .as_ref()
-        .ok()
-        .and_then(|node| version::minor(&node.kubelet_version));
-    let addresses = node
-        .as_ref()
-        .map(|node| node.serving_names().0)
-        .unwrap_or_default();
+    let known = node.as_ref().ok();
+    let minor = known.and_then(|node| version::minor(&node.kubelet_version));
+    let ips = known.map(|node| node.serving_names().0);
     let port = kubelet.port();
+    let addresses = ips
+        .into_iter()
+        .flatten()
+        .map(|ip| SocketAddr::new(ip, port));
+    let addresses = addresses.collect();
+    let roots = api.as_ref().map(Api::roots).unwrap_or_default();
     NodeEvidence {
         refusal: None,
         complaints: complaints(&kubelet),
@@ -131,7 +132,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> NodeEvidence {
         requests: asked
             .clone()
             .and_then(|api| api.requests(end).map_err(Explanation::of)),
-        cluster: asked.clone().and_then(|api| {
+        cluster: asked.and_then(|api| {
             if !kubelet.is_kubeadm {
                 return Err(Explanation::new("kubeadm did not set this node up"));
             }
@@ -144,13 +145,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> NodeEvidence {
         patches: patches(),
         issuing: issuing(),
         api_server: api_server(),
-        served: asked.map_or_else(
-            |_| Vec::new(),
-            |api| {
-                let addresses = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
-                tls::probe_all(addresses.collect(), None, api.roots())
-            },
-        ),
+        served: tls::probe_all(addresses, None, roots),
         now: (clock::now(), clock::timestamp()),
         kubelet,
     }
@@ -188,12 +183,8 @@ fn issuing() -> bool {
 }
 
 fn health(kubelet: &Kubelet) -> Result<(), Explanation> {
-    let Some(unit) = &kubelet.unit else {
-        return Err(Explanation::new(format!(
-            "there is no {}",
-            systemd::KUBELET
-        )));
-    };
+    let none = || Explanation::new(format!("there is no {}", systemd::KUBELET));
+    let unit = kubelet.unit.as_ref().ok_or_else(none)?;
     let check = HealthCheck::of(kubelet, Duration::ZERO, None).map_err(Explanation::of)?;
     check.check(unit).map_err(Explanation::of)
 }
@@ -203,26 +194,22 @@ fn complaints(kubelet: &Kubelet) -> Vec<String> {
     let Some((file, kind)) = kubelet.deciding() else {
         return Vec::new();
     };
-    match crate::edit::edit(&file.bytes, kind, Bootstrap::Enabled) {
-        Ok(edited) => {
-            let place = |line: usize| format!("{}:{line}: ", file.path.display());
-            let warnings = edited
-                .warnings
-                .into_iter()
-                .chain(kubelet.settings.warnings.clone());
-            warnings
-                // ValueTakesEffect says it, with the kubelet's version.
-                .filter(|warning| warning.topic != Topic::StaticCertificate)
-                .map(|warning| {
-                    warning
-                        .position
-                        .map_or_else(String::new, |at| place(at.line))
-                        + &warning.message
-                })
-                .collect()
-        }
-        Err(refusal) => vec![refusal.reason()],
-    }
+    let edited = match crate::edit::edit(&file.bytes, kind, Bootstrap::Enabled) {
+        Ok(edited) => edited,
+        Err(refusal) => return vec![refusal.reason()],
+    };
+    let described = |Warning {
+                         position, message, ..
+                     }: &Warning| match position {
+        Some(at) => format!("{}:{}: {message}", file.path.display(), at.line),
+        None => message.clone(),
+    };
+    let warnings = edited.warnings.iter().chain(&kubelet.settings.warnings);
+    warnings
+        // ValueTakesEffect says it, with the kubelet's version.
+        .filter(|warning| warning.topic != Topic::StaticCertificate)
+        .map(described)
+        .collect()
 }
 
 fn stored(path: PathBuf) -> Stored {
