@@ -62,6 +62,14 @@ impl Check {
             message: message.into(),
         }
     }
+
+    fn agrees(what: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(what, Finding::Agrees, message)
+    }
+
+    fn differs(what: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(what, Finding::Differs, message)
+    }
 }
 
 impl Local {
@@ -72,7 +80,7 @@ impl Local {
         let mut checks = vec![self.check_subject(&request.subject)];
         checks.extend(dns.chain(ips));
         if request.names.ips.is_empty() && request.names.dns.is_empty() {
-            checks.push(Check::new("names", Finding::Differs, "it asks for no name"));
+            checks.push(Check::differs("names", "it asks for no name"));
         }
         checks.extend(self.missing(request));
         checks
@@ -83,11 +91,10 @@ impl Local {
         let (o, cn) = ("O=system:nodes".to_owned(), format!("CN={name}"));
         let good = [format!("{o}, {cn}"), format!("{cn}, {o}")];
         if good.iter().any(|good| good == subject) {
-            let message = "as this node's client certificate has it";
-            Check::new("subject", Finding::Agrees, message)
+            Check::agrees("subject", "as this node's client certificate has it")
         } else {
             let message = format!("it is {}, and should be {o}, {cn}", quoted(subject));
-            Check::new("subject", Finding::Differs, message)
+            Check::differs("subject", message)
         }
     }
 
@@ -105,34 +112,23 @@ impl Local {
         let ip = ip.to_canonical();
         let what = format!("IP {ip}");
         if let Some(why) = not_unicast(ip) {
-            return Check::new(
-                what,
-                Finding::Differs,
-                format!("it is {why}, not a node's own address"),
-            );
+            return Check::differs(what, format!("it is {why}, not a node's own address"));
         }
         if self.api_server.ips.contains(&ip) && !self.runs_api_server {
             let message = "it is the API server's; if the kubelet took a virtual IP for its own address, set its --node-ip";
-            return Check::new(what, Finding::Differs, message);
+            return Check::differs(what, message);
         }
         let node_ips = self.node_ips();
         let named = node_ips.contains(&ip);
         // Without a cloud provider the kubelet reports what --node-ip says and no more (pkg/kubelet/nodestatus).
         if !node_ips.is_empty() && !named && self.cloud_provider.is_none() {
-            let message = format!(
-                "--node-ip={}",
-                quoted(self.node_ip.as_deref().unwrap_or_default())
-            );
-            return Check::new(what, Finding::Differs, message);
+            let node_ip = self.node_ip.as_deref().unwrap_or_default();
+            return Check::differs(what, format!("--node-ip={}", quoted(node_ip)));
         }
         match (self.interfaces.contains(&ip), &self.cloud_provider) {
-            (true, _) if named => Check::new(
-                what,
-                Finding::Agrees,
-                "on an interface, and --node-ip says so",
-            ),
-            (true, _) => Check::new(what, Finding::Agrees, "on an interface"),
-            (false, None) => Check::new(what, Finding::Differs, "on no interface of this machine"),
+            (true, _) if named => Check::agrees(what, "on an interface, and --node-ip says so"),
+            (true, _) => Check::agrees(what, "on an interface"),
+            (false, None) => Check::differs(what, "on no interface of this machine"),
             (false, Some(_)) => Check::new(
                 what,
                 Finding::Unknown,
@@ -145,11 +141,11 @@ impl Local {
         let what = format!("DNS {}", quoted(name));
         let name = canonical(name);
         if is_local(&name) || name.contains('*') {
-            return Check::new(what, Finding::Differs, "not a node's own name");
+            return Check::differs(what, "not a node's own name");
         }
         let mut servers = self.api_server.dns.iter();
         if servers.any(|known| canonical(known) == name) && !self.runs_api_server {
-            return Check::new(what, Finding::Differs, "it is a name of the API server");
+            return Check::differs(what, "it is a name of the API server");
         }
         let known = [
             (Some(self.node.as_str()), "the node's name"),
@@ -160,8 +156,8 @@ impl Local {
             .iter()
             .find(|(own, _)| own.is_some_and(|own| canonical(own) == name));
         match (fact, &self.cloud_provider) {
-            (Some((_, fact)), _) => Check::new(what, Finding::Agrees, *fact),
-            (None, None) => Check::new(what, Finding::Differs, format!("this is {}", self.names())),
+            (Some((_, fact)), _) => Check::agrees(what, *fact),
+            (None, None) => Check::differs(what, format!("this is {}", self.names())),
             (None, Some(_)) => Check::new(
                 what,
                 Finding::Unknown,
@@ -182,24 +178,11 @@ impl Local {
         if self.cloud_provider.is_some() {
             return Vec::new();
         }
-        let has_ip = |ip: IpAddr| {
-            request
-                .names
-                .ips
-                .iter()
-                .any(|asked| asked.to_canonical() == ip)
-        };
-        let has_dns = |name: &str| {
-            request
-                .names
-                .dns
-                .iter()
-                .any(|asked| canonical(asked) == name)
-        };
-        let overriding = self
-            .hostname_override
-            .as_deref()
-            .filter(|name| !name.is_empty());
+        let Names { dns, ips } = &request.names;
+        let has_ip = |ip: IpAddr| ips.iter().any(|asked| asked.to_canonical() == ip);
+        let has_dns = |name: &str| dns.iter().any(|asked| canonical(asked) == name);
+        let overriding = self.hostname_override.as_deref();
+        let overriding = overriding.filter(|name| !name.is_empty());
         let (host, which) = match (overriding, self.host_name.as_deref()) {
             (Some(name), _) => (Some(canonical(name)), "--hostname-override"),
             (None, host) => (host.map(canonical), "the host's name"),
@@ -209,16 +192,14 @@ impl Local {
             Err(_) => !has_dns(host),
         });
         let host = host.map(|host| {
-            let message = format!(
-                "{which} is {}, but the CSR does not ask for it",
-                quoted(&host)
-            );
-            Check::new("names", Finding::Differs, message)
+            let host = quoted(&host);
+            let message = format!("{which} is {host}, but the CSR does not ask for it");
+            Check::differs("names", message)
         });
         let ips = self.node_ips().into_iter().filter(|ip| !has_ip(*ip));
         let ips = ips.map(|ip| {
             let message = format!("--node-ip is {ip}, but the CSR does not ask for it");
-            Check::new("names", Finding::Differs, message)
+            Check::differs("names", message)
         });
         host.into_iter().chain(ips).collect()
     }

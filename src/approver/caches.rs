@@ -12,9 +12,9 @@ use super::health::{Health, Kind};
 pub(super) struct Caches {
     health: Health,
     /// Nodes that the current list has not named yet, by name.
-    unseen_nodes: Option<HashSet<String>>,
+    unseen_nodes: HashSet<String>,
     /// Services that the current list has not named yet, by namespace and name.
-    unseen_services: Option<HashSet<(String, String)>>,
+    unseen_services: HashSet<(String, String)>,
     watches: [Watched; 3],
     /// Nodes that cannot be used, by name: as long as one exists, nothing is approved.
     malformed: BTreeMap<String, MalformedPodCidr>,
@@ -111,8 +111,8 @@ impl Caches {
         health.restarted();
         Self {
             health,
-            unseen_nodes: None,
-            unseen_services: None,
+            unseen_nodes: HashSet::new(),
+            unseen_services: HashSet::new(),
             watches: Default::default(),
             malformed: BTreeMap::new(),
             untold: Vec::new(),
@@ -161,10 +161,10 @@ impl Caches {
                 let known = inventory
                     .node_names()
                     .chain(self.malformed.keys().map(String::as_str));
-                self.unseen_nodes = Some(known.map(str::to_owned).collect());
+                self.unseen_nodes = known.map(str::to_owned).collect();
             }
             Followed::Put(Ok(node)) => {
-                self.node_named(&node.name);
+                self.unseen_nodes.remove(&node.name);
                 self.malformed.remove(&node.name);
                 if inventory.node(&node.name) != Some(&node) {
                     self.changed = true;
@@ -172,7 +172,7 @@ impl Caches {
                 }
             }
             Followed::Put(Err(malformed)) => {
-                self.node_named(&malformed.node);
+                self.unseen_nodes.remove(&malformed.node);
                 let name = malformed.node.clone();
                 let old = self.malformed.insert(name, malformed.clone());
                 if old.as_ref() != Some(&malformed) {
@@ -181,7 +181,7 @@ impl Caches {
             }
             Followed::Gone { name, .. } => self.remove_node(&name, inventory),
             Followed::Synced => {
-                for name in self.unseen_nodes.take().into_iter().flatten() {
+                for name in std::mem::take(&mut self.unseen_nodes) {
                     self.remove_node(&name, inventory);
                 }
             }
@@ -190,12 +190,6 @@ impl Caches {
         let unusable = self.malformed.values().next();
         self.health
             .unusable(Kind::Nodes, unusable.map(|one| format!("cannot use {one}")));
-    }
-
-    fn node_named(&mut self, name: &str) {
-        if let Some(unseen) = &mut self.unseen_nodes {
-            unseen.remove(name);
-        }
     }
 
     fn remove_node(&mut self, name: &str, inventory: &mut Inventory) {
@@ -211,13 +205,12 @@ impl Caches {
             Followed::Restarted => {
                 let known = inventory.service_ids();
                 let known = known.map(|(space, name)| (space.to_owned(), name.to_owned()));
-                self.unseen_services = Some(known.collect());
+                self.unseen_services = known.collect();
             }
             Followed::Put(service) => {
                 let (namespace, name) = (&service.namespace, &service.name);
-                if let Some(unseen) = &mut self.unseen_services {
-                    unseen.remove(&(namespace.clone(), name.clone()));
-                }
+                let id = (namespace.clone(), name.clone());
+                self.unseen_services.remove(&id);
                 if inventory.service(namespace, name) != Some(&service) {
                     self.changed = true;
                     inventory.put_service(service);
@@ -225,7 +218,7 @@ impl Caches {
             }
             Followed::Gone { namespace, name } => self.remove_service(&namespace, &name, inventory),
             Followed::Synced => {
-                for (namespace, name) in self.unseen_services.take().into_iter().flatten() {
+                for (namespace, name) in std::mem::take(&mut self.unseen_services) {
                     self.remove_service(&namespace, &name, inventory);
                 }
             }

@@ -9,10 +9,11 @@ use super::Known;
 use super::line::DecisionLine;
 
 /// What to do about a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Verb {
     Approve,
-    Deny,
+    /// Deny it for this.
+    Deny(Violation),
 }
 
 /// One decision to write.
@@ -22,8 +23,6 @@ pub(super) struct Job {
     pub(super) request: Request,
     pub(super) arrived: Instant,
     pub(super) verb: Verb,
-    /// What it is denied for.
-    pub(super) violation: Option<Violation>,
 }
 
 /// What to do next.

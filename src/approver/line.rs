@@ -1,6 +1,7 @@
 //! One decision as it is told: a line of text, or a JSON object a line.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -55,8 +56,8 @@ pub struct DecisionLine {
 }
 
 impl DecisionLine {
-    /// A decision about `request`, made now.
-    pub(super) fn new(request: &Request, verdict: Decided, seconds_after_arrival: f64) -> Self {
+    /// A decision about `request`, made now, so long after its arrival here.
+    pub(super) fn new(request: &Request, verdict: Decided, after_arrival: Duration) -> Self {
         let now = crate::host::clock::timestamp();
         let created = request.created;
         Self {
@@ -69,7 +70,7 @@ impl DecisionLine {
             message: None,
             seconds_after_creation: created
                 .map(|created| (now.as_millisecond() - created.as_millisecond()) as f64 / 1000.0),
-            seconds_after_arrival,
+            seconds_after_arrival: after_arrival.as_secs_f64(),
         }
     }
 

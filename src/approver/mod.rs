@@ -19,7 +19,7 @@ mod tracker;
 mod workers;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::approval::{ApprovalPolicy, Inventory, Networks, NodeFacts, ServiceFacts};
 use crate::csr::{Newest, Request};
@@ -101,7 +101,7 @@ pub fn run(
             .map_err(|source| StartError::Listen { address, source })?;
     }
     let mut admin = Admin::open(source)?;
-    let mut tracker = Tracker::new(options.dry_run);
+    let mut tracker = Tracker::default();
     let mut reload = Reload::default();
     loop {
         let run = Run {
@@ -140,16 +140,12 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-fn read(shared: &Shared) -> std::sync::RwLockReadGuard<'_, Known> {
-    shared
-        .read()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+fn read(shared: &Shared) -> RwLockReadGuard<'_, Known> {
+    shared.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write(shared: &Shared) -> std::sync::RwLockWriteGuard<'_, Known> {
-    shared
-        .write()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+fn write(shared: &Shared) -> RwLockWriteGuard<'_, Known> {
+    shared.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn timestamp() -> f64 {

@@ -68,31 +68,16 @@ impl Tracked {
     }
 
     /// What to do about it now.
-    pub(super) fn judge(
-        &mut self,
-        now: Instant,
-        known: &Known,
-        options: &Options,
-        dry_run: bool,
-    ) -> Option<Step> {
+    pub(super) fn judge(&mut self, now: Instant, known: &Known, options: &Options) -> Option<Step> {
         match self.verdict(&options.policy, known) {
-            Verdict::Approve(_) if dry_run => {
-                let told = Some(Told::WouldApprove);
-                (self.told != told).then(|| {
-                    self.told = told;
-                    let seconds = (now - self.arrived).as_secs_f64();
-                    Step::Tell(DecisionLine::new(
-                        &self.request,
-                        Decided::WouldApprove,
-                        seconds,
-                    ))
-                })
-            }
-            Verdict::Approve(_) => Some(Step::Work(Box::new(self.job(Verb::Approve, None)))),
+            Verdict::Approve(_) if options.dry_run => self
+                .tells(Told::WouldApprove)
+                .then(|| Step::Tell(self.line(Decided::WouldApprove, now))),
+            Verdict::Approve(_) => Some(self.work(Verb::Approve)),
             Verdict::Refuse(violation)
-                if options.deny && !dry_run && violation.rule.may_be_denied() =>
+                if options.deny && !options.dry_run && violation.rule.may_be_denied() =>
             {
-                Some(Step::Work(Box::new(self.job(Verb::Deny, Some(violation)))))
+                Some(self.work(Verb::Deny(violation)))
             }
             Verdict::Refuse(violation) => self.refuse(violation, now).map(Step::Tell),
         }
@@ -115,30 +100,26 @@ impl Tracked {
         )
     }
 
-    fn job(&self, verb: Verb, violation: Option<Violation>) -> Job {
-        Job {
+    fn work(&self, verb: Verb) -> Step {
+        Step::Work(Box::new(Job {
             request: self.request.clone(),
             arrived: self.arrived,
             verb,
-            violation,
-        }
+        }))
     }
 
-    /// Remembers why; whether it is to be told, because it was not told already.
-    pub(super) fn tells_failure(&mut self, message: &str) -> bool {
-        let told = Some(Told::Failed(message.to_owned()));
-        let is_new = self.told != told;
-        self.told = told;
-        is_new
+    fn line(&self, decided: Decided, now: Instant) -> DecisionLine {
+        DecisionLine::new(&self.request, decided, now - self.arrived)
+    }
+
+    /// Remembers what is told of it; whether it is to be told, because it was not told already.
+    pub(super) fn tells(&mut self, told: Told) -> bool {
+        self.told.replace(told.clone()) != Some(told)
     }
 
     /// Remembers a refusal, and tells it unless it was told already.
     pub(super) fn refuse(&mut self, violation: Violation, now: Instant) -> Option<DecisionLine> {
-        let told = Some(Told::Refused(violation.rule, violation.message.clone()));
-        (self.told != told).then(|| {
-            self.told = told;
-            let seconds = (now - self.arrived).as_secs_f64();
-            DecisionLine::new(&self.request, Decided::Refused, seconds).breaking(&violation)
-        })
+        self.tells(Told::Refused(violation.rule, violation.message.clone()))
+            .then(|| self.line(Decided::Refused, now).breaking(&violation))
     }
 }

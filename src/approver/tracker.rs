@@ -10,7 +10,7 @@ use crate::x509::pkcs10::PEM_CAP;
 use super::due::{Due, Turn};
 use super::job::{Job, JobOutcome, Step, Verb};
 use super::line::{Decided, DecisionLine};
-use super::tracked::Tracked;
+use super::tracked::{Told, Tracked};
 use super::{Known, Options};
 
 /// How long a request waits before it is judged, so that changes of Nodes and Services that the API server made before it
@@ -22,28 +22,17 @@ const REJUDGE: Duration = Duration::from_secs(1);
 const BATCH: usize = 64;
 
 /// The pending requests, and what was decided about each.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tracker {
     tracked: HashMap<String, Tracked>,
     due: Due,
     /// Requests that the current list has not named yet; they are forgotten when it is complete.
-    unseen: Option<HashSet<String>>,
-    dry_run: bool,
+    unseen: HashSet<String>,
     /// Whether the figures of what is pending may be others than when they were asked for last.
     changed: bool,
 }
 
 impl Tracker {
-    pub(super) fn new(dry_run: bool) -> Self {
-        Self {
-            tracked: HashMap::new(),
-            due: Due::default(),
-            unseen: None,
-            dry_run,
-            changed: true,
-        }
-    }
-
     /// Begins again with new watches. What was told is remembered, so that it is not repeated.
     pub(super) fn restart(&mut self) {
         self.due.clear();
@@ -53,7 +42,7 @@ impl Tracker {
     pub(super) fn take(&mut self, what: Followed<Request>, newest: &mut Newest, now: Instant) {
         match what {
             Followed::Restarted => {
-                self.unseen = Some(self.tracked.keys().cloned().collect());
+                self.unseen = self.tracked.keys().cloned().collect();
                 *newest = Newest::default();
             }
             Followed::Put(request) => self.put(request, newest, now),
@@ -62,7 +51,7 @@ impl Tracker {
                 newest.remove(&name);
             }
             Followed::Synced => {
-                for name in self.unseen.take().into_iter().flatten() {
+                for name in std::mem::take(&mut self.unseen) {
                     self.remove(&name);
                 }
             }
@@ -77,9 +66,7 @@ impl Tracker {
     }
 
     fn put(&mut self, mut request: Request, newest: &mut Newest, now: Instant) {
-        if let Some(unseen) = &mut self.unseen {
-            unseen.remove(&request.name);
-        }
+        self.unseen.remove(&request.name);
         if request.signer != KUBELET_SERVING {
             return;
         }
@@ -155,7 +142,7 @@ impl Tracker {
         self.changed |= !due.is_empty();
         let steps = due.iter().filter_map(|name| {
             let one = self.tracked.get_mut(name)?;
-            one.judge(now, known, options, self.dry_run)
+            one.judge(now, known, options)
         });
         steps.collect()
     }
@@ -169,38 +156,31 @@ impl Tracker {
     ) -> Option<DecisionLine> {
         let name = &job.request.name;
         self.changed = true;
-        let line =
-            |decided| DecisionLine::new(&job.request, decided, (now - job.arrived).as_secs_f64());
+        let line = |decided| DecisionLine::new(&job.request, decided, now - job.arrived);
         let tracked = self.tracked.get_mut(name);
         let tracked = tracked.filter(|one| one.request.uid == job.request.uid);
+        let mut try_again = |one: &mut Tracked, message: String, silent: u32| {
+            self.due.set(name, Turn::First, now + one.pause.grow());
+            let is_told = one.pause.attempts() > silent && one.tells(Told::Failed(message.clone()));
+            is_told.then(|| line(Decided::Failed).because(message))
+        };
         match (outcome, tracked) {
             (JobOutcome::Written, _) => {
                 // The watch says so too, before or after; a second decision would only be refused.
                 self.remove(name);
-                let decided = match job.verb {
-                    Verb::Approve => Decided::Approved,
-                    Verb::Deny => Decided::Denied,
-                };
-                let written = line(decided);
-                Some(match &job.violation {
-                    Some(violation) => written.breaking(violation),
-                    None => written,
+                Some(match &job.verb {
+                    Verb::Approve => line(Decided::Approved),
+                    Verb::Deny(violation) => line(Decided::Denied).breaking(violation),
                 })
             }
             (JobOutcome::Refused(violation), Some(one)) => one.refuse(violation, now),
             // The watch tells when it is gone, and the API may know it before; or another server answered on the way.
             (JobOutcome::Missing, Some(one)) => {
-                let pause = one.pause.grow();
-                self.due.set(name, Turn::First, now + pause);
-                let message = "the API server says that it does not exist";
-                (one.pause.attempts() > 1 && one.tells_failure(message))
-                    .then(|| line(Decided::Failed).because(message.to_owned()))
+                let message = "the API server says that it does not exist".to_owned();
+                try_again(one, message, 1)
             }
             (JobOutcome::Failed(message) | JobOutcome::Unauthorized(message), Some(one)) => {
-                let pause = one.pause.grow();
-                self.due.set(name, Turn::First, now + pause);
-                one.tells_failure(&message)
-                    .then(|| line(Decided::Failed).because(message))
+                try_again(one, message, 0)
             }
             // It is gone, or another approver decided it.
             (_, _) => None,
@@ -214,7 +194,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_of_a_node_whose_requests_are_gone() {
-        let (mut tracker, mut newest) = (Tracker::new(false), Newest::default());
+        let (mut tracker, mut newest) = (Tracker::default(), Newest::default());
         let now = Instant::now();
         let request = |name: &str, state| Request {
             signer: KUBELET_SERVING.into(),

@@ -79,7 +79,7 @@ pub(super) fn start(
 fn work(admin: &Admin, job: &Job, shared: &Shared, options: &Options) -> JobOutcome {
     let end = Instant::now() + DEADLINE;
     if options.renewals
-        && job.verb == Verb::Approve
+        && matches!(job.verb, Verb::Approve)
         && let Err(outcome) = renews(admin, job, shared, options, end)
     {
         return outcome;
@@ -112,15 +112,15 @@ fn step(
         return Err(JobOutcome::Decided);
     }
     let verdict = judge(&options.policy, now, &read(shared));
-    match (verdict, job.verb) {
+    match (verdict, &job.verb) {
         (Verdict::Approve(approval), Verb::Approve) => {
             Ok(DecisionCondition::Approved(approval.message()))
         }
-        (Verdict::Refuse(violation), Verb::Deny) if violation.rule.may_be_denied() => Ok(
+        (Verdict::Refuse(violation), Verb::Deny(_)) if violation.rule.may_be_denied() => Ok(
             DecisionCondition::Denied(format!("kubelet-tls approve --deny: {violation}.")),
         ),
         (Verdict::Refuse(violation), _) => Err(JobOutcome::Refused(violation)),
-        (Verdict::Approve(_), Verb::Deny) => Err(JobOutcome::Failed(
+        (Verdict::Approve(_), Verb::Deny(_)) => Err(JobOutcome::Failed(
             "it is another request than was judged".to_owned(),
         )),
     }

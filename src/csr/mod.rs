@@ -159,8 +159,6 @@ impl<'de> serde::Deserialize<'de> for Request {
 pub struct FetchedRequest {
     /// What is said of it everywhere else.
     pub request: Request,
-    /// `spec.request`: its PKCS#10 request in PEM.
-    pub asked: Vec<u8>,
     /// `status.certificate`: what was issued, in PEM; empty before that.
     pub certificate: Vec<u8>,
 }

@@ -106,10 +106,8 @@ impl Wire {
     pub(super) fn into_fetched(self) -> Option<FetchedRequest> {
         let status = self.status.as_ref();
         let certificate = status.and_then(|status| status.certificate.clone());
-        let request = self.into_kubelet_serving()?;
         Some(FetchedRequest {
-            asked: request.pem.clone(),
-            request,
+            request: self.into_kubelet_serving()?,
             certificate: certificate.unwrap_or_default().0,
         })
     }

@@ -33,7 +33,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Plain text.
+    /// An answer for people, such as why a health check fails.
     pub fn plain(status: u16, body: impl Into<String>) -> Self {
         Self {
             status,

@@ -6,7 +6,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::files;
+use super::files::Root;
 
 /// A shell that starts the program without `exec`, and not a tree of processes.
 const MAX_PROCESSES: usize = 64;
@@ -32,10 +32,10 @@ pub(crate) fn listens(pid: u32, address: SocketAddr) -> Option<bool> {
     let mut seen = 0;
     while let Some(process) = processes.pop() {
         let held = match (sockets_of(process), process == pid) {
-            (Ok(held), _) => held,
-            (Err(_), true) => return None,
+            (Some(held), _) => held,
+            (None, true) => return None,
             // It has ended.
-            (Err(_), false) => continue,
+            (None, false) => continue,
         };
         if held.iter().any(|inode| sockets.contains(inode)) {
             return Some(true);
@@ -92,23 +92,21 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// The inodes of the sockets that `process` holds.
-fn sockets_of(process: u32) -> std::io::Result<Vec<u64>> {
+/// The inodes of the sockets that `process` holds; none where it has ended, or may not be looked at.
+fn sockets_of(process: u32) -> Option<Vec<u64>> {
     let directory = PathBuf::from(format!("/proc/{process}/fd"));
-    let names = files::names(&directory)?;
+    let names = Root::host().names(&directory).ok()?;
     let mut sockets = Vec::new();
     for name in &names {
         match fs::read_link(directory.join(name)) {
             Ok(link) => sockets.extend(link.to_str().and_then(parse_socket)),
             // The directory may be listed with CAP_DAC_OVERRIDE; its links take CAP_SYS_PTRACE.
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                return Err(error);
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
             // It was closed meanwhile.
             Err(_) => {}
         }
     }
-    Ok(sockets)
+    Some(sockets)
 }
 
 /// `socket:[12345]`.
@@ -121,7 +119,7 @@ fn parse_socket(link: &str) -> Option<u64> {
 
 fn children(process: u32) -> Vec<u32> {
     let directory = PathBuf::from(format!("/proc/{process}/task"));
-    let tasks = files::names(&directory).unwrap_or_default();
+    let tasks = Root::host().names(&directory).unwrap_or_default();
     let texts = tasks
         .iter()
         .filter_map(|task| fs::read_to_string(directory.join(task).join("children")).ok());

@@ -57,17 +57,11 @@ pub fn verify_issued(
     let (leaf, intermediates) = chain.split_first().ok_or(PairError::NoCertificate)?;
     let certificate = Certificate::from_der(leaf)?;
     let verifier = verifier(roots).map_err(PairError::Roots)?;
-    let dns = names.dns.iter().map(|name| {
-        ServerName::try_from(name.clone())
-            .map(|server| (name.clone(), server))
-            .map_err(|_| PairError::NoDnsName(name.clone()))
-    });
-    let ips = names
-        .ips
-        .iter()
-        .map(|ip| Ok((ip.to_string(), ServerName::from(*ip))));
-    for named in dns.chain(ips) {
-        let (name, server) = named?;
+    let ips = names.ips.iter().map(ToString::to_string);
+    for name in names.dns.iter().cloned().chain(ips) {
+        let Ok(server) = ServerName::try_from(name.clone()) else {
+            return Err(PairError::NoDnsName(name));
+        };
         verifier
             .verify_server_cert(leaf, intermediates, &server, &[], UnixTime::now())
             .map_err(|error| PairError::Unverified {

@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{clock, files};
+use super::clock;
+use super::files::Root;
 use crate::node::{ApiServerProcess, ProcessId};
 
 /// Kernel clock ticks a second in /proc/PID/stat. USER_HZ is 100 on every architecture that Kubernetes supports
@@ -111,7 +112,7 @@ const API_SERVER: &str = "kube-apiserver";
 
 /// The directories in /proc of all processes that run a program of this name.
 fn all_named(name: &str) -> impl Iterator<Item = PathBuf> + use<'_> {
-    let names = files::names(Path::new("/proc")).unwrap_or_default();
+    let names = Root::host().names(Path::new("/proc")).unwrap_or_default();
     let processes = names.into_iter().map(|name| Path::new("/proc").join(name));
     processes.filter(move |process| {
         let called = fs::read_to_string(process.join("comm"));

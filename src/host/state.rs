@@ -262,8 +262,9 @@ mod tests {
             fs::write(state.file(name), "").unwrap();
         }
         drop(state.lock(Locking::Needed).unwrap());
-        let mut names =
-            super::super::files::names(&root.path().join("var/lib/kubelet-tls")).unwrap();
+        let mut names = Root::host()
+            .names(&root.path().join("var/lib/kubelet-tls"))
+            .unwrap();
         names.sort();
         assert_eq!(
             names,

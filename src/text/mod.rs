@@ -38,15 +38,19 @@ pub(crate) fn quoted(text: &str) -> String {
     /// More of it says no more, in characters.
     const ENOUGH: usize = 100;
     let is_plain = |c: char| (c.is_ascii_graphic() || c == ' ') && !"'\"`$;&|<>()\\".contains(c);
-    let mut short: String = text
-        .chars()
-        .take(ENOUGH)
-        .map(|c| match c {
-            c if is_plain(c) => c.to_string(),
-            c => c.escape_unicode().to_string(),
-        })
-        .collect();
-    if text.chars().nth(ENOUGH).is_some() {
+    beginning(text, ENOUGH, is_plain)
+}
+
+/// The first `most` characters of `text`, and `...` where it has more. Every character that is not plain is escaped.
+fn beginning(text: &str, most: usize, is_plain: impl Fn(char) -> bool) -> String {
+    let mut short = String::new();
+    for c in text.chars().take(most) {
+        match is_plain(c) {
+            true => short.push(c),
+            false => short.extend(c.escape_unicode()),
+        }
+    }
+    if text.chars().nth(most).is_some() {
         short.push_str("...");
     }
     short

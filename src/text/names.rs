@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::beginning;
+
 /// The longest label of a DNS name, and the longest DNS name, in bytes (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
 const NAME_MAX: usize = 253;
@@ -66,16 +68,8 @@ pub fn shown(name: &str) -> Cow<'_, str> {
     if is_subdomain(name) {
         return Cow::Borrowed(name);
     }
-    let escaped = name.chars().take(ENOUGH).map(|c| match c {
-        c if c.is_ascii_alphanumeric() || ".-_".contains(c) => c.to_string(),
-        c => c.escape_unicode().to_string(),
-    });
-    let more = if name.chars().nth(ENOUGH).is_some() {
-        "..."
-    } else {
-        ""
-    };
-    Cow::Owned(format!("\"{}{more}\"", escaped.collect::<String>()))
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    Cow::Owned(format!("\"{}\"", beginning(name, ENOUGH, is_plain)))
 }
 
 /// Apimachinery bounds a subdomain's length as a whole and not its labels'.

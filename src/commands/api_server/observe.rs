@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cli::Access;
 use crate::commands::{admin, files};
 use crate::edit::api_server::{self, Manifest};
-use crate::host::files as host_files;
+use crate::host::files::{self as host_files, Root};
 use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::report::{Code, Problem};
@@ -55,7 +55,7 @@ fn twins(manifest: &Path) -> Vec<PathBuf> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut names: Vec<OsString> = host_files::names(directory).unwrap_or_default();
+    let mut names: Vec<OsString> = Root::host().names(directory).unwrap_or_default();
     names.sort();
     let others = names.into_iter().filter(|name| {
         !name.as_bytes().starts_with(b".") && Some(name.as_os_str()) != manifest.file_name()

@@ -138,7 +138,7 @@ impl Issue<'_> {
                 .request(name, end)
                 .map_err(|error| request::problem("get", &error))?;
             if let Some(held) = held
-                && requested_key(&held.asked).is_ok_and(|asked| asked == key.public())
+                && requested_key(&held.request.pem).is_ok_and(|asked| asked == key.public())
             {
                 return Ok(Some(held));
             }

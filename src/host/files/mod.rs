@@ -12,10 +12,8 @@ mod trust;
 mod walk;
 mod write;
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -207,27 +205,6 @@ pub fn read_capped(input: impl io::Read, cap: u64) -> Result<Vec<u8>, FileCause>
 /// `path` as it is found from every working directory, its symlinks kept.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// The names in `directory`, as it has them.
-///
-/// # Errors
-/// What the operating system says.
-pub fn names(directory: &Path) -> io::Result<Vec<OsString>> {
-    entries(rustix::fs::Dir::new(fs::File::open(directory)?)?)
-}
-
-/// The names in an open directory. `std::fs::ReadDir` panics where closing a directory fails, and directories are read
-/// between a write and a restart.
-fn entries(mut entries: rustix::fs::Dir) -> io::Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    while let Some(entry) = entries.read() {
-        let name = entry?.file_name().to_bytes().to_vec();
-        if name != b"." && name != b".." {
-            names.push(OsString::from_vec(name));
-        }
-    }
-    Ok(names)
 }
 
 /// Whether two paths lead to the same file.

@@ -4,13 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::{FileCause, Root, entries, id};
+use super::{FileCause, Root, id};
 
 /// Temporary files of ours are named `.kubelet-tls-XXXXXXXXXXXX.tmp`: hidden, and never `*.conf`, which a kubelet's
 /// `--config-dir` would read.
@@ -124,9 +125,18 @@ impl Directory {
         }
     }
 
-    /// The names of its entries, unsorted, without `.` and `..`.
+    /// The names of its entries, unsorted, without `.` and `..`. `std::fs::ReadDir` panics where closing a directory fails,
+    /// and directories are read between a write and a restart.
     pub(in crate::host) fn names(&self) -> io::Result<Vec<OsString>> {
-        entries(rustix::fs::Dir::read_from(&self.handle)?)
+        let mut entries = rustix::fs::Dir::read_from(&self.handle)?;
+        let mut names = Vec::new();
+        while let Some(entry) = entries.read() {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                names.push(OsString::from_vec(name));
+            }
+        }
+        Ok(names)
     }
 
     /// Removes the temporary files that a killed run of this user left here. The caller holds the lock of the scope.

@@ -120,7 +120,7 @@ pub(super) fn follow<T: DeserializeOwned + 'static>(
             let follower = Follower {
                 connection,
                 course,
-                tell,
+                tell: Box::new(tell),
             };
             runtime.block_on(async {
                 match end {
@@ -136,18 +136,15 @@ pub(super) fn follow<T: DeserializeOwned + 'static>(
     Ok(())
 }
 
-struct Follower<F> {
+struct Follower<T> {
     connection: Connection,
     course: Course,
-    tell: F,
+    tell: Box<dyn Fn(Followed<T>) -> Listener>,
 }
 
-impl<F> Follower<F> {
+impl<T: DeserializeOwned> Follower<T> {
     /// Lists, unless there is a revision to watch from, and watches.
-    async fn run<T: DeserializeOwned>(mut self)
-    where
-        F: Fn(Followed<T>) -> Listener,
-    {
+    async fn run(mut self) {
         let mut pause = BACKOFF.0;
         let mut from = self.course.revision.take();
         loop {
@@ -187,10 +184,7 @@ impl<F> Follower<F> {
     }
 
     /// Tells `what`; a listener that has ended, or was misled, ends the round.
-    fn told<T>(&self, what: Followed<T>) -> Result<(), Round>
-    where
-        F: Fn(Followed<T>) -> Listener,
-    {
+    fn told(&self, what: Followed<T>) -> Result<(), Round> {
         match (self.tell)(what) {
             Listener::Present => Ok(()),
             Listener::Misled(reason) => Err(Round::Relist(self.connection.invalid(reason))),
@@ -199,10 +193,7 @@ impl<F> Follower<F> {
     }
 
     /// Tells the whole list and returns its revision.
-    async fn list<T: DeserializeOwned>(&self) -> Result<String, Round>
-    where
-        F: Fn(Followed<T>) -> Listener,
-    {
+    async fn list(&self) -> Result<String, Round> {
         self.told(Followed::Restarted)?;
         let end = Instant::now() + LIST_DEADLINE;
         let mut revision = String::new();
@@ -231,10 +222,7 @@ impl<F> Follower<F> {
     }
 
     /// Watches from `revision`, which is kept current.
-    async fn watch<T: DeserializeOwned>(&self, revision: &mut String) -> Round
-    where
-        F: Fn(Followed<T>) -> Listener,
-    {
+    async fn watch(&self, revision: &mut String) -> Round {
         let left = self
             .course
             .end
