@@ -52,15 +52,9 @@ pub enum NoAnswer {
     /// No whole status line came before the deadline.
     #[error("does not answer within {DEADLINE:?}")]
     Timeout,
-    /// No connection could be made.
-    #[error("cannot be reached: {0}")]
-    Connect(ErrorKind),
-    /// The question could not be sent.
-    #[error("cannot be asked: {0}")]
-    Write(ErrorKind),
-    /// The connection broke before the status line.
-    #[error("does not answer: {0}")]
-    Read(ErrorKind),
+    /// Which step failed, as a clause, and how.
+    #[error("{0}: {1}")]
+    Failed(&'static str, ErrorKind),
 }
 
 /// A status line that is not 200.
@@ -110,21 +104,21 @@ impl Healthz {
     pub fn check(&self) -> Result<(), HealthzError> {
         let end = Instant::now() + DEADLINE;
         let address = self.address;
-        let failed = |step: fn(ErrorKind) -> NoAnswer, error: io::Error| HealthzError::NoAnswer {
+        let failed = |step: &'static str, error: io::Error| HealthzError::NoAnswer {
             address,
             why: match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => NoAnswer::Timeout,
-                kind => step(kind),
+                kind => NoAnswer::Failed(step, kind),
             },
         };
         let mut stream = TcpStream::connect_timeout(&address, DEADLINE)
-            .map_err(|error| failed(NoAnswer::Connect, error))?;
+            .map_err(|error| failed("cannot be reached", error))?;
         let _ = stream.set_write_timeout(Some(DEADLINE));
         let request =
             format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream
             .write_all(request.as_bytes())
-            .map_err(|error| failed(NoAnswer::Write, error))?;
+            .map_err(|error| failed("cannot be asked", error))?;
         let mut answer = Vec::new();
         let mut buffer = [0; 512];
         // The status line is all that counts, and a server that trickles must not hold us up.
@@ -136,7 +130,7 @@ impl Healthz {
             match stream.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-                Err(error) => return Err(failed(NoAnswer::Read, error)),
+                Err(error) => return Err(failed("does not answer", error)),
             }
             if Instant::now() >= end {
                 break;

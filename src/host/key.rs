@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, PublicKeyData as _, SanType,
 };
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::csr::requestor_of;
 use crate::x509::Names;
@@ -32,11 +32,7 @@ impl Key {
 
     /// Reads one that [`Self::to_pem`] wrote; `None` if it is not such a key.
     pub fn from_pem(pem: &[u8]) -> Option<Self> {
-        let key = match PrivateKeyDer::from_pem_slice(pem).ok()? {
-            PrivateKeyDer::Pkcs8(key) => key,
-            _ => return None,
-        };
-        let key: PrivatePkcs8KeyDer<'_> = key;
+        let key = PrivatePkcs8KeyDer::from_pem_slice(pem).ok()?;
         let pair =
             KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ECDSA_P256_SHA256).ok()?;
         Some(Self(pair))

@@ -3,7 +3,6 @@
 //! symlink that is turned to it in one step.
 
 use std::ffi::OsStr;
-use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -18,11 +17,7 @@ const NEXT_LINK: &str = ".kubelet-tls-current.tmp";
 /// Two pairs of one second are told apart by a later second; more than this many were not made by any program.
 const NAMES_TRIED: i64 = 10;
 /// The mode that the kubelet gives its directory.
-const DIRECTORY_MODE: Mode = Mode::RWXU
-    .union(Mode::RGRP)
-    .union(Mode::XGRP)
-    .union(Mode::ROTH)
-    .union(Mode::XOTH);
+const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o755);
 
 /// Where a pair made at `now` goes when `link` is the store's symlink, and what it replaces; nothing is written.
 ///
@@ -35,16 +30,12 @@ pub fn place(root: &Root, link: &Path, now: Timestamp) -> Result<Installed, File
         Err(cause) if cause.is_not_found() => None,
         entered => Some(entered.map_err(writing(&shown))?),
     };
-    let replaced = match &directory {
-        Some(directory) => match read_link(directory, name(link)) {
-            Ok(target) => Some(target),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {
-                return Err(writing(&shown)(FileCause::NotSymlink));
-            }
-            Err(error) => return Err(writing(&shown)(error.into())),
-        },
-        None => None,
+    let opened = directory.as_ref();
+    let replaced = match opened.map(|directory| read_link(directory, name(link))) {
+        Some(Ok(target)) => Some(target),
+        None | Some(Err(Errno::NOENT)) => None,
+        Some(Err(Errno::INVAL)) => return Err(writing(&shown)(FileCause::NotSymlink)),
+        Some(Err(error)) => return Err(writing(&shown)(error.into())),
     };
     let dated = |seconds: i64| {
         let at = Timestamp::from_second(now.as_second() + seconds).unwrap_or(now);

@@ -1,7 +1,6 @@
 //! Where the files of a node begin: `/`, or the directory of `--root`, which no path leads out of.
 
 use std::ffi::OsString;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -145,7 +144,8 @@ impl Root {
                     is_linked = true;
                     path = parent.join(target);
                 }
-                Err(error) if is_no_link(&error) => {
+                // The name is not a symlink, or does not exist.
+                Err(Errno::INVAL | Errno::NOENT) => {
                     return Ok(FilePlace {
                         directory,
                         path: self.path(parent),
@@ -242,14 +242,6 @@ impl Image {
     }
 }
 
-/// The name is not a symlink, or does not exist.
-fn is_no_link(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::INVAL | Errno::NOENT)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,9 +335,7 @@ mod tests {
                     })
                     .map_err(|cause| cause.to_string())
             };
-            let new = image
-                .openat2(Path::new(path))
-                .map_err(|error| FileCause::from(io::Error::from(error)));
+            let new = image.openat2(Path::new(path)).map_err(FileCause::from);
             assert_eq!(id(image.walk(Path::new(path))), id(new), "{path}");
         }
     }

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -72,7 +71,7 @@ pub(super) fn walk(
 }
 
 /// What the symlink `name` in `directory` says, or what the symlink `directory` itself says where `name` is empty.
-pub(in crate::host) fn read_link(directory: &OwnedFd, name: &OsStr) -> io::Result<PathBuf> {
+pub(in crate::host) fn read_link(directory: &OwnedFd, name: &OsStr) -> Result<PathBuf, Errno> {
     let target = rustix::fs::readlinkat(directory, name, Vec::new())?;
     Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
 }

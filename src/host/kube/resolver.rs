@@ -35,14 +35,11 @@ impl fmt::Display for HostSource {
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        match shown.as_slice() {
-            [path] => write!(f, "the {field} in kubeconfig {path}"),
-            _ => write!(
-                f,
-                "the {field} in one of the kubeconfigs {}",
-                shown.join(", ")
-            ),
-        }
+        let which = match paths.len() {
+            1 => "kubeconfig",
+            _ => "one of the kubeconfigs",
+        };
+        write!(f, "the {field} in {which} {}", shown.join(", "))
     }
 }
 

@@ -57,9 +57,16 @@ pub enum KubeconfigError {
         /// `cluster` or `user`.
         section: &'static str,
     },
-    /// `exec` in a kubeconfig whose plug-in is not run.
-    #[error("exec credential plugins are not supported {0}")]
-    Exec(NoPlugin),
+    /// `exec` in the kubeconfig of a verb that runs on a node, with the node's own credential.
+    #[error(
+        "exec credential plugins are not supported on a node; use a kubeconfig with a client certificate"
+    )]
+    ExecOnNode,
+    /// `exec` where the caller is root.
+    #[error(
+        "exec credential plugins are not supported as root, because an exec plug-in is a program that the kubeconfig names; run this as an ordinary user, or use a kubeconfig with a client certificate or a token"
+    )]
+    ExecAsRoot,
     /// A plug-in was run and gave no credential.
     #[error("its exec credential plugin {0}")]
     Plugin(PluginFailure),
@@ -93,19 +100,6 @@ pub enum KubeconfigError {
     /// The TLS client refuses certificate and key.
     #[error("{0}")]
     Client(String),
-}
-
-/// Why a plug-in is not run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoPlugin {
-    /// The verb runs on a node, with the node's own credential.
-    #[error("on a node; use a kubeconfig with a client certificate")]
-    OnNode,
-    /// The caller is root.
-    #[error(
-        "as root, because an exec plug-in is a program that the kubeconfig names; run this as an ordinary user, or use a kubeconfig with a client certificate or a token"
-    )]
-    AsRoot,
 }
 
 /// How a plug-in failed.

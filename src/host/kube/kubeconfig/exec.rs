@@ -23,7 +23,7 @@ use serde_yaml::Value;
 use crate::host::{clock, run};
 use crate::x509::pem::{base64, encode_all};
 
-use super::error::{KubeconfigError, NoPlugin, PluginFailure};
+use super::error::{KubeconfigError, PluginFailure};
 use super::{Config, Credential, Plugins};
 
 /// Long enough to log in with a browser.
@@ -86,9 +86,9 @@ pub(super) fn credential(
     plugins: Plugins,
 ) -> Result<Credential, KubeconfigError> {
     match plugins {
-        Plugins::Refuse => return Err(KubeconfigError::Exec(NoPlugin::OnNode)),
+        Plugins::Refuse => return Err(KubeconfigError::ExecOnNode),
         Plugins::RunUnlessRoot if nix::unistd::geteuid().is_root() => {
-            return Err(KubeconfigError::Exec(NoPlugin::AsRoot));
+            return Err(KubeconfigError::ExecAsRoot);
         }
         Plugins::RunUnlessRoot => {}
     }
