@@ -87,9 +87,8 @@ pub(crate) fn check(stream: &Stream<'_>, root: usize) -> Result<(), Refusal> {
     if !stream.is_mapping(root) {
         return refuse(Shape::NotMapping);
     }
-    let has_merge = stream
-        .entries(root)
-        .any(|(key, _)| stream.text(key) == "<<");
+    let mut keys = stream.entries(root).map(|(key, _)| key);
+    let merge = keys.find(|key| stream.text(*key) == "<<");
     let Meta { api_version, kind } = meta(stream, root);
     match (kind, api_version) {
         (Some(KIND), Some(API_VERSION)) => Ok(()),
@@ -100,8 +99,10 @@ pub(crate) fn check(stream: &Stream<'_>, root: usize) -> Result<(), Refusal> {
             refuse(Shape::Object(kind.to_owned()))
         }
         (Some(kind), _) => refuse(Shape::OtherKind(kind.to_owned())),
-        (None, _) if has_merge => Err(merge_refusal(stream, root)),
-        (None, _) => refuse(Shape::NoKind),
+        (None, _) => match merge {
+            Some(key) => Err(Refusal::at(stream.position(key), Ambiguity::Merge)),
+            None => refuse(Shape::NoKind),
+        },
     }
 }
 
@@ -116,14 +117,6 @@ fn lists_one(stream: &Stream<'_>, root: usize) -> bool {
 fn is_of_the_kubelet(api_version: &str) -> bool {
     let group = API_VERSION.split('/').next();
     api_version.split('/').next() == group
-}
-
-fn merge_refusal(stream: &Stream<'_>, root: usize) -> Refusal {
-    let merge = stream
-        .entries(root)
-        .find(|(key, _)| stream.text(*key) == "<<")
-        .map_or(root, |(key, _)| key);
-    Refusal::at(stream.position(merge), Ambiguity::Merge)
 }
 
 /// A mapping or a sequence as a key, anywhere in a document: YAML allows it, goyaml refuses the whole file ("invalid map
@@ -170,7 +163,7 @@ pub(crate) fn look(
         let text = stream.text(key);
         match event.kind {
             EventKind::Alias => return refuse(key, Ambiguity::AliasKey),
-            EventKind::Scalar(_) if text == "<<" => return Err(merge_refusal(stream, root)),
+            EventKind::Scalar(_) if text == "<<" => return refuse(key, Ambiguity::Merge),
             EventKind::Scalar(_) if !matches!(event.tag, Tag::None | Tag::Str) => {
                 return refuse(key, Ambiguity::TaggedKey);
             }

@@ -23,7 +23,7 @@ pub use flags::Flags;
 pub use installed::Installed;
 pub use settings::Settings;
 pub use shape::{SecondDocument, Shape};
-pub use verdict::{Refusal, RefusalClass, Topic, Warning};
+pub use verdict::{Refusal, RefusalClass, Warning};
 
 /// The port of a kubelet whose configuration or Node does not say otherwise
 /// (pkg/kubelet/apis/config/v1beta1/defaults.go).

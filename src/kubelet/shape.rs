@@ -1,7 +1,5 @@
 //! What is wrong with a document as a whole, and the way out.
 
-use std::fmt;
-
 use super::foreign::NAME_ONE;
 use super::meta::{API_VERSION, KEY};
 use crate::text::shown;
@@ -72,11 +70,13 @@ pub enum Shape {
 }
 
 /// What reads only one document of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecondDocument {
     /// The kubelet, of a drop-in.
+    #[error("the kubelet does not read")]
     DropIn,
     /// kubeadm applies each document of a patch file; here only one is edited.
+    #[error("kubeadm applies after the first")]
     Patch,
 }
 
@@ -112,14 +112,5 @@ impl Shape {
             | Self::NoApiVersion => EXPECTED,
         }
         .to_owned()
-    }
-}
-
-impl fmt::Display for SecondDocument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DropIn => "the kubelet does not read",
-            Self::Patch => "kubeadm applies after the first",
-        })
     }
 }

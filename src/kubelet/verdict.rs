@@ -10,18 +10,8 @@ pub struct Warning {
     pub position: Option<Position>,
     /// What is so there, and what follows from it.
     pub message: String,
-    /// What it is about, for a caller that says it in another place.
-    pub topic: Topic,
-}
-
-/// What a warning is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Topic {
-    /// A serving certificate that is set by its path.
-    StaticCertificate,
-    /// Every other topic; only static certificates have a condition of their own in `status`.
-    #[default]
-    Other,
+    /// Whether it is about a serving certificate that is set by its path, which has a condition of its own in `status`.
+    pub is_of_static_certificate: bool,
 }
 
 /// Why a file is not edited, and where. It displays as the reason alone; the caller knows the path.
@@ -84,11 +74,7 @@ impl Warning {
         Warning {
             position: Some(position),
             message: message.into(),
-            topic: Topic::Other,
+            is_of_static_certificate: false,
         }
-    }
-
-    pub(crate) fn about(self, topic: Topic) -> Warning {
-        Warning { topic, ..self }
     }
 }

@@ -3,7 +3,7 @@
 use super::config::Spelling;
 use super::goyaml::lookup;
 use super::meta::{KEY, string};
-use super::verdict::{Topic, Warning};
+use super::verdict::Warning;
 use crate::text::shown;
 use crate::yaml::{EventKind, Stream};
 
@@ -39,8 +39,10 @@ pub(crate) fn warn(
             let message = format!(
                 "{name} is set: up to Kubernetes 1.34 clients that dial an IP address, as metrics-server does, keep getting that certificate"
             );
-            let warning = Warning::at(stream.position(value), message);
-            warnings.push(warning.about(Topic::StaticCertificate));
+            warnings.push(Warning {
+                is_of_static_certificate: true,
+                ..Warning::at(stream.position(value), message)
+            });
             break;
         }
     }

@@ -21,7 +21,6 @@ mod write;
 
 use crate::apply::EditFailure;
 use crate::cli;
-use crate::host::files::FileError;
 use crate::kubelet::Bootstrap;
 use crate::plan::{Plan, Reason, Restart};
 use crate::report::{ApplyResult, EditReport, Outcome, Problem};
@@ -78,17 +77,11 @@ impl From<EditFailure> for EditStopped {
     }
 }
 
-impl From<FileError> for EditStopped {
-    fn from(error: FileError) -> Self {
-        Problem::from(error).into()
-    }
-}
-
-impl From<Problem> for EditStopped {
-    fn from(problem: Problem) -> Self {
+impl<E: Into<Problem>> From<E> for EditStopped {
+    fn from(error: E) -> Self {
         Self {
             changed: false,
-            problem,
+            problem: error.into(),
         }
     }
 }

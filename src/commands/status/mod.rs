@@ -13,7 +13,7 @@ use crate::host::files::Root;
 use crate::host::kube::Api;
 use crate::host::state::StateDirectory;
 use crate::host::{clock, files as host_files, pair, process, systemd, tls};
-use crate::kubelet::{Bootstrap, Settings, Topic, Warning};
+use crate::kubelet::{Bootstrap, Settings, Warning};
 use crate::node::conditions::{
     self, Condition, ConditionStatus, LocalApiServer, NodeEvidence, Stored,
 };
@@ -207,7 +207,7 @@ fn complaints(kubelet: &Kubelet) -> Vec<String> {
     let warnings = edited.warnings.iter().chain(&kubelet.settings.warnings);
     warnings
         // ValueTakesEffect says it, with the kubelet's version.
-        .filter(|warning| warning.topic != Topic::StaticCertificate)
+        .filter(|warning| !warning.is_of_static_certificate)
         .map(described)
         .collect()
 }
