@@ -83,14 +83,10 @@ impl HealthCheck {
         Ok(HealthWatch::new(self, &unit, began, false))
     }
 
-    /// Watches over a kubelet that has been healthy for a while.
-    pub fn resume(&self, unit: &Unit) -> HealthWatch {
-        HealthWatch::new(self, unit, Instant::now(), true)
-    }
-
-    /// Watches over a kubelet that another process has restarted, from now on.
-    pub fn begin(&self, unit: &Unit) -> HealthWatch {
-        HealthWatch::new(self, unit, Instant::now(), false)
+    /// Watches over a kubelet that this run does not restart, from now on: one that is `settled` has been healthy for a
+    /// while, any other was restarted by another process.
+    pub fn watch(&self, unit: &Unit, settled: bool) -> HealthWatch {
+        HealthWatch::new(self, unit, Instant::now(), settled)
     }
 
     /// Restarts the kubelet and watches until it has settled.

@@ -164,12 +164,7 @@ fn can_store(path: PathBuf) -> Result<(), Problem> {
 
 /// Up to about 1.34 a static certificate continues being served to clients that dial an address (kubelet-facts, 1).
 fn serves_no_other(kubelet: &Kubelet, ui: &Ui) -> Result<(), Problem> {
-    let obstacles = kubelet.obstacles(None).into_iter();
-    let mut certificate = obstacles.filter_map(|obstacle| match obstacle {
-        Obstacle::StaticCertificate { name, path } => Some((name, path)),
-        Obstacle::Flag(_) | Obstacle::GateOff { .. } => None,
-    });
-    let Some((name, path)) = certificate.next_back() else {
+    let Some((name, path)) = kubelet.static_certificate() else {
         return Ok(());
     };
     let version = kubelet.program.as_deref().and_then(process::version);

@@ -1,6 +1,5 @@
 //! What went wrong, and how the process ends.
 
-use std::error::Error;
 use std::fmt;
 
 use crate::text::hint::{Command, Hint, Invocation};
@@ -124,12 +123,6 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message())
-    }
-}
-
-impl Error for Problem {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.source.as_ref())
     }
 }
 

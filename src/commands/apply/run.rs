@@ -122,10 +122,9 @@ impl NodeRun<'_> {
                 }
             };
         }
-        if self.completes && unit.is_running() {
-            Started::Watch(Box::new(self.check.begin(unit)))
-        } else if self.cluster.is_some() {
-            Started::Watch(Box::new(self.check.resume(unit)))
+        let completes = self.completes && unit.is_running();
+        if completes || self.cluster.is_some() {
+            Started::Watch(Box::new(self.check.watch(unit, !completes)))
         } else {
             Started::Nothing
         }

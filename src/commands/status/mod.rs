@@ -18,7 +18,7 @@ use crate::node::conditions::{
     self, Condition, ConditionStatus, LocalApiServer, NodeEvidence, Stored,
 };
 use crate::node::{Explanation, Kubelet, version};
-use crate::receipt::{NodeSubject, ReceiptState, RecordedChange, to_the_second};
+use crate::receipt::{NodeReceipt, NodeSubject, ReceiptState, RecordedChange, to_the_second};
 use crate::report::{Ending, Outcome, Problem, StatusResult, exposition};
 use crate::x509::Certificate;
 use crate::yaml::MAX_BYTES;
@@ -45,9 +45,14 @@ pub(crate) fn run(arguments: &cli::Status, ui: &Ui) -> Outcome<StatusResult> {
 fn observe(arguments: &cli::Status, ui: &Ui) -> Result<NodeEvidence, Problem> {
     let located = node::locate(None, Need::File, When::Now)?;
     let (kubelet, refusal) = located.read_leniently(ui)?;
-    warn_of_cut_off(ui);
+    // A user who may not read it gets no warning.
+    let store = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())).ok();
+    let receipt = store.as_ref().and_then(ReceiptStore::receipt);
+    receipt.inspect(|receipt| warn_of_cut_off(receipt, ui));
+    let done = receipt.filter(|receipt| receipt.state == ReceiptState::Done);
     Ok(NodeEvidence {
         refusal: refusal.map(|(target, refusal)| files::unread(&target, &refusal)),
+        patches: done.and_then(patches),
         ..look(kubelet, arguments.kubeconfig.clone())
     })
 }
@@ -78,14 +83,8 @@ fn conclude(evidence: &NodeEvidence, textfile: Option<&Path>, ui: &Ui) -> Outcom
     }
 }
 
-/// Warns of an interrupted run. A user who may not read the receipt gets no warning.
-fn warn_of_cut_off(ui: &Ui) {
-    let Ok(store) = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())) else {
-        return;
-    };
-    let Some(receipt) = store.receipt() else {
-        return;
-    };
+/// Warns of an interrupted run.
+fn warn_of_cut_off(receipt: &NodeReceipt, ui: &Ui) {
     let began = to_the_second(&receipt.started);
     let (what, commands) = match (receipt.state, receipt.subject.probation) {
         (ReceiptState::Started, None) => (
@@ -142,7 +141,7 @@ fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> NodeEvidence {
                 .map(|settings| (name.clone(), settings))
                 .map_err(|refusal| Explanation::new(format!("configmap {name}: {refusal}")))
         }),
-        patches: patches(),
+        patches: None,
         issuing: issuing(),
         api_server: api_server(),
         served: tls::probe_all(addresses, None, roots),
@@ -167,13 +166,10 @@ fn api_server() -> Option<LocalApiServer> {
     })
 }
 
-/// `None` also for a user who may not read the receipt.
-fn patches() -> Option<PathBuf> {
-    let store = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())).ok()?;
-    let receipt = store
-        .receipt()
-        .filter(|receipt| receipt.state == ReceiptState::Done)?;
-    files::enabling_directory(receipt.edits.iter().map(RecordedChange::path))
+/// The directory of kubeadm's patches that a finished `apply` wrote to.
+fn patches(receipt: &NodeReceipt) -> Option<PathBuf> {
+    let paths = receipt.edits.iter().map(RecordedChange::path);
+    files::enabling_directory(paths)
 }
 
 /// False also for a user who may not read the key.
