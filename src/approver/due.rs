@@ -47,11 +47,8 @@ impl Due {
 
     /// When something is due next.
     pub(super) fn next(&self) -> Option<Instant> {
-        let first = |all: &BTreeSet<(Instant, String)>| all.first().map(|(at, _)| *at);
-        [first(&self.first), first(&self.again)]
-            .into_iter()
-            .flatten()
-            .min()
+        let firsts = [self.first.first(), self.again.first()];
+        firsts.into_iter().flatten().map(|(at, _)| *at).min()
     }
 
     /// Takes out what is due at `now`, at most `most` requests.

@@ -20,12 +20,11 @@ pub(super) fn start(
     networks: &Networks,
     sender: &SyncSender<Message>,
 ) -> Result<(), StartError> {
-    let to = |sender: &SyncSender<Message>| sender.clone();
-    let requests = to(sender);
+    let requests = sender.clone();
     admin.follow(serving_requests(), move |what| {
         heard(&requests, Ok(Message::Request(what)))
     })?;
-    let nodes = to(sender);
+    let nodes = sender.clone();
     admin.follow(NODES.to_owned(), move |what| {
         let usable = mapped(what, |node| match node_facts(&node) {
             Ok(facts) => Ok(Ok(facts)),
@@ -35,14 +34,14 @@ pub(super) fn start(
         });
         heard(&nodes, usable.map(Message::Node))
     })?;
-    let services = to(sender);
+    let services = sender.clone();
     admin.follow(SERVICES.to_owned(), move |what| {
         let usable = mapped(what, |service| service_facts(&service));
         heard(&services, usable.map(Message::Service))
     })?;
     let admin = admin.again()?;
     let networks = networks.clone();
-    let facts = to(sender);
+    let facts = sender.clone();
     std::thread::Builder::new().spawn(move || {
         loop {
             let end = Instant::now() + REFRESH;

@@ -126,9 +126,12 @@ impl<L: Listen> Run<'_, L> {
             let known = read(shared);
             let steps = tracker.judge_due(Instant::now(), &known, self.options);
             drop(known);
-            steps
-                .into_iter()
-                .for_each(|step| self.take_step(step, jobs));
+            for step in steps {
+                match step {
+                    Step::Work(job) => jobs.send(*job),
+                    Step::Tell(line) => self.tell(Some(line)),
+                }
+            }
         }
         if tracker.has_changed() {
             self.metrics.pending(tracker.pending(), tracker.oldest());
@@ -226,13 +229,6 @@ impl<L: Listen> Run<'_, L> {
             self.listen.warn(text);
         }
         suspect(reload, error);
-    }
-
-    fn take_step(&self, step: Step, jobs: &Jobs) {
-        match step {
-            Step::Work(job) => jobs.send(*job),
-            Step::Tell(line) => self.tell(Some(line)),
-        }
     }
 
     fn tell(&self, line: Option<DecisionLine>) {

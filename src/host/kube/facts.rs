@@ -162,16 +162,11 @@ pub fn node_facts(node: &Node) -> Result<NodeFacts, Malformed> {
     if !is_node_name(name) {
         return Err(Malformed::NodeName(name.to_owned()));
     }
-    let spec = node.spec.as_ref();
-    let cidrs = spec
-        .and_then(|spec| spec.pod_cidrs.as_deref())
-        .unwrap_or_default();
-    let one = spec
-        .and_then(|spec| spec.pod_cidr.as_ref())
-        .filter(|cidr| !cidr.is_empty());
+    let cidrs = node.spec.iter().flat_map(|spec| {
+        let one = spec.pod_cidr.iter().filter(|cidr| !cidr.is_empty());
+        spec.pod_cidrs.iter().flatten().chain(one)
+    });
     let pod_cidrs = cidrs
-        .iter()
-        .chain(one)
         .map(|cidr| {
             parse_network(cidr).ok_or_else(|| MalformedPodCidr {
                 node: name.to_owned(),
@@ -186,9 +181,8 @@ pub fn node_facts(node: &Node) -> Result<NodeFacts, Malformed> {
         kubelet_port: kubelet_port(node),
         ..NodeFacts::default()
     };
-    let status = node.status.as_ref();
-    let addresses = status.and_then(|status| status.addresses.as_deref());
-    for address in addresses.unwrap_or_default() {
+    let status = node.status.iter();
+    for address in status.flat_map(|status| status.addresses.iter().flatten()) {
         // As the kubelet makes names of them (pkg/kubelet/certificate/kubelet.go, addressesToHostnamesAndIPs). What is
         // neither is its kubelet's nonsense, and no reason to refuse all others.
         match (address.type_.as_str(), parse_ip(&address.address)) {
@@ -219,12 +213,7 @@ pub fn service_facts(service: &Service) -> Result<ServiceFacts, Malformed> {
         name: name.to_owned(),
         ..ServiceFacts::default()
     };
-    let spec = service.spec.as_ref();
-    let status = service.status.as_ref();
-    let ingress = status
-        .and_then(|status| status.load_balancer.as_ref())
-        .and_then(|balancer| balancer.ingress.as_deref());
-    let of_spec = spec.into_iter().flat_map(|spec| {
+    let of_spec = service.spec.iter().flat_map(|spec| {
         let one = [
             &spec.cluster_ip,
             &spec.load_balancer_ip,
@@ -234,9 +223,10 @@ pub fn service_facts(service: &Service) -> Result<ServiceFacts, Malformed> {
         let several = several.into_iter().flatten().flatten();
         one.into_iter().flatten().chain(several)
     });
-    let of_status = ingress
-        .unwrap_or_default()
-        .iter()
+    let status = service.status.iter();
+    let of_status = status
+        .flat_map(|status| &status.load_balancer)
+        .flat_map(|balancer| balancer.ingress.iter().flatten())
         .flat_map(|ingress| [&ingress.ip, &ingress.hostname])
         .flatten();
     for address in of_spec.chain(of_status) {

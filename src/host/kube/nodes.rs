@@ -17,21 +17,16 @@ pub(super) fn parse_node(bytes: &[u8]) -> Result<Node, serde_json::Error> {
 
 /// What of a Node object matters here. Its kubelet wrote it, so it is text of another party.
 fn node_of(object: &core::Node) -> Node {
-    let status = object.status.as_ref();
-    let taints = object.spec.as_ref().and_then(|spec| spec.taints.as_ref());
-    let addresses = status.and_then(|status| status.addresses.as_ref());
+    let (spec, status) = (object.spec.iter(), object.status.as_ref());
+    let taints = spec.flat_map(|spec| spec.taints.iter().flatten());
+    let addresses = status.into_iter();
+    let addresses = addresses.flat_map(|status| status.addresses.iter().flatten());
     let info = status.and_then(|status| status.node_info.as_ref());
     Node {
         addresses: addresses
-            .into_iter()
-            .flatten()
             .map(|address| (brief(&address.type_), brief(&address.address)))
             .collect(),
-        taints: taints
-            .into_iter()
-            .flatten()
-            .map(|taint| brief(&taint.key))
-            .collect(),
+        taints: taints.map(|taint| brief(&taint.key)).collect(),
         kubelet_version: info
             .map(|info| brief(&info.kubelet_version))
             .unwrap_or_default(),
