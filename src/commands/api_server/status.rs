@@ -10,10 +10,9 @@ use crate::host::kube::Admin;
 use crate::host::process;
 use crate::host::reach::reach;
 use crate::node::api_server::{self, ApiServerEvidence, ReachedNode};
-use crate::node::conditions::ConditionStatus;
 use crate::node::{ApiServerProcess, ConfigMap, Explanation, NodeSurvey, own_process};
 use crate::plan::Target;
-use crate::report::{ApiServerStatusResult, Ending, Outcome, Problem};
+use crate::report::{ApiServerStatusResult, Outcome, Problem};
 
 use super::observe::{self, SeenManifest};
 use super::{approver, survey};
@@ -27,19 +26,8 @@ pub(crate) fn run(arguments: &cli::ApiServerStatus, ui: &Ui) -> Outcome<ApiServe
         Ok(evidence) => evidence,
         Err(problem) => return Outcome::failed(ApiServerStatusResult::default(), problem),
     };
-    let conditions = ui.conditions(api_server::conditions(&evidence));
-    ui.table(&status::table(&conditions));
-    let lacking = || {
-        conditions
-            .iter()
-            .filter(|one| one.status != ConditionStatus::True)
-    };
-    lacking().for_each(|condition| ui.bare_name(&condition.kind.to_string()));
+    let (conditions, ending) = status::show(api_server::conditions(&evidence), ui);
     let process = own_process(&evidence.manifest, &evidence.processes).ok();
-    let ending = match lacking().next() {
-        Some(_) => Ending::Negative(None),
-        None => Ending::Done,
-    };
     Outcome {
         result: ApiServerStatusResult {
             address: process.map(|process| process.address().socket.to_string()),

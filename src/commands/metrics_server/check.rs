@@ -14,8 +14,8 @@ use crate::metrics_server::check::{
     of_secret,
 };
 use crate::node::Explanation;
-use crate::node::conditions::{Condition, ConditionStatus};
-use crate::report::{Ending, Outcome, Problem};
+use crate::node::conditions::Condition;
+use crate::report::{Outcome, Problem};
 
 use super::super::{Ui, admin, status};
 use super::MetricsServerResult;
@@ -26,23 +26,12 @@ const API_SERVICE: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.m
 
 /// Prints the conditions. Exit 1 when one is not True; an error when the API cannot be reached.
 pub(super) fn run(arguments: &cli::MetricsServer, ui: &Ui) -> Outcome<MetricsServerResult> {
-    let conditions = match examine(arguments) {
-        Ok(conditions) => ui.conditions(conditions),
+    let (conditions, ending) = match examine(arguments) {
+        Ok(conditions) => status::show(conditions, ui),
         Err(problem) => return Outcome::failed(MetricsServerResult::default(), problem),
     };
-    ui.table(&status::table(&conditions));
-    let lacking: Vec<_> = conditions
-        .iter()
-        .filter(|condition| condition.status != ConditionStatus::True)
-        .collect();
-    lacking
-        .iter()
-        .for_each(|condition| ui.bare_name(&condition.kind.to_string()));
     Outcome {
-        ending: match lacking.is_empty() {
-            true => Ending::Done,
-            false => Ending::Negative(None),
-        },
+        ending,
         result: MetricsServerResult {
             conditions: Some(conditions),
             ..MetricsServerResult::default()

@@ -58,22 +58,11 @@ fn observe(arguments: &cli::Status, ui: &Ui) -> Result<NodeEvidence, Problem> {
 }
 
 fn conclude(evidence: &NodeEvidence, textfile: Option<&Path>, ui: &Ui) -> Outcome<StatusResult> {
-    let conditions = ui.conditions(conditions::conditions(evidence));
-    ui.table(&table(&conditions));
-    let lacking = || {
-        conditions
-            .iter()
-            .filter(|condition| condition.status != ConditionStatus::True)
-    };
-    lacking().for_each(|condition| ui.bare_name(&condition.kind.to_string()));
+    let (conditions, ending) = show(conditions::conditions(evidence), ui);
     let metrics = exposition(&metrics::gauges(evidence, &conditions));
     ui.metrics(&metrics);
     let written = textfile.map_or(Ok(()), |path| metrics::write(path, &metrics));
-    let ending = match written {
-        Err(problem) => Ending::Failed(problem),
-        Ok(()) if lacking().next().is_some() => Ending::Negative(None),
-        Ok(()) => Ending::Done,
-    };
+    let ending = written.map_or_else(Ending::Failed, |()| ending);
     Outcome {
         result: StatusResult {
             node: evidence.name.clone().ok(),
@@ -225,8 +214,26 @@ fn stored(path: PathBuf) -> Stored {
     }
 }
 
+/// Prints the conditions, with `-o name` those that are not True, and returns them with their hints as this program was run.
+/// The run ends negatively where one is not True.
+pub(crate) fn show<K: std::fmt::Display>(
+    conditions: Vec<Condition<K>>,
+    ui: &Ui,
+) -> (Vec<Condition<K>>, Ending) {
+    let conditions = ui.conditions(conditions);
+    ui.table(&table(&conditions));
+    let mut ending = Ending::Done;
+    for condition in &conditions {
+        if condition.status != ConditionStatus::True {
+            ui.bare_name(&condition.kind.to_string());
+            ending = Ending::Negative(None);
+        }
+    }
+    (conditions, ending)
+}
+
 /// As kubectl prints tables; a hint stands under its row.
-pub(crate) fn table<K: std::fmt::Display>(conditions: &[Condition<K>]) -> String {
+fn table<K: std::fmt::Display>(conditions: &[Condition<K>]) -> String {
     let width = |text: fn(&Condition<K>) -> String, head: &str| {
         conditions
             .iter()
