@@ -13,7 +13,7 @@ use super::verification::{OLDER, PROCESSES, described, is_set, older, own_proces
 use super::{ApiServerProcess, Explanation, NodeSurvey};
 use crate::edit::api_server::{FLAG, Manifest, last_value};
 use crate::text::hint::Command;
-use crate::text::{harmless, shown};
+use crate::text::{COMMAS, harmless, shown, some};
 
 /// The name of a Node that was asked through this API server, and whether its kubelet answered.
 pub type ReachedNode = (String, Result<(), Explanation>);
@@ -109,9 +109,16 @@ fn secured(seen: &ApiServerEvidence) -> Verdict {
     };
     let (not, not_known) = (with(ConditionStatus::False), with(ConditionStatus::Unknown));
     if !not.is_empty() {
-        fails("NotSecured", format!("not secured: {}", some(&not)), NODES)
+        fails(
+            "NotSecured",
+            format!("not secured: {}", some(&not, NAMED, COMMAS)),
+            NODES,
+        )
     } else if !not_known.is_empty() {
-        unknown("NotSeen", format!("not known: {}", some(&not_known)))
+        unknown(
+            "NotSeen",
+            format!("not known: {}", some(&not_known, NAMED, COMMAS)),
+        )
     } else {
         let message = format!("all {} nodes are secured", survey.nodes.len());
         holds("AllSecured", message)
@@ -210,7 +217,7 @@ fn reachable(seen: &ApiServerEvidence) -> Verdict {
     } else {
         fails(
             "NotReached",
-            format!("not reached: {}", some(&failed)),
+            format!("not reached: {}", some(&failed, NAMED, COMMAS)),
             NODES,
         )
     }
@@ -225,14 +232,6 @@ fn approver(seen: &ApiServerEvidence) -> Verdict {
             Command::from("kubelet-tls approve --watch --help"),
         ),
         Err(why) => unknown("NotSeen", why.to_string()),
-    }
-}
-
-fn some(names: &[String]) -> String {
-    let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>();
-    match names.len() - first.len() {
-        0 => first.join(", "),
-        rest => format!("{} and {rest} more", first.join(", ")),
     }
 }
 

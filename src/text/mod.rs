@@ -56,9 +56,33 @@ fn beginning(text: &str, most: usize, is_plain: impl Fn(char) -> bool) -> String
     short
 }
 
+/// Separates the items of [`some`], and its last item from how many more there are.
+pub(crate) const COMMAS: [&str; 2] = [", ", " and "];
+/// The same for items that are clauses.
+pub(crate) const SEMICOLONS: [&str; 2] = ["; ", "; and "];
+
+/// The first `most` of `items`, and how many more there are: `a, b and 3 more`.
+pub(crate) fn some(items: &[impl AsRef<str>], most: usize, [between, last]: [&str; 2]) -> String {
+    let shown: Vec<&str> = items.iter().take(most).map(AsRef::as_ref).collect();
+    let shown = shown.join(between);
+    match items.len().saturating_sub(most) {
+        0 => shown,
+        rest => format!("{shown}{last}{rest} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_of_a_list_are_named_and_the_rest_counted() {
+        let items = ["a", "b", "c"];
+        assert_eq!(some(&items, 3, COMMAS), "a, b, c");
+        assert_eq!(some(&items, 2, COMMAS), "a, b and 1 more");
+        assert_eq!(some(&items, 1, SEMICOLONS), "a; and 2 more");
+        assert_eq!(some(&[""; 0], 1, SEMICOLONS), "");
+    }
 
     #[test]
     fn text_is_escaped_for_terminals_and_quoted_for_shells() {

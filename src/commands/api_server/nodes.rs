@@ -8,6 +8,7 @@ use crate::host::kube::Admin;
 use crate::host::reach::{ReachedNode, reach, reach_again, ready_nodes};
 use crate::node::ApiServerProcess;
 use crate::report::{Problem, ReachReport};
+use crate::text::{COMMAS, some};
 
 /// How long the nodes have to answer through an API server that is healthy, or less if it may take less to come back.
 const AFTER: Duration = Duration::from_secs(40);
@@ -154,22 +155,14 @@ fn names(nodes: &[String]) -> Vec<&str> {
 /// Which nodes are lost, and why the first one is.
 fn lost_nodes(lost: &[&ReachedNode]) -> Option<String> {
     let first = lost.first()?.answer.as_ref().err()?;
-    let names: Vec<&str> = lost
-        .iter()
-        .take(NAMED)
-        .map(|node| node.name.as_str())
-        .collect();
-    let more = match lost.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
-    };
+    let names: Vec<&str> = lost.iter().map(|node| node.name.as_str()).collect();
+    let names = some(&names, NAMED, COMMAS);
     let answer = match lost.len() {
         1 => "answers",
         _ => "answer",
     };
     Some(format!(
-        "{}{more} no longer {answer} through this API server: {first}",
-        names.join(", ")
+        "{names} no longer {answer} through this API server: {first}"
     ))
 }
 

@@ -11,6 +11,7 @@ use crate::host::kubelets::{self, Depth, Dial};
 use crate::node::{AddressPreference, NodeSurvey, SurveyedNode};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
+use crate::text::{SEMICOLONS, some};
 use crate::x509::pem::certificates;
 use crate::yaml::MAX_BYTES;
 
@@ -95,13 +96,9 @@ pub(super) fn require_secured(survey: &NodeSurvey) -> Result<(), Problem> {
         unproved.len(),
         survey.nodes.len()
     );
-    let said = unproved.iter().take(NAMED).map(|node| said(node));
-    let said = said.collect::<Vec<_>>().join("; ");
-    let more = match unproved.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        rest => format!("; and {rest} more"),
-    };
-    Err(refused(format!("{count}: {said}{more}"))
+    let said: Vec<String> = unproved.iter().map(|node| said(node)).collect();
+    let said = some(&said, NAMED, SEMICOLONS);
+    Err(refused(format!("{count}: {said}"))
         .advise("--except NODE accepts a node that is known to be off")
         .hint("kubelet-tls cluster status"))
 }

@@ -8,6 +8,7 @@ use crate::host::kubelets::{Depth, survey};
 use crate::kubelet::Bootstrap;
 use crate::node::{NotConfigured, ProbedNode};
 use crate::report::NodeReport;
+use crate::text::{self, COMMAS};
 
 /// How long all of it may take: the change is made already, and this is only about what is left to do.
 const BUDGET: Duration = Duration::from_secs(20);
@@ -124,11 +125,9 @@ fn summarize(nodes: &[ProbedNode], wanted: Bootstrap, ui: &Ui) {
 }
 
 pub(super) fn some(names: &[&str]) -> String {
-    let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();
-    let rest = names.len() - shown.len();
-    if rest == 0 {
-        shown.join(", ")
-    } else {
-        format!("{} and {rest} more, which -o json has", shown.join(", "))
+    let shown = text::some(names, NAMED, COMMAS);
+    if names.len() <= NAMED {
+        return shown;
     }
+    format!("{shown}, which -o json has")
 }

@@ -3,6 +3,7 @@
 use crate::node::conditions::{Verdict, fails, holds, unknown};
 use crate::node::{NotServed, Served, Unverified};
 use crate::text::hint::Command;
+use crate::text::{SEMICOLONS, some};
 
 use super::{ChannelEvidence, Deployment, Dialled, INSTALL, Pod, cause};
 
@@ -121,7 +122,7 @@ pub(super) fn trusted(seen: &ChannelEvidence) -> Verdict {
         return verdict;
     }
     if !unreached.is_empty() {
-        return unknown("Unreachable", some(&unreached));
+        return unknown("Unreachable", some(&unreached, NAMED, SEMICOLONS));
     }
     holds(
         "Verified",
@@ -146,19 +147,9 @@ fn distrusted(bad: &[(&'static str, &Dialled, String)]) -> Option<Verdict> {
         "UnknownAuthority" => "; where another CA signs kubelets, --kubelet-ca names it",
         _ => "",
     };
-    Some(fails(reason, format!("{}{aside}", some(&words)), hint))
-}
-
-/// The first few, and how many more there are.
-fn some(words: &[String]) -> String {
-    let named = words
-        .iter()
-        .take(NAMED)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("; ");
-    match words.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named}; and {more} more"),
-    }
+    Some(fails(
+        reason,
+        format!("{}{aside}", some(&words, NAMED, SEMICOLONS)),
+        hint,
+    ))
 }
