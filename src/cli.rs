@@ -20,7 +20,7 @@ pub use api_server::{
 };
 pub use approve::Approve;
 pub use cluster::{ClusterApply, ClusterDiff, ClusterStatus, ClusterVerb};
-pub use metrics_server::{MetricsServer, Packaging};
+pub use metrics_server::MetricsServer;
 pub use node::{Apply, Csr, Diff, RestartPolicy, Rollback, Selection, Status, Wait};
 pub use program::parse;
 pub use usage::explain;

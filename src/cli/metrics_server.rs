@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use crate::metrics_server;
+use crate::metrics_server::{self, OverlayFormat};
 
 use super::values::lifetime;
 
@@ -29,8 +29,8 @@ pub struct MetricsServer {
     #[arg(long, value_name = "URL|FILE")]
     pub base: Option<String>,
     /// Kind of output
-    #[arg(long, value_enum, default_value_t = Packaging::Kustomize, value_name = "TOOL")]
-    pub format: Packaging,
+    #[arg(long, value_enum, default_value_t = OverlayFormat::Kustomize, value_name = "TOOL")]
+    pub format: OverlayFormat,
     /// Verify the kubelets against the CAs in FILE [default: the CA in every pod, which kubeadm's kubelets have]
     #[arg(long, value_name = "FILE", conflicts_with = "control_plane_ca")]
     pub kubelet_ca: Option<PathBuf>,
@@ -61,13 +61,4 @@ pub struct MetricsServer {
     /// With --check: context of the kubeconfig to use [default: its current-context]
     #[arg(long, value_name = "NAME", conflicts_with = "dir")]
     pub context: Option<String>,
-}
-
-/// The tool that the output is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Packaging {
-    /// kubectl apply -k
-    Kustomize,
-    /// values for the official chart
-    Helm,
 }

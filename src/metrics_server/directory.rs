@@ -4,22 +4,10 @@ use super::CaRecord;
 use super::files::{self, GENERATED, GeneratedFile, INDEXES};
 use super::pair::{CertificateError, Pair};
 use super::renewal::{
-    self, CertificateSpec, ExistingFiles, ExistingKey, RenewalReason, leaves_out_previous_ca,
+    self, CertificateSpec, ExistingFile, ExistingFiles, RenewalReason, leaves_out_previous_ca,
     previous_ca,
 };
 use super::spec::{OverlaySpec, file_names};
-
-/// A generated file as it was found. It has no `Debug`: it may be a key.
-pub struct ExistingFile {
-    /// Its name in the directory, one of [`GENERATED`].
-    pub name: &'static str,
-    /// The whole file as it was read.
-    pub bytes: Vec<u8>,
-    /// The permission bits, such as 0644.
-    pub mode: u32,
-    /// Whether it belongs to the caller and no other user can read it.
-    pub is_private: bool,
-}
 
 /// What the directory is to hold. It has no `Debug`: it holds keys.
 pub struct DirectoryPlan {
@@ -67,7 +55,7 @@ pub fn decide(
         .collect();
     let planned = |file: GeneratedFile| PlannedFile {
         changes: find(existing, file.name).is_none_or(|there| {
-            there.bytes != file.content.as_bytes() || there.mode & !file.mode.bits() != 0
+            there.bytes != file.content.as_bytes() || there.mode & !file.mode != 0
         }),
         file,
     };
@@ -115,18 +103,12 @@ fn find<'a>(existing: &'a [ExistingFile], name: &str) -> Option<&'a ExistingFile
 }
 
 fn existing_files(existing: &[ExistingFile], record: &CaRecord) -> ExistingFiles {
-    let bytes = |name| find(existing, name).map(|file| file.bytes.clone());
-    let key = |name| {
-        find(existing, name).map(|file| ExistingKey {
-            pem: file.bytes.clone(),
-            is_private: file.is_private,
-        })
-    };
+    let file = |name| find(existing, name).cloned();
     ExistingFiles {
-        certificate: bytes(file_names::CERTIFICATE),
-        key: key(file_names::KEY),
-        ca: bytes(file_names::CA),
-        ca_key: key(file_names::CA_KEY),
+        certificate: file(file_names::CERTIFICATE),
+        key: file(file_names::KEY),
+        ca: file(file_names::CA),
+        ca_key: file(file_names::CA_KEY),
         record: record.clone(),
     }
 }

@@ -1,7 +1,5 @@
 //! The directory's files and what they say.
 
-use std::fmt;
-
 use super::base::Base;
 use super::header::{checksummed, with_header};
 use super::pair::Pair;
@@ -9,43 +7,19 @@ use super::spec::{OverlayFormat, OverlaySpec, file_names};
 use super::{KubeletCa, helm, kustomization};
 use crate::x509::pem;
 
-/// Who may read a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Every user, because it holds no key: 0644.
-    Public,
-    /// Its owner alone, because it holds a key: 0600.
-    Private,
-}
+/// The mode of a file that every user may read, because it holds no key.
+const PUBLIC: u32 = 0o644;
+/// The mode of a file that its owner alone may read, because it holds a key.
+const PRIVATE: u32 = 0o600;
 
-impl Mode {
-    /// The permission bits for chmod(2).
-    pub fn bits(self) -> u32 {
-        match self {
-            Self::Public => 0o644,
-            Self::Private => 0o600,
-        }
-    }
-}
-
-/// A file as it is to be. Its `Debug` leaves out the content, which may be a key.
-#[derive(Clone, PartialEq, Eq)]
+/// A file as it is to be. It has no `Debug`: its content may be a key.
 pub struct GeneratedFile {
     /// Its name in the directory.
     pub name: &'static str,
     /// The whole file as it is to be written.
     pub content: String,
-    /// Who may read it.
-    pub mode: Mode,
-}
-
-impl fmt::Debug for GeneratedFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GeneratedFile")
-            .field("name", &self.name)
-            .field("mode", &self.mode)
-            .finish_non_exhaustive()
-    }
+    /// Its permission bits, such as 0644.
+    pub mode: u32,
 }
 
 /// Every name that a generated file may have.
@@ -137,7 +111,7 @@ fn public(name: &'static str, content: String) -> GeneratedFile {
     GeneratedFile {
         name,
         content,
-        mode: Mode::Public,
+        mode: PUBLIC,
     }
 }
 
@@ -145,6 +119,6 @@ fn private(name: &'static str, content: String) -> GeneratedFile {
     GeneratedFile {
         name,
         content,
-        mode: Mode::Private,
+        mode: PRIVATE,
     }
 }

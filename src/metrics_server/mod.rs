@@ -23,12 +23,12 @@ mod spec;
 
 pub use crate::x509::pem::certificates;
 pub use base::{Base, OFFICIAL_MANIFEST, OFFICIAL_RELEASE};
-pub use directory::{DirectoryPlan, ExistingFile, decide};
+pub use directory::{DirectoryPlan, decide};
 pub use files::GENERATED;
 pub use header::{Ownership, ownership};
 pub use kubelet_ca::{KubeletCa, authorities};
 pub use names::{ServiceNames, cluster_domain, namespace, service};
 pub use pair::CaKey;
 pub use record::CaRecord;
-pub use renewal::CertificateSpec;
+pub use renewal::{CertificateSpec, ExistingFile};
 pub use spec::{OverlayFormat, OverlaySpec, file_names};

@@ -12,27 +12,32 @@ use super::ServiceNames;
 use super::pair::{BACKDATED, CaKey, CertificateError, Pair, kept as kept_ca, make, public_key};
 use super::record::CaRecord;
 
+/// A generated file as it was found. It has no `Debug`: it may be a key.
+#[derive(Clone)]
+pub struct ExistingFile {
+    /// Its name in the directory, one of [`GENERATED`].
+    pub name: &'static str,
+    /// The whole file as it was read.
+    pub bytes: Vec<u8>,
+    /// The permission bits, such as 0644.
+    pub mode: u32,
+    /// Whether it belongs to the caller and no other user can read it.
+    pub is_private: bool,
+}
+
 /// The files of an earlier run, as they read now; `None` where a file does not exist.
 #[derive(Default)]
 pub(super) struct ExistingFiles {
     /// `tls.crt`
-    pub(super) certificate: Option<Vec<u8>>,
+    pub(super) certificate: Option<ExistingFile>,
     /// `tls.key`
-    pub(super) key: Option<ExistingKey>,
+    pub(super) key: Option<ExistingFile>,
     /// `ca.crt`
-    pub(super) ca: Option<Vec<u8>>,
+    pub(super) ca: Option<ExistingFile>,
     /// `ca.key`
-    pub(super) ca_key: Option<ExistingKey>,
+    pub(super) ca_key: Option<ExistingFile>,
     /// The CAs that kubelet-tls created in this directory.
     pub(super) record: CaRecord,
-}
-
-/// A key as it was found. It has no `Debug`.
-#[derive(Clone)]
-pub(super) struct ExistingKey {
-    pub(super) pem: Vec<u8>,
-    /// Whether it belongs to the caller and no other user can read it.
-    pub(super) is_private: bool,
 }
 
 /// What the certificate is to be like.
@@ -97,11 +102,13 @@ pub(super) fn reusable(
     if !key.is_private {
         return Err(RenewalReason::KeyNotPrivate);
     }
-    let chain = pem::certificates(certificate).map_err(|_| unusable("tls.crt was damaged"))?;
+    let chain = certificate
+        .certificates()
+        .ok_or(unusable("tls.crt was damaged"))?;
     let [leaf, ca] = chain.as_slice() else {
         return Err(unusable("tls.crt did not hold a certificate and its CA"));
     };
-    let key = key.parse().ok_or(unusable("tls.key was damaged"))?;
+    let key = key.key().ok_or(unusable("tls.key was damaged"))?;
     require_pair(leaf, ca, &key)?;
     if !files.record.contains(ca) {
         return Err(RenewalReason::Unrecorded);
@@ -164,7 +171,7 @@ fn require_spec(leaf: &[u8], ca: &[u8], spec: &CertificateSpec<'_>) -> Result<()
 /// The key of this CA, if it was kept and is private.
 fn ca_key_of(files: &ExistingFiles, ca: &[u8]) -> Option<KeyPair> {
     let key = files.ca_key.as_ref().filter(|key| key.is_private)?;
-    let key = key.parse()?;
+    let key = key.key()?;
     let (_, ca) = X509Certificate::from_der(ca).ok()?;
     (public_key(&key) == ca.public_key().raw).then_some(key)
 }
@@ -177,12 +184,12 @@ pub(super) fn renew(
     files: &ExistingFiles,
     spec: &CertificateSpec<'_>,
 ) -> Result<Pair, CertificateError> {
-    let certificates = |pem: &Vec<u8>| pem::certificates(pem).ok();
     let ca = match (spec.ca_key, &files.ca_key, &files.ca) {
-        (CaKey::Kept, Some(key), Some(ca)) if key.is_private => certificates(ca)
+        (CaKey::Kept, Some(key), Some(ca)) if key.is_private => ca
+            .certificates()
             .and_then(|ders| ders.into_iter().next())
             .filter(|der| files.record.contains(der))
-            .and_then(|der| kept_ca(&der, &key.pem, spec.lifetime, spec.now)),
+            .and_then(|der| kept_ca(&der, &key.bytes, spec.lifetime, spec.now)),
         _ => None,
     };
     make(spec.names, spec.lifetime, spec.now, ca, spec.ca_key)
@@ -192,9 +199,13 @@ fn signed_duration(duration: Duration) -> jiff::SignedDuration {
     jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
 }
 
-impl ExistingKey {
-    fn parse(&self) -> Option<KeyPair> {
-        KeyPair::from_pem(std::str::from_utf8(&self.pem).ok()?).ok()
+impl ExistingFile {
+    fn key(&self) -> Option<KeyPair> {
+        KeyPair::from_pem(std::str::from_utf8(&self.bytes).ok()?).ok()
+    }
+
+    fn certificates(&self) -> Option<Vec<Vec<u8>>> {
+        pem::certificates(&self.bytes).ok()
     }
 }
 
@@ -212,10 +223,9 @@ pub(super) fn leaves_out_previous_ca(files: &ExistingFiles, pair: &Pair, now: Ti
 
 /// The valid CAs in the directory other than `pair`'s, that of `tls.crt` first.
 fn others(files: &ExistingFiles, pair: &Pair, now: Timestamp) -> impl Iterator<Item = Vec<u8>> {
-    let bundle = |pem: &Option<Vec<u8>>| {
-        pem.as_deref()
-            .and_then(|pem| pem::certificates(pem).ok())
-            .unwrap_or_default()
+    let bundle = |file: &Option<ExistingFile>| {
+        let certificates = file.as_ref().and_then(ExistingFile::certificates);
+        certificates.unwrap_or_default()
     };
     let last = bundle(&files.certificate).into_iter().skip(1);
     last.chain(bundle(&files.ca))
@@ -257,9 +267,11 @@ mod tests {
         }
     }
 
-    fn private(pem: Vec<u8>) -> ExistingKey {
-        ExistingKey {
-            pem,
+    fn private(pem: impl Into<Vec<u8>>) -> ExistingFile {
+        ExistingFile {
+            name: "",
+            bytes: pem.into(),
+            mode: 0o600,
             is_private: true,
         }
     }
@@ -274,10 +286,10 @@ mod tests {
         )
         .unwrap();
         let kept = ExistingFiles {
-            certificate: Some(pem::encode_all(&pair.chain).into_bytes()),
-            key: Some(private(pair.key.clone().into_bytes())),
-            ca: Some(pem::encode(&pair.chain[1]).into_bytes()),
-            ca_key: pair.ca_key.clone().map(|key| private(key.into_bytes())),
+            certificate: Some(private(pem::encode_all(&pair.chain))),
+            key: Some(private(pair.key.clone())),
+            ca: Some(private(pem::encode(&pair.chain[1]))),
+            ca_key: pair.ca_key.clone().map(private),
             record: CaRecord::read(&CaRecord::default().with("/d", &pair.chain[1])),
         };
         (pair, kept)
@@ -331,11 +343,11 @@ mod tests {
             "tls.key was not the key of tls.crt"
         );
         assert_eq!(
-            with(|kept, _| kept.key = Some(private(b"x".to_vec()))),
+            with(|kept, _| kept.key = Some(private("x"))),
             "tls.key was damaged"
         );
         assert_eq!(
-            with(|kept, _| kept.certificate.as_mut().unwrap().truncate(300)),
+            with(|kept, _| kept.certificate.as_mut().unwrap().bytes.truncate(300)),
             "tls.crt was damaged"
         );
         assert_eq!(
@@ -344,13 +356,10 @@ mod tests {
         );
         assert_eq!(
             with(|kept, other| {
-                let leaf = pem::certificates(kept.certificate.as_ref().unwrap())
-                    .unwrap()
-                    .remove(0);
-                let foreign = pem::certificates(other.ca.as_ref().unwrap())
-                    .unwrap()
-                    .remove(0);
-                kept.certificate = Some(pem::encode_all(&[leaf, foreign]).into_bytes());
+                let first =
+                    |file: Option<ExistingFile>| file.unwrap().certificates().unwrap().remove(0);
+                let chain = [first(kept.certificate.take()), first(other.ca)];
+                kept.certificate = Some(private(pem::encode_all(&chain)));
             }),
             "the last one was not signed by its CA"
         );

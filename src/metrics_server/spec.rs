@@ -3,11 +3,11 @@
 use super::{Base, KubeletCa, ServiceNames};
 
 /// The tool that the files are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum OverlayFormat {
-    /// `kubectl apply -k`
+    /// kubectl apply -k
     Kustomize,
-    /// `helm upgrade --values`
+    /// values for the official chart
     Helm,
 }
 

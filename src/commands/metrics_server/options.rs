@@ -44,11 +44,7 @@ pub(super) fn overlay(arguments: &cli::MetricsServer) -> Result<OverlaySpec, Pro
         )
         .hint("kubelet-tls metrics-server --help"));
     }
-    let format = match arguments.format {
-        cli::Packaging::Kustomize => OverlayFormat::Kustomize,
-        cli::Packaging::Helm => OverlayFormat::Helm,
-    };
-    if format == OverlayFormat::Helm && arguments.base.is_some() {
+    if arguments.format == OverlayFormat::Helm && arguments.base.is_some() {
         return Err(usage(
             "cannot use --base with --format helm: the chart brings its own manifest".into(),
         ));
@@ -60,7 +56,7 @@ pub(super) fn overlay(arguments: &cli::MetricsServer) -> Result<OverlaySpec, Pro
         },
         kubelet_ca: kubelet_ca(arguments)?,
         names,
-        format,
+        format: arguments.format,
     })
 }
 

@@ -80,7 +80,7 @@ fn execute(directory: &OutputDirectory, plan: &DirectoryPlan) -> Result<(), Prob
     }
     let files: Vec<(&str, &[u8], u32)> = plan
         .to_write()
-        .map(|file| (file.name, file.content.as_bytes(), file.mode.bits()))
+        .map(|file| (file.name, file.content.as_bytes(), file.mode))
         .collect();
     directory
         .write(&files, &plan.removed, plan.indexes())

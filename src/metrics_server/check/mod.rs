@@ -98,52 +98,34 @@ const INSTALL: &str =
 
 /// Draws the conditions: what each channel rests on, then each channel.
 pub fn conditions(seen: &ChannelEvidence) -> Vec<Condition<MetricsServerConditionType>> {
-    let verifies = api_service_verifies(seen);
-    let trusted = certificate_trusted(seen);
-    let verified = kubelets::verified(seen);
-    let kubelets = kubelets::trusted(seen);
-    let to_metrics_server = first_channel(
-        seen,
-        channel(&[
-            (MetricsServerConditionType::APIServiceVerifies, &verifies),
-            (
-                MetricsServerConditionType::MetricsServerCertificateTrusted,
-                &trusted,
-            ),
-        ]),
-    );
-    let to_kubelets = channel(&[
-        (MetricsServerConditionType::KubeletsVerified, &verified),
-        (MetricsServerConditionType::KubeletsTrusted, &kubelets),
-    ]);
-    [
-        (MetricsServerConditionType::APIServiceVerifies, verifies),
+    use MetricsServerConditionType as Kind;
+    let first = [
+        (Kind::APIServiceVerifies, api_service_verifies(seen)),
         (
-            MetricsServerConditionType::MetricsServerCertificateTrusted,
-            trusted,
+            Kind::MetricsServerCertificateTrusted,
+            certificate_trusted(seen),
         ),
+    ];
+    let second = [
+        (Kind::KubeletsVerified, kubelets::verified(seen)),
+        (Kind::KubeletsTrusted, kubelets::trusted(seen)),
+    ];
+    let channels = [
         (
-            MetricsServerConditionType::APIServiceAvailable,
-            available(seen),
+            Kind::APIServerToMetricsServer,
+            first_channel(seen, channel(&first)),
         ),
-        (MetricsServerConditionType::KubeletsVerified, verified),
-        (MetricsServerConditionType::KubeletsTrusted, kubelets),
-        (
-            MetricsServerConditionType::APIServerToMetricsServer,
-            to_metrics_server,
-        ),
-        (
-            MetricsServerConditionType::MetricsServerToKubelets,
-            to_kubelets,
-        ),
-    ]
-    .into_iter()
-    .map(|(kind, verdict)| Condition::new(kind, verdict))
-    .collect()
+        (Kind::MetricsServerToKubelets, channel(&second)),
+    ];
+    let available = (Kind::APIServiceAvailable, available(seen));
+    let all = first.into_iter().chain([available]);
+    let all = all.chain(second).chain(channels);
+    all.map(|(kind, verdict)| Condition::new(kind, verdict))
+        .collect()
 }
 
 /// What a channel comes to: the first thing it rests on that fails, else that is unknown.
-fn channel(rests_on: &[(MetricsServerConditionType, &Verdict)]) -> Verdict {
+fn channel(rests_on: &[(MetricsServerConditionType, Verdict)]) -> Verdict {
     let first = |status: ConditionStatus| rests_on.iter().find(|(_, verdict)| verdict.0 == status);
     if let Some((kind, (_, _, _, hint))) = first(ConditionStatus::False) {
         let message = format!("this channel is insecure or broken: see {kind}");
