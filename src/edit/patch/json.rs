@@ -27,6 +27,10 @@ pub(in crate::edit) fn edit(
     if stream.event(root).kind != EventKind::Sequence {
         return Err(Refusal::at(stream.position(root), Shape::NotOperations));
     }
+    let edit = |path: &[PathStep<'_>], operation: Operation<'_>| {
+        let edited = yaml::edit(stream, &Syntax::Yaml, 0, path, &operation)?;
+        Ok(Some(edited))
+    };
     let truth = Value::Bool(wanted == Bootstrap::Enabled);
     let Some((number, item)) = operation(stream, root) else {
         if wanted == Bootstrap::Disabled {
@@ -38,14 +42,7 @@ pub(in crate::edit) fn edit(
             ("value", truth),
         ]);
         let end = [PathStep::Item(stream.items(root).count())];
-        let operation = Operation::Insert(added);
-        return Ok(Some(yaml::edit(
-            stream,
-            &Syntax::Yaml,
-            0,
-            &end,
-            &operation,
-        )?));
+        return edit(&end, Operation::Insert(added));
     };
     let text = |key: &str| lookup(stream, item, key).map(|value| stream.text(stream.target(value)));
     match (text("op").unwrap_or_default(), wanted) {
@@ -68,12 +65,5 @@ pub(in crate::edit) fn edit(
         return Ok(None);
     }
     let path = [PathStep::Item(number), PathStep::Key("value")];
-    let operation = Operation::Set(truth, EntryPlace::After("path"));
-    Ok(Some(yaml::edit(
-        stream,
-        &Syntax::Yaml,
-        0,
-        &path,
-        &operation,
-    )?))
+    edit(&path, Operation::Set(truth, EntryPlace::After("path")))
 }
