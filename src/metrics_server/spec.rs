@@ -5,9 +5,11 @@ use super::{Base, KubeletCa, ServiceNames};
 /// The tool that the files are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum OverlayFormat {
-    /// kubectl apply -k
+    /// An overlay, which `kubectl apply -k` installs.
+    #[value(help = "kubectl apply -k")]
     Kustomize,
-    /// values for the official chart
+    /// Values for the official chart, which `helm upgrade --values` installs.
+    #[value(help = "values for the official chart")]
     Helm,
 }
 

@@ -1,5 +1,6 @@
 //! What to edit so that this node's API server verifies kubelets: pure.
 
+use crate::commands::cluster::Decision;
 use crate::commands::files::{Whose, refused};
 use crate::edit::api_server::{self, Manifest, Verification};
 use crate::node::ConfigMap;
@@ -7,13 +8,6 @@ use crate::plan::{Edit, Target};
 use crate::report::{Code, Problem};
 
 use super::observe::SeenManifest;
-
-/// One edit, and what a person should know before it is made.
-#[derive(Debug)]
-pub(super) struct DecidedEdit {
-    pub(super) edit: Edit,
-    pub(super) warnings: Vec<String>,
-}
 
 /// The CA that the flag names in this manifest: the one with which the API server checks client certificates.
 pub(super) fn expected_ca(seen: &SeenManifest) -> Option<String> {
@@ -37,7 +31,7 @@ pub(super) fn edit(seen: &SeenManifest, wanted: Verification) -> Result<Edit, Pr
 ///
 /// # Errors
 /// As [`edit`].
-pub(super) fn manifest(seen: &SeenManifest, wanted: Verification) -> Result<DecidedEdit, Problem> {
+pub(super) fn manifest(seen: &SeenManifest, wanted: Verification) -> Result<Decision, Problem> {
     let edit = edit(seen, wanted)?;
     let mut warnings = Vec::new();
     if edit.changes() {
@@ -59,7 +53,11 @@ pub(super) fn manifest(seen: &SeenManifest, wanted: Verification) -> Result<Deci
             twin.display()
         )
     }));
-    Ok(DecidedEdit { edit, warnings })
+    Ok(Decision {
+        edit,
+        warnings,
+        immutable: false,
+    })
 }
 
 /// The edit of kubeadm's configuration of the cluster; `manifest_ca` is the CA that the manifest names, where that is
@@ -71,7 +69,7 @@ pub(super) fn configuration(
     seen: &ConfigMap,
     manifest_ca: Option<&str>,
     wanted: Verification,
-) -> Result<DecidedEdit, Problem> {
+) -> Result<Decision, Problem> {
     let target = seen.target();
     let get = "kubectl -n kube-system get configmap kubeadm-config -o yaml";
     let Some(text) = &seen.text else {
@@ -111,7 +109,10 @@ pub(super) fn configuration(
             format!("{target} may be rewritten by {keeper}: make the same change at its source")
         }));
     }
-    Ok(DecidedEdit { edit, warnings })
+    Ok(Decision {
+        warnings,
+        ..Decision::of(edit, seen)
+    })
 }
 
 #[cfg(test)]
@@ -126,7 +127,7 @@ mod tests {
     const FLAG: &str = "apiServer:\n  extraArgs:\n  - name: kubelet-certificate-authority\n    value: /etc/kubernetes/pki/ca.crt\n";
 
     /// Whether it changes something and how many warnings there are, or the exit code.
-    fn of(decided: Result<DecidedEdit, Problem>) -> Result<(bool, usize), u8> {
+    fn of(decided: Result<Decision, Problem>) -> Result<(bool, usize), u8> {
         let decided = decided.map_err(|problem| problem.code as u8)?;
         Ok((decided.edit.changes(), decided.warnings.len()))
     }

@@ -3,20 +3,23 @@
 mod apply;
 mod approver;
 mod decide;
+mod execute;
 mod nodes;
 mod observe;
 mod receipts;
-mod report;
 mod rollback;
 mod status;
 mod survey;
+
+use std::time::{Duration, Instant};
 
 use crate::cli;
 use crate::commands::selection;
 use crate::report::{ApiServerResult, Code, Ending, Outcome, Problem};
 
-use self::decide::{DecidedEdit, configuration, manifest};
-use super::Ui;
+use self::decide::{configuration, manifest};
+use super::cluster::Decision;
+use super::{Ui, admin};
 
 pub(crate) use self::status::run as status;
 pub(crate) use apply::run as apply;
@@ -24,6 +27,8 @@ pub(crate) use rollback::run as roll_back;
 
 /// The command that shows the differences.
 const LOOK: &str = "kubelet-tls api-server diff";
+/// How long kubeadm's configuration of the cluster may take to be read and written, however often that is tried.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// `api-server diff`: shows both edits. What cannot be read or is refused is an error; the other edit is shown
 /// nevertheless. Exit 1 when there are differences.
@@ -32,13 +37,15 @@ pub(crate) fn diff(arguments: &cli::ApiServerDiff, ui: &Ui) -> Outcome<ApiServer
     let seen = observe::manifest(&arguments.manifest);
     let ca = seen.as_ref().ok().and_then(decide::expected_ca);
     let of_manifest = seen.and_then(|seen| manifest(&seen, wanted));
-    let of_configuration = observe::kubeadm_config(&arguments.access)
+    let of_configuration = admin::open(&arguments.access)
+        .and_then(|admin| observe::kubeadm_config(&admin, Instant::now() + DEADLINE))
+        .and_then(|seen| seen.ok_or_else(observe::no_kubeadm_config))
         .and_then(|seen| configuration(&seen, ca.as_deref(), wanted));
     let mut edits = Vec::new();
     let mut last: Option<Problem> = None;
     for decided in [of_manifest, of_configuration] {
         match decided {
-            Ok(DecidedEdit { edit, warnings }) => {
+            Ok(Decision { edit, warnings, .. }) => {
                 edits.push(super::show::edit(&edit, ui));
                 warnings
                     .iter()

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::apply::InstanceCheck;
 use crate::commands::{Ui, admin};
 use crate::host::kube::Admin;
 use crate::host::reach::{ReachedNode, reach, reach_again, ready_nodes};
-use crate::node::ApiServerProcess;
 use crate::report::{Problem, ReachReport};
 use crate::text::{COMMAS, some};
 
@@ -38,30 +36,20 @@ pub(super) struct Answers {
 }
 
 impl AskedNodes {
-    /// Before the change the API could not be asked.
-    pub(super) fn unasked(excepted: Vec<String>) -> Self {
+    /// No node was asked yet. Those that are `excepted` need not answer.
+    pub(super) fn new(excepted: Vec<String>) -> Self {
         Self {
             excepted,
             ..Self::default()
         }
     }
 
-    /// Asks each of the `ready` nodes through the API server of `process`.
-    pub(super) fn before(
-        check: &InstanceCheck<'_>,
-        process: &ApiServerProcess,
-        ready: Vec<String>,
-        excepted: Vec<String>,
-    ) -> Self {
-        let before = check.dial(process).map_or_else(
-            |_| Vec::new(),
-            |instance| reach(&instance, &names(&ready), Instant::now() + BEFORE),
-        );
-        Self {
-            excepted,
-            ready: Some(ready),
-            before,
-        }
+    /// Asks each of the `ready` nodes through `instance`, if that can be dialled, before the change.
+    pub(super) fn ask(&mut self, instance: Option<&Admin>, ready: Vec<String>) {
+        let end = Instant::now() + BEFORE;
+        self.before =
+            instance.map_or_else(Vec::new, |instance| reach(instance, &names(&ready), end));
+        self.ready = Some(ready);
     }
 
     /// The names of the Ready nodes.

@@ -3,19 +3,16 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::cli::Access;
 use crate::commands::{admin, files};
 use crate::edit::api_server::{self, Manifest};
 use crate::host::files::{self as host_files, Root};
+use crate::host::kube::Admin;
 use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::report::{Code, Problem};
 use crate::yaml::MAX_BYTES;
-
-/// How long the API server may take to answer with the ConfigMap, however often it is asked.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The manifest of this node's API server as it was read.
 #[derive(Debug)]
@@ -69,17 +66,15 @@ fn twins(manifest: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Reads the ConfigMap in which kubeadm keeps the ClusterConfiguration.
+/// Reads the ConfigMap in which kubeadm keeps the ClusterConfiguration; none if kubeadm did not create this cluster.
 ///
 /// # Errors
-/// When it cannot be read, or does not exist.
-pub(super) fn kubeadm_config(access: &Access) -> Result<ConfigMap, Problem> {
-    let admin = admin::open(access)?;
+/// When it cannot be read.
+pub(super) fn kubeadm_config(admin: &Admin, end: Instant) -> Result<Option<ConfigMap>, Problem> {
     let target = ConfigMap::target_of(ConfigMap::KUBEADM_CONFIG);
-    let found = admin
-        .kubeadm_config(Instant::now() + DEADLINE)
-        .map_err(|error| admin::problem("get", &target.to_string(), &error))?;
-    found.ok_or_else(no_kubeadm_config)
+    admin
+        .kubeadm_config(end)
+        .map_err(|error| admin::problem("get", &target.to_string(), &error))
 }
 
 /// kubeadm did not create this cluster.

@@ -30,6 +30,13 @@ pub(super) enum Interrupted {
     NotMade,
 }
 
+impl Interrupted {
+    /// Whether its edit is made.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self, Self::Made(_))
+    }
+}
+
 impl ManifestReceipts {
     /// Reads it.
     ///
@@ -77,13 +84,11 @@ impl ManifestReceipts {
     pub(super) fn begin(&mut self, edit: &Edit, wanted: Verification) -> Result<(), Problem> {
         let mut edit = edit.clone();
         if let Target::File(path) = &mut edit.target {
-            let inner = Root::host().inner(path);
-            *path = inner?;
+            *path = Root::host().inner(path)?;
         }
         let now = clock::timestamp().to_string();
         let receipt = Receipt::started([&edit], ApiServerSubject { wanted }, now);
-        let begun = self.store.begin(receipt);
-        Ok(begun?)
+        Ok(self.store.begin(receipt)?)
     }
 
     /// Writes down that the last change is about to be undone; durable when this returns.
@@ -91,8 +96,7 @@ impl ManifestReceipts {
     /// # Errors
     /// As [`Self::begin`].
     pub(super) fn begin_rollback(&mut self) -> Result<(), Problem> {
-        let begun = self.store.begin_rollback();
-        Ok(begun?)
+        Ok(self.store.begin_rollback()?)
     }
 
     /// Writes down how the run ended.

@@ -71,10 +71,9 @@ fn nodes(admin: &Admin, manifest: &Manifest, end: Instant) -> Result<NodeSurvey,
 }
 
 fn kubeadm_config(admin: &Admin, end: Instant) -> Result<Option<String>, Explanation> {
-    let target = ConfigMap::target_of(ConfigMap::KUBEADM_CONFIG).to_string();
-    let found = admin
-        .kubeadm_config(end)
-        .map_err(|error| Explanation::new(admin::problem("get", &target, &error).message()))?;
+    let target = ConfigMap::target_of(ConfigMap::KUBEADM_CONFIG);
+    let found = observe::kubeadm_config(admin, end)
+        .map_err(|problem| Explanation::new(problem.message()))?;
     let map = found.ok_or_else(|| Explanation::new(format!("{target} does not exist")))?;
     let text = map.text.ok_or_else(|| {
         Explanation::new(format!("{target} has no data key ClusterConfiguration"))

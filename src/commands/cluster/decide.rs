@@ -9,14 +9,14 @@ use crate::receipt::{FileState, RecordedChange};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 
-/// The edit of one state of the ConfigMap.
+/// The edit of one state of a ConfigMap or of a file.
 #[derive(Debug)]
 pub(in crate::commands) struct Decision {
     pub(in crate::commands) edit: Edit,
     /// What a person should know before it is made.
     pub(in crate::commands) warnings: Vec<String>,
-    /// Whether the ConfigMap is immutable.
-    immutable: bool,
+    /// Whether the API server lets no one make it.
+    pub(in crate::commands) immutable: bool,
 }
 
 impl Decision {

@@ -22,7 +22,7 @@ use crate::text::hint::Command;
 pub(super) use self::decide::Decision;
 use self::decide::decide;
 pub(super) use self::receipts::ClusterReceipts;
-pub(super) use self::write::{Failure, Writer, Written};
+pub(super) use self::write::{Failure, Writer};
 use super::{Ui, admin};
 
 pub(crate) use rollback::run as roll_back;
@@ -71,41 +71,26 @@ pub(crate) fn diff(arguments: &cli::ClusterDiff, ui: &Ui) -> Outcome<ClusterResu
 /// `cluster apply`: makes the edit.
 pub(crate) fn apply(arguments: &cli::ClusterApply, ui: &Ui) -> Outcome<ClusterResult> {
     let wanted = selection::wanted(arguments.disable);
-    let mode = selection::write_mode(arguments.dry_run);
-    let result = ClusterResult {
+    let mut result = ClusterResult {
         dry_run: Some(arguments.dry_run),
         ..ClusterResult::default()
     };
-    match admin::open(&arguments.access)
-        .map_err(Failure::from)
-        .and_then(|admin| Ok((change(&admin, wanted, mode, ui)?, admin)))
-    {
-        Ok(((changed, edit), admin)) => Outcome::done(ClusterResult {
-            changed,
-            edits: Some(vec![EditReport::from(&edit)]),
-            nodes: nodes::tell(&admin, wanted, ui),
-            ..result
-        }),
-        Err(failure) => Outcome::failed(
-            ClusterResult {
-                edits: failure
-                    .shown
-                    .as_ref()
-                    .map(|edit| vec![edit.as_ref().into()]),
-                ..result
-            },
-            failure.problem,
-        ),
-    }
+    let mut steps = || {
+        let admin = admin::open(&arguments.access)?;
+        let changed = change(&admin, wanted, selection::write_mode(arguments.dry_run), ui);
+        let (edit, ended) = Failure::parted(changed.map(Some));
+        result.edits = edit.as_ref().map(|edit| vec![EditReport::from(edit)]);
+        ended?;
+        result.changed = edit.is_some_and(|edit| edit.changes());
+        result.nodes = nodes::tell(&admin, wanted, ui);
+        Ok(())
+    };
+    let ended = steps();
+    Outcome::new(result, ended)
 }
 
-/// Changes the ConfigMap, and says whether there was something to change, with the edit.
-fn change(
-    admin: &Admin,
-    wanted: Bootstrap,
-    mode: WriteMode,
-    ui: &Ui,
-) -> Result<(bool, Edit), Failure> {
+/// Changes the ConfigMap, or says that there is nothing to change. The edit.
+fn change(admin: &Admin, wanted: Bootstrap, mode: WriteMode, ui: &Ui) -> Result<Edit, Failure> {
     let end = Instant::now() + DEADLINE;
     let seen = find::find(admin, end, ui)?;
     let mut receipts = ClusterReceipts::<ClusterSubject>::open(mode, ui)?;
@@ -115,18 +100,13 @@ fn change(
         mode,
         end,
         look: LOOK,
+        made: "updated; applies to new nodes and at the next kubeadm upgrade",
     };
-    match receipts.change(&writer, seen, |seen| decide(seen, wanted))? {
-        Written::Written(edit) => {
-            let what = "updated; applies to new nodes and at the next kubeadm upgrade";
-            writer.tell(&edit, what);
-            Ok((true, edit))
-        }
-        Written::Unchanged(_, edit) => {
-            super::show::unchanged(&edit, wanted, ui);
-            Ok((false, edit))
-        }
+    let edit = receipts.change(&writer, seen, |seen| decide(seen, wanted))?;
+    if !edit.changes() {
+        super::show::unchanged(&edit, wanted, ui);
     }
+    Ok(edit)
 }
 
 /// An API error about the ConfigMap `name`, with the permission that may be lacking.

@@ -11,7 +11,7 @@ use crate::plan::Edit;
 use crate::receipt::{ClusterSubject, FileState, Receipt, ReceiptState, Subject};
 use crate::report::{Code, Problem};
 
-use super::{Decision, Failure, Writer, Written, address};
+use super::{Decision, Failure, Writer, address};
 
 /// Where the receipt is kept, and what it says.
 pub(in crate::commands) struct ClusterReceipts<S> {
@@ -49,7 +49,7 @@ impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> ClusterReceipts<
         &self.store
     }
 
-    /// Makes an edit, which is written down before and after.
+    /// Makes an edit, which is written down before and after; one that changes nothing where nothing is to be done.
     ///
     /// # Errors
     /// As [`Writer::write`], and when it cannot be written down. Nothing is changed then.
@@ -58,7 +58,7 @@ impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> ClusterReceipts<
         writer: &Writer<'_>,
         seen: ConfigMap,
         decide: impl Fn(&ConfigMap) -> Result<Decision, Problem>,
-    ) -> Result<Written, Failure> {
+    ) -> Result<Edit, Failure> {
         let mut record = |seen: &ConfigMap, edit: &Edit| {
             let subject = ClusterSubject {
                 server: address(writer.admin),
@@ -72,11 +72,11 @@ impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> ClusterReceipts<
         };
         let written = writer.write(seen, decide, &mut record);
         match &written {
-            Ok(Written::Written(_)) => self.end(ReceiptState::Done, writer.ui),
-            Ok(Written::Unchanged(seen, _)) => self.settle(seen, writer.ui),
+            Ok((_, edit)) if edit.changes() => self.conclude(ReceiptState::Done, edit, writer),
+            Ok((seen, _)) => self.settle(seen, writer.ui),
             Err(failure) => self.abandon(failure, ReceiptState::PutBack, writer.ui),
         }
-        written
+        written.map(|(_, edit)| edit)
     }
 
     /// Undoes the edit of `receipt`, which is written down before and after.
@@ -89,18 +89,26 @@ impl<S: Subject + From<ClusterSubject> + AsRef<ClusterSubject>> ClusterReceipts<
         writer: &Writer<'_>,
         seen: ConfigMap,
         decide: impl Fn(&ConfigMap) -> Result<Decision, Problem>,
-    ) -> Result<Written, Failure> {
+    ) -> Result<Edit, Failure> {
         let mut record = |_: &ConfigMap, _: &Edit| {
             let begun = self.store.begin_rollback();
             begun.map_err(|error| unwritable(&error))
         };
         let written = writer.write(seen, decide, &mut record);
         match &written {
-            Ok(Written::Written(_)) => self.end(ReceiptState::RolledBack, writer.ui),
-            Ok(Written::Unchanged(..)) => self.end(receipt.undone(), writer.ui),
+            Ok((_, edit)) if edit.changes() => {
+                self.conclude(ReceiptState::RolledBack, edit, writer);
+            }
+            Ok(_) => self.end(receipt.undone(), writer.ui),
             Err(failure) => self.abandon(failure, receipt.state, writer.ui),
         }
-        written
+        written.map(|(_, edit)| edit)
+    }
+
+    /// Writes down that `edit` was made, and says it.
+    fn conclude(&mut self, state: ReceiptState, edit: &Edit, writer: &Writer<'_>) {
+        self.end(state, writer.ui);
+        writer.tell(edit);
     }
 
     /// Writes down how it ended. Not in a dry run.

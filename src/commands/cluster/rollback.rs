@@ -14,55 +14,31 @@ use crate::text::hint::Command;
 
 use super::decide::Decision;
 use super::receipts::ClusterReceipts;
-use super::write::{Failure, Writer, Written};
+use super::write::{Failure, Writer};
 use super::{DEADLINE, LOOK, address, problem};
 
 /// Undoes it, if the text still reads as it left it.
 pub(crate) fn run(dry_run: bool, access: &cli::Access, ui: &Ui) -> Outcome<RollbackResult> {
+    let undone = undo_last(selection::write_mode(dry_run), access, ui);
+    let (edit, ended) = Failure::parted(undone);
     let result = RollbackResult {
         dry_run,
+        changed: ended.is_ok() && edit.as_ref().is_some_and(Edit::changes),
+        edits: edit.iter().map(EditReport::from).collect(),
+        rolled_back: ended.is_ok(),
         ..RollbackResult::default()
     };
-    match undo_last(selection::write_mode(dry_run), access, ui) {
-        Ok(undone) => Outcome::done(RollbackResult {
-            changed: undone.changed,
-            edits: undone.edit.iter().map(EditReport::from).collect(),
-            rolled_back: true,
-            ..result
-        }),
-        Err(failure) => Outcome::failed(
-            RollbackResult {
-                edits: failure
-                    .shown
-                    .iter()
-                    .map(|edit| EditReport::from(edit.as_ref()))
-                    .collect(),
-                ..result
-            },
-            failure.problem,
-        ),
-    }
+    Outcome::new(result, ended)
 }
 
-/// Nothing of the last `cluster apply` is left.
-struct Undone {
-    changed: bool,
-    /// What undid it; none where nothing was to be undone.
-    edit: Option<Edit>,
-}
-
-/// Undoes the last `cluster apply`.
-fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, Failure> {
-    let nothing = Undone {
-        changed: false,
-        edit: None,
-    };
+/// Undoes the last `cluster apply`. What undid it; none where nothing was to be undone.
+fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Option<Edit>, Failure> {
     let mut receipts = ClusterReceipts::<ClusterSubject>::open(mode, ui)?;
     let Some(receipt) = undoable(&receipts, ui) else {
-        return Ok(nothing);
+        return Ok(None);
     };
     let Some((name, _)) = receipt.change() else {
-        return Ok(nothing);
+        return Ok(None);
     };
     let admin = admin::open(access)?;
     let end = Instant::now() + DEADLINE;
@@ -80,27 +56,17 @@ fn undo_last(mode: WriteMode, access: &cli::Access, ui: &Ui) -> Result<Undone, F
         mode,
         end,
         look: LOOK,
+        made: "restored to the text before the last cluster apply",
     };
-    match receipts.undo(&receipt, &writer, seen, decide)? {
-        Written::Written(edit) => {
-            writer.tell(&edit, "restored to the text before the last cluster apply");
-            Ok(Undone {
-                changed: true,
-                edit: Some(edit),
-            })
-        }
-        Written::Unchanged(_, edit) => {
-            ui.say(&format!(
-                "{}: unchanged: it reads as before the cluster apply of {}",
-                edit.target,
-                crate::receipt::to_the_second(&receipt.started)
-            ));
-            Ok(Undone {
-                changed: false,
-                edit: Some(edit),
-            })
-        }
+    let edit = receipts.undo(&receipt, &writer, seen, decide)?;
+    if !edit.changes() {
+        ui.say(&format!(
+            "{}: unchanged: it reads as before the cluster apply of {}",
+            edit.target,
+            crate::receipt::to_the_second(&receipt.started)
+        ));
     }
+    Ok(Some(edit))
 }
 
 /// The receipt of a change that can be undone. Otherwise prints why nothing can be.

@@ -26,14 +26,8 @@ pub(in crate::commands) struct Writer<'a> {
     pub(in crate::commands) end: Instant,
     /// The command that shows the difference, for hints.
     pub(in crate::commands) look: &'static str,
-}
-
-/// What became of it.
-pub(in crate::commands) enum Written {
-    /// This edit was made, or could be, where nothing is to be kept.
-    Written(Edit),
-    /// There was nothing to change.
-    Unchanged(ConfigMap, Edit),
+    /// What is said of the ConfigMap once it is written.
+    pub(in crate::commands) made: &'static str,
 }
 
 /// It was not written, as far as is known.
@@ -51,6 +45,18 @@ impl From<Problem> for Failure {
             problem,
             shown: None,
             unsure: false,
+        }
+    }
+}
+
+impl Failure {
+    /// The edit that was made or was to be made, where there is one, and why it was not.
+    pub(in crate::commands) fn parted(
+        written: Result<Option<Edit>, Self>,
+    ) -> (Option<Edit>, Result<(), Problem>) {
+        match written {
+            Ok(edit) => (edit, Ok(())),
+            Err(failure) => (failure.shown.map(|edit| *edit), Err(failure.problem)),
         }
     }
 }
@@ -76,23 +82,24 @@ impl Attempts {
 
 impl Writer<'_> {
     /// Says that `edit` was made, and what that means; in a dry run that it could be made.
-    pub(in crate::commands) fn tell(&self, edit: &Edit, what: &str) {
+    pub(super) fn tell(&self, edit: &Edit) {
         let target = &edit.target;
         self.ui.say(&match self.mode {
-            WriteMode::Persist => format!("{target}: {what}"),
+            WriteMode::Persist => format!("{target}: {}", self.made),
             WriteMode::DryRun => {
                 format!("(dry run) {target}: the API server would accept the change")
             }
         });
     }
 
-    /// Decides on what was `seen`, shows it, records it and writes it; begins again where another client was faster.
-    pub(in crate::commands) fn write(
+    /// Decides on what was `seen`, shows it, records it and writes it; begins again where another client was faster. Returns
+    /// the ConfigMap that was decided on, and the edit, which was made if it changes anything.
+    pub(super) fn write(
         &self,
         mut seen: ConfigMap,
         decide: impl Fn(&ConfigMap) -> Result<Decision, Problem>,
         record: &mut dyn FnMut(&ConfigMap, &Edit) -> Result<(), Problem>,
-    ) -> Result<Written, Failure> {
+    ) -> Result<(ConfigMap, Edit), Failure> {
         let mut so_far = Attempts::default();
         let mut pause = PAUSE.0;
         let mut attempt = 1;
@@ -100,7 +107,7 @@ impl Writer<'_> {
             if let Some(edit) = &so_far.unanswered
                 && seen.text.as_deref().map(str::as_bytes) == edit.after.as_deref()
             {
-                return Ok(Written::Written(edit.clone()));
+                return Ok((seen, edit.clone()));
             }
             let decided = decide(&seen).and_then(|decision| {
                 decision.writable()?;
@@ -110,7 +117,7 @@ impl Writer<'_> {
                 decided.map_err(|problem| so_far.failure(problem))?;
             warnings.iter().for_each(|text| self.ui.warn(text.as_str()));
             if !edit.changes() {
-                return Ok(Written::Unchanged(seen, edit));
+                return Ok((seen, edit));
             }
             if so_far.shown.as_ref() != Some(&edit) {
                 self.show(&edit, so_far.shown.is_some());
@@ -120,7 +127,7 @@ impl Writer<'_> {
                 }
             }
             let error = match self.send(&seen, &edit) {
-                Ok(()) => return Ok(Written::Written(edit)),
+                Ok(()) => return Ok((seen, edit)),
                 Err(Sent::Altered(problem)) => {
                     return Err(Failure {
                         unsure: true,

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use crate::apply::NotReady;
+use crate::commands::api_server::execute::Purpose;
 use crate::commands::api_server::receipts::Interrupted;
 use crate::commands::api_server::survey;
 use crate::edit::api_server::Verification;
 use crate::node::{ApiServerProcess, NodeSurvey, OtherControlPlanes};
 use crate::plan::Edit;
-use crate::report::{Code, Problem};
+use crate::report::Problem;
 use crate::text::hint::{self, Command};
 
 /// What was observed before anything is touched.
@@ -95,15 +96,14 @@ pub(super) struct Decision {
 /// Why the API server must not be switched. Nothing was changed.
 pub(super) fn decide(observed: &Observed, options: &Options<'_>) -> Result<Decision, Problem> {
     if let Some(twin) = observed.twins.first() {
-        return Err(refused(
-            options.wanted,
-            format!(
-                "the kubelet reads {} as a Pod of the API server too, and may run it instead",
-                twin.display()
-            ),
-        )
-        .advise("move it to another directory")
-        .hint(hint::move_away(twin)));
+        let why = format!(
+            "the kubelet reads {} as a Pod of the API server too, and may run it instead",
+            twin.display()
+        );
+        return Err(Purpose::Apply(options.wanted)
+            .refused(why)
+            .advise("move it to another directory")
+            .hint(hint::move_away(twin)));
     }
     let act = act(observed, options);
     if act == Act::Switch
@@ -143,7 +143,7 @@ fn act(observed: &Observed, options: &Options<'_>) -> Act {
     let runs = |process: &ApiServerProcess| process.kubelet_ca() == options.kubelet_ca;
     if observed.edit.changes() {
         Act::Switch
-    } else if matches!(observed.interrupted, Interrupted::Made(_)) {
+    } else if observed.interrupted.is_made() {
         Act::Complete
     } else if observed.instance.as_ref().is_ok_and(runs) {
         Act::Nothing
@@ -220,22 +220,12 @@ fn unhealthy(observed: &Observed, wanted: Verification, why: &NotReady) -> Probl
     if wanted == Verification::Disabled {
         alone = alone.arg("--disable");
     }
-    refused(
-        wanted,
-        format!("the API server of this node is not healthy: {why}"),
-    )
-    .advise("nothing was changed")
-    .advise(format!("fix it first, or change only the file: {}", alone))
-    .hint("crictl ps -a --name kube-apiserver")
-}
-
-/// What cannot be done, and why.
-pub(super) fn refused(wanted: Verification, why: impl std::fmt::Display) -> Problem {
-    let what = match wanted {
-        Verification::Enabled => "have the API server verify kubelets",
-        Verification::Disabled => "have the API server verify kubelets no longer",
-    };
-    Problem::new(Code::Refused, format!("cannot {what}: {why}"))
+    let why = format!("the API server of this node is not healthy: {why}");
+    Purpose::Apply(wanted)
+        .refused(why)
+        .advise("nothing was changed")
+        .advise(format!("fix it first, or change only the file: {}", alone))
+        .hint("crictl ps -a --name kube-apiserver")
 }
 
 #[cfg(test)]

@@ -6,16 +6,17 @@ mod observe;
 mod run;
 
 use crate::cli;
+use crate::commands::cluster::Failure;
 use crate::commands::{Ui, show};
-use crate::edit::api_server::FLAG;
-use crate::edit::api_server::Verification;
+use crate::edit::api_server::{FLAG, Verification};
 use crate::host::signals::Interrupts;
 use crate::plan::Plan;
 use crate::report::{ApiServerApplyResult, Code, EditReport, Outcome, Problem};
 
 use self::decide::{Act, Decision};
 use self::observe::ManifestSite;
-use super::{after_the_manifest, report};
+use super::after_the_manifest;
+use super::execute::ManifestRun;
 
 pub(crate) fn run(arguments: &cli::ApiServerApply, ui: &Ui) -> Outcome<ApiServerApplyResult> {
     let interrupts = Interrupts::hold();
@@ -28,32 +29,24 @@ pub(crate) fn run(arguments: &cli::ApiServerApply, ui: &Ui) -> Outcome<ApiServer
         let decision = decide::decide(&site.observed, &site.options())?;
         show(&decision, &site)?;
         result.edits = Some(vec![EditReport::from(&decision.edit)]);
-        if arguments.waiting.dry_run {
-            result.changed = decision.edit.changes() && decision.act == Act::Switch;
-            result.api_server = Some(report::planned(&site.check()));
-            tell_dry_run(&decision, ui);
+        let ended = if arguments.waiting.dry_run {
+            tell_dry_run(&decision, &mut site.run);
+            Ok(())
         } else {
-            let (executed, ended) = site.execute(&decision, &interrupts);
-            result.changed = executed.changed;
-            result.api_server = executed.instance;
-            result.nodes = executed.nodes;
-            result.rolled_back = executed.rolled_back;
-            ended?;
-            interrupted(&site, &interrupts)?;
-        }
-        let written = match site.change_configuration() {
-            Ok(written) => written,
-            Err(failure) => {
-                let edits = result.edits.get_or_insert_default();
-                edits.extend(failure.shown.as_deref().map(EditReport::from));
-                return Err(beside(failure.problem, site.wanted));
-            }
+            site.execute(&decision, &interrupts)
         };
-        if let Some((edit, is_made)) = written {
-            let edits = result.edits.get_or_insert_default();
-            edits.push(EditReport::from(&edit));
-            result.changed |= is_made || (arguments.waiting.dry_run && edit.changes());
-        }
+        let outcome = std::mem::take(&mut site.run.outcome);
+        result.changed = outcome.changed;
+        result.api_server = outcome.instance;
+        result.nodes = outcome.nodes;
+        result.rolled_back = outcome.rolled_back;
+        ended?;
+        interrupted(&site, &interrupts)?;
+        let (edit, ended) = Failure::parted(site.change_configuration());
+        let edits = result.edits.get_or_insert_default();
+        edits.extend(edit.as_ref().map(EditReport::from));
+        ended.map_err(|problem| beside(problem, site.wanted))?;
+        result.changed |= edit.is_some_and(|edit| edit.changes());
         Ok(())
     };
     let ended = steps();
@@ -62,20 +55,17 @@ pub(crate) fn run(arguments: &cli::ApiServerApply, ui: &Ui) -> Outcome<ApiServer
 
 /// Shows the edit of the manifest and what follows from it, and looks whether it can be made.
 fn show(decision: &Decision, site: &ManifestSite<'_>) -> Result<(), Problem> {
-    let edit = &decision.edit;
+    let (edit, ui) = (&decision.edit, site.run.ui);
     match decision.act {
         Act::Switch => {
-            let inspected = site.receipts.store().inspect();
-            inspected?;
-            let plan = Plan::of(vec![edit.clone()]);
-            let inspected = site.locks.inspect(&plan);
-            inspected?;
-            show::edit(edit, site.ui);
+            site.run.receipts.store().inspect()?;
+            site.run.locks.inspect(&Plan::of(vec![edit.clone()]))?;
+            show::edit(edit, ui);
         }
-        Act::Complete => site
-            .ui
-            .say("an earlier run was interrupted after it had edited the manifest; completing it"),
-        Act::Await => site.ui.say(&format!(
+        Act::Complete => {
+            ui.say("an earlier run was interrupted after it had edited the manifest; completing it")
+        }
+        Act::Await => ui.say(&format!(
             "{}: unchanged; the API server does not run with it yet",
             edit.target
         )),
@@ -84,18 +74,20 @@ fn show(decision: &Decision, site: &ManifestSite<'_>) -> Result<(), Problem> {
                 Verification::Enabled => "is already set, and the API server runs with it",
                 Verification::Disabled => "is not set, and the API server runs without it",
             };
-            site.ui
-                .say(&format!("{}: unchanged: {FLAG} {already}", edit.target));
+            ui.say(&format!("{}: unchanged: {FLAG} {already}", edit.target));
         }
     }
     for warning in &decision.warnings {
-        site.ui.warn(warning.as_str());
+        ui.warn(warning.as_str());
     }
     Ok(())
 }
 
-fn tell_dry_run(decision: &Decision, ui: &Ui) {
-    ui.say(match decision.act {
+/// What would be done, as the outcome and in words.
+fn tell_dry_run(decision: &Decision, run: &mut ManifestRun<'_>) {
+    run.outcome.changed = decision.edit.changes() && decision.act == Act::Switch;
+    run.outcome.instance = Some(run.report(false, None));
+    run.ui.say(match decision.act {
         Act::Switch => "(dry run) nothing was changed; the kubelet would restart the API server",
         Act::Complete | Act::Await => "(dry run) nothing was changed; would watch the API server",
         Act::Nothing => "(dry run) nothing was changed; would not restart the API server",

@@ -1,11 +1,11 @@
 //! kubeadm's configuration of the cluster is restored, if this node's run had changed it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::apply::ReceiptStore;
-use crate::commands::api_server::{LOOK, observe};
-use crate::commands::cluster::{ClusterReceipts, Decision, Failure, Writer, Written};
-use crate::commands::{Ui, admin, selection};
+use crate::commands::api_server::{DEADLINE, LOOK, observe};
+use crate::commands::cluster::{ClusterReceipts, Decision, Failure, Writer};
+use crate::commands::{Ui, selection};
 use crate::host::files::Locking;
 use crate::host::kube::Admin;
 use crate::host::state::StateDirectory;
@@ -13,9 +13,6 @@ use crate::node::ConfigMap;
 use crate::plan::Edit;
 use crate::receipt::{KubeadmConfigReceipt, KubeadmConfigSubject, to_the_second};
 use crate::report::{Code, Problem};
-
-/// How long reading and writing the ConfigMap may take, however often it is tried.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Whether this node's run changed the ConfigMap and that is not undone yet. Nothing need be writable for this; where it
 /// is, what a killed run left beside its receipt is removed.
@@ -38,22 +35,18 @@ pub(super) fn is_undoable(dry_run: bool, ui: &Ui) -> Result<bool, Problem> {
     Ok(is_undoable)
 }
 
-/// Restores the ConfigMap exactly. The edit, if there is one, and whether it changed something.
+/// Restores the ConfigMap exactly. The edit, if there is one.
 ///
 /// # Errors
 /// Why it was not restored.
-pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<(Edit, bool)>, Failure> {
+pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<Edit>, Failure> {
     let mode = selection::write_mode(dry_run);
     let mut receipts = ClusterReceipts::<KubeadmConfigSubject>::open(mode, ui)?;
     let Ok(receipt) = receipts.store().undoable().cloned() else {
         return Ok(None);
     };
     let end = Instant::now() + DEADLINE;
-    let target = ConfigMap::target_of(ConfigMap::KUBEADM_CONFIG);
-    let seen = admin
-        .kubeadm_config(end)
-        .map_err(|error| admin::problem("get", &target.to_string(), &error))?
-        .ok_or_else(observe::no_kubeadm_config)?;
+    let seen = observe::kubeadm_config(admin, end)?.ok_or_else(observe::no_kubeadm_config)?;
     let decide = |seen: &ConfigMap| undoing(&receipt, seen);
     let writer = Writer {
         admin,
@@ -61,15 +54,9 @@ pub(super) fn undo(admin: &Admin, dry_run: bool, ui: &Ui) -> Result<Option<(Edit
         mode,
         end,
         look: LOOK,
+        made: "restored to the text before the last api-server apply",
     };
-    match receipts.undo(&receipt, &writer, seen, decide)? {
-        Written::Written(edit) => {
-            let what = "restored to the text before the last api-server apply";
-            writer.tell(&edit, what);
-            Ok(Some((edit, true)))
-        }
-        Written::Unchanged(_, edit) => Ok(Some((edit, false))),
-    }
+    receipts.undo(&receipt, &writer, seen, decide).map(Some)
 }
 
 fn undoing(receipt: &KubeadmConfigReceipt, seen: &ConfigMap) -> Result<Decision, Problem> {

@@ -2,6 +2,7 @@ use super::*;
 use crate::node::conditions::ConditionStatus;
 use crate::node::{ProcessId, Security, SurveyedNode};
 use crate::plan::Target;
+use crate::report::Code;
 
 const CA: &str = "/etc/kubernetes/pki/ca.crt";
 const PATH: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
