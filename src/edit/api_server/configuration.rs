@@ -1,7 +1,7 @@
 //! kubeadm's ClusterConfiguration, in a file of its own or among other documents.
 
 use super::extra_args::{ExtraArgsEdit, ExtraArgsShape};
-use super::{CA_FILE, FLAG, Verification, only};
+use super::{CA_FILE, EditedDocument, FLAG, Verification, only};
 use crate::edit::Edited;
 use crate::edit::kubeadm::{self, json_piece};
 use crate::kubelet::config::{self, Spelling};
@@ -17,8 +17,8 @@ const CERTIFICATES: &str = "/etc/kubernetes/pki";
 
 /// Sets or removes the flag.
 pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, Refusal> {
-    let (document, root) = match find(stream)? {
-        ConfigurationPlace::Here(document, root) => (document, root),
+    let (number, root) = match find(stream)? {
+        ConfigurationPlace::Here(number, root) => (number, root),
         ConfigurationPlace::None { .. } if wanted == Verification::Disabled => {
             return Ok(crate::edit::unchanged(stream, Vec::new()));
         }
@@ -31,33 +31,37 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
         .unwrap_or(CERTIFICATES);
     let ca = format!("{}/{CA_FILE}", directory.trim_end_matches('/'));
     let edit = ExtraArgsEdit {
-        stream,
-        document,
+        document: EditedDocument {
+            stream,
+            number,
+            format: json_piece(stream, number).map_or(Syntax::Yaml, Syntax::YamlWithJson),
+        },
         root,
-        format: json_piece(stream, document).map_or(Syntax::Yaml, Syntax::YamlWithJson),
         shape,
         ca: &ca,
     };
     match (only(edit.given()?, &ca)?, wanted) {
         (None, Verification::Enabled) => edit.enable(),
-        (None, Verification::Disabled) => edit.keep(&[PathStep::Key(FLAG)], Kept::Missing),
-        (Some(given), Verification::Enabled) => {
-            edit.keep(&edit.path_of_value(&given), Kept::Text(&ca))
-        }
+        (None, Verification::Disabled) => edit.document.keep(&[PathStep::Key(FLAG)], Kept::Missing),
+        (Some(given), Verification::Enabled) => edit
+            .document
+            .keep(&edit.path_of_value(&given), Kept::Text(&ca)),
         (Some(given), Verification::Disabled) => edit.disable(&given),
     }
 }
 
 /// The value of the flag, if it is given once.
 pub(super) fn kubelet_ca(stream: &Stream<'_>) -> Result<Option<String>, Refusal> {
-    let ConfigurationPlace::Here(document, root) = find(stream)? else {
+    let ConfigurationPlace::Here(number, root) = find(stream)? else {
         return Ok(None);
     };
     let edit = ExtraArgsEdit {
-        stream,
-        document,
+        document: EditedDocument {
+            stream,
+            number,
+            format: Syntax::Yaml,
+        },
         root,
-        format: Syntax::Yaml,
         shape: shape(stream, root)?,
         ca: "",
     };
@@ -116,23 +120,20 @@ fn find(stream: &Stream<'_>) -> Result<ConfigurationPlace, Refusal> {
             _ => {}
         }
     }
-    let first = stream.documents.first().map(|document| document.root);
-    match (found, init, join, first) {
-        (Some(found), ..) => Ok(found),
-        (None, Some(api_version), ..) => Ok(ConfigurationPlace::None { api_version }),
-        (None, None, Some(root), _) | (None, None, None, Some(root)) => Err(Refusal::at(
-            stream.position(root),
-            if join.is_some() {
-                ApiServerCause::NoConfiguration
-            } else {
-                ApiServerCause::OtherFile
-            },
-        )),
-        (None, None, None, None) => {
-            let start = Position { line: 1, column: 1 };
-            Err(Refusal::at(start, ApiServerCause::OtherFile))
-        }
+    if let Some(found) = found {
+        return Ok(found);
     }
+    if let Some(api_version) = init {
+        return Ok(ConfigurationPlace::None { api_version });
+    }
+    let first = stream.documents.first().map(|document| document.root);
+    let start = Position { line: 1, column: 1 };
+    let at = join.or(first).map_or(start, |root| stream.position(root));
+    let cause = match join {
+        Some(_) => ApiServerCause::NoConfiguration,
+        None => ApiServerCause::OtherFile,
+    };
+    Err(Refusal::at(at, cause))
 }
 
 /// Adds a ClusterConfiguration beside an InitConfiguration: kubeadm takes its defaults for the rest of it, as it does for one

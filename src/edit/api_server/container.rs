@@ -1,7 +1,7 @@
 //! The container that runs kube-apiserver in a static Pod: its flags, the files that it sees, and where kubeadm of its
 //! version puts one more flag.
 
-use super::{CA_FILE, FLAG, FlagOccurrence, Spot, split, text};
+use super::{CA_FILE, FLAG, FlagOccurrence, split, text};
 use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::{meta, string};
 use crate::kubelet::{ApiServerCause, Position, Refusal};
@@ -30,6 +30,17 @@ impl WordList {
             WordList::Args => "args",
         }
     }
+}
+
+/// The items of a list that hold the flag.
+pub(super) struct Items {
+    pub(super) list: WordList,
+    /// The index of the first one.
+    pub(super) index: usize,
+    /// How many they are: `--flag value` is two.
+    pub(super) count: usize,
+    /// What the last one reads.
+    pub(super) last: String,
 }
 
 /// A word of the command line.
@@ -96,7 +107,7 @@ impl Container {
     }
 
     /// Every occurrence of the flag. A flag without `=` has the next word as its value.
-    pub(super) fn given(&self) -> Vec<FlagOccurrence> {
+    pub(super) fn given(&self) -> Vec<FlagOccurrence<Items>> {
         let mut given = Vec::new();
         for (number, word) in self.words.iter().enumerate() {
             let Some((name, value)) = split(&word.text) else {
@@ -105,31 +116,27 @@ impl Container {
             if name != FLAG {
                 continue;
             }
-            let (value, count) = match value {
-                Some(value) => (value.to_owned(), 1),
-                None => (self.text(number + 1), 2),
+            let (value, last, count) = match value {
+                Some(value) => (value.to_owned(), word.text.clone(), 1),
+                None => (self.text(number + 1), self.text(number + 1), 2),
             };
             given.push(FlagOccurrence {
                 value,
                 position: word.position,
-                place: Spot::Items {
-                    first: number,
+                place: Items {
+                    list: word.list,
+                    index: word.index,
                     count,
+                    last,
                 },
             });
         }
         given
     }
 
-    pub(super) fn text(&self, number: usize) -> String {
+    fn text(&self, number: usize) -> String {
         let word = self.words.get(number);
         word.map(|word| word.text.clone()).unwrap_or_default()
-    }
-
-    /// The list and the index of a word.
-    pub(super) fn item(&self, number: usize) -> Option<(WordList, usize)> {
-        let word = self.words.get(number)?;
-        Some((word.list, word.index))
     }
 
     /// Where kubeadm of this version puts one more flag.

@@ -1,12 +1,12 @@
 //! `apiServer.extraArgs` of one ClusterConfiguration: the flag in it, set or removed.
 
-use super::{FLAG, FlagOccurrence, Spot, changed, kept, normalized, text};
+use super::{EditedDocument, FLAG, FlagOccurrence, normalized, text};
 use crate::edit::Edited;
 use crate::edit::kubeadm;
 use crate::kubelet::Refusal;
 use crate::kubelet::goyaml::lookup;
 use crate::kubelet::meta::string;
-use crate::yaml::{EntryPlace, Kept, Operation, PathStep, Stream, Syntax, Value};
+use crate::yaml::{EntryPlace, Operation, PathStep, Value};
 
 /// How a version of ClusterConfiguration writes extra flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,26 +43,32 @@ fn item(ca: &str) -> Value<'_> {
 
 const ARGUMENTS: [PathStep<'static>; 2] = [PathStep::Key("apiServer"), PathStep::Key("extraArgs")];
 
+/// Where the flag is written.
+pub(super) enum Place {
+    /// An item of a list, by its index.
+    Item(usize),
+    /// A key of a mapping, as it is spelled.
+    Key(String),
+}
+
 /// The edit of one ClusterConfiguration.
 pub(super) struct ExtraArgsEdit<'e, 's> {
-    pub(super) stream: &'e Stream<'s>,
-    pub(super) document: usize,
+    pub(super) document: EditedDocument<'e, 's>,
     pub(super) root: usize,
-    pub(super) format: Syntax,
     pub(super) shape: ExtraArgsShape,
     pub(super) ca: &'e str,
 }
 
 impl ExtraArgsEdit<'_, '_> {
     fn arguments(&self) -> Option<usize> {
-        let arguments = lookup(self.stream, self.root, "apiServer")
-            .and_then(|server| lookup(self.stream, server, "extraArgs"));
-        arguments.map(|arguments| self.stream.target(arguments))
+        let arguments = lookup(self.document.stream, self.root, "apiServer")
+            .and_then(|server| lookup(self.document.stream, server, "extraArgs"));
+        arguments.map(|arguments| self.document.stream.target(arguments))
     }
 
     /// Every occurrence of the flag, whatever separates its words.
-    pub(super) fn given(&self) -> Result<Vec<FlagOccurrence>, Refusal> {
-        let stream = self.stream;
+    pub(super) fn given(&self) -> Result<Vec<FlagOccurrence<Place>>, Refusal> {
+        let stream = self.document.stream;
         let Some(arguments) = self.arguments() else {
             return Ok(Vec::new());
         };
@@ -73,7 +79,7 @@ impl ExtraArgsEdit<'_, '_> {
                 given.push(FlagOccurrence {
                     value: text(stream, value)?,
                     position: stream.position(key),
-                    place: Spot::Key(name.to_owned()),
+                    place: Place::Key(name.to_owned()),
                 });
             }
         }
@@ -86,39 +92,28 @@ impl ExtraArgsEdit<'_, '_> {
             given.push(FlagOccurrence {
                 value: value.map_or(Ok(String::new()), |value| text(stream, value))?,
                 position: stream.position(item),
-                place: Spot::Items {
-                    first: index,
-                    count: 1,
-                },
+                place: Place::Item(index),
             });
         }
         Ok(given)
     }
 
-    pub(super) fn keep(&self, path: &[PathStep<'_>], value: Kept<'_>) -> Result<Edited, Refusal> {
-        kept(self.stream, &self.format, self.document, path, value)
-    }
-
-    fn change(&self, path: &[PathStep<'_>], operation: &Operation<'_>) -> Result<Edited, Refusal> {
-        changed(self.stream, &self.format, self.document, path, operation)
-    }
-
-    fn path<'g>(given: &'g FlagOccurrence) -> Vec<PathStep<'g>> {
+    fn path<'g>(given: &'g FlagOccurrence<Place>) -> Vec<PathStep<'g>> {
         let last = match &given.place {
-            Spot::Key(name) => PathStep::Key(name),
-            Spot::Items { first, .. } => PathStep::Item(*first),
+            Place::Key(name) => PathStep::Key(name),
+            Place::Item(index) => PathStep::Item(*index),
         };
         ARGUMENTS.into_iter().chain([last]).collect()
     }
 
-    pub(super) fn path_of_value<'g>(&self, given: &'g FlagOccurrence) -> Vec<PathStep<'g>> {
+    pub(super) fn path_of_value<'g>(&self, given: &'g FlagOccurrence<Place>) -> Vec<PathStep<'g>> {
         let mut path = Self::path(given);
         path.extend((self.shape == ExtraArgsShape::List).then_some(PathStep::Key("value")));
         path
     }
 
     pub(super) fn enable(&self) -> Result<Edited, Refusal> {
-        let has_server = lookup(self.stream, self.root, "apiServer").is_some();
+        let has_server = lookup(self.document.stream, self.root, "apiServer").is_some();
         let place = if has_server {
             EntryPlace::Sorted
         } else {
@@ -135,12 +130,13 @@ impl ExtraArgsEdit<'_, '_> {
             }
         };
         let [server, arguments] = ARGUMENTS;
-        self.change(&[server, arguments, last], &Operation::Set(value, place))
+        self.document
+            .change(&[server, arguments, last], &Operation::Set(value, place))
     }
 
     /// Removes the flag, and what would be left without content.
-    pub(super) fn disable(&self, given: &FlagOccurrence) -> Result<Edited, Refusal> {
-        let stream = self.stream;
+    pub(super) fn disable(&self, given: &FlagOccurrence<Place>) -> Result<Edited, Refusal> {
+        let stream = self.document.stream;
         let is_only = |collection: usize| {
             let first = collection + 1;
             let end = stream.event(collection).link as usize;
@@ -156,28 +152,32 @@ impl ExtraArgsEdit<'_, '_> {
             .entries(self.root)
             .find(|(key, _)| stream.text(*key) == "apiServer");
         let Some(((key, node), list)) = entry.zip(self.arguments()) else {
-            return self.change(&Self::path(given), &Operation::Remove);
+            return self.document.change(&Self::path(given), &Operation::Remove);
         };
         if !is_only(list) {
-            return self.change(&Self::path(given), &Operation::Remove);
+            return self.document.change(&Self::path(given), &Operation::Remove);
         }
         if !is_only(node) {
-            return self.change(&[server, arguments], &Operation::Remove);
+            return self
+                .document
+                .change(&[server, arguments], &Operation::Remove);
         }
         if self.is_where_enabling_puts_it(key) {
-            return self.change(&[server], &Operation::Remove);
+            return self.document.change(&[server], &Operation::Remove);
         }
         if stream.is_flow(node) {
-            return self.change(&[server, arguments], &Operation::Remove);
+            return self
+                .document
+                .change(&[server, arguments], &Operation::Remove);
         }
         // as kubeadm writes it
         let empty = Operation::Set(Value::Mapping(Vec::new()), EntryPlace::Sorted);
-        self.change(&[server], &empty)
+        self.document.change(&[server], &empty)
     }
 
     /// An entry that enabling adds is the first one in braces, and in a block the one after `kind`.
     fn is_where_enabling_puts_it(&self, key: usize) -> bool {
-        let stream = self.stream;
+        let stream = self.document.stream;
         let mut entries = stream.entries(self.root).map(|(key, _)| key);
         if stream.is_flow(self.root) {
             return entries.next() == Some(key);

@@ -1,9 +1,9 @@
 //! The manifest of a kube-apiserver's static Pod: what it says, and the edit of it.
 
-use super::container::{Container, WordList};
-use super::{FLAG, Spot, Verification, changed, kept, last_value, only, values};
+use super::container::{Container, Items, WordList};
+use super::{EditedDocument, FLAG, Verification, last_value, only, values};
 use crate::edit::Edited;
-use crate::kubelet::{ApiServerCause, Refusal};
+use crate::kubelet::Refusal;
 use crate::yaml::{Kept, Operation, PathStep, Stream, Syntax, Value};
 
 /// What the manifest of a kube-apiserver says, as far as this program needs to know it.
@@ -64,10 +64,13 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
     if wanted == Verification::Enabled {
         container.on_host(stream, &ca)?;
     }
-    let format = if stream.source.trim_start().starts_with('{') {
-        Syntax::Json
-    } else {
-        Syntax::Yaml
+    let document = EditedDocument {
+        stream,
+        number: 0,
+        format: match stream.source.trim_start().starts_with('{') {
+            true => Syntax::Json,
+            false => Syntax::Yaml,
+        },
     };
     let path = |list: WordList, index: usize| {
         [
@@ -78,39 +81,35 @@ pub(super) fn edit(stream: &Stream<'_>, wanted: Verification) -> Result<Edited, 
             PathStep::Item(index),
         ]
     };
-    let line = format!("--{FLAG}={ca}");
-    match (only(container.given(), &ca)?, wanted) {
-        (None, Verification::Enabled) => {
-            let (list, index) = container.place();
-            let insert = Operation::Insert(Value::Text(&line));
-            changed(stream, &format, 0, &path(list, index), &insert)
+    let (given, enable) = (
+        only(container.given(), &ca)?,
+        wanted == Verification::Enabled,
+    );
+    let Some(given) = given else {
+        if !enable {
+            return document.keep(&[PathStep::Key(FLAG)], Kept::Missing);
         }
-        (None, Verification::Disabled) => {
-            kept(stream, &format, 0, &[PathStep::Key(FLAG)], Kept::Missing)
-        }
-        (Some(given), wanted) => {
-            let Spot::Items { first, count } = given.place else {
-                return Err(Refusal::at(given.position, ApiServerCause::NotString));
-            };
-            let Some((list, index)) = container.item(first) else {
-                return Err(Refusal::at(given.position, ApiServerCause::NotString));
-            };
-            if wanted == Verification::Enabled {
-                let last = path(list, index + count - 1);
-                let value = if count == 1 {
-                    &container.text(first)
-                } else {
-                    &given.value
-                };
-                return kept(stream, &format, 0, &last, Kept::Text(value));
-            }
-            let edited = changed(stream, &format, 0, &path(list, index), &Operation::Remove)?;
-            if count == 1 {
-                return Ok(edited);
-            }
-            let rest = Stream::parse(&edited.after)?;
-            let value = path(list, index);
-            changed(&rest, &format, 0, &value, &Operation::Remove)
-        }
+        let line = format!("--{FLAG}={ca}");
+        let (list, index) = container.place();
+        return document.change(&path(list, index), &Operation::Insert(Value::Text(&line)));
+    };
+    let Items {
+        list,
+        index,
+        count,
+        last,
+    } = given.place;
+    if enable {
+        return document.keep(&path(list, index + count - 1), Kept::Text(&last));
     }
+    let edited = document.change(&path(list, index), &Operation::Remove)?;
+    if count == 1 {
+        return Ok(edited);
+    }
+    let rest = EditedDocument {
+        stream: &Stream::parse(&edited.after)?,
+        number: 0,
+        format: document.format,
+    };
+    rest.change(&path(list, index), &Operation::Remove)
 }

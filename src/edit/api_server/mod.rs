@@ -82,24 +82,18 @@ pub fn kubelet_ca(configuration: &[u8]) -> Result<Option<String>, Refusal> {
 }
 
 /// One occurrence of the flag.
-struct FlagOccurrence {
+struct FlagOccurrence<P> {
     value: String,
     position: Position,
-    /// The index of its item or the spelling of its key.
-    place: Spot,
-}
-
-/// Where the flag is written.
-#[derive(Clone, Debug)]
-enum Spot {
-    /// An item of a list, and how many items it takes: `--flag value` is two.
-    Items { first: usize, count: usize },
-    /// A key of a mapping.
-    Key(String),
+    /// Where it is written.
+    place: P,
 }
 
 /// The flag is there once with the expected value, or not at all.
-fn only(given: Vec<FlagOccurrence>, expected: &str) -> Result<Option<FlagOccurrence>, Refusal> {
+fn only<P>(
+    given: Vec<FlagOccurrence<P>>,
+    expected: &str,
+) -> Result<Option<FlagOccurrence<P>>, Refusal> {
     if let Some(second) = given.get(1) {
         return Err(Refusal::at(second.position, ApiServerCause::GivenTwice));
     }
@@ -156,58 +150,23 @@ fn text(stream: &Stream<'_>, node: usize) -> Result<String, Refusal> {
         .ok_or_else(|| Refusal::at(stream.position(node), ApiServerCause::NotString))
 }
 
-fn changed(
-    stream: &Stream<'_>,
-    format: &Syntax,
-    document: usize,
-    path: &[PathStep<'_>],
-    operation: &Operation<'_>,
-) -> Result<Edited, Refusal> {
-    let edited = yaml::edit(stream, format, document, path, operation)?;
-    Ok(super::changed(edited, Vec::new()))
+/// A document of a stream, and the syntax in which it is edited.
+struct EditedDocument<'e, 's> {
+    stream: &'e Stream<'s>,
+    /// Its number in the stream.
+    number: usize,
+    format: Syntax,
 }
 
-/// Nothing changes, as the second parser confirms.
-fn kept(
-    stream: &Stream<'_>,
-    format: &Syntax,
-    document: usize,
-    path: &[PathStep<'_>],
-    value: Kept<'_>,
-) -> Result<Edited, Refusal> {
-    yaml::confirm(stream, format, document, path, value)?;
-    Ok(super::unchanged(stream, Vec::new()))
-}
+impl EditedDocument<'_, '_> {
+    fn change(&self, path: &[PathStep<'_>], operation: &Operation<'_>) -> Result<Edited, Refusal> {
+        let edited = yaml::edit(self.stream, &self.format, self.number, path, operation)?;
+        Ok(super::changed(edited, Vec::new()))
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_value_of_a_flag_counts() {
-        let of = |line: &str| {
-            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            last_value(&words, FLAG).map(str::to_owned)
-        };
-        for (line, expected) in [
-            ("--kubelet-certificate-authority=/a", Some("/a")),
-            ("--kubelet-certificate-authority /a --v=2", Some("/a")),
-            ("--kubelet_certificate_authority=/a", Some("/a")),
-            (
-                "--kubelet-certificate-authority=/a --kubelet_certificate-authority /b",
-                Some("/b"),
-            ),
-            (
-                "--kubelet-certificate-authority=/a --kubelet-certificate-authority=",
-                Some(""),
-            ),
-            ("--kubelet-certificate-authority", None),
-            ("--kubelet-certificate-authority-x=/a", None),
-            ("-kubelet-certificate-authority=/a", None),
-            ("-- --kubelet-certificate-authority=/a", None),
-            ("", None),
-        ] {
-            assert_eq!(of(line).as_deref(), expected, "{line}");
-        }
+    /// Nothing changes, as the second parser confirms.
+    fn keep(&self, path: &[PathStep<'_>], value: Kept<'_>) -> Result<Edited, Refusal> {
+        yaml::confirm(self.stream, &self.format, self.number, path, value)?;
+        Ok(super::unchanged(self.stream, Vec::new()))
     }
 }
