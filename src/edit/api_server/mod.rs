@@ -170,3 +170,36 @@ impl EditedDocument<'_, '_> {
         Ok(super::unchanged(self.stream, Vec::new()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_of_a_flag_counts() {
+        let of = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            last_value(&words, FLAG).map(str::to_owned)
+        };
+        for (line, expected) in [
+            ("--kubelet-certificate-authority=/a", Some("/a")),
+            ("--kubelet-certificate-authority /a --v=2", Some("/a")),
+            ("--kubelet_certificate_authority=/a", Some("/a")),
+            (
+                "--kubelet-certificate-authority=/a --kubelet_certificate-authority /b",
+                Some("/b"),
+            ),
+            (
+                "--kubelet-certificate-authority=/a --kubelet-certificate-authority=",
+                Some(""),
+            ),
+            ("--kubelet-certificate-authority", None),
+            ("--kubelet-certificate-authority-x=/a", None),
+            ("-kubelet-certificate-authority=/a", None),
+            ("-- --kubelet-certificate-authority=/a", None),
+            ("", None),
+        ] {
+            assert_eq!(of(line).as_deref(), expected, "{line}");
+        }
+    }
+}
