@@ -19,7 +19,7 @@
 //! - `receipt` – what a run was about to change, enough to undo it;
 //! - `metrics_server` – the objects that make metrics-server verify kubelets and be verified itself;
 //! - `node` – this node as observed; its conditions, each with its evidence and its words, are in `node::conditions`;
-//! - `plan` – the types of what to edit, whether to restart and why; each verb's `decide` chooses;
+//! - `plan` – the types of what to edit, whether to restart and why, in words too; each verb's `decide` chooses;
 //! - `approval` – whether a CSR may be approved: the rules are in `approval/rule.rs`, whose head says how to add one;
 //! - `csr` – CertificateSigningRequests;
 //! - `x509` – certificates, PKCS#10 requests, PEM and DER;

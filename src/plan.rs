@@ -51,7 +51,7 @@ pub enum Restart {
     Yes(Reason),
 }
 
-/// Why the kubelet is restarted.
+/// Why the kubelet is restarted. It displays as what a run says about that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// This run changes what it reads.
@@ -202,6 +202,20 @@ fn escape_path(name: &str) -> String {
     }
 }
 
+impl fmt::Display for Reason {
+    /// As a clause about the kubelet.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Changed => "its configuration changes",
+            Self::OlderThanConfig => {
+                "it runs with an older configuration or other flags than are written now"
+            }
+            Self::CutOff => "an interrupted run has left it down",
+            Self::Asked => "--restart always asks for it",
+        })
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -291,6 +305,21 @@ mod tests {
             "--- /etc/x.yaml\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"
         );
         assert_eq!(remove.inverse(), create);
+    }
+
+    #[test]
+    fn each_reason_for_a_restart_has_its_words() {
+        for (reason, words) in [
+            (Reason::Changed, "its configuration changes"),
+            (
+                Reason::OlderThanConfig,
+                "it runs with an older configuration or other flags than are written now",
+            ),
+            (Reason::CutOff, "an interrupted run has left it down"),
+            (Reason::Asked, "--restart always asks for it"),
+        ] {
+            assert_eq!(reason.to_string(), words);
+        }
     }
 
     #[test]

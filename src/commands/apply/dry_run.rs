@@ -3,7 +3,7 @@
 use crate::commands::Ui;
 use crate::host::systemd;
 use crate::kubelet::Bootstrap;
-use crate::plan::{Plan, Reason, Restart};
+use crate::plan::{Plan, Restart};
 
 use super::decide::Decision;
 use super::observe::ApplySite;
@@ -28,20 +28,9 @@ pub(super) fn tell(decision: &Decision, site: &ApplySite<'_>) {
 /// Says whether a dry run would have restarted the kubelet, and why.
 pub(in crate::commands) fn tell_restart(plan: &Plan, ui: &Ui) {
     let unit = systemd::KUBELET;
-    let why = match plan.restart {
-        Restart::No => {
-            return ui.say(&format!(
-                "(dry run) nothing was changed; would not restart {unit}"
-            ));
-        }
-        Restart::Yes(Reason::Changed) => "its configuration changes",
-        Restart::Yes(Reason::OlderThanConfig) => {
-            "it runs with an older configuration or other flags than are written now"
-        }
-        Restart::Yes(Reason::Asked) => "--restart always asks for it",
-        Restart::Yes(Reason::CutOff) => "an interrupted run has left it down",
+    let what = match plan.restart {
+        Restart::No => format!("would not restart {unit}"),
+        Restart::Yes(reason) => format!("would restart {unit}: {reason}"),
     };
-    ui.say(&format!(
-        "(dry run) nothing was changed; would restart {unit}: {why}"
-    ));
+    ui.say(&format!("(dry run) nothing was changed; {what}"));
 }

@@ -50,8 +50,8 @@ fn tell_unchanged(plan: &Plan, wanted: Bootstrap, ui: &Ui) {
     for edit in plan.edits.iter().filter(|edit| !edit.changes()) {
         show::unchanged(edit, wanted, ui);
     }
-    if plan.restart == Restart::Yes(Reason::OlderThanConfig) {
-        ui.say("the kubelet has not read it: it runs with an older configuration or other flags");
+    if let Restart::Yes(reason @ Reason::OlderThanConfig) = plan.restart {
+        ui.say(&format!("the kubelet has not read it: {reason}"));
     }
 }
 

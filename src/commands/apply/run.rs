@@ -13,7 +13,7 @@ use crate::host::kube::WatchEvent;
 use crate::host::signals::Interrupts;
 use crate::host::systemd;
 use crate::node::{Kubelet, Unit};
-use crate::plan::{Plan, Restart};
+use crate::plan::{Plan, Reason, Restart};
 use crate::report::{Code, CsrReport, KubeletOutcome, Problem, RestartReport};
 
 use super::EditStopped;
@@ -106,8 +106,14 @@ impl NodeRun<'_> {
 
     /// Restarts the kubelet if that is planned, and begins to watch it.
     fn start(&self, unit: &Unit) -> Started {
-        if self.restarts() {
-            self.ui.say(&format!("restarting {}", systemd::KUBELET));
+        if let Restart::Yes(reason) = self.plan.restart {
+            // what changes, and that the kubelet has not read it, was said before
+            let why = match reason {
+                Reason::Asked | Reason::CutOff => format!(": {reason}"),
+                Reason::Changed | Reason::OlderThanConfig => String::new(),
+            };
+            self.ui
+                .say(&format!("restarting {}{why}", systemd::KUBELET));
             self.ui.wait_for(format!("{} to restart", systemd::KUBELET));
             return match self.check.restart(Some(unit)) {
                 Ok(watch) => Started::Watch(Box::new(watch)),

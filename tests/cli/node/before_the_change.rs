@@ -222,4 +222,9 @@ fn a_dry_run_says_all_that_the_run_would_do() {
         "{}",
         always.stderr
     );
+    let would = "would restart kubelet.service: --restart always asks for it\n";
+    assert!(always.stderr.contains(would), "{}", always.stderr);
+    let real = run(&node, &["apply", "--restart", "always", "--settle", "0s"]);
+    let why = "restarting kubelet.service: --restart always asks for it\n";
+    assert!(real.stderr.contains(why), "{}", real.stderr);
 }
