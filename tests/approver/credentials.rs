@@ -1,7 +1,8 @@
 //! Credentials that are replaced while the approver runs, and API servers that accept none.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -140,22 +141,68 @@ fn rotate(scene: &Scene, approver: &Approver, files: &mut dyn Files) {
     assert_eq!(approver.get("/healthz").0, 200);
 }
 
-#[test]
-fn the_token_file_and_the_ca_of_a_kubeconfig_rotate() {
-    let scene = scene_with_token("first");
-    let mut files = Renamed(scene.directory.path().to_owned());
-    files.replace("first", scene.api.ca_pem());
+/// A kubeconfig beside the files of `scene`, with a user of these fields.
+fn kubeconfig(scene: &Scene, user: &Value) -> PathBuf {
     let kubeconfig = scene.directory.path().join("approver.conf");
     let text = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "c", "cluster": {"server": scene.api.url(), "certificate-authority": "ca.crt"}}],
-        "users": [{"name": "u", "user": {"tokenFile": "token"}}],
+        "users": [{"name": "u", "user": user}],
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
     });
     fs::write(&kubeconfig, text.to_string()).unwrap();
+    kubeconfig
+}
+
+#[test]
+fn the_token_file_and_the_ca_of_a_kubeconfig_rotate() {
+    let scene = scene_with_token("first");
+    let mut files = Renamed(scene.directory.path().to_owned());
+    files.replace("first", scene.api.ca_pem());
+    let kubeconfig = kubeconfig(&scene, &json!({"tokenFile": "token"}));
     let approver = Approver::start(&kubeconfig, NETWORK);
+    rotate(&scene, &approver, &mut files);
+    assert_eq!(approver.end(), Some(0));
+}
+
+/// The plug-in is run again for each token, as an ordinary user's: none is run for root.
+#[test]
+fn the_tokens_of_an_exec_plug_in_rotate() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root can become another user");
+        return;
+    }
+    let scene = scene_with_token("first");
+    let directory = scene.directory.path();
+    let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    open(directory);
+    let mut files = Renamed(directory.to_owned());
+    files.replace("first", scene.api.ca_pem());
+    let script = r#"#!/bin/sh
+echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+"status": {"token": "'"$(cat token)"'"}}'
+"#;
+    fs::write(directory.join("plugin"), script).unwrap();
+    open(&directory.join("plugin"));
+    let exec = json!({
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "./plugin",
+        "interactiveMode": "Never",
+    });
+    let kubeconfig = kubeconfig(&scene, &json!({"exec": exec}));
+    let copy = directory.join("kubelet-tls");
+    standins::node::copy_program(binary(), &copy);
+    let mut command = Command::new(copy);
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(directory)
+        .uid(65534)
+        .gid(65534);
+    let options = [&["--kubeconfig", kubeconfig.to_str().unwrap()], NETWORK].concat();
+    let approver = Approver::spawn(command, &options);
     rotate(&scene, &approver, &mut files);
     assert_eq!(approver.end(), Some(0));
 }
