@@ -137,19 +137,18 @@ pub(super) async fn page<T: DeserializeOwned>(
     };
     let list: List<T> =
         serde_json::from_slice(&bytes).map_err(|error| connection.invalid(error))?;
-    let (next, revision) = list
-        .metadata
-        .map(|meta| (meta.continue_, meta.resource_version))
-        .unwrap_or_default();
+    let metadata = list.metadata.unwrap_or_default();
     // An API server sends one with every list. A list without it comes from something else, and may lack anything.
-    let revision = revision
+    let revision = metadata
+        .resource_version
         .filter(|revision| is_revision(revision))
         .ok_or_else(|| connection.invalid("a list without resourceVersion"))?;
     let objects = Page {
         items: list.items.unwrap_or_default(),
         revision,
     };
-    Ok(Part::Read(objects, next.unwrap_or_default()))
+    let next = metadata.continue_.unwrap_or_default();
+    Ok(Part::Read(objects, next))
 }
 
 /// A segment of a path or a value in a query, with all that is not unreserved (RFC 3986, 2.3) percent-encoded: names and

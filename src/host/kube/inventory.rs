@@ -9,6 +9,7 @@ use k8s_openapi::api::networking::v1::ServiceCIDR;
 use serde::de::DeserializeOwned;
 
 use super::Admin;
+use super::error::existing;
 use super::facts::{Fact, FactError, Malformed, endpoint_ips, node_facts, service_facts};
 use super::kubeadm::{kubeadm_facts, names_of_address};
 use super::nodes::NODES;
@@ -93,17 +94,16 @@ impl Admin {
 
     /// Where the instances of the API server listen.
     fn add_endpoints(&self, inventory: &mut Inventory, end: Instant) -> Result<(), FactError> {
-        let slices = self.list(SLICES, Vec::<EndpointSlice>::push, end);
-        match slices {
-            Ok(slices) => {
+        let slices = existing(self.list(SLICES, Vec::<EndpointSlice>::push, end));
+        match slices.map_err(|error| FactError::Api(Fact::EndpointSlices, error))? {
+            Some(slices) => {
                 for slice in &slices {
                     let name = slice.metadata.name.as_deref().unwrap_or_default();
                     inventory.replace_endpoints(name, endpoint_ips(slice));
                 }
             }
-            Err(error) if error.is_not_found() => {
-                let fact = Fact::Endpoints;
-                let endpoints: Endpoints = self.object(ENDPOINTS, fact, end)?;
+            None => {
+                let endpoints: Endpoints = self.object(ENDPOINTS, Fact::Endpoints, end)?;
                 let subsets = endpoints.subsets.unwrap_or_default().into_iter();
                 let all = subsets
                     .flat_map(|subset| [subset.addresses, subset.not_ready_addresses])
@@ -112,13 +112,9 @@ impl Admin {
                 let ips = all.filter_map(|address| parse_ip(&address.ip)).collect();
                 inventory.replace_endpoints("kubernetes", ips);
             }
-            Err(error) => return Err(FactError::Api(Fact::EndpointSlices, error)),
         }
-        if inventory.knows_endpoints() {
-            Ok(())
-        } else {
-            Err(FactError::NoEndpoints)
-        }
+        let is_known = inventory.knows_endpoints();
+        is_known.then_some(()).ok_or(FactError::NoEndpoints)
     }
 
     /// The Service and pod subnets, and what kubeadm says of the API server.
@@ -157,20 +153,15 @@ impl Admin {
             }
             Err(error) => return Err(error),
         }
-        if inventory.knows_service_networks() {
-            Ok(())
-        } else {
-            Err(FactError::NoNetworks)
-        }
+        let is_known = inventory.knows_service_networks();
+        is_known.then_some(()).ok_or(FactError::NoNetworks)
     }
 
     fn service_cidrs(&self, end: Instant) -> Result<Vec<IpNet>, FactError> {
         let fact = Fact::ServiceCidrs;
-        let objects = match self.list(SERVICE_CIDRS, Vec::<ServiceCIDR>::push, end) {
-            Ok(objects) => objects,
-            Err(error) if error.is_not_found() => return Err(FactError::NoNetworks),
-            Err(error) => return Err(FactError::Api(fact, error)),
-        };
+        let objects = existing(self.list(SERVICE_CIDRS, Vec::<ServiceCIDR>::push, end));
+        let objects = objects.map_err(|error| FactError::Api(fact, error))?;
+        let objects = objects.ok_or(FactError::NoNetworks)?;
         let specs = objects.into_iter().filter_map(|object| object.spec);
         specs
             .flat_map(|spec| spec.cidrs.unwrap_or_default())
