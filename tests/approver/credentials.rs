@@ -24,15 +24,18 @@ trait Files {
     fn replace(&mut self, token: &str, ca_pem: &str);
 }
 
-/// `token` and `ca.crt`, each renamed over the old one.
+/// `token` and `ca.crt`, each renamed over the old one if it is another.
 struct Renamed(PathBuf);
 
 impl Files for Renamed {
     fn replace(&mut self, token: &str, ca_pem: &str) {
         for (name, text) in [("token", token), ("ca.crt", ca_pem)] {
-            let new = self.0.join("new");
+            let (new, file) = (self.0.join("new"), self.0.join(name));
+            if fs::read_to_string(&file).is_ok_and(|old| old == text) {
+                continue;
+            }
             fs::write(&new, text).unwrap();
-            fs::rename(&new, self.0.join(name)).unwrap();
+            fs::rename(&new, file).unwrap();
         }
     }
 }
