@@ -135,3 +135,30 @@ fn unknown_host(problem: Problem, named: &HostSource) -> Problem {
         .advise("correct the name there, or fix this machine's DNS")
         .hint(shown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forbidden_is_77_with_the_question_what_is_permitted() {
+        let status = |code| ApiError::Status {
+            server: "https://a:6443".into(),
+            code,
+            message: String::new(),
+            retry_after: None,
+        };
+        for (code, exit, hint) in [
+            (403, Code::Permission, "kubectl auth can-i --list"),
+            (500, Code::Unavailable, "kubectl get --raw /readyz"),
+        ] {
+            let problem = problem("list", "nodes", &status(code));
+            assert_eq!(problem.code, exit);
+            assert_eq!(problem.hint, Some(hint.into()));
+            assert_eq!(
+                problem.message(),
+                format!("cannot list nodes: https://a:6443 answers {code}")
+            );
+        }
+    }
+}

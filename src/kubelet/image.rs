@@ -170,4 +170,26 @@ mod tests {
             assert!(variables("/d", broken.as_bytes()).is_empty(), "{broken}");
         }
     }
+
+    #[test]
+    fn each_file_that_a_package_may_read_is_a_command_line_of_its_own() {
+        let file = |path: &str, args: &str| EnvironmentFile {
+            path: path.to_owned(),
+            optional: true,
+            content: Some(format!("{args}\n").into_bytes()),
+        };
+        let off = "KUBELET_EXTRA_ARGS=--rotate_server_certificates=false";
+        let unit = [file("/d.conf", off)];
+        let of = |extra: Vec<EnvironmentFile>| {
+            warnings(&unit, None, extra, DEFAULT_CONFIG, Bootstrap::Enabled)
+        };
+        let said = "the flag --rotate-server-certificates=false (KUBELET_EXTRA_ARGS in /d.conf:1) overrides serverTLSBootstrap: remove it";
+        assert_eq!(of(Vec::new()), [said]);
+        let (plain, other) = (
+            file("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--v=2"),
+            file("/etc/sysconfig/kubelet", "OTHER=1"),
+        );
+        assert_eq!(of(vec![plain.clone()]), [""; 0]);
+        assert_eq!(of(vec![plain, other]), [said]);
+    }
 }

@@ -83,6 +83,11 @@ mod tests {
             found(&["--feature-gates=AllBeta=false"], "", Some(true))[..],
             [Obstacle::GateOff { flag: Some(_), .. }]
         ));
+        // A gate that is named is not turned off by the group that it is in, wherever it is named.
+        let named = "featureGates: {AllBeta: false, RotateKubeletServerCertificate: true}\n";
+        assert_eq!(found(&[], named, Some(true)), []);
+        let by_flag = ["--feature-gates=RotateKubeletServerCertificate=true"];
+        assert_eq!(found(&by_flag, gate, Some(true)), []);
         let all = found(&off, &format!("{gate}tlsCertFile: /a\n"), Some(true));
         assert!(matches!(
             &all[..],

@@ -48,7 +48,9 @@ fn observe(arguments: &cli::Status, ui: &Ui) -> Result<NodeEvidence, Problem> {
     // A user who may not read it gets no warning.
     let store = ReceiptStore::<NodeSubject>::open(StateDirectory::of(&Root::host())).ok();
     let receipt = store.as_ref().and_then(ReceiptStore::receipt);
-    receipt.inspect(|receipt| warn_of_cut_off(receipt, ui));
+    if let Some(warning) = receipt.and_then(interrupted) {
+        ui.warn(warning);
+    }
     let done = receipt.filter(|receipt| receipt.state == ReceiptState::Done);
     Ok(NodeEvidence {
         refusal: refusal.map(|(target, refusal)| files::unread(&target, &refusal)),
@@ -72,8 +74,8 @@ fn conclude(evidence: &NodeEvidence, textfile: Option<&Path>, ui: &Ui) -> Outcom
     }
 }
 
-/// Warns of an interrupted run.
-fn warn_of_cut_off(receipt: &NodeReceipt, ui: &Ui) {
+/// The warning of an interrupted run, if the last one was.
+fn interrupted(receipt: &NodeReceipt) -> Option<String> {
     let began = to_the_second(&receipt.started);
     let (what, commands) = match (receipt.state, receipt.subject.probation) {
         (ReceiptState::Started, None) => (
@@ -85,11 +87,11 @@ fn warn_of_cut_off(receipt: &NodeReceipt, ui: &Ui) {
             "kubelet-tls rollback, to complete it",
         ),
         // Where the kubelet's own start has made the change again, how it lives with it is a condition.
-        _ => return,
+        _ => return None,
     };
-    ui.warn(format!(
+    Some(format!(
         "{what} was interrupted, or is still running: {commands}"
-    ));
+    ))
 }
 
 fn look(kubelet: Kubelet, kubeconfig: Option<PathBuf>) -> NodeEvidence {
@@ -269,4 +271,43 @@ fn table<K: std::fmt::Display>(conditions: &[Condition<K>]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::Probation;
+
+    #[test]
+    fn only_a_run_that_no_condition_tells_of_is_warned_of() {
+        let of = |state, probation| {
+            let subject = NodeSubject {
+                probation,
+                ..NodeSubject::default()
+            };
+            let receipt = NodeReceipt::started([], subject, "2026-11-29T08:00:00.5Z".into());
+            interrupted(&receipt.at(state))
+        };
+        assert_eq!(
+            of(ReceiptState::Started, None).as_deref(),
+            Some(
+                "the apply of 2026-11-29T08:00:00Z was interrupted, or is still running: kubelet-tls apply, to complete it, or kubelet-tls rollback, to undo it"
+            )
+        );
+        assert_eq!(
+            of(ReceiptState::RollingBack, None).as_deref(),
+            Some(
+                "the rollback of the apply of 2026-11-29T08:00:00Z was interrupted, or is still running: kubelet-tls rollback, to complete it"
+            )
+        );
+        let trial = Some(Probation { n_restarts: 0 });
+        assert_eq!(of(ReceiptState::Started, trial), None);
+        for ended in [
+            ReceiptState::Done,
+            ReceiptState::PutBack,
+            ReceiptState::RolledBack,
+        ] {
+            assert_eq!(of(ended, None), None);
+        }
+    }
 }
