@@ -231,7 +231,8 @@ fn version<'a>(
     })
 }
 
-fn list(value: &Value) -> &[Value] {
+/// The items of an array; none of what is not one.
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 

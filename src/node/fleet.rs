@@ -224,11 +224,10 @@ impl ProbedNode {
                 format!("{message}; {} is Pending", pending.name),
                 NodeRemedy::Approve(pending.name.clone()),
             ),
-            (_, FlawKind::SelfSigned) if self.configured == Ok(false) => {
-                not_secured("NotEnabled", message, NodeRemedy::ApplyThere)
-            }
             (_, FlawKind::SelfSigned) => {
-                not_secured(kind.reason(), message, NodeRemedy::ApplyThere)
+                let is_off = self.configured == Ok(false);
+                let reason = if is_off { "NotEnabled" } else { kind.reason() };
+                not_secured(reason, message, NodeRemedy::ApplyThere)
             }
             _ => not_secured(kind.reason(), message, NodeRemedy::LookThere),
         }

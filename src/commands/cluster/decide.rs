@@ -33,15 +33,7 @@ impl Decision {
     /// text was edited since.
     pub(in crate::commands) fn undoing(change: &RecordedChange, seen: &ConfigMap) -> Option<Self> {
         let text = seen.text.clone().unwrap_or_default().into_bytes();
-        let edit = match change.compare(Some(&text)) {
-            FileState::Before => Edit::new(seen.target(), text.clone(), text),
-            FileState::After(edit) => Edit {
-                target: seen.target(),
-                ..edit.inverse()
-            },
-            FileState::Edited => return None,
-        };
-        Some(Self::of(edit, seen))
+        Some(Self::of(undoing(change, seen.target(), text)?, seen))
     }
 
     /// That the edit can be made, as far as is known.
@@ -62,6 +54,23 @@ impl Decision {
             Target::ConfigMap { name, .. } => problem.hint(get(name)),
             Target::File(_) | Target::Standard => problem,
         })
+    }
+}
+
+/// The edit that undoes `change` of `target`, which reads `now`; one that changes nothing where that was never made, or is
+/// undone. `None` where the target was edited since.
+pub(in crate::commands) fn undoing(
+    change: &RecordedChange,
+    target: Target,
+    now: Vec<u8>,
+) -> Option<Edit> {
+    match change.compare(Some(&now)) {
+        FileState::Before => Some(Edit::new(target, now.clone(), now)),
+        FileState::After(edit) => Some(Edit {
+            target,
+            ..edit.inverse()
+        }),
+        FileState::Edited => None,
     }
 }
 

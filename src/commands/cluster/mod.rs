@@ -19,8 +19,8 @@ use crate::receipt::ClusterSubject;
 use crate::report::{ClusterResult, Code, EditReport, Ending, Outcome, Problem};
 use crate::text::hint::Command;
 
-pub(super) use self::decide::Decision;
 use self::decide::decide;
+pub(super) use self::decide::{Decision, undoing};
 pub(super) use self::receipts::ClusterReceipts;
 pub(super) use self::write::{Failure, Writer};
 use super::{Ui, admin};

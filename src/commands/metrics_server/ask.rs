@@ -18,6 +18,16 @@ pub(super) fn get(api: &Admin, path: &str) -> Result<Value, ApiError> {
     Ok(serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
+/// The object of a namespace, such as one of its `secrets`, or why it was not seen.
+pub(super) fn seen_in(
+    api: &Admin,
+    namespace: &str,
+    (resource, name): (&str, &str),
+) -> Result<Value, Explanation> {
+    let path = format!("/api/v1/namespaces/{namespace}/{resource}/{name}");
+    seen(api, &path)
+}
+
 /// The object, or why it was not seen.
 pub(super) fn seen(api: &Admin, path: &str) -> Result<Value, Explanation> {
     get(api, path).map_err(Explanation::of)

@@ -19,7 +19,7 @@ use crate::report::{Outcome, Problem};
 
 use super::super::{Ui, admin, status};
 use super::MetricsServerResult;
-use super::ask::{LIST_DEADLINE, get, seen};
+use super::ask::{LIST_DEADLINE, get, seen, seen_in};
 use super::kubelets::{kubelet_ca, kubelets};
 
 const API_SERVICE: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io";
@@ -63,11 +63,8 @@ fn look(api: &Admin, api_service: Option<ApiService>) -> ChannelEvidence {
         Ok(named) => named,
         Err(why) => return unnamed(api_service, &why),
     };
-    let service = seen(
-        api,
-        &format!("/api/v1/namespaces/{namespace}/services/{name}"),
-    )
-    .map(|object| Service::read(&object));
+    let service = seen_in(api, &namespace, ("services", &name));
+    let service = service.map(|object| Service::read(&object));
     let deployment = service.clone().and_then(|service| {
         let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
         Deployment::behind(&service, &seen(api, &path)?).ok_or_else(|| {
@@ -168,11 +165,7 @@ fn serving(
     let Some(MountSource::Secret(secret, key)) = deployment.program.source(file) else {
         return Err(not_seen(&"its --tls-cert-file is in no Secret"));
     };
-    let object = seen(
-        api,
-        &format!("/api/v1/namespaces/{namespace}/secrets/{secret}"),
-    )
-    .map_err(|why| not_seen(&why))?;
+    let object = seen_in(api, namespace, ("secrets", &secret)).map_err(|why| not_seen(&why))?;
     let pem = of_secret(&object, &key)
         .ok_or_else(|| not_seen(&format!("the Secret {secret} has no {key}")))?;
     let chain = certificates(&pem).map_err(|why| not_seen(&why))?;

@@ -14,7 +14,7 @@ use crate::metrics_server::check::{
 
 use crate::node::Explanation;
 
-use super::ask::{LIST_DEADLINE, get, seen};
+use super::ask::{LIST_DEADLINE, get, seen_in};
 
 /// How many kubelets are dialled at once; one that is silent takes a second.
 const DIALLED_AT_ONCE: usize = 32;
@@ -37,12 +37,7 @@ pub(super) fn kubelet_ca(
     if path == IN_CLUSTER {
         return in_cluster_ca(api, namespace);
     }
-    let object = |kind: &str, name: &str| {
-        seen(
-            api,
-            &format!("/api/v1/namespaces/{namespace}/{kind}/{name}"),
-        )
-    };
+    let object = |resource: &str, name: &str| seen_in(api, namespace, (resource, name));
     let (words, pem) = match deployment.program.source(path) {
         Some(MountSource::ConfigMap(name, key)) => (
             format!("configmap/{namespace}/{name}"),

@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use k8s_openapi::ByteString;
 use serde_json::Value;
 
-use super::program::{Program, list};
+use super::program::Program;
 use crate::kubelet::DEFAULT_PORT;
+use crate::metrics_server::base::list;
 use crate::text::harmless;
 use crate::text::names::is_label;
 use crate::x509::pem::{self, PemError};

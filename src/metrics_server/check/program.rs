@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::metrics_server::base::list;
 use crate::text::harmless;
 use crate::text::names::is_subdomain;
 
@@ -125,10 +126,6 @@ impl Program {
         let slash = if rest.is_empty() { "" } else { "/" };
         Some(MountSource::Host(format!("{host}{slash}{rest}")))
     }
-}
-
-pub(super) fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use crate::apply::NothingToUndo;
 use crate::commands::Ui;
 use crate::commands::api_server::LOOK;
+use crate::commands::cluster::undoing as undoing_change;
 use crate::edit::api_server::Verification;
 use crate::host::files as host_files;
 use crate::plan::{Edit, Target};
-use crate::receipt::{ApiServerReceipt, FileState, to_the_second};
+use crate::receipt::{ApiServerReceipt, to_the_second};
 use crate::report::{Code, Problem};
 use crate::text::hint::Command;
 use crate::yaml::MAX_BYTES;
@@ -23,29 +24,22 @@ pub(super) fn undoing(receipt: &ApiServerReceipt) -> Result<Edit, Problem> {
         ));
     };
     let now = host_files::read(change.path(), MAX_BYTES as u64)?;
-    match change.compare(Some(&now)) {
-        FileState::After(made) => Ok(made.inverse()),
-        FileState::Before => Ok(Edit::new(
-            Target::File(change.path().to_owned()),
-            now.clone(),
-            now,
-        )),
-        FileState::Edited => {
-            let disable = receipt.subject.wanted == Verification::Enabled;
-            let instead = Command::new("kubelet-tls").args(["api-server", "apply"]);
-            let instead = instead.args(disable.then_some("--disable"));
-            Err(Problem::new(
-                Code::Refused,
-                format!(
-                    "cannot roll back {}: it was edited since the api-server apply of {}",
-                    change.path().display(),
-                    to_the_second(&receipt.started)
-                ),
-            )
-            .advise(format!("to change only the flag: {}", instead))
-            .hint(Command::from(LOOK).args(disable.then_some("--disable"))))
-        }
-    }
+    let target = Target::File(change.path().to_owned());
+    undoing_change(change, target, now).ok_or_else(|| {
+        let disable = receipt.subject.wanted == Verification::Enabled;
+        let instead = Command::new("kubelet-tls").args(["api-server", "apply"]);
+        let instead = instead.args(disable.then_some("--disable"));
+        Problem::new(
+            Code::Refused,
+            format!(
+                "cannot roll back {}: it was edited since the api-server apply of {}",
+                change.path().display(),
+                to_the_second(&receipt.started)
+            ),
+        )
+        .advise(format!("to change only the flag: {instead}"))
+        .hint(Command::from(LOOK).args(disable.then_some("--disable")))
+    })
 }
 
 /// Says that nothing is to be rolled back in the manifest, and why.
