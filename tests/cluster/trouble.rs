@@ -181,6 +181,28 @@ fn an_answer_that_is_lost_causes_no_second_change() {
 }
 
 #[test]
+fn the_edit_that_failed_is_in_the_document() {
+    let scene = Scene::new();
+    for (verb, prepare) in [
+        (["cluster", "apply", "-o", "json"], None),
+        (
+            ["cluster", "rollback", "-o", "json"],
+            Some(["cluster", "apply"]),
+        ),
+    ] {
+        if let Some(prepare) = prepare {
+            scene.expect(&prepare, 0);
+        }
+        scene.api.inject(writes(), Fault::Status(403, None));
+        let output = scene.expect(&verb, 77);
+        let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!(document["changed"], false, "{document}");
+        assert_eq!(document["edits"].as_array().unwrap().len(), 1, "{document}");
+        scene.api.clear_faults();
+    }
+}
+
+#[test]
 fn a_configmap_that_is_deleted_after_the_write_leaves_the_receipt_open() {
     let scene = Scene::new();
     scene.api.inject(writes(), Fault::Lost);
