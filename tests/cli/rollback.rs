@@ -219,6 +219,23 @@ fn an_interrupted_apply_is_seen_and_undone() {
     );
 }
 
+/// The kubelet runs with the edit of an interrupted run, and must still stay up for the settle time: it does not.
+#[test]
+fn a_change_that_no_run_has_seen_settle_is_watched() {
+    let (node, before) = applied();
+    node.set_knobs(|knobs| knobs.die_after_ms_if_bootstrap = Some(4000));
+    assert_eq!(node.systemctl(&["restart", "kubelet.service"]).code, 0);
+    assert!(node.wait_for(Duration::from_secs(3), |node| node.is_healthy()));
+    set_state(&node, "Started");
+    let apply = run(&node, &["apply", "--settle", "7s", "--wait", "none"]);
+    assert_eq!(
+        (apply.code, node.config()),
+        (78, before),
+        "{}",
+        apply.stderr
+    );
+}
+
 /// Killed before it undid anything, and after: the next rollback continues from there, and the next apply starts afresh.
 #[test]
 fn an_interrupted_rollback_is_completed() {
