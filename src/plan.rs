@@ -56,8 +56,8 @@ pub enum Restart {
 pub enum Reason {
     /// This run changes what it reads.
     Changed,
-    /// It runs with an older configuration or other flags than are written now.
-    OlderThanConfig,
+    /// It has not read what is written now: it runs with an older configuration or other flags.
+    NotRead,
     /// An earlier run was cut off before it had restarted or proved it.
     CutOff,
     /// It was asked for.
@@ -207,7 +207,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Changed => "its configuration changes",
-            Self::OlderThanConfig => {
+            Self::NotRead => {
                 "it runs with an older configuration or other flags than are written now"
             }
             Self::CutOff => "an interrupted run has left it down",
@@ -312,7 +312,7 @@ mod tests {
         for (reason, words) in [
             (Reason::Changed, "its configuration changes"),
             (
-                Reason::OlderThanConfig,
+                Reason::NotRead,
                 "it runs with an older configuration or other flags than are written now",
             ),
             (Reason::CutOff, "an interrupted run has left it down"),

@@ -113,7 +113,7 @@ pub(super) fn decide(observed: &Observed, options: &Options) -> Result<Decision,
     }
     let begins = matches!(
         plan.restart,
-        Restart::Yes(Reason::Changed | Reason::OlderThanConfig)
+        Restart::Yes(Reason::Changed | Reason::NotRead)
     );
     let keeps_certificate = observed.api.is_some_and(|api| api.keeps_certificate);
     let issues_first = options.issue_first && begins && !keeps_certificate;
@@ -156,7 +156,7 @@ fn restart(observed: &Observed, options: &Options) -> Restart {
         }
         // A kubelet that has made a request since it started has read the key; a restart would lose the request's key.
         cli::RestartPolicy::Auto if observed.is_behind && !is_known => {
-            Restart::Yes(Reason::OlderThanConfig)
+            Restart::Yes(Reason::NotRead)
         }
         cli::RestartPolicy::Auto => Restart::No,
     }

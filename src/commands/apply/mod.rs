@@ -50,7 +50,7 @@ fn tell_unchanged(plan: &Plan, wanted: Bootstrap, ui: &Ui) {
     for edit in plan.edits.iter().filter(|edit| !edit.changes()) {
         show::unchanged(edit, wanted, ui);
     }
-    if let Restart::Yes(reason @ Reason::OlderThanConfig) = plan.restart {
+    if let Restart::Yes(reason @ Reason::NotRead) = plan.restart {
         ui.say(&format!("the kubelet has not read it: {reason}"));
     }
 }

@@ -110,7 +110,7 @@ impl NodeRun<'_> {
             // what changes, and that the kubelet has not read it, was said before
             let why = match reason {
                 Reason::Asked | Reason::CutOff => format!(": {reason}"),
-                Reason::Changed | Reason::OlderThanConfig => String::new(),
+                Reason::Changed | Reason::NotRead => String::new(),
             };
             self.ui
                 .say(&format!("restarting {}{why}", systemd::KUBELET));

@@ -76,7 +76,7 @@ pub(super) fn decide(
         cli::RestartPolicy::Never => Restart::No,
         cli::RestartPolicy::Always => Restart::Yes(Reason::Asked),
         cli::RestartPolicy::Auto if changes => Restart::Yes(Reason::Changed),
-        cli::RestartPolicy::Auto if observed.is_behind => Restart::Yes(Reason::OlderThanConfig),
+        cli::RestartPolicy::Auto if observed.is_behind => Restart::Yes(Reason::NotRead),
         cli::RestartPolicy::Auto if observed.is_down => Restart::Yes(Reason::CutOff),
         cli::RestartPolicy::Auto => Restart::No,
     };
