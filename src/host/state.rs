@@ -59,7 +59,7 @@ impl StateDirectory {
     /// left behind. A run that writes nothing needs no lock, and continues without one if it cannot be taken.
     ///
     /// # Errors
-    /// [`FileCause::Locked`] when another run holds it, or what the operating system says.
+    /// [`super::files::FileCause::Locked`] when another run holds it, or what the operating system says.
     pub fn lock(&self, locking: Locking) -> Result<Option<Lock>, FileError> {
         let name = match self.scope {
             Scope::Node => "lock",
@@ -87,7 +87,7 @@ impl StateDirectory {
     /// The file `name`, of at most `cap` bytes; `None` if it does not exist.
     ///
     /// # Errors
-    /// [`FileCause::Untrusted`] if another user may have written it, or why it cannot be read.
+    /// [`super::files::FileCause::Untrusted`] if another user may have written it, or why it cannot be read.
     pub fn read(&self, name: &str, cap: u64) -> Result<Option<Vec<u8>>, FileError> {
         self.root.require_trusted(&self.path)?;
         match self.root.read(&self.file(name), cap) {

@@ -15,7 +15,7 @@ use super::record::CaRecord;
 /// A generated file as it was found. It has no `Debug`: it may be a key.
 #[derive(Clone)]
 pub struct ExistingFile {
-    /// Its name in the directory, one of [`GENERATED`].
+    /// Its name in the directory, one of [`GENERATED`](super::files::GENERATED).
     pub name: &'static str,
     /// The whole file as it was read.
     pub bytes: Vec<u8>,
