@@ -4,7 +4,7 @@
 //!
 //! Look once, decide purely, act once: `host` observes, a pure `decide` of each verb returns a `plan`, `apply` executes it.
 //! A verb is the directory or file `commands/VERB`: what it looks at is its `observe.rs`, what it decides its `decide.rs`, with
-//! a table of cases beside it.
+//! a table of cases at its end or in `decide/tests.rs`.
 //! From the top floor to the bottom; a module uses the floors below its own and none above:
 //!
 //! - `commands` – one file or directory per verb: observe, decide, act, return a result; `commands::api_server` has the

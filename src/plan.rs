@@ -58,7 +58,7 @@ pub enum Reason {
     Changed,
     /// It has not read what is written now: it runs with an older configuration or other flags.
     NotRead,
-    /// An earlier run was cut off before it had restarted or proved it.
+    /// An earlier run was cut off and has left the kubelet down.
     CutOff,
     /// It was asked for.
     Asked,

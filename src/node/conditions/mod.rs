@@ -17,8 +17,7 @@
 //! | NoStaleRequests | `certificate::no_stale_requests` |
 //! | ApiServerVerifiesKubelets | `api_server::verifies` |
 //!
-//! The cases of all are in `tests.rs`; those of RenewalOnTime beside it. What `status` prints of a node is quoted in
-//! `tests/cli/status.rs`.
+//! The cases and the words of all are in `tests.rs`; those of RenewalOnTime beside it.
 
 mod api_server;
 mod certificate;
