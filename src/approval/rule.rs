@@ -3,15 +3,15 @@
 //! To add a rule: a line in the table below (`own` where the requestor alone answers for a breach, `other` where other
 //! objects have a part in it) and its row in docs/approve.md, in the same order. Then its check:
 //!
-//! - of the object, of the subject, or of how many names there are: in `policy.rs`;
+//! - of the object, of the values of CN and O, or of how many names there are: in `policy.rs`;
 //! - of one name: in `claims.rs`;
-//! - of the request's own bytes (its form, its key, its signature, its extensions): in `x509::pkcs10` and `x509::key`, whose
-//!   `Pkcs10Error` is made a violation at the end of this file.
+//! - of the request's own bytes (its form and that of the subject, its key, its signature, its extensions): in
+//!   `x509::pkcs10` and `x509::key`, whose `Pkcs10Error` is made a violation at the end of this file.
 //!
-//! `ApprovalPolicy::approval` has the order of the checks, of which the first that fails is the verdict. In the tests: the
-//! ways to break the rule alone in tests/approval/breakers.rs, its property in each_rule.rs, one breach in
-//! tests/approver/refused.rs, further cases in tests/approval/rules/. A new check may refuse, before another one does, what
-//! a case there expects of that one.
+//! `ApprovalPolicy::approval` in `policy.rs` has the order of the checks, of which the first that fails is the verdict. In
+//! the tests: the ways to break the rule alone in tests/approval/breakers.rs, its property in tests/approval/each_rule.rs,
+//! one breach in tests/approver/refused.rs, further cases in form.rs or names.rs of tests/approval/rules/. Where a case there
+//! expects another rule, the new check must come after that rule's.
 
 use std::fmt;
 
