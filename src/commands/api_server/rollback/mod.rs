@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &cli::ApiServerRollback, ui: &Ui) -> Outcome<ApiSer
         let mut admin = admin::open(&arguments.access)?;
         if let Some(receipt) = manifest {
             let (mut run, edit) = open(&receipt, arguments, admin, ui)?;
-            result.edits.push(EditReport::from(&edit));
+            result.edits.push(show::edit(&edit, ui));
             let ended = undo(&mut run, &edit, &interrupts);
             result.changed = run.outcome.changed;
             result.api_server = run.outcome.instance;
@@ -109,7 +109,6 @@ fn open<'a>(
 /// healthy before gets the change again; one that was not keeps the old bytes.
 fn undo(run: &mut ManifestRun<'_>, edit: &Edit, interrupts: &Interrupts) -> Result<(), Problem> {
     run.outcome.instance = Some(run.report(false, None));
-    show::edit(edit, run.ui);
     let plan = Plan::of(vec![edit.clone()]);
     if run.waiting.dry_run {
         run.outcome.changed = edit.changes();
